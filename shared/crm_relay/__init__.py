@@ -1,0 +1,1 @@
+"""CRM Relay: the first-party layer that all functions share."""

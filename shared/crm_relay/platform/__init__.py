@@ -1,0 +1,1 @@
+"""Everything technical, and no CRM word: database, HTTP, clock, settings, AWS, errors, logging."""

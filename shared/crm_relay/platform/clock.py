@@ -1,0 +1,50 @@
+"""Aware UTC time, and the deadline that bounds every loop."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The present, aware, in UTC; the only place in the house that reads the wall clock."""
+    return datetime.now(UTC)
+
+
+class LambdaContext(Protocol):
+    """What is used of the context object that Lambda hands to every handler."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda ends the invocation."""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A point on the monotonic clock by which work has to have saved its progress."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> "Deadline":
+        """`seconds` from now."""
+        return cls(time.monotonic() + seconds)
+
+    @classmethod
+    def of_invocation(cls, context: LambdaContext, *, reserve: float, at_most: float | None = None) -> "Deadline":
+        """Lambda's own limit less `reserve` seconds for saving, or `at_most` seconds where that is sooner."""
+        seconds = context.get_remaining_time_in_millis() / 1000 - reserve
+        return cls.after(seconds if at_most is None else min(seconds, at_most))
+
+    @property
+    def seconds_left(self) -> float:
+        """Never negative."""
+        return max(0.0, self.at - time.monotonic())
+
+    def allows(self, seconds: float) -> bool:
+        """Whether a step that may take `seconds` can still be begun."""
+        return self.seconds_left >= seconds

@@ -1,0 +1,93 @@
+"""Applies the plain SQL files of `migrations/`, sharing its bookkeeping with the Supabase CLI."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from crm_relay.platform.database import Database
+from crm_relay.platform.errors import FatalError
+from crm_relay.platform.sql import queries_beside
+
+_SQL = queries_beside(__file__)
+_FILE_NAME = re.compile(r"^(?P<version>\d{14})_(?P<name>[a-z0-9_]+)\.sql$")
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file: `<YYYYMMDDHHMMSS>_<name>.sql`."""
+
+    version: str
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        """What is recorded, so that an edit of an applied file is noticed."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def runs_outside_transaction(self) -> bool:
+        """CREATE INDEX CONCURRENTLY cannot run inside one; such a file holds nothing else."""
+        return (
+            re.search(r"^\s*create\s+(unique\s+)?index\s+concurrently\b", self.sql, re.IGNORECASE | re.MULTILINE)
+            is not None
+        )
+
+
+def read_migrations(folder: Path) -> list[Migration]:
+    """The files in the order of their versions. Raises FatalError for a name that is not of the form."""
+    migrations = []
+    for path in sorted(folder.glob("*.sql")):
+        name = _FILE_NAME.match(path.name)
+        if name is None:
+            raise FatalError(f"{path.name}: a migration is named <YYYYMMDDHHMMSS>_<name>.sql")
+        migrations.append(Migration(name["version"], name["name"], path.read_text(encoding="utf-8")))
+    return migrations
+
+
+def migrate(database: Database, migrations: Sequence[Migration], *, dry_run: bool = False) -> list[str]:
+    """Apply what is missing, in order, each file in its own transaction; returns `version_name` of those.
+
+    Safe to call twice and by two at once. `dry_run` only says what would be applied. Raises FatalError where a file was
+    edited after it was applied: nothing is applied then.
+    """
+    missing = _missing(database, migrations)
+    if not dry_run:
+        for migration in missing:
+            _apply(database, migration)
+    return [f"{migration.version}_{migration.name}" for migration in missing]
+
+
+def _missing(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
+    if not database.run(_SQL["bookkeeping_exists"])[0]["found"]:
+        return list(migrations)
+    applied = {row["version"]: row["sha256"] for row in database.run(_SQL["applied_migrations"])}
+    edited = [each.version for each in migrations if applied.get(each.version) not in {None, each.sha256}]
+    if edited:
+        raise FatalError(f"edited after they were applied: {', '.join(edited)}; write a new migration instead")
+    return [each for each in migrations if each.version not in applied]
+
+
+def _apply(database: Database, migration: Migration) -> None:
+    done = _SQL["record_migration"].render(
+        {
+            "version": migration.version,
+            "name": migration.name,
+            "sql": migration.sql,
+            "sha256": migration.sha256,
+        }
+    )
+    prepare = _SQL["create_bookkeeping"].render({})
+    try:
+        if migration.runs_outside_transaction:
+            database.run_script(migration.sql)
+            database.run_script(f"begin; {prepare}; {done}; commit")
+        else:
+            # The lock lets a second runner wait; it then fails on the version's key instead of applying the file twice.
+            database.run_script(f"begin; {prepare}; {_SQL['lock_migrations'].render({})}; {done}")
+            database.run_script(f"{migration.sql}\n; commit")
+    except Exception:
+        database.close()
+        raise

@@ -1,0 +1,70 @@
+"""Settings of one function: read on use, from the environment and from one JSON secret, all problems told at once."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from crm_relay.platform.errors import FatalError, TransientError
+
+SECRET_ID = "CRM_RELAY_SECRET_ID"  # noqa: S105 - the name of a setting
+_SECRET_AGE_SECONDS = 300
+
+
+class SettingsModel(BaseModel):
+    """Base of every function's settings: a field `x_y` is the variable X_Y."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[tuple[str, ...], BeforeValidator(_split)]
+"""Several values at once, as in MAUTIC_WEBHOOK_SECRET while a secret is being rotated."""
+
+S = TypeVar("S", bound=SettingsModel)
+
+
+def read_settings(kind: type[S], environment: Mapping[str, str] | None = None) -> S:
+    """An instance of `kind`. The environment wins over the secret; an empty variable counts as not set.
+
+    Raises FatalError that names every missing or malformed variable, never a value.
+    """
+    environment = os.environ if environment is None else environment
+    names = {field.upper(): field for field in kind.model_fields}
+    given = {field: environment[name] for name, field in names.items() if environment.get(name)}
+    if environment.get(SECRET_ID) and given.keys() != set(names.values()):
+        secret = _read_secret(environment[SECRET_ID])
+        given = {field: secret[name] for name, field in names.items() if secret.get(name)} | given
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        problems = [f"{str(each['loc'][0]).upper()}: {_problem(each['type'], each['msg'])}" for each in error.errors()]
+        raise FatalError(f"settings: {'; '.join(problems)}") from None
+
+
+def _problem(kind: str, message: str) -> str:
+    return "is not set" if kind == "missing" else message
+
+
+def _read_secret(secret_id: str) -> dict[str, str]:
+    # Imported here: boto3 costs 140 ms of a cold start, which a function without a secret does not pay.
+    from aws_lambda_powertools.utilities import parameters
+    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+
+    try:
+        text = parameters.get_secret(secret_id, max_age=_SECRET_AGE_SECONDS)
+    except GetParameterError:
+        raise TransientError(f"the secret named by {SECRET_ID} cannot be read") from None
+    try:
+        secret = json.loads(text)
+    except ValueError:
+        raise FatalError(f"the secret named by {SECRET_ID} is not JSON") from None
+    if not isinstance(secret, dict):
+        raise FatalError(f"the secret named by {SECRET_ID} must be a JSON object of variables")
+    # JSON values such as BISON_API_TOKENS may stand in the secret as they are.
+    return {str(key): value if isinstance(value, str) else json.dumps(value) for key, value in secret.items()}

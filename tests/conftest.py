@@ -1,0 +1,77 @@
+"""One embedded PostgreSQL a run; each test that asks gets a database of its own, cloned from a migrated template."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from crm_relay.platform.database import Database
+from crm_relay.platform.migrations import migrate, read_migrations
+from local.postgres import EmbeddedPostgres
+
+ROOT = Path(__file__).parent.parent
+TEMPLATE = "template_migrated"
+_SERVER = pytest.StashKey[EmbeddedPostgres]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The first process starts the server; pytest-xdist's workers are told its address."""
+    if hasattr(config, "workerinput"):
+        return
+    server = EmbeddedPostgres.start(durable=False)
+    config.stash[_SERVER] = server
+    server.execute(f"create database {TEMPLATE}")
+    database = Database(server.url(TEMPLATE))
+    migrate(database, read_migrations(ROOT / "migrations"))
+    database.close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Called by pytest-xdist for every worker that it starts."""
+    node.workerinput["postgres_url"] = node.config.stash[_SERVER].url()  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The server goes with the process that started it."""
+    server = config.stash.get(_SERVER, None)
+    if server is not None:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(request: pytest.FixtureRequest) -> str:
+    """The run's server, as its superuser."""
+    workerinput = getattr(request.config, "workerinput", None)
+    return str(workerinput["postgres_url"]) if workerinput else request.config.stash[_SERVER].url()
+
+
+@pytest.fixture
+def empty_database_url(postgres_url: str) -> Iterator[str]:
+    """A new database without a single table."""
+    yield from _fresh_database(postgres_url, "template0")
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """A new database with the whole schema."""
+    yield from _fresh_database(postgres_url, TEMPLATE)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An open Database on a new database with the whole schema, as the superuser."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+def _fresh_database(postgres_url: str, template: str) -> Iterator[str]:
+    name = f"test_{secrets.token_hex(8)}"
+    server = Database(postgres_url)
+    server.run_script(f"create database {name} template {template}")
+    yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
+    server.run_script(f"drop database {name} with (force)")
+    server.close()

@@ -94,8 +94,12 @@ class Database:
             with contextlib.suppress(InterfaceError, OSError):
                 connection.close()
 
-    def _send(self, sql: str, *, in_transaction: bool = False) -> list[Row]:
-        connection = self._connected()
+    def _send(self, sql: str, *, in_transaction: bool = False, continues: bool = False) -> list[Row]:
+        lost = "the database connection was lost"
+        # A transaction lives and dies with its connection: on another one the rest of it would stand alone.
+        connection = self._connection if continues else self._connected()
+        if connection is None:
+            raise _RepeatTransaction(lost) if in_transaction else TransientError(lost)
         try:
             rows = connection.run(sql)
         except DatabaseError as error:
@@ -103,11 +107,11 @@ class Database:
         except (InterfaceError, OSError):
             # After a time-out or a lost connection the protocol's state is unknown: nothing more may be sent on it.
             self.close()
-            lost = "the database connection was lost"
             raise (_RepeatTransaction(lost) if in_transaction else TransientError(lost)) from None
         self._used_at = time.time()
         names = [column["name"] for column in connection.columns or ()]
-        return [dict(zip(names, row, strict=True)) for row in rows or ()]
+        # The statements of a script may differ in width; nobody reads what they return.
+        return [dict(zip(names, row, strict=False)) for row in rows or ()]
 
     def _connected(self) -> Connection:
         if self._connection is not None and not self._still_there(self._connection):
@@ -126,7 +130,8 @@ class Database:
             # A refused certificate will not become good by waiting; everything else may.
             if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
                 raise FatalError("the database's TLS certificate was not accepted") from None
-            raise TransientError("the database cannot be reached") from None
+            tls = " over verified TLS" if self._arguments["ssl_context"] else ""
+            raise TransientError(f"the database cannot be reached{tls}") from None
         if connection.parameter_statuses.get("standard_conforming_strings", "on") != "on":
             raise FatalError("the database must run with standard_conforming_strings = on")
         return connection
@@ -166,18 +171,17 @@ class Transaction:
 
     def run(self, query: Query, **values: SqlValue) -> list[Row]:
         """The rows of one statement. The first one carries the BEGIN along, so that it costs no round trip."""
-        prefix = "" if self._begun else "begin; "
-        # Told before sending, since the BEGIN may stand although the statement failed.
-        self._begun = True
-        return self._send(prefix + query.render(values), in_transaction=True)
+        text = query.render(values)
+        continues, self._begun = self._begun, True
+        return self._send(text if continues else f"begin; {text}", in_transaction=True, continues=continues)
 
     def commit(self) -> None:
         """Nothing to do where nothing was run. Raises TransientError where the outcome is unknown."""
         if self._begun:
-            self._send("commit")
+            self._send("commit", continues=True)
 
 
-class _RepeatTransaction(Exception):  # noqa: N818 - never leaves this module
+class _RepeatTransaction(Exception):
     """The transaction is gone, and doing it again is safe."""
 
 

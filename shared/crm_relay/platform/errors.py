@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-class RejectedInput(Exception):  # noqa: N818 - named by what happened, as the other three
+class RejectedInput(Exception):
     """The caller's input cannot be used: answered with `status`, never retried, nothing written.
 
     `message` and `details` name fields and rules, never a value.
@@ -16,7 +16,7 @@ class RejectedInput(Exception):  # noqa: N818 - named by what happened, as the o
         self.details = tuple(details)
 
 
-class IgnoredInput(Exception):  # noqa: N818
+class IgnoredInput(Exception):
     """Understood, and deliberately not acted on: answered 200 and counted."""
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crm_relay.platform.database import Database
+from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import FatalError
-from crm_relay.platform.sql import queries_beside
+from crm_relay.platform.sql import Query, queries_beside
 
 _SQL = queries_beside(__file__)
 _FILE_NAME = re.compile(r"^(?P<version>\d{14})_(?P<name>[a-z0-9_]+)\.sql$")
@@ -54,10 +54,8 @@ def migrate(database: Database, migrations: Sequence[Migration], *, dry_run: boo
     edited after it was applied: nothing is applied then.
     """
     missing = _missing(database, migrations)
-    if not dry_run:
-        for migration in missing:
-            _apply(database, migration)
-    return [f"{migration.version}_{migration.name}" for migration in missing]
+    applied = [migration for migration in missing if dry_run or _apply(database, migration)]
+    return [f"{migration.version}_{migration.name}" for migration in applied]
 
 
 def _missing(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
@@ -70,24 +68,23 @@ def _missing(database: Database, migrations: Sequence[Migration]) -> list[Migrat
     return [each for each in migrations if each.version not in applied]
 
 
-def _apply(database: Database, migration: Migration) -> None:
-    done = _SQL["record_migration"].render(
-        {
-            "version": migration.version,
-            "name": migration.name,
-            "sql": migration.sql,
-            "sha256": migration.sha256,
-        }
-    )
-    prepare = _SQL["create_bookkeeping"].render({})
-    try:
-        if migration.runs_outside_transaction:
-            database.run_script(migration.sql)
-            database.run_script(f"begin; {prepare}; {done}; commit")
-        else:
-            # The lock lets a second runner wait; it then fails on the version's key instead of applying the file twice.
-            database.run_script(f"begin; {prepare}; {_SQL['lock_migrations'].render({})}; {done}")
-            database.run_script(f"{migration.sql}\n; commit")
-    except Exception:
-        database.close()
-        raise
+def _apply(database: Database, migration: Migration) -> bool:
+    """False where another runner was quicker."""
+    if migration.runs_outside_transaction:
+        database.run_script(migration.sql)
+        return database.transact(lambda transaction: _record(transaction, migration))
+    return database.transact(lambda transaction: _record(transaction, migration) and _carry_out(transaction, migration))
+
+
+def _record(transaction: Transaction, migration: Migration) -> bool:
+    transaction.run(_SQL["create_bookkeeping"])
+    # A second runner waits here until the first one has committed the file.
+    transaction.run(_SQL["lock_migrations"])
+    values = {"version": migration.version, "name": migration.name, "sql": migration.sql, "sha256": migration.sha256}
+    return bool(transaction.run(_SQL["record_migration"], **values))
+
+
+def _carry_out(transaction: Transaction, migration: Migration) -> bool:
+    # The whole file as one piece: what looks like a parameter in it is none.
+    transaction.run(Query(migration.name, "one migration file", (migration.sql,)))
+    return True

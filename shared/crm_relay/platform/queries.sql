@@ -1,10 +1,6 @@
 -- name: bookkeeping_exists
 -- A database that nobody migrated yet has no table to read.
-select to_regclass('supabase_migrations.schema_migrations') is not null
-    and exists (
-        select from pg_attribute
-        where attrelid = to_regclass('supabase_migrations.schema_migrations') and attname = 'sha256'
-    ) as found;
+select to_regclass('supabase_migrations.schema_migrations') is not null as found;
 
 -- name: create_bookkeeping
 -- The Supabase CLI's own table, with one column more: it notices no edited file by itself.
@@ -23,10 +19,12 @@ $$;
 select pg_advisory_xact_lock(hashtext('crm-relay migrations'));
 
 -- name: applied_migrations
--- What is in place; sha256 is null for files that the Supabase CLI applied.
-select version, sha256 from supabase_migrations.schema_migrations;
+-- What is in place; sha256 is null for files that the Supabase CLI applied, whose table has no such column.
+select version, to_jsonb(applied) ->> 'sha256' as sha256 from supabase_migrations.schema_migrations applied;
 
 -- name: record_migration
--- In the same transaction as the file itself.
+-- In the same transaction as the file itself; no row where another runner was quicker.
 insert into supabase_migrations.schema_migrations (version, name, statements, sha256)
-values (:version, :name, array[ :sql ], :sha256);
+values (:version, :name, array[ :sql ], :sha256)
+on conflict (version) do nothing
+returning version;

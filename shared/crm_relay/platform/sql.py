@@ -116,7 +116,8 @@ def render_value(value: SqlValue) -> str:  # noqa: C901 - one case a type
     """`value` as a SQL expression that stands safely anywhere an expression may stand.
 
     Relies on `standard_conforming_strings = on`, which Database asserts. RejectedInput for a NUL character,
-    which PostgreSQL cannot hold and which would cut the protocol message; TypeError for a naive datetime and unknown types.
+    which PostgreSQL cannot hold and which would cut the protocol message; TypeError for a naive datetime and
+    unknown types.
     """
     match value:
         case None | bool():
@@ -153,7 +154,7 @@ def _render_text(value: str) -> str:
 
 
 def _render_number(value: int | float | Decimal) -> str:
-    if isinstance(value, float | Decimal) and not math.isfinite(value):
+    if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
         return f"'{value}'::{'numeric' if isinstance(value, Decimal) else 'float8'}"
     # `- :n` with a negative n would otherwise open a comment.
     return f"({literal(value)})" if value < 0 or str(value).startswith("-") else str(literal(value))

@@ -1,0 +1,1 @@
+"""Lambda function: customers and segments that changed go to Mautic."""

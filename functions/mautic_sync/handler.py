@@ -1,0 +1,13 @@
+"""Entry point of mautic_sync: schedules, messages of unfinished runs, and POST /api/sync/mautic."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from crm_relay.platform.clock import LambdaContext
+from mautic_sync.order import perform
+from mautic_sync.wiring import world
+
+
+def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
+    """Send to Mautic what changed; answers with the counts of the run."""
+    return perform(event, lambda order: world().sync(order, context), lambda: world().settings.admin_token)

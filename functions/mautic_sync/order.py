@@ -1,0 +1,70 @@
+"""How a run can be ordered: by the schedule, by a message of an earlier run, or by hand over HTTP."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hmac import compare_digest
+from typing import Any
+from uuid import UUID
+
+from crm_relay.platform.errors import RejectedInput
+from crm_relay.platform.http_edge import Accepts, Request, respond
+
+_HTTP_SECONDS = 20.0
+"""API Gateway gives up on an HTTP API's integration after 30 seconds."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One run to do. `after` continues a full comparison behind that customer."""
+
+    full: bool = False
+    after: UUID | None = None
+    at_most_seconds: float | None = None
+
+    def message(self) -> dict[str, object]:
+        """The order as a message to a later run."""
+        return {"full": self.full, "after": None if self.after is None else str(self.after)}
+
+
+def read_order(given: Mapping[str, Any]) -> Order:
+    """An order from JSON. Raises RejectedInput for wrong types."""
+    full, after = given.get("full", False), given.get("after")
+    if not isinstance(full, bool):
+        raise RejectedInput("full must be true or false")
+    try:
+        return Order(full, None if after is None else UUID(str(after)))
+    except ValueError:
+        raise RejectedInput("after must be a customer id") from None
+
+
+Sync = Callable[[Order], Mapping[str, Any]]
+
+
+def perform(event: Mapping[str, Any], sync: Sync, admin_token: Callable[[], str | None]) -> Mapping[str, Any]:
+    """Run what the event orders and answer in its form: HTTP response, or the plain report."""
+    if "requestContext" in event:
+        return respond(event, Accepts(), lambda request: _by_hand(request, sync, admin_token()))
+    records = event.get("Records")
+    if records:
+        # Each message asks for one more run; one run does for all that have come together.
+        return sync(read_order(json.loads(records[-1]["body"])))
+    return sync(read_order(event))
+
+
+def _by_hand(request: Request, sync: Sync, admin_token: str | None) -> tuple[int, Mapping[str, Any]]:
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if not admin_token or not compare_digest(given.encode(), admin_token.encode()):
+        raise RejectedInput("a valid admin token is needed", status=401)
+    order = read_order(_json_object(request.body))
+    return 200, sync(Order(order.full, order.after, at_most_seconds=_HTTP_SECONDS))
+
+
+def _json_object(body: bytes) -> Mapping[str, Any]:
+    try:
+        given = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        raise RejectedInput("the body is not JSON") from None
+    if not isinstance(given, dict):
+        raise RejectedInput("the body must be a JSON object")
+    return given

@@ -1,0 +1,76 @@
+"""Builds the outside world of mautic_sync, once per execution environment."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from crm_relay.contacts.models import Options, Report
+from crm_relay.contacts.run import Run
+from crm_relay.contacts.sync_contacts import sync_contacts
+from crm_relay.engagement.match_waiting import match_waiting
+from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
+from crm_relay.platform.database import Database
+from crm_relay.platform.execution_environment import PerEnvironment
+from crm_relay.platform.http_client import HttpClient
+from crm_relay.platform.lease import Lease
+from crm_relay.platform.logging import count_metric, logger
+from crm_relay.platform.queue import publish_alert, send_message
+from crm_relay.platform.settings import read_settings
+from crm_relay.providers.mautic.client import Mautic
+from mautic_sync.order import Order
+from mautic_sync.settings import Settings
+
+_RESERVE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class World:
+    """What outlives one invocation: connections and the access token."""
+
+    settings: Settings
+
+    @cached_property
+    def database(self) -> Database:
+        """Opened on first use."""
+        return Database(self.settings.database_url, ca_file=self.settings.database_ca_file, timeout=70.0)
+
+    @cached_property
+    def mautic(self) -> Mautic:
+        """One session, one token."""
+        http = HttpClient(self.settings.mautic_url, timeout=(5.0, self.settings.mautic_request_timeout_seconds))
+        return Mautic(http, self.settings.mautic_client_id, self.settings.mautic_client_secret)
+
+    def sync(self, order: Order, context: LambdaContext) -> dict[str, object]:
+        """Run once; what is left is handed on by message, a stop is told to the operator."""
+        match_waiting(self.database)
+        run = self._run(Deadline.of_invocation(context, reserve=_RESERVE_SECONDS, at_most=order.at_most_seconds))
+        report = sync_contacts(run, full=order.full, after=order.after)
+        self._hand_on(order, report)
+        self._tell(report)
+        return report.answer()
+
+    def _run(self, deadline: Deadline) -> Run:
+        settings = self.settings
+        lease = Lease(settings.coordination_table, f"mautic:{settings.mautic_url}", settings.mautic_lease_seconds)
+        options = Options(
+            settings.mautic_batch_size,
+            settings.mautic_batch_pause_seconds,
+            settings.mautic_on_delete,
+            settings.mautic_shrink_limit_percent,
+        )
+        return Run(self.database, self.mautic, lease, options, utc_now, deadline, Report(utc_now()))
+
+    def _hand_on(self, order: Order, report: Report) -> None:
+        if report.unfinished and self.settings.continue_queue_url:
+            rest = Order(full=order.full and report.full_after is not None, after=report.full_after)
+            send_message(self.settings.continue_queue_url, rest.message())
+
+    def _tell(self, report: Report) -> None:
+        logger().info("mautic sync", extra={key: value for key, value in report.answer().items() if key != "errors"})
+        count_metric("MauticContactsFailed", len(report.failures))
+        if report.stopped and not report.stepped_aside:
+            count_metric("MauticSyncStopped")
+        if report.needs_operator and self.settings.alert_topic_arn:
+            publish_alert(self.settings.alert_topic_arn, "CRM Relay: the Mautic sync has stopped", report.stopped or "")
+
+
+world = PerEnvironment(lambda: World(read_settings(Settings)))

@@ -1,0 +1,8 @@
+"""A Mautic 5.1.1 on one port, as unforgiving as the recordings of the real one in `tests/samples/mautic`."""
+
+from local.simulators.mautic.faults import Fault
+from local.simulators.mautic.gate import Exchange
+from local.simulators.mautic.simulator import MauticSimulator
+from local.simulators.mautic.state import Contact
+
+__all__ = ["Contact", "Exchange", "Fault", "MauticSimulator"]

@@ -1,0 +1,207 @@
+"""What people do with a mail: open, click, unsubscribe, come back; and what an admin or a mailbox does."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+from local.simulators.mautic import do_not_contact, emails, events, shapes
+from local.simulators.mautic.events import event
+from local.simulators.mautic.state import Contact, Event, Mautic, Sending
+from local.simulators.mautic.wire import Json, Request, Response, iso
+
+VISITOR = " "  # modifiedByUser after a visitor's own action (recorded: 97_hook_click__lead_post_save_update)
+PIXEL = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01"
+PIXEL += b"\x00\x01\x00\x00\x02\x02D\x01\x00;"
+AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/120.0.0.0 Safari/537.36"
+
+
+def open_mail(mautic: Mautic, sending: Sending) -> None:
+    """email_on_open on every open, with a growing openCount (recorded: 97_hook_email_on_open_second)."""
+    with mautic.lock:
+        contact = mautic.contacts.get(sending.contact_id)
+        if contact is None:
+            return
+        told = _opened(mautic, sending, contact)
+        _seen(mautic, contact)
+    mautic.publish(told)
+
+
+def _opened(mautic: Mautic, sending: Sending, contact: Contact) -> list[Event]:
+    sending.opens += 1
+    sending.last_open = mautic.now()
+    sending.first_open = sending.first_open or sending.last_open
+    told = event(mautic, "email_on_open", lambda: {"stat": stat(mautic, sending, contact)})
+    mautic.emails[sending.email_id].read += sending.opens == 1
+    return told
+
+
+def _seen(mautic: Mautic, contact: Contact) -> None:
+    contact.last_active = mautic.now()
+    mautic.set_value(contact, "last_active", mautic.now().strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def stat(mautic: Mautic, sending: Sending, contact: Contact) -> Json:
+    return {
+        "id": sending.id,
+        "emailAddress": sending.address,
+        "ipAddress": [],
+        "dateSent": iso(sending.sent),
+        "isRead": sending.opens > 0,
+        "isFailed": False,
+        "dateRead": iso(sending.first_open),
+        "retryCount": 0,
+        "source": "api",
+        "openCount": sending.opens,
+        "lastOpened": iso(sending.last_open),
+        "sourceId": 0,
+        "trackingHash": sending.hash,
+        "viewedInBrowser": False,
+        "lead": shapes.as_lead(mautic, contact),
+        "email": emails.content(mautic.emails[sending.email_id]),
+    }
+
+
+def click(mautic: Mautic, sending: Sending, url: str = emails.LINK) -> None:
+    """The contact is saved, an unopened mail counts as opened, then the page hit follows, in this order."""
+    with mautic.lock:
+        contact = mautic.contacts.get(sending.contact_id)
+        if contact is None:
+            return
+        contact.visited, contact.modified, contact.modified_by = True, mautic.now(), VISITOR
+        told = events.updated(mautic, contact)
+        if not sending.opens:
+            told += _opened(mautic, sending, contact)
+        told += event(mautic, "page_on_hit", lambda: {"hit": _email_hit(mautic, sending, contact, url)})
+        _seen(mautic, contact)
+    mautic.publish(told)
+
+
+def _email_hit(mautic: Mautic, sending: Sending, contact: Contact, url: str) -> Json:
+    """The sending is found by `query.ct.stat` (recorded: 97_hook_click__page_on_hit)."""
+    person, mail = str(contact.id), str(sending.email_id)
+    through = {
+        "source": ["api", "0"],
+        "email": mail,
+        "stat": sending.hash,
+        "lead": person,
+        "channel": {"email": mail},
+    }
+    hit = _hit(mautic, contact, url, None, {"x": "1", "ct": through, "page_url": url})
+    mail_content = emails.content(mautic.emails[sending.email_id])
+    return {**hit, "redirect": [], "email": mail_content, "source": "email", "sourceId": sending.email_id}
+
+
+def _hit(mautic: Mautic, contact: Contact, url: str, title: str | None, query: Json) -> Json:
+    return {
+        "id": mautic.next_id("hit"),
+        "dateHit": iso(mautic.now()),
+        "dateLeft": None,
+        "page": None,
+        "redirect": None,
+        "email": None,
+        "lead": shapes.as_lead(mautic, contact),
+        "ipAddress": [],
+        **dict.fromkeys(["country", "region", "city", "isp", "organization"], ""),
+        "code": 200,
+        "referer": None,
+        "url": url,
+        "urlTitle": title,
+        "userAgent": AGENT,
+        "remoteHost": None,
+        "pageLanguage": None,
+        "browserLanguages": ["en"],
+        "trackingId": mautic.new_hash() + "0",
+        "source": None,
+        "sourceId": None,
+        "query": query,
+    }
+
+
+def visit_website(mautic: Mautic, url: str, title: str = "Shop") -> Contact:
+    """An unknown visitor: the same event as a click, but with no e-mail in it."""
+    with mautic.lock:
+        visitor = Contact(mautic.next_id("contact"), mautic.now())
+        mautic.store(visitor)
+        query = {"page_url": url, "page_title": title}
+        told = event(mautic, "page_on_hit", lambda: {"hit": _hit(mautic, visitor, url, title, query)})
+    mautic.publish(told)
+    return visitor
+
+
+def unsubscribe(mautic: Mautic, sending: Sending) -> None:
+    """A plain GET is enough. The same status again sends nothing."""
+    _suppress(mautic, sending, do_not_contact.UNSUBSCRIBED, "User unsubscribed.")
+
+
+def bounce(mautic: Mautic, sending: Sending, comments: str = "550 no such user") -> None:
+    _suppress(mautic, sending, do_not_contact.BOUNCED, comments)
+
+
+def _suppress(mautic: Mautic, sending: Sending, reason: int, comments: str) -> None:
+    with mautic.lock:
+        contact = mautic.contacts.get(sending.contact_id)
+        if contact is None:
+            return
+        _seen(mautic, contact)
+        contact.visited = contact.visited or reason == do_not_contact.UNSUBSCRIBED
+        told = do_not_contact.suppress(
+            mautic, contact, "email", reason, comments, channel_id=sending.email_id, actor=VISITOR
+        )
+    mautic.publish(told)
+
+
+def resubscribe(mautic: Mautic, sending: Sending) -> None:
+    with mautic.lock:
+        contact = mautic.contacts.get(sending.contact_id)
+        told = do_not_contact.release(mautic, contact, "email", actor=VISITOR) if contact else []
+    mautic.publish(told)
+
+
+def get_pixel(mautic: Mautic, request: Request, tracking_hash: str) -> Response:
+    """An unknown hash gets the same picture (recorded: 96_open_pixel_unknown_hash)."""
+    del request
+    if sending := mautic.sendings.get(tracking_hash):
+        open_mail(mautic, sending)
+    return Response(200, PIXEL, {"Pragma": "no-cache"}, "image/gif")
+
+
+def get_view(mautic: Mautic, request: Request, tracking_hash: str) -> Response:
+    get_pixel(mautic, request, tracking_hash)
+    return Response(200, b"<!DOCTYPE html>", content_type="text/html; charset=UTF-8")
+
+
+def get_unsubscribe(mautic: Mautic, request: Request, tracking_hash: str) -> Response:
+    if sending := mautic.sendings.get(tracking_hash):
+        unsubscribe(mautic, sending)
+    text = b"Unsubscribed" if request.method == "POST" else b"<!DOCTYPE html>\n<html></html>"
+    return Response(200, text, content_type="text/html; charset=UTF-8")
+
+
+def get_resubscribe(mautic: Mautic, request: Request, tracking_hash: str) -> Response:
+    del request
+    if sending := mautic.sendings.get(tracking_hash):
+        resubscribe(mautic, sending)
+    return Response(200, b"<!DOCTYPE html>\n<html></html>", content_type="text/html; charset=UTF-8")
+
+
+def get_link(mautic: Mautic, request: Request, tracking_hash: str) -> Response:
+    """Mautic's own link names the sending in `ct` (recorded: 96_click_request); ours may have it in the path."""
+    url = request.query.get("url", emails.LINK)
+    through = base64.b64decode(request.query.get("ct", "") + "==", validate=False).decode(errors="replace")
+    found = re.search(r's:4:"stat";s:\d+:"(\w+)"', through)
+    if sending := mautic.sendings.get(found.group(1) if found else tracking_hash):
+        click(mautic, sending, url)
+    return Response(302, b"", {"Location": url}, "text/html; charset=UTF-8")
+
+
+def get_website_pixel(mautic: Mautic, request: Request) -> Response:
+    visit_website(mautic, request.query.get("page_url", ""), request.query.get("page_title", ""))
+    return Response(200, PIXEL, {"Pragma": "no-cache"}, "image/gif")
+
+
+def mailer_callback(mautic: Mautic, request: Request) -> Response:
+    """recorded: 96_mailer_callback_no_plugin"""
+    del mautic, request
+    text = b"No email transport that could process this callback was found"
+    return Response(404, text, content_type="text/html; charset=UTF-8")

@@ -1,0 +1,42 @@
+"""Which column of ours is which field of Mautic's, and which segment of ours is which segment there."""
+
+from crm_relay.contacts.models import Customer
+from crm_relay.providers.mautic.mapping import Written, write_fields
+
+FIELDS: dict[str, str] = {
+    "email": "email",
+    "firstname": "first_name",
+    "lastname": "last_name",
+    "mobile": "mobile",
+    "phone": "landline",
+    "address1": "address_line1",
+    "address2": "address_line2",
+    "city": "suburb",
+    "state": "state",
+    "zipcode": "postcode",
+    "country": "country",
+    "supabase_id": "customer_id",
+    "customer_segment": "customer_segment",
+    "lead_score": "lead_score",
+    "total_orders": "total_orders",
+    "total_spent": "total_spent",
+    "last_order_date": "last_order_date",
+    "last_event_name": "last_event_name",
+    "preferred_venue": "preferred_venue",
+    "marketing_opt_in": "marketing_opt_in",
+    "customer_since": "customer_since",
+}
+"""Mautic's alias -> column of mautic_sync_source; the document's map, with its names."""
+
+SEGMENT_NAMES: dict[str, str] = {
+    "vip": "VIP Customers",
+    "regular": "Regular Customers",
+    "new": "New Customers",
+    "inactive": "Inactive Customers",
+}
+"""Slug of a segment here -> its name in Mautic; memberships of other segments stay here."""
+
+
+def contact_fields(customer: Customer) -> Written:
+    """The customer in Mautic's fields."""
+    return write_fields({alias: customer.source[column] for alias, column in FIELDS.items()})

@@ -1,0 +1,93 @@
+"""The dry run: what a run would do now, by the same decisions, without writing anywhere."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import ceil
+from uuid import UUID
+
+from crm_relay.contacts import store
+from crm_relay.contacts.decisions import Action, Decision, decide, membership_change, stop_reason
+from crm_relay.contacts.drafts import draft
+from crm_relay.contacts.field_map import SEGMENT_NAMES
+from crm_relay.contacts.models import Customer, Options
+from crm_relay.platform.database import Runs
+from crm_relay.providers.mautic.client import Mautic
+
+_SAMPLES = 5
+
+
+@dataclass
+class Preview:
+    """Counts of what would happen. `samples` holds, for some updates, customer id and the fields that differ from what
+    Mautic shows now, as field -> [there, here]: personal data, for the operator's eyes only."""
+
+    actions: Counter[str] = field(default_factory=Counter)
+    suppressions: int = 0
+    joins: Counter[str] = field(default_factory=Counter)
+    leaves: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    stopped: str | None = None
+    samples: dict[str, dict[str, list[object]]] = field(default_factory=dict)
+
+
+def preview(db: Runs, mautic: Mautic, options: Options, now: datetime) -> Preview:
+    """What `sync_contacts` would do now. Reads at most five contacts from Mautic, for comparison."""
+    seen = Preview(stopped=stop_reason(store.shrinkage(db), options.shrink_limit_percent))
+    for customer, decision in _decisions(db, now):
+        seen.actions[decision.action.value] += 1
+        if decision.action in {Action.CREATE, Action.UPDATE, Action.BLANK_ADDRESS}:
+            _count_writing(seen, customer)
+        if decision.action is Action.UPDATE and len(seen.samples) < _SAMPLES:
+            seen.samples[str(customer.customer_id)] = _differences(mautic, customer, decision)
+    seen.requests = _requests(seen, options)
+    return seen
+
+
+def _decisions(db: Runs, now: datetime) -> Iterator[tuple[Customer, Decision]]:
+    after_note = 0
+    counted: set[UUID] = set()
+    while True:
+        window = store.read_changed(db, after_note=after_note, now=now, consume=False)
+        fresh = [each for each in window.customers if each.customer_id not in counted]
+        counted.update(each.customer_id for each in fresh)
+        yield from ((each, decide(each)) for each in fresh)
+        after_note = window.last_note
+        if window.is_last:
+            return
+
+
+def _count_writing(seen: Preview, customer: Customer) -> None:
+    reason = customer.wanted_dnc_reason
+    seen.suppressions += reason is not None and reason != customer.dnc_reason
+    change = membership_change(customer)
+    seen.joins.update(change.join)
+    seen.leaves.update(change.leave)
+
+
+def _differences(mautic: Mautic, customer: Customer, decision: Decision) -> dict[str, list[object]]:
+    there = (mautic.contact(decision.contact_id) if decision.contact_id else None) or {}
+    here = draft(customer, decision).fields
+    return {
+        alias: [there.get(alias), value] for alias, value in here.items() if _shown(there.get(alias)) != _shown(value)
+    }
+
+
+def _shown(value: object) -> str:
+    """A value as both sides would print it: Mautic shows booleans as 0 and 1 and times without an offset."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value in (None, 0) else str(value).replace("T", " ").removesuffix("+00:00")
+
+
+def _requests(seen: Preview, options: Options) -> int:
+    """Token, batches, segment look-up, one bulk addition a segment and batch, one request a removal; no retries."""
+    creates = seen.actions[Action.CREATE.value]
+    edits = seen.actions[Action.UPDATE.value] + seen.actions[Action.BLANK_ADDRESS.value]
+    batches = ceil(creates / options.batch_size) + ceil(edits / options.batch_size)
+    additions = sum(min(count, batches) for slug, count in seen.joins.items() if slug in SEGMENT_NAMES)
+    moves = additions + sum(seen.leaves.values())
+    return 0 if not batches else 1 + batches + (1 + moves if moves else 0)

@@ -1,0 +1,254 @@
+-- name: read_changed
+-- One window of the dirty list and the rows whose turn comes again, with everybody whom they concern; unchanged ones end here.
+with noted as materialized (
+    select seq, customer_id from mautic_dirty where seq > :after_note order by seq limit :window
+),
+reach as (
+    select coalesce(max(seq), :after_note) as last_note, count(*) as notes_read from noted
+),
+due as materialized (
+    select customer_id from mautic_sync_status where next_attempt_at <= :now order by next_attempt_at limit :window
+),
+named as materialized (
+    select customer_id from noted union select customer_id from due
+),
+everybody as materialized (
+    select customer_id from named
+    union
+    -- Who shares an address with one of them: whom it belongs to may have changed.
+    select other.customer_id
+    from customer_emails mine
+    join customer_emails other on normalise_address(other.email) = normalise_address(mine.email)
+    where mine.customer_id in (select customer_id from named)
+    union
+    select customer_id from mautic_sync_status where conflict_owner_id in (select customer_id from named)
+),
+described as materialized (
+    select everybody.customer_id, source
+    from everybody
+    left join mautic_sync_source source on source.customer_id = everybody.customer_id
+),
+rivals as materialized (
+    -- Everybody who has one of these addresses, chosen or not: Mautic can hold an address once.
+    select wanted.address, mail.customer_id
+    from (select distinct (source).address from described where (source).address is not null) wanted
+    join customer_emails mail on normalise_address(mail.email) = wanted.address
+    group by wanted.address, mail.customer_id
+),
+owners as materialized (
+    -- Of several customers who chose one address the youngest owns it; the id breaks a tie.
+    select distinct on (rivals.address) rivals.address, rivals.customer_id
+    from rivals
+    join customer_profiles profile on profile.id = rivals.customer_id
+    join lateral (
+        select email
+        from customer_emails
+        where customer_id = rivals.customer_id
+        order by is_primary is true desc, first_seen_at, id
+        limit 1
+    ) chosen on normalise_address(chosen.email) = rivals.address
+    order by rivals.address, profile.created_at desc, rivals.customer_id desc
+),
+kept as materialized (
+    -- The contact that stays for an address: the owner's, else one that the owner takes over from another customer.
+    select
+        owners.address,
+        owners.customer_id as owner_id,
+        coalesce(
+            min(status.mautic_contact_id) filter (where status.customer_id = owners.customer_id),
+            min(status.mautic_contact_id)
+        ) as contact_id
+    from owners
+    join rivals on rivals.address = owners.address
+    left join mautic_sync_status status on status.customer_id = rivals.customer_id
+    group by owners.address, owners.customer_id
+),
+present as materialized (
+    select
+        described.customer_id,
+        described.source,
+        (described.source).customer_id is not null as found,
+        :mapping_version || ':' || (described.source).fingerprint as current_hash,
+        kept.owner_id,
+        kept.contact_id as kept_contact_id,
+        status.mautic_contact_id,
+        status.sync_hash,
+        status.customer_id is not null as known,
+        coalesce(status.attempts, 0) as attempts,
+        coalesce(status.segments, '{}') as known_segments,
+        coalesce(status.segments_settled, true) as segments_settled,
+        status.dnc_reason as known_dnc_reason,
+        (
+            -- Nothing to do: exactly this was confirmed, and nothing else is open.
+            status.sync_hash = :mapping_version || ':' || (described.source).fingerprint
+            and status.mautic_contact_id is not null
+            and status.sync_error is null
+            and status.next_attempt_at is null
+            and status.segments_settled
+            and kept.owner_id = described.customer_id
+        ) is true as unchanged
+    from described
+    left join mautic_sync_status status on status.customer_id = described.customer_id
+    left join kept on kept.address = (described.source).address
+),
+lines as materialized (
+    select customer_id, array_agg(seq) as notes from noted group by customer_id
+),
+settled as (
+    delete from mautic_dirty
+    where :consume
+        and seq in (select noted.seq from noted join present using (customer_id) where present.unchanged)
+)
+select
+    reach.last_note,
+    reach.notes_read,
+    present.customer_id as id,
+    present.found,
+    (present.source).*,
+    present.current_hash,
+    present.owner_id,
+    present.kept_contact_id,
+    present.mautic_contact_id,
+    present.sync_hash,
+    present.known,
+    present.attempts,
+    present.known_segments,
+    present.segments_settled,
+    present.known_dnc_reason,
+    coalesce(lines.notes, '{}') as notes
+from reach
+left join present on not present.unchanged
+left join lines on lines.customer_id = present.customer_id;
+
+-- name: record_outcomes
+-- What became of a batch, in one statement: status, the lines of the dirty list it answers, contacts nobody owns any more.
+with outcome as materialized (
+    select *
+    from jsonb_to_recordset(:outcomes) as outcome (
+        customer_id uuid, notes bigint[], known_contact_id integer, contact_id integer, sync_hash text, error text,
+        attempts integer, next_attempt_at timestamptz, conflict_owner_id uuid, segments text[], segments_settled boolean,
+        dnc_reason smallint, left_out text[], confirmed boolean, removed_contact_id integer
+    )
+),
+alive as materialized (
+    -- Held until the commit, so that the status row cannot lose its customer in between.
+    select profile.id from customer_profiles profile join outcome on outcome.customer_id = profile.id
+    order by profile.id for key share of profile
+),
+cleared as (
+    delete from mautic_dirty where seq in (select unnest(notes) from outcome)
+),
+orphaned as (
+    insert into mautic_removals (mautic_contact_id, customer_id)
+    select distinct on (contact) contact, customer_id
+    from (
+        -- Deleted here while Mautic was being told.
+        select contact_id as contact, customer_id from outcome where customer_id not in (select id from alive)
+        union all
+        select removed_contact_id, customer_id from outcome
+    ) gone
+    where contact is not null
+    on conflict do nothing
+)
+insert into mautic_sync_status as status (
+    customer_id, mautic_contact_id, sync_hash, last_synced_at, sync_error, attempts, next_attempt_at, conflict_owner_id,
+    segments, segments_settled, dnc_reason, left_out, updated_at
+)
+select
+    outcome.customer_id, outcome.contact_id, outcome.sync_hash, case when outcome.confirmed then :now end, outcome.error,
+    outcome.attempts, outcome.next_attempt_at, outcome.conflict_owner_id, outcome.segments, outcome.segments_settled,
+    outcome.dnc_reason, outcome.left_out, :now
+from outcome
+join alive on alive.id = outcome.customer_id
+order by outcome.customer_id
+on conflict (customer_id) do update set
+    mautic_contact_id = excluded.mautic_contact_id,
+    sync_hash = excluded.sync_hash,
+    last_synced_at = coalesce(excluded.last_synced_at, status.last_synced_at),
+    sync_error = excluded.sync_error,
+    attempts = excluded.attempts,
+    next_attempt_at = excluded.next_attempt_at,
+    conflict_owner_id = excluded.conflict_owner_id,
+    segments = excluded.segments,
+    segments_settled = excluded.segments_settled,
+    dnc_reason = excluded.dnc_reason,
+    left_out = excluded.left_out,
+    updated_at = excluded.updated_at
+-- A webhook that reported the contact as deleted in the meantime knows better; it has noted the customer again.
+where status.mautic_contact_id is not distinct from (
+    select known_contact_id from outcome where outcome.customer_id = excluded.customer_id
+);
+
+-- name: clear_notes
+-- Lines of the dirty list about customers for whom there is nothing to remember.
+delete from mautic_dirty where seq = any (:notes::bigint[]);
+
+-- name: mark_differing
+-- The nightly full comparison, one page of customers in id order: who differs from what Mautic confirmed goes on the dirty list.
+with page as materialized (
+    select id from customer_profiles where id > :after order by id limit :size
+),
+differing as (
+    insert into mautic_dirty (customer_id)
+    select page.id
+    from page
+    join mautic_sync_source source on source.customer_id = page.id
+    left join mautic_sync_status status on status.customer_id = page.id
+    where status.sync_hash is distinct from :mapping_version || ':' || source.fingerprint
+        and status.next_attempt_at is null
+        and status.conflict_owner_id is null
+        and (status.mautic_contact_id is not null or (source.address is not null and not source.do_not_contact))
+    returning 1
+)
+select (select max(id::text)::uuid from page) as last_id, (select count(*) from page) as read, (select count(*) from differing) as marked;
+
+-- name: shrinkage
+-- What this run would take away from Mautic: deleted customers, and customers without any address.
+select
+    (select count(*) from (select from customer_profiles limit 1) any_customer) as customers,
+    (select count(*) from mautic_removals) + (
+        select count(distinct dirty.customer_id)
+        from mautic_dirty dirty
+        join mautic_sync_status status on status.customer_id = dirty.customer_id and status.mautic_contact_id is not null
+        where not exists (select from customer_emails mail where mail.customer_id = dirty.customer_id)
+    ) as vanishing;
+
+-- name: known_contacts
+-- How many contacts Mautic has of ours; counted only where something is about to vanish.
+select count(*) as known from mautic_sync_status where mautic_contact_id is not null;
+
+-- name: due_removals
+-- Contacts of deleted customers, whose turn it is; one that another customer has taken over is not removed.
+with taken_over as (
+    delete from mautic_removals removal
+    using mautic_sync_status status
+    where status.mautic_contact_id = removal.mautic_contact_id
+    returning removal.mautic_contact_id
+)
+select mautic_contact_id, attempts
+from mautic_removals
+where (next_attempt_at is null or next_attempt_at <= :now)
+    and mautic_contact_id not in (select mautic_contact_id from taken_over)
+order by requested_at, mautic_contact_id
+limit :size;
+
+-- name: record_removals
+-- Done ones go; failed ones keep their reason and have another turn.
+with outcome as (
+    select * from jsonb_to_recordset(:outcomes) as outcome (contact_id integer, error text, next_attempt_at timestamptz)
+),
+done as (
+    delete from mautic_removals where mautic_contact_id in (select contact_id from outcome where error is null)
+)
+update mautic_removals removal
+set error = outcome.error, attempts = removal.attempts + 1, next_attempt_at = outcome.next_attempt_at
+from outcome
+where outcome.contact_id = removal.mautic_contact_id and outcome.error is not null;
+
+-- name: log_run
+-- One line a run, for the operator and for the next run's stop rule.
+insert into mautic_sync_logs (
+    run_started_at, run_finished_at, contacts_synced, contacts_created, contacts_updated, contacts_failed, segments_synced,
+    error_details
+)
+values (:started_at, :finished_at, :synced, :created, :updated, :failed, :segments, :details);

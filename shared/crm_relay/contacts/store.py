@@ -1,0 +1,124 @@
+"""The sync's SQL: windows of changed customers in, outcomes out; a constant number of statements a batch."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+from crm_relay.contacts.decisions import Shrinkage
+from crm_relay.contacts.models import Customer, Outcome, Report
+from crm_relay.platform.database import Row, Runs
+from crm_relay.platform.sql import Json, queries_beside
+from crm_relay.providers.mautic.mapping import MAPPING_VERSION
+
+_SQL = queries_beside(__file__)
+WINDOW = 4000
+"""Lines of the dirty list that one statement reads: enough for full batches, little enough for memory."""
+
+PAGE = 5000
+"""Customers that one statement of the full comparison compares."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The customers of one window for whom something is open; `last_note` is where the next window begins."""
+
+    customers: list[Customer]
+    last_note: int
+    is_last: bool
+
+
+def read_changed(db: Runs, *, after_note: int, now: datetime, consume: bool = True) -> Window:
+    """One window of what changed. `consume` False leaves even the lines about unchanged customers (dry run)."""
+    rows = db.run(
+        _SQL["read_changed"],
+        after_note=after_note,
+        window=WINDOW,
+        now=now,
+        mapping_version=MAPPING_VERSION,
+        consume=consume,
+    )
+    customers = [_customer(row) for row in rows if row["id"] is not None]
+    return Window(customers, rows[0]["last_note"], is_last=rows[0]["notes_read"] < WINDOW)
+
+
+def record_outcomes(db: Runs, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Remember what became of these customers. Safe to call twice."""
+    if outcomes:
+        db.run(_SQL["record_outcomes"], outcomes=Json([_as_json(each) for each in outcomes]), now=now)
+
+
+def clear_notes(db: Runs, notes: Sequence[int]) -> None:
+    """Strike lines of the dirty list that need no outcome."""
+    if notes:
+        db.run(_SQL["clear_notes"], notes=list(notes))
+
+
+def mark_differing(db: Runs, after: UUID | None) -> tuple[UUID | None, int]:
+    """Compare one page of customers behind `after`; returns where the next page begins (None at the end) and how many
+    were put on the dirty list."""
+    row = db.run(_SQL["mark_differing"], after=after or UUID(int=0), size=PAGE, mapping_version=MAPPING_VERSION)[0]
+    return (row["last_id"] if row["read"] == PAGE else None), row["marked"]
+
+
+def shrinkage(db: Runs) -> Shrinkage:
+    """What this run would take away; the second statement is sent only where that is anything."""
+    row = db.run(_SQL["shrinkage"])[0]
+    known = db.run(_SQL["known_contacts"])[0]["known"] if row["vanishing"] else 0
+    return Shrinkage(customers=row["customers"], known=known + row["vanishing"], vanishing=row["vanishing"])
+
+
+def due_removals(db: Runs, now: datetime, size: int) -> list[tuple[int, int]]:
+    """Contact ids of deleted customers whose turn it is, with the attempts so far."""
+    return [(row["mautic_contact_id"], row["attempts"]) for row in db.run(_SQL["due_removals"], now=now, size=size)]
+
+
+def record_removals(db: Runs, outcomes: Iterable[tuple[int, str | None, datetime | None]]) -> None:
+    """(contact id, error, next attempt) each; without an error the removal is done."""
+    rows = [{"contact_id": contact, "error": error, "next_attempt_at": at} for contact, error, at in outcomes]
+    if rows:
+        db.run(_SQL["record_removals"], outcomes=Json(rows))
+
+
+def log_run(db: Runs, report: Report, finished_at: datetime) -> None:
+    """One line in mautic_sync_logs."""
+    details: list[object] = [*report.errors, *([{"stopped": report.stopped}] if report.stopped else [])]
+    db.run(
+        _SQL["log_run"],
+        started_at=report.started_at,
+        finished_at=finished_at,
+        synced=report.synced,
+        created=report.created,
+        updated=report.updated,
+        failed=len(report.failures),
+        segments=report.segments,
+        details=Json(details) if details else None,
+    )
+
+
+def _customer(row: Row) -> Customer:
+    return Customer(
+        customer_id=row["id"],
+        exists=row["found"],
+        known=row["known"],
+        notes=tuple(row["notes"]),
+        owner_id=row["owner_id"],
+        kept_contact_id=row["kept_contact_id"],
+        source=row,
+        contact_id=row["mautic_contact_id"],
+        sync_hash=row["sync_hash"],
+        current_hash=row["current_hash"] or "",
+        attempts=row["attempts"],
+        segments=frozenset(row["known_segments"]),
+        segments_settled=row["segments_settled"],
+        dnc_reason=row["known_dnc_reason"],
+    )
+
+
+def _as_json(outcome: Outcome) -> dict[str, object]:
+    return {
+        **asdict(outcome),
+        "notes": list(outcome.notes),
+        "segments": sorted(outcome.segments),
+        "left_out": list(outcome.left_out),
+    }

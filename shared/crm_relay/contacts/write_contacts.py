@@ -1,0 +1,172 @@
+"""Sends drafts to Mautic in batches and remembers each row once Mautic confirmed it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from crm_relay.contacts import store
+from crm_relay.contacts.decisions import must_clear_dnc, needs_segments
+from crm_relay.contacts.drafts import (
+    Draft,
+    follow_up,
+    outcome_of_delay,
+    outcome_of_failure,
+    outcome_of_success,
+)
+from crm_relay.contacts.memberships import Memberships
+from crm_relay.contacts.models import Outcome
+from crm_relay.contacts.run import Run
+from crm_relay.platform.http_client import RateLimited, ServerFailed
+from crm_relay.providers.mautic.client import ItemResult
+
+T = TypeVar("T")
+BATCH_SECONDS = 15.0
+"""What a batch of 200 may take, with a slow hook of Mautic's own in it; recorded: 4.6 to 12.9 s."""
+
+_MOST_WAITS = 4
+
+
+class OutOfTime(Exception):
+    """The deadline is near: what is recorded stays, the rest is for the next run."""
+
+
+def write_contacts(run: Run, memberships: Memberships, drafts: Sequence[Draft]) -> None:
+    """Write all drafts, creates before edits, until none is left. Raises OutOfTime, TransientError, FatalError."""
+    pending = list(drafts)
+    while pending:
+        kind_is_create = any(each.contact_id is None for each in pending)
+        fitting = [each for each in pending if (each.contact_id is None) == kind_is_create]
+        batch = fitting[: run.options.batch_size]
+        taken = {each.customer.customer_id for each in batch}
+        pending = [each for each in pending if each.customer.customer_id not in taken]
+        pending += _write_batch(run, memberships, batch)
+
+
+def _write_batch(run: Run, memberships: Memberships, batch: list[Draft]) -> list[Draft]:
+    """One batch, recorded; returns the drafts that have to go out again in another form."""
+    _take_turn(run)
+    send = _create if batch[0].contact_id is None else _edit
+    results = send(run, batch)
+    if results is None:
+        _put_off(run, batch)
+        return []
+    answers = [(sent, follow_up(sent, result)) for sent, result in zip(batch, results, strict=True)]
+    failed = [_failure(run, sent, answer) for sent, answer in answers if isinstance(answer, str)]
+    after = [answer for _, answer in answers if isinstance(answer, Draft)]
+    confirmed = [each for each in after if each.confirmed]
+    _finish(run, memberships, confirmed, failed)
+    return [each for each in after if not each.confirmed]
+
+
+def _take_turn(run: Run) -> None:
+    if not run.deadline.allows(BATCH_SECONDS):
+        raise OutOfTime
+    run.pause_between_batches()
+    run.lease.renew()
+
+
+def _create(run: Run, batch: Sequence[Draft]) -> list[ItemResult] | None:
+    try:
+        return patiently(run, lambda: run.mautic.create_contacts([each.item for each in batch]))
+    except ServerFailed:
+        return _create_the_rest(run, batch)
+
+
+def _create_the_rest(run: Run, batch: Sequence[Draft]) -> list[ItemResult] | None:
+    """After a failure a part may stand: what is there is found first, only the rest is sent again."""
+    try:
+        found = {each.customer.customer_id: run.mautic.find_contact(str(each.customer.customer_id)) for each in batch}
+        missing = [each for each in batch if found[each.customer.customer_id] is None]
+        made = run.mautic.create_contacts([each.item for each in missing]) if missing else []
+    except ServerFailed:
+        return None
+    results = {each.customer.customer_id: result for each, result in zip(missing, made, strict=True)}
+    return [
+        results.get(each.customer.customer_id) or ItemResult(200, found[each.customer.customer_id]) for each in batch
+    ]
+
+
+def _edit(run: Run, batch: Sequence[Draft]) -> list[ItemResult] | None:
+    # By id and without PUT: sending it twice is the same as once.
+    try:
+        return patiently(run, lambda: run.mautic.edit_contacts([each.item for each in batch]), server_failures=1)
+    except ServerFailed:
+        return None
+
+
+def patiently(run: Run, call: Callable[[], T], *, server_failures: int = 0) -> T:
+    """The call's result; waits and repeats while Mautic asks to slow down, and `server_failures` times after a 5xx."""
+    for waits in range(_MOST_WAITS + 1):
+        try:
+            return call()
+        except RateLimited as error:
+            pause = error.retry_after or 2.0 ** (waits + 1)
+            if waits == _MOST_WAITS or not run.deadline.allows(pause + BATCH_SECONDS):
+                raise
+        except ServerFailed:
+            if waits >= server_failures:
+                raise
+            pause = 2.0
+        run.sleep(pause)
+        run.lease.renew()
+    raise AssertionError("unreachable")
+
+
+def _put_off(run: Run, batch: Sequence[Draft]) -> None:
+    reason = "Mautic answered with a server error"
+    now = run.now()
+    for each in batch:
+        run.report.failures[each.customer.customer_id] = reason
+    store.record_outcomes(run.db, [outcome_of_delay(each.customer, reason, now) for each in batch], now)
+    run.note_server_failure()
+
+
+def _failure(run: Run, sent: Draft, reason: str) -> Outcome:
+    run.report.failures[sent.customer.customer_id] = reason
+    return outcome_of_failure(sent.customer, reason, run.now(), sent.contact_id)
+
+
+def _finish(run: Run, memberships: Memberships, confirmed: list[Draft], failed: list[Outcome]) -> None:
+    """Single steps that no batch can do, memberships, and one statement that remembers the batch."""
+    gone = [each for each in confirmed if not _single_steps(run, each)]
+    failed += [_failure(run, each, "the contact vanished while it was written") for each in gone]
+    kept = [memberships.know(each) if each.adopted else each for each in confirmed if each not in gone]
+    moving = [each for each in kept if needs_segments(each.customer)]
+    if moving:
+        # Said before it is done: a run that dies in between leaves behind what may stand in Mautic.
+        store.record_outcomes(run.db, [outcome_of_success(each, settled=False) for each in moving], run.now())
+        moving = [_as_remembered(each) for each in moving]
+        unknown = memberships.apply(moving)
+        failed += [
+            _failure(run, each, "the contact vanished while it joined a segment")
+            for each in moving
+            if each.contact_id in unknown
+        ]
+        kept = [each for each in kept if not needs_segments(each.customer)]
+        kept += [each for each in moving if each.contact_id not in unknown]
+    _count(run, kept)
+    store.record_outcomes(run.db, [*(outcome_of_success(each, settled=True) for each in kept), *failed], run.now())
+
+
+def _as_remembered(moving: Draft) -> Draft:
+    """The draft after its intention was recorded: the row has its contact id by now."""
+    return replace(moving, customer=replace(moving.customer, contact_id=moving.contact_id))
+
+
+def _single_steps(run: Run, confirmed: Draft) -> bool:
+    contact_id = confirmed.contact_id
+    if contact_id is None:
+        return False
+    if must_clear_dnc(confirmed.customer):
+        patiently(run, lambda: run.mautic.clear_do_not_contact(contact_id), server_failures=1)
+    numbers = confirmed.below_one
+    return not numbers or patiently(run, lambda: run.mautic.write_below_one(contact_id, numbers), server_failures=1)
+
+
+def _count(run: Run, kept: Sequence[Draft]) -> None:
+    run.report.created += sum(each.was_created for each in kept)
+    run.report.updated += sum(not each.was_created for each in kept)
+    run.report.suppressed += sum(
+        each.customer.wanted_dnc_reason is not None and each.customer.wanted_dnc_reason != each.customer.dnc_reason
+        for each in kept
+    )

@@ -1,0 +1,143 @@
+"""Deliveries of Mautic's webhook: verified over the bytes that came, then read.
+
+https://docs.mautic.org/en/5.x/configuration/webhooks.html - there is no delivery id and no signed time, so a recorded
+delivery can be sent again by whoever saw it; the identity of each event makes that harmless.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from crm_relay.platform.errors import IgnoredInput, RejectedInput
+from crm_relay.providers.mautic.events import Delivery, MauticEvent
+from crm_relay.providers.mautic.mapping_webhook import READERS, Item
+from crm_relay.providers.mautic.vocabulary import IGNORED_EVENTS
+from crm_relay.providers.mautic.wire_webhook import Envelope, of_one_or_many
+
+_DEEPEST = 40
+# A pair of surrogates is one character; half a pair and U+0000 are legal in JSON and in no database's text.
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(?P<bad>u(?:0000|[dD][89a-fA-F]\w\w))|.)")
+_MAY_HAVE_BAD_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+
+
+def receive(body: bytes, headers: Mapping[str, str], *, secrets: Sequence[str], now: datetime) -> Delivery:
+    """The events of a delivery that carries a valid signature; header names lower-case.
+
+    Raises RejectedInput: 401 where the signature is missing or wrong or no secret is configured, else 400.
+    """
+    _verify(body, headers, secrets)
+    return parse(body, now=now)
+
+
+def parse(body: bytes, *, now: datetime) -> Delivery:
+    """The events of a delivery that was verified before, such as a deferred one. Raises RejectedInput with 400.
+
+    An event that cannot be read does not take the others with it: Mautic never sends a refused delivery again, and an
+    unsubscribe may stand beside it. Only where nothing could be read the delivery is refused.
+    """
+    content = _json_object(body)
+    delivered_at = _top_timestamp(content)
+    outcomes = [
+        _read(name, raw, delivered_at, now)
+        for name, value in content.items()
+        if name != "timestamp"
+        for raw in of_one_or_many(value)
+    ]
+    events = {outcome.key: outcome for outcome in reversed(outcomes) if isinstance(outcome, MauticEvent)}
+    problems = [outcome for outcome in outcomes if isinstance(outcome, ValidationError)]
+    if problems and len(problems) == len(outcomes):
+        raise RejectedInput("the delivery cannot be read", details=_details(problems))
+    return Delivery(
+        events=tuple(reversed(events.values())),
+        repeated=sum(isinstance(outcome, MauticEvent) for outcome in outcomes) - len(events),
+        ignored=sum(isinstance(outcome, IgnoredInput) for outcome in outcomes),
+        unknown=outcomes.count(None),
+        unreadable=len(problems),
+    )
+
+
+def _read(
+    name: str, raw: Any, delivered_at: datetime | None, now: datetime
+) -> MauticEvent | IgnoredInput | ValidationError | None:
+    """What became of one event; None for a name that nobody knows."""
+    if name in IGNORED_EVENTS:
+        return IgnoredInput(IGNORED_EVENTS[name])
+    reader = READERS.get(name)
+    if reader is None:
+        return None
+    try:
+        return reader(Item(raw, delivered_at, now))
+    except (IgnoredInput, ValidationError) as outcome:
+        return outcome
+
+
+def _verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> None:
+    usable = [secret for secret in secrets if secret]
+    if not usable:
+        raise RejectedInput("no webhook secret is configured", status=401)
+    digests = [hmac.new(secret.encode(), body, hashlib.sha256).digest() for secret in usable]
+    # Mautic's own header, and the one that the integration's design document expects.
+    base64_given = headers.get("webhook-signature", "").strip().encode(errors="replace")
+    hex_given = headers.get("x-mautic-signature", "").strip().encode(errors="replace")
+    # Every comparison is made, whatever the others said.
+    results = [hmac.compare_digest(base64.b64encode(digest), base64_given) for digest in digests]
+    results += [hmac.compare_digest(digest.hex().encode(), hex_given) for digest in digests]
+    if not any(results):
+        raise RejectedInput("invalid signature", status=401)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise RejectedInput("the body is not UTF-8") from None
+    if _MAY_HAVE_BAD_ESCAPE.search(text):
+        text = _ESCAPE.sub(lambda escape: r"\ufffd" if escape["bad"] else escape[0], text)
+    try:
+        content = json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except RecursionError:
+        raise RejectedInput("the body is nested too deeply") from None
+    except ValueError:
+        raise RejectedInput("the body is not JSON") from None
+    if not isinstance(content, dict):
+        raise RejectedInput("the body is not a JSON object")
+    _refuse_depth(content)
+    return content
+
+
+def _refuse_depth(content: dict[str, Any]) -> None:
+    """Stops what another parser, the database's for one, would follow down until its stack ends."""
+    level: list[Any] = [content]
+    for _ in range(_DEEPEST):
+        children = (node.values() if isinstance(node, dict) else node for node in level)
+        level = [each for some in children for each in some if isinstance(each, dict | list)]
+        if not level:
+            return
+    raise RejectedInput("the body is nested too deeply")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if value - value != 0:
+        raise ValueError("a number is out of range")
+    return value
+
+
+def _top_timestamp(content: Mapping[str, Any]) -> datetime | None:
+    try:
+        return Envelope.model_validate(content).timestamp
+    except ValidationError:
+        raise RejectedInput("the delivery cannot be read", details=["timestamp: not a date"]) from None
+
+
+def _details(problems: Sequence[ValidationError]) -> list[str]:
+    """Where and which rule, for the first few; never a value."""
+    first = [error for problem in problems for error in problem.errors(include_input=False, include_url=False)][:5]
+    return [f"{'.'.join(str(step) for step in error['loc'])}: {error['msg']}" for error in first]

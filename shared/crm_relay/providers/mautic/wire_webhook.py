@@ -1,0 +1,183 @@
+"""Mautic's webhook payloads as they are on the wire, as far as we read them.
+
+Recorded from Mautic 5.1.1 (tests/samples/mautic/9*_hook_*.json). PHP cannot tell an empty object from an empty list and
+writes both as `[]`; a list with gaps in its keys becomes an object.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+T = TypeVar("T")
+
+
+class Wire(BaseModel):
+    """Unknown fields are Mautic's business; an error never quotes the value."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, frozen=True)
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value == [] else value
+
+
+def _values(value: object) -> object:
+    return list(value.values()) if isinstance(value, dict) else value
+
+
+def _text(value: object) -> object:
+    """A field's value stands alone or, in lead events, inside the field's definition."""
+    if isinstance(value, dict):
+        value = value.get("value")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else None
+
+
+def _utc(value: object) -> object:
+    # Mautic always sends an offset. Numbers are refused: nothing says whether they are seconds or milliseconds.
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(str(value))
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("not a date") from None
+
+
+Maybe = Annotated[T | None, BeforeValidator(_none_if_empty)]
+Text = Annotated[str | None, BeforeValidator(_text)]
+Moment = Annotated[datetime | None, BeforeValidator(_utc)]
+# The column is an integer; Mautic's own is an unsigned one, of which nobody ever needed the upper half.
+ContactId = Annotated[int, Field(gt=0, lt=2**31)]
+
+
+class Envelope(Wire):
+    """A delivery: `timestamp` at the top is in samples and in the document's form, never in a real one."""
+
+    timestamp: Moment = None
+
+
+class CoreFields(Wire):
+    """`fields.core`: each value inside its field's definition."""
+
+    email: Text = None
+    supabase_id: Text = None
+    mobile: Text = None
+    phone: Text = None
+
+
+class Fields(Wire):
+    """Grouped by Mautic's tabs; ours are all in `core`."""
+
+    core: Maybe[CoreFields] = None
+
+
+class DoNotContact(Wire):
+    """Why a contact gets no mail on one channel."""
+
+    reason: int | None = None
+    comments: Text = None
+    channel: Text = None
+
+
+class Contact(Wire):
+    """`lead` of opens and hits, `contact` of lead events; `email` stands at the top in the document's form only."""
+
+    id: ContactId | None = None
+    email: Text = None
+    fields: Maybe[Fields] = None
+    do_not_contact: Annotated[list[DoNotContact], BeforeValidator(_values)] = Field(default=[], alias="doNotContact")
+
+    @property
+    def core(self) -> CoreFields:
+        """Never None."""
+        return (self.fields and self.fields.core) or CoreFields()
+
+    @property
+    def address(self) -> str | None:
+        """The contact's e-mail address, not normalised."""
+        return self.email or self.core.email
+
+
+class Email(Wire):
+    """What was sent: `name` is the internal name of the mail, which the documents call the campaign."""
+
+    id: Text = None
+    name: Text = None
+    subject: Text = None
+
+
+class Stat(Wire):
+    """One mail to one contact. `date_read` is the first open, `last_opened` this one."""
+
+    id: int | None = None
+    tracking_hash: Text = Field(default=None, alias="trackingHash")
+    open_count: int = Field(default=1, alias="openCount")
+    address: Text = Field(default=None, alias="emailAddress")
+    date_sent: Moment = Field(default=None, alias="dateSent")
+    date_read: Moment = Field(default=None, alias="dateRead")
+    last_opened: Moment = Field(default=None, alias="lastOpened")
+    viewed_in_browser: bool = Field(default=False, alias="viewedInBrowser")
+    lead: Maybe[Contact] = None
+    email: Maybe[Email] = None
+
+
+class Hit(Wire):
+    """One request for a page or a tracked link; `email` is null for a visit that no mail led to."""
+
+    id: int | None = None
+    date_hit: Moment = Field(default=None, alias="dateHit")
+    url: Text = None
+    user_agent: Text = Field(default=None, alias="userAgent")
+    lead: Maybe[Contact] = None
+    email: Maybe[Email] = None
+
+
+class OpenEvent(Wire):
+    """mautic.email_on_open. `timestamp` is missing in the payload of the button "Send test payload"."""
+
+    stat: Stat
+    timestamp: Moment = None
+
+
+class HitEvent(Wire):
+    """mautic.page_on_hit"""
+
+    hit: Hit
+    timestamp: Moment = None
+
+
+class SubscriptionEvent(Wire):
+    """mautic.lead_channel_subscription_changed; `timestamp` has a resolution of one second."""
+
+    contact: Contact
+    channel: str
+    old_status: str
+    new_status: str
+    timestamp: Moment = None
+
+
+class DeletionEvent(Wire):
+    """mautic.lead_post_delete: `contact.id` is null by then, the id stands at the top."""
+
+    id: ContactId
+    timestamp: Moment = None
+
+
+class DocumentEvent(Wire):
+    """The form that the integration's design document gives to all four events; no Mautic sends it."""
+
+    lead: Contact
+    email: Maybe[Email] = None
+    url: Text = None
+    date_sent: Moment = Field(default=None, alias="dateSent")
+    date_read: Moment = Field(default=None, alias="dateRead")
+
+
+def of_one_or_many(value: object) -> list[Any]:
+    """The events under one name: a list, an object keyed by index, or the one event itself."""
+    if isinstance(value, dict) and value and all(key.isdigit() for key in value):
+        return list(value.values())
+    return value if isinstance(value, list) else [value]

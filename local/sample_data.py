@@ -3,11 +3,13 @@
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 from crm_relay.platform.database import Database
-from crm_relay.platform.sql import Json, Query
+from crm_relay.platform.sql import Json, parse_queries
 
+_SQL = parse_queries(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
 _FIRST = [
     "Ana",
     "João",
@@ -19,14 +21,9 @@ _FIRST = [
     "O'Neil",
     "Renée",
     "Björk",
-    "Carlos",
     "Inês",
     "Thomas",
-    "Amélie",
-    "Noah",
-    "Fatima",
     "Yusuf",
-    "Mia",
 ]
 _LAST = [
     "Silva",
@@ -37,12 +34,8 @@ _LAST = [
     "Kowalski",
     "García",
     "Smith",
-    "Jones",
     "Dvořák",
-    "Almeida",
-    "Rossi",
     "Иванов",
-    "Tanaka",
     "Öztürk",
 ]
 _COUNTRIES = ["PT", "US", "GB", "DE", "FR", "AU", "JP", "BR", "Portugal", "united states", "XX", "", None]
@@ -54,9 +47,9 @@ _SEGMENTS = ("vip", "regular", "new", "inactive", "newsletter")
 def insert_customers(database: Database, count: int, *, seed: int = 7, now: datetime | None = None) -> None:
     """`count` customers with addresses, phones, metrics and memberships, in one statement a table."""
     customers = list(_customers(count, random.Random(seed), now or datetime(2026, 11, 20, 12, tzinfo=UTC)))
-    database.run(_SEGMENTS_SQL, rows=Json([{"slug": slug, "name": slug.title()} for slug in _SEGMENTS]))
-    for query in (_PROFILES, _EMAILS, _PHONES, _ADDRESSES, _METRICS, _LINKS):
-        database.run(query, rows=Json(customers))
+    database.run(_SQL["insert_segments"], rows=Json([{"slug": slug, "name": slug.title()} for slug in _SEGMENTS]))
+    for table in ("profiles", "emails", "phones", "addresses", "metrics", "links"):
+        database.run(_SQL[f"insert_{table}"], rows=Json(customers))
 
 
 def _customers(count: int, rng: random.Random, now: datetime) -> Iterator[dict[str, object]]:
@@ -100,58 +93,3 @@ def _address(number: int, rng: random.Random) -> str | None:
     if kind < 0.04:
         return f"not-an-address-{number}@"
     return f"customer{number}@example.com"
-
-
-_ROWS = "jsonb_to_recordset(:rows) as r"
-_SEGMENTS_SQL = Query.parse(
-    "insert_segments",
-    "sample",
-    f"insert into segments (slug, name) select slug, name from {_ROWS} (slug text, name text) on conflict do nothing",
-)
-_PROFILES = Query.parse(
-    "insert_profiles",
-    "sample",
-    f"""insert into customer_profiles
-            (id, first_name, last_name, marketing_opt_in, do_not_contact, lead_score, created_at, updated_at)
-        select id, first_name, last_name, opt_in, do_not_contact, lead_score, created_at, created_at
-        from {_ROWS} (id uuid, first_name text, last_name text, opt_in boolean, do_not_contact boolean, lead_score integer,
-            created_at timestamptz)""",
-)
-_EMAILS = Query.parse(
-    "insert_emails",
-    "sample",
-    f"""insert into customer_emails (customer_id, email, is_primary, first_seen_at, is_valid)
-        select id, email, true, created_at, is_valid
-        from {_ROWS} (id uuid, email text, created_at timestamptz, is_valid boolean) where email is not null""",
-)
-_PHONES = Query.parse(
-    "insert_phones",
-    "sample",
-    f"""insert into customer_phones (customer_id, phone_e164, is_primary)
-        select id, mobile, true from {_ROWS} (id uuid, mobile text) where mobile is not null""",
-)
-_ADDRESSES = Query.parse(
-    "insert_addresses",
-    "sample",
-    f"""insert into customer_addresses (customer_id, line_1, suburb, city, state, postcode, country, is_primary)
-        select id, street, suburb, suburb, state, postcode, country, true
-        from {_ROWS} (id uuid, street text, suburb text, state text, postcode text, country text)""",
-)
-_METRICS = Query.parse(
-    "insert_metrics",
-    "sample",
-    f"""insert into customer_engagement_metrics
-            (customer_id, lifetime_orders, lifetime_net, first_seen_at, last_order_at, most_recent_event_name, preferred_venue)
-        select id, orders, spent, created_at, last_order, event, venue
-        from {_ROWS} (id uuid, orders integer, spent numeric, created_at timestamptz, last_order timestamptz, event text,
-            venue text)""",
-)
-_LINKS = Query.parse(
-    "insert_links",
-    "sample",
-    f"""insert into customer_segment_links (customer_id, segment_id)
-        select r.id, segment.id
-        from {_ROWS} (id uuid, segments jsonb)
-        cross join lateral jsonb_array_elements_text(r.segments) slug
-        join segments segment on segment.slug = slug.value""",
-)

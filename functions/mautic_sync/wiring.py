@@ -20,6 +20,7 @@ from mautic_sync.order import Order
 from mautic_sync.settings import Settings
 
 _RESERVE_SECONDS = 10.0
+_STEP_ASIDE_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,27 @@ class World:
     def _run(self, deadline: Deadline) -> Run:
         settings = self.settings
         lease = Lease(settings.coordination_table, f"mautic:{settings.mautic_url}", settings.mautic_lease_seconds)
-        options = Options(
+        return Run(self.database, self.mautic, lease, self.options, utc_now, deadline, Report(utc_now()))
+
+    @property
+    def options(self) -> Options:
+        """How a run behaves."""
+        settings = self.settings
+        return Options(
             settings.mautic_batch_size,
             settings.mautic_batch_pause_seconds,
             settings.mautic_on_delete,
             settings.mautic_shrink_limit_percent,
         )
-        return Run(self.database, self.mautic, lease, options, utc_now, deadline, Report(utc_now()))
 
     def _hand_on(self, order: Order, report: Report) -> None:
-        if report.unfinished and self.settings.continue_queue_url:
+        """By message: what is left of this run, or a full comparison that met another run and stepped aside."""
+        queue = self.settings.continue_queue_url
+        if queue and report.unfinished:
             rest = Order(full=order.full and report.full_after is not None, after=report.full_after)
-            send_message(self.settings.continue_queue_url, rest.message())
+            send_message(queue, rest.message())
+        elif queue and report.stepped_aside and order.full:
+            send_message(queue, order.message(), delay_seconds=_STEP_ASIDE_SECONDS)
 
     def _tell(self, report: Report) -> None:
         logger().info("mautic sync", extra={key: value for key, value in report.answer().items() if key != "errors"})

@@ -19,6 +19,7 @@ from crm_relay.providers.mautic.client import Mautic
 from local.simulators.mautic import Fault
 from tests.support.mautic_world import CLIENT, FreeLease, MauticWorld
 
+HOLDER = "select customer_id from customer_emails where email = :email"
 SMALL = Options(batch_size=4, pause_seconds=0)
 
 
@@ -44,15 +45,11 @@ def change_customers(world: MauticWorld) -> None:
     world.leave(ids[2], "regular")
     world.join(ids[2], "inactive")
     world.sql("update customer_emails set email = 'moved@example.com' where email = 'c3@example.com'")
-    world.sql(
-        "delete from customer_profiles where id in (select customer_id from customer_emails where email = 'c4@example.com')"
-    )
+    world.sql(f"delete from customer_profiles where id in ({HOLDER})", email="c4@example.com")
     gone = world.simulator.contact_by("email", "c5@example.com")
     if gone is not None:
         world.simulator.delete_contact(gone.id)
-    world.sql(
-        "update customer_profiles set last_name = 'Again' where id in (select customer_id from customer_emails where email = 'c5@example.com')"
-    )
+    world.sql(f"update customer_profiles set last_name = 'Again' where id in ({HOLDER})", email="c5@example.com")
 
 
 def until_agreement(world: MauticWorld) -> None:
@@ -196,7 +193,7 @@ def test_a_hook_that_mautic_kills_makes_our_call_fail_half_way_and_nothing_is_do
     until_agreement(world)
 
 
-# --- killed at every step -----------------------------------------------------------------------------------------------
+# --- killed at every step -----------------------------------------------------------------------------------
 
 
 class Killer:
@@ -230,7 +227,7 @@ class KilledHttp(HttpClient):
 
     killer: Killer
 
-    def send(self, *arguments: object, **more: object) -> Answer:  # type: ignore[override]
+    def send(self, *arguments: object, **more: object) -> Answer:
         self.killer(before=True)
         answer = super().send(*arguments, **more)  # type: ignore[arg-type]
         self.killer(before=False)
@@ -291,7 +288,7 @@ def test_one_kill_and_one_run_are_enough(world: MauticWorld, database_url: str, 
     assert world.disagreements() == []
 
 
-# --- two at once --------------------------------------------------------------------------------------------------------
+# --- two at once --------------------------------------------------------------------------------------------
 
 
 def test_a_second_run_at_the_same_time_steps_aside(world: MauticWorld, coordination_table: str) -> None:

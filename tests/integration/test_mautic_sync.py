@@ -69,7 +69,8 @@ def test_zeros_and_fractions_arrive_although_mautic_drops_them(
     world.sync()
 
     world.sql(
-        "update customer_engagement_metrics set lifetime_orders = :orders, lifetime_net = :spent::text::numeric where customer_id = :id",
+        """update customer_engagement_metrics
+           set lifetime_orders = :orders, lifetime_net = :spent::text::numeric where customer_id = :id""",
         orders=orders,
         spent=spent,
         id=ana,
@@ -396,7 +397,7 @@ def test_a_change_made_while_mautic_is_being_told_goes_out_with_the_next_run(
     rename = Query.parse("rename", "test", "update customer_profiles set first_name = 'Newer' where id = :id")
 
     class EditsMeanwhile(Database):
-        def run(self, query: Query, **values: object) -> list[dict[str, object]]:  # type: ignore[override]
+        def run(self, query: Query, **values: object) -> list[dict[str, object]]:
             if query.name == "record_outcomes":
                 business.run(rename, id=ana)
             return super().run(query, **values)  # type: ignore[arg-type]
@@ -417,7 +418,7 @@ def test_a_customer_deleted_while_mautic_is_being_told_is_muted_there(world: Mau
     delete = Query.parse("delete", "test", "delete from customer_profiles where id = :id")
 
     class DeletesMeanwhile(Database):
-        def run(self, query: Query, **values: object) -> list[dict[str, object]]:  # type: ignore[override]
+        def run(self, query: Query, **values: object) -> list[dict[str, object]]:
             if query.name == "record_outcomes":
                 business.run(delete, id=ana)
             return super().run(query, **values)  # type: ignore[arg-type]

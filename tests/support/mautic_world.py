@@ -1,13 +1,11 @@
 """A database, a simulated Mautic and runs of the sync between them; and the question whether the two agree."""
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from crm_relay.contacts.field_map import FIELDS, SEGMENT_NAMES
 from crm_relay.contacts.models import Options, Report
 from crm_relay.contacts.run import Run, RunLease
 from crm_relay.contacts.sync_contacts import sync_contacts
@@ -16,7 +14,7 @@ from crm_relay.platform.database import Database, Row
 from crm_relay.platform.http_client import HttpClient
 from crm_relay.platform.sql import Query, SqlValue
 from crm_relay.providers.mautic.client import Mautic
-from crm_relay.providers.mautic.mapping import write_fields
+from local.agreement import disagreements
 from local.simulators.mautic import MauticSimulator
 
 CLIENT = ("crm-relay", "simulator-secret")
@@ -102,11 +100,12 @@ class MauticWorld:
         """Insert one customer."""
         customer_id = uuid.uuid4()
         created = self.now - timedelta(days=created_days_ago)
-        columns = {"first_name": "Ana", "last_name": "Silva", "lead_score": 16} | profile
+        columns: dict[str, Any] = {"first_name": "Ana", "last_name": "Silva", "lead_score": 16} | profile
         names = ", ".join(columns)
         marks = ", ".join(f":{name}" for name in columns)
         self.sql(
-            f"insert into customer_profiles (id, marketing_opt_in, created_at, {names}) values (:id, :opt, :at, {marks})",
+            f"""insert into customer_profiles (id, marketing_opt_in, created_at, {names})
+                values (:id, :opt, :at, {marks})""",
             id=customer_id,
             opt=opt_in,
             at=created,
@@ -142,7 +141,8 @@ class MauticWorld:
     def leave(self, customer_id: UUID, slug: str) -> None:
         """No membership here."""
         self.sql(
-            "delete from customer_segment_links where customer_id = :id and segment_id = (select id from segments where slug = :slug)",
+            """delete from customer_segment_links
+               where customer_id = :id and segment_id = (select id from segments where slug = :slug)""",
             id=customer_id,
             slug=slug,
         )
@@ -167,66 +167,4 @@ class MauticWorld:
 
     def disagreements(self) -> list[str]:
         """What Mautic has and should not have, and the other way round; by customer id, without personal data."""
-        return list(_disagreements(self))
-
-
-def _disagreements(world: MauticWorld) -> Iterator[str]:
-    addresses = [
-        str(each.fields["email"]).lower() for each in world.simulator.contacts.values() if each.fields.get("email")
-    ]
-    if len(addresses) != len(set(addresses)):
-        yield "an address stands in Mautic twice"
-    if world.sql("select from mautic_dirty limit 1"):
-        yield "the dirty list is not empty"
-    known = set()
-    for wanted in world.sql(EXPECTED):
-        known.add(str(wanted["customer_id"]))
-        yield from _disagreements_about(world, wanted)
-    for contact in world.simulator.contacts.values():
-        owner = contact.fields.get("supabase_id")
-        if owner and owner not in known and world.simulator.mailable(contact.id):
-            yield f"{owner}: deleted here, mailable there"
-
-
-EXPECTED = """
-    select source.*, first_value(customer_id) over (
-        partition by address order by created_at desc, customer_id desc
-    ) = customer_id as is_owner
-    from mautic_sync_source source
-"""
-"""Every customer as Mautic should know it; the ownership of an address said in another way than the sync says it."""
-
-
-def _disagreements_about(world: MauticWorld, wanted: Row) -> Iterator[str]:
-    who = wanted["customer_id"]
-    contact, status = world.contact(who), world.status(who)
-    if contact is not None and wanted["dnc_reason"] is not None and world.simulator.mailable(contact.id):
-        yield f"{who}: opted out and mailable"
-    if status.get("sync_error"):
-        return
-    if contact is None:
-        if wanted["address"] and wanted["is_owner"] and not wanted["do_not_contact"]:
-            yield f"{who}: not in Mautic"
-        return
-    if status.get("mautic_contact_id") != contact.id:
-        yield f"{who}: another contact id is remembered"
-    written = write_fields({alias: wanted[column] for alias, column in FIELDS.items()})
-    for alias, value in (written.fields | written.below_one).items():
-        if alias not in status["left_out"] and not same(contact.fields.get(alias), value):
-            yield f"{who}: {alias} differs"
-    for slug, name in SEGMENT_NAMES.items():
-        if (contact.id in world.simulator.segment_members(name)) != (slug in wanted["customer_segments"]):
-            yield f"{who}: membership of {slug} differs"
-
-
-def same(there: object, here: object) -> bool:
-    """Whether Mautic's value is ours, in spite of its spellings: 1 for true, no offset, 0 for nothing."""
-    return _plain(there) == _plain(here)
-
-
-def _plain(value: object) -> str:
-    if value in (None, "", 0):
-        return ""
-    if isinstance(value, int | float):
-        return f"{float(value):.10g}"
-    return str(value).removesuffix("+00:00").replace("T", " ")
+        return disagreements(self.db, self.simulator)

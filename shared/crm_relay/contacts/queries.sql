@@ -10,7 +10,12 @@ due as materialized (
     select customer_id from mautic_sync_status where next_attempt_at <= :now order by next_attempt_at limit :window
 ),
 named as materialized (
-    select customer_id from noted union select customer_id from due
+    select customer_id from noted
+    union
+    select customer_id from due
+    union
+    -- Asked for by name (why): described whether they changed or not.
+    select unnest(:only::uuid[])
 ),
 everybody as materialized (
     select customer_id from named
@@ -117,8 +122,26 @@ select
     present.known_dnc_reason,
     coalesce(lines.notes, '{}') as notes
 from reach
-left join present on not present.unchanged
+left join present on not present.unchanged or present.customer_id = any (:only::uuid[])
 left join lines on lines.customer_id = present.customer_id;
+
+-- name: find_customers
+-- Whom an address, a customer id or a contact id of Mautic's means.
+select customer_id from customer_emails where normalise_address(email) = :address::text
+union
+select id from customer_profiles where id = :customer_id::uuid
+union
+select customer_id from mautic_sync_status where mautic_contact_id = :contact_id::integer
+union
+select customer_id from mautic_former_contacts where mautic_contact_id = :contact_id::integer;
+
+-- name: status_of
+-- What is remembered of one customer's contact.
+select
+    mautic_contact_id, last_synced_at, sync_error, attempts, next_attempt_at, conflict_owner_id, segments, dnc_reason,
+    left_out
+from mautic_sync_status
+where customer_id = :customer_id;
 
 -- name: record_outcomes
 -- What became of a batch, in one statement: status, the lines of the dirty list it answers, contacts nobody owns any more.

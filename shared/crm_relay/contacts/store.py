@@ -30,16 +30,28 @@ class Window:
 
 def read_changed(db: Runs, *, after_note: int, now: datetime, consume: bool = True) -> Window:
     """One window of what changed. `consume` False leaves even the lines about unchanged customers (dry run)."""
-    rows = db.run(
-        _SQL["read_changed"],
-        after_note=after_note,
-        window=WINDOW,
-        now=now,
-        mapping_version=MAPPING_VERSION,
-        consume=consume,
-    )
+    rows = _read(db, after_note=after_note, window=WINDOW, now=now, consume=consume, only=[])
     customers = [_customer(row) for row in rows if row["id"] is not None]
     return Window(customers, rows[0]["last_note"], is_last=rows[0]["notes_read"] < WINDOW)
+
+
+def read_customers(db: Runs, customer_ids: Sequence[UUID], now: datetime) -> list[Customer]:
+    """These customers as a run would see them, changed or not; one that does not exist comes as such."""
+    rows = _read(db, after_note=0, window=0, now=now, consume=False, only=list(customer_ids))
+    wanted = set(customer_ids)
+    return [_customer(row) for row in rows if row["id"] in wanted]
+
+
+def find_customers(db: Runs, *, address: str | None, customer_id: UUID | None, contact_id: int | None) -> list[UUID]:
+    """Customers whom one of these means."""
+    rows = db.run(_SQL["find_customers"], address=address, customer_id=customer_id, contact_id=contact_id)
+    return [row["customer_id"] for row in rows]
+
+
+def status_of(db: Runs, customer_id: UUID) -> Row:
+    """The status row's columns for the operator; empty where nothing is remembered."""
+    rows = db.run(_SQL["status_of"], customer_id=customer_id)
+    return rows[0] if rows else {}
 
 
 def record_outcomes(db: Runs, outcomes: Sequence[Outcome], now: datetime) -> None:
@@ -93,6 +105,18 @@ def log_run(db: Runs, report: Report, finished_at: datetime) -> None:
         failed=len(report.failures),
         segments=report.segments,
         details=Json(details) if details else None,
+    )
+
+
+def _read(db: Runs, *, after_note: int, window: int, now: datetime, consume: bool, only: list[UUID]) -> list[Row]:
+    return db.run(
+        _SQL["read_changed"],
+        after_note=after_note,
+        window=window,
+        now=now,
+        mapping_version=MAPPING_VERSION,
+        consume=consume,
+        only=only,
     )
 
 

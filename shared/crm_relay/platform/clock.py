@@ -17,7 +17,9 @@ def utc_now() -> datetime:
 class LambdaContext(Protocol):
     """What is used of the context object that Lambda hands to every handler."""
 
-    aws_request_id: str
+    @property
+    def aws_request_id(self) -> str:
+        """The invocation's id in the log."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until Lambda ends the invocation."""

@@ -13,8 +13,10 @@ def logger() -> Logger:
 
 def count_metric(name: str, value: float = 1, **dimensions: str) -> None:
     """One CloudWatch count through the log (embedded metric format), in the namespace that the alarms watch."""
-    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+    from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-    with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace="CrmRelay") as entry:
-        for key, text in dimensions.items():
-            entry.add_dimension(name=key, value=text)
+    metrics = EphemeralMetrics(namespace="CrmRelay")
+    for key, text in dimensions.items():
+        metrics.add_dimension(name=key, value=text)
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+    metrics.flush_metrics()

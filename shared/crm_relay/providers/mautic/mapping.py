@@ -59,7 +59,9 @@ def _text(value: object) -> _Value:
     if text == "0":
         # Dropped like the number: it would leave the old text standing.
         return _Value(None, left_out=True)
-    return _Value(text[:TEXT_LIMIT] or None, left_out=len(text) > TEXT_LIMIT)
+    # Mautic takes what stands between angle brackets for a tag and drops it: the words arrive, the brackets do not.
+    kept = text.replace("<", "").replace(">", "")[:TEXT_LIMIT]
+    return _Value(kept or None, left_out=kept != text)
 
 
 def _address(value: object) -> _Value:

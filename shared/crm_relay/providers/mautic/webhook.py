@@ -50,12 +50,12 @@ def parse(body: bytes, *, now: datetime) -> Delivery:
         if name != "timestamp"
         for raw in of_one_or_many(value)
     ]
-    events = {outcome.key: outcome for outcome in reversed(outcomes) if isinstance(outcome, MauticEvent)}
+    events = {outcome.key: outcome for outcome in outcomes if isinstance(outcome, MauticEvent)}
     problems = [outcome for outcome in outcomes if isinstance(outcome, ValidationError)]
     if problems and len(problems) == len(outcomes):
         raise RejectedInput("the delivery cannot be read", details=_details(problems))
     return Delivery(
-        events=tuple(reversed(events.values())),
+        events=tuple(events.values()),
         repeated=sum(isinstance(outcome, MauticEvent) for outcome in outcomes) - len(events),
         ignored=sum(isinstance(outcome, IgnoredInput) for outcome in outcomes),
         unknown=outcomes.count(None),

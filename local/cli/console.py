@@ -1,0 +1,117 @@
+"""What all commands share: where settings come from, how results are shown, what exit codes mean."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from crm_relay.platform.database import Database
+from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+from crm_relay.platform.settings import SettingsModel, read_settings
+from local.stack import read_env_file, running_stack
+
+GOOD, FOUND, WRONG_USE = 0, 1, 2
+
+EnvFile = Annotated[Path | None, typer.Option("--env-file", help="NAME=value lines; they win over the environment.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output, nothing else.")]
+
+console = Console()
+P = ParamSpec("P")
+
+
+class DatabaseSettings(SettingsModel):
+    """What commands that only need the database are told."""
+
+    database_url: str
+    database_ca_file: str | None = None
+
+
+def use_settings(env_file: Path | None) -> None:
+    """Fill the process's environment: from the file, else from a stack that runs here."""
+    if env_file is not None:
+        if not env_file.is_file():
+            raise typer.BadParameter(f"{env_file} is not there", param_hint="--env-file")
+        os.environ.update(read_env_file(env_file))
+    elif not os.environ.get("DATABASE_URL") and (stack := running_stack()) is not None:
+        environment = stack.get("environment")
+        os.environ.update(environment if isinstance(environment, dict) else {})
+
+
+@contextmanager
+def open_database(env_file: Path | None) -> Iterator[Database]:
+    """The database of the settings."""
+    use_settings(env_file)
+    settings = read_settings(DatabaseSettings)
+    database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=60.0)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def told(command: Callable[P, int | None]) -> Callable[P, None]:
+    """A command whose result is its exit code, and whose errors are told in one line."""
+
+    @wraps(command)
+    def run(*arguments: P.args, **options: P.kwargs) -> None:
+        try:
+            code = command(*arguments, **options)
+        except (RejectedInput, FatalError) as error:
+            _tell_error(str(error))
+            raise typer.Exit(WRONG_USE) from None
+        except TransientError as error:
+            _tell_error(f"{error}; try again")
+            raise typer.Exit(FOUND) from None
+        raise typer.Exit(code or GOOD)
+
+    return run
+
+
+def _tell_error(message: str) -> None:
+    Console(stderr=True).print(f"[red]crm-relay:[/] {message}", highlight=False)
+
+
+def show(result: Any, as_json: bool, title: str) -> None:
+    """A mapping as lines, a list of mappings as a table, or either as JSON."""
+    if as_json:
+        typer.echo(json.dumps(result, default=str, indent=2, ensure_ascii=False))
+    elif isinstance(result, Mapping):
+        _lines(result, title)
+    else:
+        _table(list(result), title)
+
+
+def _lines(result: Mapping[str, Any], title: str) -> None:
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_column(style="cyan")
+    table.add_column(overflow="fold")
+    for name, value in result.items():
+        table.add_row(name.replace("_", " "), _text(value))
+    console.print(table)
+
+
+def _table(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    if not rows:
+        console.print(f"{title}: nothing")
+        return
+    table = Table(*(name.replace("_", " ") for name in rows[0]), title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(_text(value) for value in row.values()))
+    console.print(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+        return "\n".join(", ".join(f"{key} {each[key]}" for key in each) for each in value)
+    if isinstance(value, Mapping):
+        return "\n".join(f"{key}: {_text(each)}" for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)

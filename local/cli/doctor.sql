@@ -1,0 +1,23 @@
+-- name: server
+-- Who we are there, and what time it is.
+select
+    current_setting('server_version') as version,
+    current_user as role,
+    (select rolsuper from pg_roles where rolname = current_user) as is_superuser,
+    clock_timestamp() as now;
+
+-- name: tables_without_row_security
+-- Tables that PostgREST would show to everybody who may read them.
+select relname as name
+from pg_class
+where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relrowsecurity
+order by relname;
+
+-- name: waiting
+-- What an operator should not find here.
+select
+    (select count(*) from webhook_inbox where applied_at is null) as unapplied,
+    (select count(*) from failed_tasks where replayed_at is null) as failed,
+    (select count(*) from mautic_sync_status where sync_error is not null) as errors,
+    (select count(distinct customer_id) from mautic_dirty) as dirty,
+    (select max(run_finished_at) from mautic_sync_logs) as last_run;

@@ -1,0 +1,175 @@
+"""The whole bundle on one laptop: Postgres, moto, simulators, the HTTP edge, queues and schedules."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from crm_relay.platform.database import Database
+from crm_relay.platform.migrations import migrate, read_migrations
+from local.aws import LocalAws
+from local.edge import Edge
+from local.postgres import EmbeddedPostgres
+from local.queues import QueuePoller
+from local.scheduler import Scheduler
+from local.simulators.mautic import MauticSimulator
+from local.template import Template
+
+ROOT = Path(__file__).parent.parent
+STACK_FILE = ROOT / "build" / "stack.json"
+HOOK_EVENTS = (
+    "mautic.email_on_open",
+    "mautic.page_on_hit",
+    "mautic.lead_channel_subscription_changed",
+    "mautic.lead_post_delete",
+)
+"""The events of Mautic that are applied; the others would only cost it time."""
+
+RECORDED_SECRET = "lab-webhook-secret"
+"""The secret with which the recorded webhooks in events/ are signed."""
+
+
+@dataclass
+class Stack:
+    """Everything that runs; `environment` is what the functions see. `settings` are the operator's, and they win."""
+
+    settings: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    template: Template = field(default_factory=lambda: Template.read(ROOT / "template.yaml"))
+    environment: dict[str, str] = field(default_factory=dict)
+    database_url: str = ""
+    mautic: MauticSimulator | None = None
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> "Stack":
+        try:
+            self._start()
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def _start(self) -> None:
+        self.environment |= {"LOG_LEVEL": "WARNING", "POWERTOOLS_METRICS_DISABLED": "true"}
+        self.environment |= {"ADMIN_TOKEN": secrets.token_urlsafe(24), "MAUTIC_WEBHOOK_SECRET": self._webhook_secrets()}
+        self._start_postgres()
+        self._start_mautic()
+        aws = LocalAws.start(self.template)
+        self._open.callback(aws.stop)
+        self.environment = aws.environment | self.environment | {k: v for k, v in self.settings.items() if v}
+        # Every function reads the process's environment, as it does in Lambda; a secret of AWS's is not needed here.
+        self.environment.pop("CRM_RELAY_SECRET_ID", None)
+        os.environ.update(self.environment)
+        self.edge = Edge(self.template)
+        self.edge.start()
+        self._open.callback(self.edge.stop)
+        self.scheduler = Scheduler(self.template, self.edge.invoke)
+        self.queues = QueuePoller(self.template, aws, self.edge.invoke, visibility_seconds=5)
+        self._connect_hook()
+        self.aws_endpoint_url = aws.endpoint_url
+
+    def start_background(self) -> None:
+        """Let the queues and the schedules run by themselves."""
+        self.queues.start()
+        self._open.callback(self.queues.stop)
+        self.scheduler.start()
+        self._open.callback(self.scheduler.stop)
+
+    def write_file(self) -> None:
+        """Tell other programs where everything is; the file goes when the stack goes."""
+        STACK_FILE.parent.mkdir(exist_ok=True)
+        STACK_FILE.write_text(json.dumps(self.description, indent=2))
+        STACK_FILE.chmod(0o600)
+        self._open.callback(STACK_FILE.unlink, missing_ok=True)
+
+    @property
+    def description(self) -> dict[str, object]:
+        """The contents of build/stack.json."""
+        return {
+            "base_url": self.edge.base_url,
+            "database_url": self.database_url,
+            "aws_endpoint_url": self.aws_endpoint_url,
+            "admin_token": self.environment["ADMIN_TOKEN"],
+            "simulators": {"mautic": self.mautic.url} if self.mautic else {},
+            "pid": os.getpid(),
+            "environment": {name: value for name, value in self.environment.items() if name not in os_names()},
+        }
+
+    def _webhook_secrets(self) -> str:
+        return f"{secrets.token_urlsafe(24)},{RECORDED_SECRET}"
+
+    def _start_postgres(self) -> None:
+        if self.settings.get("DATABASE_URL"):
+            self.database_url = self.settings["DATABASE_URL"]
+            return
+        server = EmbeddedPostgres.start()
+        self._open.callback(server.stop)
+        server.execute("create database crm")
+        self.database_url = server.url("crm")
+        database = Database(self.database_url)
+        migrate(database, read_migrations(ROOT / "migrations"))
+        # The functions log in as they should in production: as crm_relay, not as the superuser.
+        password = secrets.token_hex(16)
+        database.run_script(f"alter role crm_relay password '{password}'")
+        database.close()
+        netloc = f"crm_relay:{password}@127.0.0.1:{server.port}"
+        self.environment["DATABASE_URL"] = urlsplit(self.database_url)._replace(netloc=netloc).geturl()
+        self.environment["MIGRATION_DATABASE_URL"] = self.database_url
+
+    def _start_mautic(self) -> None:
+        if self.settings.get("MAUTIC_URL"):
+            return
+        client_id, client_secret = "crm-relay", secrets.token_urlsafe(24)
+        self.mautic = MauticSimulator(port=0, client_id=client_id, client_secret=client_secret)
+        self.mautic.start()
+        self._open.callback(self.mautic.stop)
+        self.environment |= {
+            "MAUTIC_URL": self.mautic.url,
+            "MAUTIC_CLIENT_ID": client_id,
+            "MAUTIC_CLIENT_SECRET": client_secret,
+            "MAUTIC_BATCH_PAUSE_SECONDS": "0",
+        }
+
+    def _connect_hook(self) -> None:
+        if self.mautic is not None:
+            secret = self.environment["MAUTIC_WEBHOOK_SECRET"].partition(",")[0]
+            self.mautic.hook(f"{self.edge.base_url}/webhooks/mautic", secret, HOOK_EVENTS)
+
+
+def os_names() -> frozenset[str]:
+    """Variables of the process that are nobody's setting: not written to the stack's file."""
+    return _NAMES_AT_START
+
+
+_NAMES_AT_START = frozenset(os.environ) - {"DATABASE_URL", "MAUTIC_URL"}
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """NAME=value lines; empty lines and lines that begin with # count for nothing, one pair of quotes is taken off."""
+    settings = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, equals, value = line.strip().partition("=")
+        if equals and not name.startswith("#"):
+            value = value.strip()
+            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+            settings[name.removeprefix("export ").strip()] = value[1:-1] if quoted else value
+    return settings
+
+
+def running_stack() -> dict[str, object] | None:
+    """What build/stack.json says, where its process still lives."""
+    try:
+        description: dict[str, object] = json.loads(STACK_FILE.read_text())
+        os.kill(int(str(description["pid"])), 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return description

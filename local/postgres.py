@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from pg8000.native import Connection, InterfaceError
+from pg8000.native import Connection, DatabaseError, InterfaceError
 
 _STARTUP_SECONDS = 20
 _UNPRIVILEGED = 1000
@@ -125,7 +125,8 @@ class EmbeddedPostgres:
             try:
                 self._connect().close()
                 return
-            except InterfaceError:
+            except (InterfaceError, DatabaseError):
+                # Not listening yet, or listening and still starting up (57P03).
                 if self.process.poll() is not None or time.monotonic() > until:
                     log = (self.folder / "server.log").read_text(errors="replace")
                     self.stop()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from local.stack import ROOT, STACK_FILE, Stack
+from local.stack import STACK_FILE, Stack
 
 console = Console()
 
@@ -39,4 +39,4 @@ def describe(stack: Stack) -> None:
     where = f"simulated at {stack.mautic.url}" if stack.mautic else stack.environment["MAUTIC_URL"]
     console.print(f"HTTP edge  {stack.edge.base_url}  (POST /webhooks/mautic, POST /api/sync/mautic)", highlight=False)
     console.print(f"Mautic     {where}", highlight=False)
-    console.print(f"details    {STACK_FILE.relative_to(ROOT)}; stop with Ctrl-C", highlight=False)
+    console.print(f"details    {STACK_FILE}; stop with Ctrl-C", highlight=False)

@@ -21,7 +21,7 @@ from local.simulators.mautic import MauticSimulator
 from local.template import Template
 
 ROOT = Path(__file__).parent.parent
-STACK_FILE = ROOT / "build" / "stack.json"
+STACK_FILE = Path(os.environ.get("CRM_RELAY_STACK_FILE") or ROOT / "build" / "stack.json")
 HOOK_EVENTS = (
     "mautic.email_on_open",
     "mautic.page_on_hit",

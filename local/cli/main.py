@@ -15,11 +15,12 @@ from crm_relay.consent.grant import grant_consent
 from crm_relay.consent.import_export import BadLine, export_ledger, import_ledger
 from crm_relay.consent.why import history
 from crm_relay.contacts.explain import explain
-from crm_relay.contacts.preview import preview
+from crm_relay.contacts.preview import as_answer, preview
 from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.replay import list_deferred, replay_failed
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
+from crm_relay.platform.errors import FatalError
 from crm_relay.platform.migrations import migrate as apply_migrations
 from crm_relay.platform.migrations import read_migrations
 from crm_relay.platform.settings import SettingsModel, read_settings
@@ -32,7 +33,12 @@ from local.serve import serve
 from local.stack import ROOT, read_env_file
 from local.template import Template
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="CRM Relay, from the operator's chair.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    help="CRM Relay, from the operator's chair.",
+)
 mautic = typer.Typer(no_args_is_help=True, help="Customers and segments to Mautic.")
 deferred = typer.Typer(no_args_is_help=True, help="Webhooks that could not be applied at once.")
 consent = typer.Typer(no_args_is_help=True, help="The ledger of opt-outs and consents.")
@@ -69,7 +75,9 @@ def migrate(dry_run: DryRun = False, env_file: EnvFile = None, as_json: AsJson =
     """Apply the SQL files of migrations/ that are missing."""
     use_settings(env_file)
     settings = read_settings(MigrationSettings)
-    url = settings.migration_database_url or settings.database_url or ""
+    url = settings.migration_database_url or settings.database_url
+    if url is None:
+        raise FatalError("settings: MIGRATION_DATABASE_URL or DATABASE_URL: is not set")
     database = Database(url, ca_file=settings.database_ca_file, timeout=900.0)
     names = apply_migrations(database, read_migrations(ROOT / "migrations"), dry_run=dry_run)
     show({"missing" if dry_run else "applied": names or "nothing"}, as_json, "Migrations")
@@ -118,7 +126,7 @@ def mautic_sync(
     use_settings(env_file)
     if dry_run:
         seen = preview(world().database, world().mautic, world().options, utc_now())
-        show(asdict(seen), as_json, "What a run would do")
+        show(as_answer(seen), as_json, "What a run would do")
         return FOUND if seen.stopped else GOOD
     definition = Template.read(ROOT / "template.yaml").functions["mautic_sync"]
     answer: Mapping[str, Any] = world().sync(Order(full=full), LambdaContext.of(definition))

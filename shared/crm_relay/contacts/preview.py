@@ -10,7 +10,7 @@ from uuid import UUID
 from crm_relay.contacts import store
 from crm_relay.contacts.decisions import Action, Decision, decide, membership_change, stop_reason
 from crm_relay.contacts.drafts import draft
-from crm_relay.contacts.field_map import SEGMENT_NAMES
+from crm_relay.contacts.field_map import SEGMENT_NAMES, contact_fields
 from crm_relay.contacts.models import Customer, Options
 from crm_relay.platform.database import Runs
 from crm_relay.providers.mautic.client import Mautic
@@ -25,6 +25,7 @@ class Preview:
 
     actions: Counter[str] = field(default_factory=Counter)
     suppressions: int = 0
+    single_writes: int = 0
     joins: Counter[str] = field(default_factory=Counter)
     leaves: Counter[str] = field(default_factory=Counter)
     requests: int = 0
@@ -61,6 +62,8 @@ def _decisions(db: Runs, now: datetime) -> Iterator[tuple[Customer, Decision]]:
 def _count_writing(seen: Preview, customer: Customer) -> None:
     reason = customer.wanted_dnc_reason
     seen.suppressions += reason is not None and reason != customer.dnc_reason
+    # A fraction below 1 is read and put, each contact by itself.
+    seen.single_writes += 2 * bool(contact_fields(customer).below_one)
     change = membership_change(customer)
     seen.joins.update(change.join)
     seen.leaves.update(change.leave)
@@ -84,10 +87,21 @@ def _shown(value: object) -> str:
 
 
 def _requests(seen: Preview, options: Options) -> int:
-    """Token, batches, segment look-up, one bulk addition a segment and batch, one request a removal; no retries."""
+    """At least this many: values that Mautic refuses and anything that has to be repeated come on top."""
     creates = seen.actions[Action.CREATE.value]
     edits = seen.actions[Action.UPDATE.value] + seen.actions[Action.BLANK_ADDRESS.value]
     batches = ceil(creates / options.batch_size) + ceil(edits / options.batch_size)
     additions = sum(min(count, batches) for slug, count in seen.joins.items() if slug in SEGMENT_NAMES)
     moves = additions + sum(seen.leaves.values())
-    return 0 if not batches else 1 + batches + (1 + moves if moves else 0)
+    return 0 if not batches else 1 + batches + seen.single_writes + (1 + moves if moves else 0)
+
+
+def as_answer(seen: Preview) -> dict[str, object]:
+    """The preview as plain JSON."""
+    counts = {name: dict(getattr(seen, name)) for name in ("actions", "joins", "leaves")}
+    return counts | {
+        "suppressions": seen.suppressions,
+        "requests": seen.requests,
+        "stopped": seen.stopped,
+        "samples": seen.samples,
+    }

@@ -11,8 +11,7 @@ from crm_relay.contacts.models import Customer, Outcome, Report
 from crm_relay.contacts.remove_contacts import remove_contacts
 from crm_relay.contacts.run import Run
 from crm_relay.contacts.write_contacts import OutOfTime, write_contacts
-from crm_relay.platform.errors import TransientError
-from crm_relay.platform.http_client import NoAnswer
+from crm_relay.platform.errors import NoAnswer, TransientError
 
 _PAGE_SECONDS = 5.0
 

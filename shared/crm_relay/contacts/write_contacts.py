@@ -16,7 +16,7 @@ from crm_relay.contacts.drafts import (
 from crm_relay.contacts.memberships import Memberships
 from crm_relay.contacts.models import Outcome
 from crm_relay.contacts.run import Run
-from crm_relay.platform.http_client import RateLimited, ServerFailed
+from crm_relay.platform.errors import RateLimited, ServerFailed
 from crm_relay.providers.mautic.client import ItemResult
 
 T = TypeVar("T")

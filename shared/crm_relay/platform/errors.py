@@ -1,4 +1,4 @@
-"""The four errors of the house, told apart by what happens next."""
+"""The four errors of the house, told apart by what happens next, and three that say how far a request may have got."""
 
 from collections.abc import Sequence
 
@@ -22,6 +22,22 @@ class IgnoredInput(Exception):
 
 class TransientError(Exception):
     """It may work later: retried with a pause, without using up anybody's attempts."""
+
+
+class RateLimited(TransientError):
+    """The other side asks us to slow down; `retry_after` in seconds where it says how long."""
+
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ServerFailed(TransientError):
+    """The other side answered 5xx: a part of the request may have been carried out."""
+
+
+class NoAnswer(TransientError):
+    """Nothing came back in time: the request may be being carried out at this very moment."""
 
 
 class FatalError(Exception):

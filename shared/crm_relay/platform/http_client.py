@@ -8,25 +8,16 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+from crm_relay.platform.errors import (
+    FatalError,
+    NoAnswer,
+    RateLimited,
+    RejectedInput,
+    ServerFailed,
+    TransientError,
+)
 
 _TRANSIENT_STATUSES = {408, 425, 429, 500, 502, 503, 504}
-
-
-class RateLimited(TransientError):
-    """The other side asks us to slow down; `retry_after` in seconds where it says how long."""
-
-    def __init__(self, message: str, retry_after: float | None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class ServerFailed(TransientError):
-    """The other side answered 5xx: a part of the request may have been carried out."""
-
-
-class NoAnswer(TransientError):
-    """Nothing came back in time: the request may be being carried out at this very moment."""
 
 
 @dataclass(frozen=True)

@@ -77,9 +77,9 @@ def _apply(database: Database, migration: Migration) -> bool:
 
 
 def _record(transaction: Transaction, migration: Migration) -> bool:
-    transaction.run(_SQL["create_bookkeeping"])
     # A second runner waits here until the first one has committed the file.
     transaction.run(_SQL["lock_migrations"])
+    transaction.run(_SQL["create_bookkeeping"])
     values = {"version": migration.version, "name": migration.name, "sql": migration.sql, "sha256": migration.sha256}
     return bool(transaction.run(_SQL["record_migration"], **values))
 

@@ -4,8 +4,8 @@ import time
 
 from pydantic import ValidationError
 
-from crm_relay.platform.errors import FatalError
-from crm_relay.platform.http_client import HttpClient, ServerFailed
+from crm_relay.platform.errors import FatalError, ServerFailed
+from crm_relay.platform.http_client import HttpClient
 from crm_relay.providers.mautic.wire import Token
 
 _RENEW_EARLY_SECONDS = 60

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from crm_relay.platform.errors import FatalError, RejectedInput
+from crm_relay.platform.errors import FatalError, ServerFailed
 from crm_relay.platform.http_client import Answer, HttpClient
 from crm_relay.providers.mautic import wire
 from crm_relay.providers.mautic.oauth import AccessToken

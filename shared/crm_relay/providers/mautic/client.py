@@ -195,6 +195,3 @@ def _item_result(item: Item, status: object, contact: object, error: object) -> 
     if found != item.get("id", found) or (wanted is not None and stored.get("supabase_id") not in {wanted, None}):
         raise ServerFailed("a batch answer does not belong to the items that were sent")
     return ItemResult(status, found, stored=stored)
-
-
-__all__ = ["MAX_BATCH", "Item", "ItemResult", "Mautic", "RejectedInput", "do_not_contact"]

@@ -11,6 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 T = TypeVar("T")
 
+# Mautic's own column ends at 255; an index entry here ends at 2,704 bytes.
+_LONGEST_ADDRESS = 320
+
 
 class Wire(BaseModel):
     """Unknown fields are Mautic's business; an error never quotes the value."""
@@ -35,6 +38,11 @@ def _text(value: object) -> object:
     return value if isinstance(value, str) else None
 
 
+def _address(value: object) -> object:
+    text = _text(value)
+    return text if isinstance(text, str) and len(text) <= _LONGEST_ADDRESS else None
+
+
 def _utc(value: object) -> object:
     # Mautic always sends an offset. Numbers are refused: nothing says whether they are seconds or milliseconds.
     if value is None:
@@ -48,6 +56,10 @@ def _utc(value: object) -> object:
 
 Maybe = Annotated[T | None, BeforeValidator(_none_if_empty)]
 Text = Annotated[str | None, BeforeValidator(_text)]
+Address = Annotated[str | None, BeforeValidator(_address)]
+# Parts of the event's key, which stands in an index.
+Word = Annotated[str, Field(max_length=100)]
+Number = Annotated[int, Field(ge=0, lt=2**63)]
 Moment = Annotated[datetime | None, BeforeValidator(_utc)]
 # The column is an integer; Mautic's own is an unsigned one, of which nobody ever needed the upper half.
 ContactId = Annotated[int, Field(gt=0, lt=2**31)]
@@ -62,7 +74,7 @@ class Envelope(Wire):
 class CoreFields(Wire):
     """`fields.core`: each value inside its field's definition."""
 
-    email: Text = None
+    email: Address = None
     supabase_id: Text = None
     mobile: Text = None
     phone: Text = None
@@ -86,7 +98,7 @@ class Contact(Wire):
     """`lead` of opens and hits, `contact` of lead events; `email` stands at the top in the document's form only."""
 
     id: ContactId | None = None
-    email: Text = None
+    email: Address = None
     fields: Maybe[Fields] = None
     do_not_contact: Annotated[list[DoNotContact], BeforeValidator(_values)] = Field(default=[], alias="doNotContact")
 
@@ -112,10 +124,10 @@ class Email(Wire):
 class Stat(Wire):
     """One mail to one contact. `date_read` is the first open, `last_opened` this one."""
 
-    id: int | None = None
-    tracking_hash: Text = Field(default=None, alias="trackingHash")
-    open_count: int = Field(default=1, alias="openCount")
-    address: Text = Field(default=None, alias="emailAddress")
+    id: Number | None = None
+    tracking_hash: Word | None = Field(default=None, alias="trackingHash")
+    open_count: Number = Field(default=1, alias="openCount")
+    address: Address = Field(default=None, alias="emailAddress")
     date_sent: Moment = Field(default=None, alias="dateSent")
     date_read: Moment = Field(default=None, alias="dateRead")
     last_opened: Moment = Field(default=None, alias="lastOpened")
@@ -127,7 +139,7 @@ class Stat(Wire):
 class Hit(Wire):
     """One request for a page or a tracked link; `email` is null for a visit that no mail led to."""
 
-    id: int | None = None
+    id: Number | None = None
     date_hit: Moment = Field(default=None, alias="dateHit")
     url: Text = None
     user_agent: Text = Field(default=None, alias="userAgent")
@@ -153,9 +165,9 @@ class SubscriptionEvent(Wire):
     """mautic.lead_channel_subscription_changed; `timestamp` has a resolution of one second."""
 
     contact: Contact
-    channel: str
-    old_status: str
-    new_status: str
+    channel: Word
+    old_status: Word
+    new_status: Word
     timestamp: Moment = None
 
 

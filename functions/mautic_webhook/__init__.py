@@ -1,0 +1,1 @@
+"""Puts opens, clicks, unsubscribes and bounces from Mautic onto the customer."""

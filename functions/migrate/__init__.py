@@ -1,0 +1,1 @@
+"""Applies the SQL migrations; called by hand after a deployment."""

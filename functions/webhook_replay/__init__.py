@@ -1,0 +1,1 @@
+"""Applies deliveries that were kept while the database was away; writes poison into failed_tasks."""

@@ -1,0 +1,45 @@
+"""The one way out of a suppression: somebody consented again, and there is evidence of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from crm_relay.consent.models import Channel, ConsentEvent, Kind
+from crm_relay.consent.store import insert_consent
+from crm_relay.platform.database import Runs
+from crm_relay.platform.errors import RejectedInput
+
+
+@dataclass(frozen=True)
+class Granted:
+    """Customers with that address; of these, those whom something else than an opt-out keeps muted."""
+
+    customers: int
+    do_not_contact: int
+    invalid_address: int
+
+
+def grant_consent(
+    db: Runs,
+    address: str,
+    *,
+    evidence: str,
+    granted_by: str,
+    now: datetime,
+    channel: Channel = Channel.EMAIL,
+    org_id: UUID | None = None,
+) -> Granted:
+    """Record a consent for `address` and lift the opt-out of the customers who have it.
+
+    `evidence` says how it can be proven (a form's record, a letter), `granted_by` whose token did it. Every call is a
+    line of its own. RejectedInput without evidence or for what is no address of the channel.
+    """
+    key = ConsentEvent(Kind.CONSENT, address, granted_by, now, channel).key
+    if key is None:
+        raise RejectedInput(f"address: not an address of the channel {channel}")
+    if not evidence.strip():
+        raise RejectedInput("evidence: say how this consent can be proven")
+    counts = insert_consent(
+        db, channel=channel, address=key, source=granted_by, evidence=evidence.strip(), at=now, org_id=org_id
+    )
+    return Granted(**counts)

@@ -1,0 +1,102 @@
+-- name: record_events
+-- A whole batch, each event once; who opts out or complains is stamped too, so that a change of address does not undo it.
+with given as (
+    select distinct on (org_id, channel, address, kind, source, source_event, occurred_at)
+        coalesce(org_id, default_org_id()) as org_id, channel, address, kind, source, source_event, evidence, occurred_at
+    from jsonb_to_recordset(:events) as event (
+        org_id uuid, channel text, address text, kind text, source text, source_event text, evidence text, occurred_at timestamptz
+    )
+),
+recorded as (
+    insert into consent_events (org_id, channel, address, kind, source, source_event, evidence, occurred_at)
+    select org_id, channel, address, kind, source, source_event, evidence, occurred_at
+    from given
+    -- Without an id of its source an event is known by all that it says.
+    where source_event is not null or not exists (
+        select
+        from consent_events known
+        where known.channel = given.channel and known.address = given.address
+            and known.org_id = given.org_id and known.kind = given.kind
+            and known.source = given.source and known.occurred_at = given.occurred_at
+    )
+    on conflict do nothing
+    returning org_id, channel, address, kind, occurred_at
+),
+opted_out as (
+    select mail.customer_id, max(recorded.occurred_at) as at
+    from recorded
+    join customer_emails mail on normalise_address(mail.email) = recorded.address
+    join customer_profiles owner on owner.id = mail.customer_id
+    where recorded.channel = 'email'
+        and (
+            recorded.kind = 'complaint'
+            or recorded.kind = 'opt_out' and coalesce(owner.org_id, default_org_id()) = recorded.org_id
+        )
+        -- What arrives late must not undo the consent that followed it.
+        and not exists (
+            select
+            from consent_events later
+            where later.channel = 'email' and later.address = recorded.address and later.kind = 'consent'
+                and later.org_id = coalesce(owner.org_id, default_org_id())
+                and later.occurred_at >= recorded.occurred_at
+        )
+        and not exists (
+            select
+            from given later
+            where later.channel = 'email' and later.address = recorded.address and later.kind = 'consent'
+                and later.org_id = coalesce(owner.org_id, default_org_id())
+                and later.occurred_at >= recorded.occurred_at
+        )
+    group by mail.customer_id
+),
+stamped as (
+    update customer_profiles profile
+    set opted_out_at = greatest(profile.opted_out_at, opted_out.at)
+    from opted_out
+    where profile.id = opted_out.customer_id
+)
+select count(*)::integer as recorded from recorded;
+
+-- name: grant_consent
+-- The one way back: the line in the ledger and the person's own mark go in one statement, or neither does.
+with granted as (
+    insert into consent_events (org_id, channel, address, kind, source, evidence, occurred_at)
+    values (coalesce(cast(:org_id as uuid), default_org_id()), :channel, :address, 'consent', :source, :evidence, :occurred_at)
+    returning org_id, channel, address
+),
+concerned as (
+    select mail.customer_id, bool_or(mail.is_valid is false) as is_invalid
+    from granted
+    join customer_emails mail on normalise_address(mail.email) = granted.address
+    join customer_profiles owner
+        on owner.id = mail.customer_id and coalesce(owner.org_id, default_org_id()) = granted.org_id
+    where granted.channel = 'email'
+    group by mail.customer_id
+),
+cleared as (
+    update customer_profiles profile
+    set opted_out_at = null
+    from concerned
+    where profile.id = concerned.customer_id and profile.opted_out_at is not null
+)
+select
+    count(*)::integer as customers,
+    count(*) filter (where profile.do_not_contact is true)::integer as do_not_contact,
+    count(*) filter (where concerned.is_invalid)::integer as invalid_address
+from concerned
+join customer_profiles profile on profile.id = concerned.customer_id;
+
+-- name: history
+-- Everything that was ever recorded about one address, for whoever asks why.
+select id, org_id, channel, address, kind, source, source_event, evidence, occurred_at, recorded_at
+from consent_events
+where channel in ('email', 'sms') and address = any (cast(:addresses as text[]))
+order by occurred_at, id;
+
+-- name: ledger_page
+-- The ledger piece by piece, in the order in which it was written, however long it is.
+select id, org_id, channel, address, kind, source, source_event, evidence, occurred_at, recorded_at
+from consent_events
+where id > :after
+order by id
+limit :page_size;

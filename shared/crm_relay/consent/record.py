@@ -1,0 +1,29 @@
+"""Puts what happened into the ledger, a batch at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crm_relay.consent.models import ConsentEvent
+from crm_relay.consent.store import insert_events
+from crm_relay.platform.database import Runs
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """`known` stood in the ledger already; `unusable` had no address of their channel and were left out."""
+
+    new: int
+    known: int
+    unusable: int
+
+
+def record_events(db: Runs, events: Sequence[ConsentEvent]) -> Recorded:
+    """One statement for all of `events`; safe to call twice.
+
+    An opt-out or a complaint also marks the customers who have that address. A consent that stands in `events` counts
+    from its own time on; to lift a customer's own mark as well, use `grant_consent`. RejectedInput where a consent has
+    no evidence.
+    """
+    usable = [event for event in events if event.key is not None]
+    new = insert_events(db, usable) if usable else 0
+    return Recorded(new, len(usable) - new, len(events) - len(usable))

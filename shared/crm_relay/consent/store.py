@@ -1,0 +1,62 @@
+"""The ledger's SQL, and nothing else's."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from crm_relay.consent.models import Channel, ConsentEvent, Kind, LedgerEntry
+from crm_relay.platform.database import Row, Runs
+from crm_relay.platform.sql import Json, queries_beside
+
+_SQL = queries_beside(__file__)
+_PAGE_SIZE = 2000
+
+
+def insert_events(db: Runs, events: Sequence[ConsentEvent]) -> int:
+    """How many of `events` were new; all of them need a `key`."""
+    return int(db.run(_SQL["record_events"], events=Json([_as_json(event) for event in events]))[0]["recorded"])
+
+
+def insert_consent(
+    db: Runs, *, channel: Channel, address: str, source: str, evidence: str, at: datetime, org_id: UUID | None
+) -> Row:
+    """Counts of the customers with that address: all, and those who stay muted for another reason."""
+    return db.run(
+        _SQL["grant_consent"],
+        channel=channel.value,
+        address=address,
+        source=source,
+        evidence=evidence,
+        occurred_at=at,
+        org_id=org_id,
+    )[0]
+
+
+def entries_of(db: Runs, addresses: list[str]) -> list[LedgerEntry]:
+    """In the order in which they happened; `addresses` are normalised."""
+    return [_entry(row) for row in db.run(_SQL["history"], addresses=addresses)]
+
+
+def all_entries(db: Runs) -> Iterator[LedgerEntry]:
+    """The whole ledger, read page by page."""
+    after = 0
+    while page := db.run(_SQL["ledger_page"], after=after, page_size=_PAGE_SIZE):
+        yield from map(_entry, page)
+        after = page[-1]["id"]
+
+
+def _as_json(event: ConsentEvent) -> dict[str, object]:
+    return {
+        "org_id": event.org_id,
+        "channel": event.channel,
+        "address": event.key,
+        "kind": event.kind,
+        "source": event.source,
+        "source_event": event.source_event,
+        "evidence": event.evidence,
+        "occurred_at": event.occurred_at,
+    }
+
+
+def _entry(row: Row) -> LedgerEntry:
+    return LedgerEntry(**row | {"channel": Channel(row["channel"]), "kind": Kind(row["kind"])})

@@ -1,0 +1,76 @@
+"""A verified delivery, and what became of it."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+# Nothing here names a person or opens a door; the signature is left out, since it was checked and would let whoever
+# reads the table send the delivery again.
+_KEPT_HEADERS = ("content-type", "user-agent", "x-origin-base-url")
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One verified request of a provider. `body` is exactly what was signed; header names are lower-case."""
+
+    source: str
+    body: bytes
+    received_at: datetime
+    headers: Mapping[str, str] = field(default_factory=dict)
+    workspace_name: str | None = None
+
+    @cached_property
+    def dedupe_key(self) -> str:
+        """No provider's delivery id is signed, so the body is its own identity."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    @property
+    def kept_headers(self) -> dict[str, str]:
+        """Those that may be stored."""
+        return {name: self.headers[name] for name in _KEPT_HEADERS if name in self.headers}
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """What stands in the deferred queue."""
+        return self.message_head | {"body_base64": base64.b64encode(self.body).decode()}
+
+    @property
+    def message_head(self) -> dict[str, Any]:
+        """The message without the body."""
+        return {
+            "source": self.source,
+            "workspace_name": self.workspace_name,
+            "dedupe_key": self.dedupe_key,
+            "received_at": self.received_at.isoformat(),
+            "headers": self.kept_headers,
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many events of a delivery took effect, had come before, wait for their customer, or are not kept."""
+
+    processed: int = 0
+    duplicates: int = 0
+    unmatched: int = 0
+    ignored: int = 0
+
+    @property
+    def total(self) -> int:
+        """Every event is in exactly one of the four."""
+        return self.processed + self.duplicates + self.unmatched + self.ignored
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """What the provider is told."""
+        return {
+            "success": True,
+            "events_processed": self.processed,
+            "duplicates": self.duplicates,
+            "unmatched": self.unmatched,
+            "ignored": self.ignored,
+        }

@@ -1,0 +1,59 @@
+"""What every webhook goes through once it is verified: kept raw and applied in one transaction, or deferred."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crm_relay.inbox.defer import Deferred
+from crm_relay.inbox.models import Delivered, Outcome
+from crm_relay.inbox.store import keep_delivery
+from crm_relay.platform.circuit import DatabaseCircuit
+from crm_relay.platform.database import Database, Runs
+from crm_relay.platform.logging import count_metric, logger
+
+Apply = Callable[[Runs], Outcome]
+"""A capability's effects of one delivery, all within the transaction that it is given; may be called again."""
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """Where deliveries go: the database, and the queue while that is away."""
+
+    database: Database
+    circuit: DatabaseCircuit
+    deferred: Deferred
+
+    def receive(self, delivered: Delivered, apply: Apply, *, again: Outcome) -> tuple[int, Mapping[str, Any]]:
+        """Status and answer for the provider; `again` is the outcome where the delivery was applied before.
+
+        200 once everything is committed, 202 once the queue has it. Raises where neither could be had. The provider
+        must never see a refusal after its signature was found good: it would not send the delivery again.
+        """
+        try:
+            outcome = self.circuit.call(lambda: apply_once(self.database, delivered, apply)) or again
+        except Exception as error:  # noqa: BLE001 - whatever it was, the delivery is worth more
+            self.deferred.keep(delivered)
+            logger().warning(
+                "delivery deferred", source=delivered.source, kind=type(error).__name__, reason=_told(error)
+            )
+            count_metric("DeferredDeliveries", source=delivered.source)
+            return 202, {"success": True, "deferred": True}
+        logger().info("delivery applied", source=delivered.source, **outcome.answer)
+        return 200, outcome.answer
+
+
+def apply_once(database: Database, delivered: Delivered, apply: Apply) -> Outcome | None:
+    """Keep the delivery and apply it in one transaction; None: it was applied before, and nothing was done.
+
+    Errors as in Database.transact; after TransientError the outcome may be unknown, and calling again is safe.
+    """
+
+    def work(transaction: Runs) -> Outcome | None:
+        return apply(transaction) if keep_delivery(transaction, delivered) else None
+
+    return database.transact(work)
+
+
+def _told(error: Exception) -> str:
+    """Our own errors say what may be logged; anybody else's message may quote input."""
+    return str(error) if type(error).__module__.startswith("crm_relay.") else "not foreseen"

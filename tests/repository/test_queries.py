@@ -1,0 +1,122 @@
+"""Every named query is proven against the schema, has a reason, and is used."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crm_relay.platform.database import Database, Transaction
+from crm_relay.platform.errors import FatalError, RejectedInput
+from crm_relay.platform.sql import Query, parse_queries
+from tests.support.source_tree import query_files, sources
+
+QUERIES = [
+    pytest.param(path, query, id=f"{path.parent.name}.{query.name}")
+    for path in query_files()
+    for query in parse_queries(path.read_text(encoding="utf-8")).values()
+]
+_PREPARABLE = ("select", "insert", "update", "delete", "with", "values", "merge")
+
+
+_TYPES = ("timestamptz", "uuid", "bigint", "jsonb", "boolean", "numeric", "text[]", "uuid[]", "bigint[]")
+
+
+class _RollBack(Exception):
+    """Ends a trial."""
+
+
+@pytest.fixture(scope="module")
+def migrated(postgres_url: str) -> Iterator[Database]:
+    """The migrated template itself, which no trial changes."""
+    database = Database(postgres_url.rsplit("/", 1)[0] + "/template_migrated")
+    yield database
+    database.close()
+
+
+def trials_of(query: Query) -> list[str]:
+    """Ways to let the server read the statement without carrying it out; it is sound where one of them passes.
+
+    The server guesses what a parameter is ($1) or takes a NULL for it; neither helps where the type stands in the value
+    alone, as that of `:now` does. Then one parameter after the other gets a type.
+    """
+    first_word = query.sql.split(maxsplit=1)[0].lower()
+    if first_word not in _PREPARABLE:
+        return [_with(query, ["null"] * len(query.pieces))]
+    places = {name: f"${place}" for place, name in enumerate(sorted(query.parameters), 1)}
+    prepared = _with(query, [places.get(piece, "") for piece in query.pieces])
+    typed = [
+        f"explain {_with(query, [f'cast(null as {kind})' if piece == name else 'null' for piece in query.pieces])}"
+        for name in sorted(query.parameters)
+        for kind in _TYPES
+    ]
+    return [f"prepare trial as {prepared}", f"explain {_with(query, ['null'] * len(query.pieces))}", *typed]
+
+
+def _with(query: Query, stand_ins: list[str]) -> str:
+    return "".join(
+        stand_in if index % 2 else piece
+        for index, (piece, stand_in) in enumerate(zip(query.pieces, stand_ins, strict=True))
+    )
+
+
+def problem_with(database: Database, statement: str) -> str | None:
+    def attempt(transaction: Transaction) -> None:
+        transaction.run(Query("trial", "lets the server read a statement", (statement,)))
+        raise _RollBack
+
+    try:
+        database.transact(attempt)
+    except _RollBack:
+        database.run_script("deallocate all")
+        return None
+    except (FatalError, RejectedInput) as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize(("path", "query"), QUERIES)
+def test_the_server_understands_every_named_query(migrated: Database, path: Path, query: Query) -> None:
+    problems = []
+    for trial in trials_of(query):
+        problem = problem_with(migrated, trial)
+        if problem is None:
+            return
+        problems.append(problem)
+    pytest.fail(", ".join(problems[:2]))
+
+
+def test_a_query_that_names_a_missing_column_would_be_noticed(migrated: Database) -> None:
+    wrong = Query.parse("wrong", "misspells a column", "update customer_profiles set frist_name = :name where id = :id")
+    assert None not in [problem_with(migrated, trial) for trial in trials_of(wrong)]
+
+
+@pytest.mark.parametrize(("path", "query"), QUERIES)
+def test_every_named_query_is_used_by_its_room(path: Path, query: Query) -> None:
+    room = "".join(source.read_text(encoding="utf-8") for source in path.parent.glob("*.py"))
+    assert f'["{query.name}"]' in room
+
+
+@pytest.mark.parametrize(("path", "query"), QUERIES)
+def test_every_named_query_says_why_it_exists_in_a_sentence(path: Path, query: Query) -> None:
+    assert len(query.why.split()) > 3
+    assert query.why.endswith(".")
+
+
+@pytest.mark.parametrize("path", query_files(), ids=lambda path: path.parent.name)
+def test_nothing_stands_in_a_query_file_that_is_not_a_named_query(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(parse_queries(text)) == len(re.findall(r"^-- name:", text, re.MULTILINE))
+    assert text.startswith("-- name: ")
+
+
+@pytest.mark.parametrize(("path", "query"), QUERIES)
+def test_every_named_query_is_one_statement(path: Path, query: Query) -> None:
+    code = re.sub(r"\$\$.*?\$\$|'(?:[^']|'')*'|--[^\n]*", "", query.sql, flags=re.DOTALL)
+    assert ";" not in code
+
+
+def test_sql_stands_in_sql_files() -> None:
+    statement = re.compile(r"""(?i)["'](select|insert into|update|delete from|with)\s+\w+.*\b(from|set|values|as)\b""")
+    for source in sources("shared", "functions"):
+        assert not statement.search(source.text), source.path

@@ -1,0 +1,58 @@
+"""One row in every table there is, so that a test of rights looks at something; a new table is filled by itself."""
+
+from uuid import UUID
+
+from crm_relay.platform.database import Database, Row
+from crm_relay.platform.sql import Query
+
+EVERYWHERE = UUID("11111111-1111-4111-8111-111111111111")
+"""The id of every row and of everything that it refers to: organization, user, workspace, customer, …"""
+
+# What a column of that type gets where no check names a word.
+_SAMPLES = {
+    "text": "'ada@example.com'",
+    "ARRAY": "'{}'",
+    "uuid": f"'{EVERYWHERE}'",
+    "jsonb": "'{}'",
+    "boolean": "false",
+    "date": "'2026-01-01'",
+    "time without time zone": "'09:00'",
+    "timestamp with time zone": "'2026-01-01T00:00Z'",
+}
+_COLUMNS = """
+    select c.table_name, c.column_name, c.data_type,
+        (
+            select substring(pg_get_constraintdef(oid) from '''(\\w+)''')
+            from pg_constraint
+            where conrelid = c.table_name::regclass and contype = 'c'
+                and pg_get_constraintdef(oid) ~ format('^CHECK \\(+\\(?%s\\)?(::text)? = ANY', c.column_name)
+            limit 1
+        ) as word
+    from information_schema.columns c
+    join information_schema.tables t using (table_schema, table_name)
+    where c.table_schema = 'public' and t.table_type = 'BASE TABLE'
+        and c.is_identity = 'NO' and c.is_generated = 'NEVER'
+    order by c.table_name, c.ordinal_position
+"""
+
+
+def fill_every_table(database: Database) -> None:
+    """Add the row; as the superuser, since references and triggers are switched off meanwhile."""
+    columns: dict[str, list[Row]] = {}
+    for row in database.run(Query.parse("columns", "what has to be filled", _COLUMNS)):
+        columns.setdefault(row["table_name"], []).append(row)
+    inserts = "; ".join(_insert(table, rows) for table, rows in columns.items())
+    database.run_script(
+        f"""begin; set local session_replication_role = replica; {inserts};
+            update installation_settings set value = '{EVERYWHERE}' where key = 'default_org_id'; commit"""
+    )
+
+
+def _insert(table: str, columns: list[Row]) -> str:
+    names = ", ".join(column["column_name"] for column in columns)
+    values = ", ".join(_sample(column) for column in columns)
+    return f"insert into {table} ({names}) values ({values})"
+
+
+def _sample(column: Row) -> str:
+    return f"'{column['word']}'" if column["word"] else _SAMPLES.get(column["data_type"], "1")

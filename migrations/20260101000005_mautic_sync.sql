@@ -49,6 +49,9 @@ create table if not exists mautic_sync_logs (
     created_at timestamptz default now()
 );
 
+-- Where the next run begins: after a slow or unanswered batch with fewer.
+alter table mautic_sync_logs add column if not exists batch_size integer;
+
 create index if not exists idx_mautic_sync_status_mautic_id on mautic_sync_status (mautic_contact_id);
 create index if not exists idx_mautic_sync_status_last_synced on mautic_sync_status (last_synced_at);
 create index if not exists idx_customer_email_engagement_customer on customer_email_engagement (customer_id);

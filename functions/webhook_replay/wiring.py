@@ -10,6 +10,7 @@ from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.models import Delivered, Outcome
 from crm_relay.inbox.replay import Applier, give_up, replay
 from crm_relay.platform.database import Database, Runs
+from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.logging import logger
 from crm_relay.platform.settings import read_settings
@@ -44,12 +45,20 @@ def _build() -> World:
 world = PerEnvironment(_build)
 
 
+def _replay_or_keep(database: Database, deferred: Deferred, text: str) -> None:
+    try:
+        replay(database, deferred, APPLIERS, text)
+    except RejectedInput:
+        # It will be no more understandable tomorrow: kept where an operator finds it, instead of a day in the queue.
+        give_up(database, text)
+
+
 def take_record(record: SQSRecord) -> None:
     """Apply a deferred delivery, or keep what the deferred queue gave up. An exception brings the record back."""
     database, deferred = world().database, world().deferred
     try:
         if record.event_source_arn.rpartition(":")[2] == deferred.queue_url.rpartition("/")[2]:
-            replay(database, deferred, APPLIERS, record.body)
+            _replay_or_keep(database, deferred, record.body)
         else:
             give_up(database, record.body)
     except Exception as error:

@@ -100,7 +100,9 @@ def test_after_an_exception_the_whole_batch_stays(aws: LocalAws) -> None:
     assert waiting(aws, "DeferredQueue") == 2
 
 
-def test_a_message_that_fails_five_times_reaches_the_dead_letters_and_their_function(aws: LocalAws) -> None:
+def test_a_message_that_fails_as_often_as_the_template_allows_reaches_the_dead_letters_and_their_function(
+    aws: LocalAws,
+) -> None:
     def fail_while_deferred(event: Mapping[str, Any]) -> Any:
         if "dead" not in event["Records"][0]["eventSourceARN"]:
             raise RuntimeError("poison")
@@ -108,10 +110,11 @@ def test_a_message_that_fails_five_times_reaches_the_dead_letters_and_their_func
     send(aws, "DeferredQueue", "poison")
     function = Recorder(fail_while_deferred)
     poller = QueuePoller(TEMPLATE, aws, function, visibility_seconds=0)
-    for _ in range(7):
+    tries = TEMPLATE.resources("AWS::SQS::Queue")["DeferredQueue"]["RedrivePolicy"]["maxReceiveCount"]
+    for _ in range(tries + 2):
         poller.drain()
     sources = [event["Records"][0]["eventSourceARN"] for _, event in function.events]
-    assert sources.count(aws.queue_arn("DeferredQueue")) == 5
+    assert sources.count(aws.queue_arn("DeferredQueue")) == tries
     assert sources.count(aws.queue_arn("DeferredDeadLetterQueue")) == 1
     assert waiting(aws, "DeferredDeadLetterQueue") == 0
 

@@ -107,29 +107,61 @@ def test_a_slow_down_does_not_use_up_the_rows_attempts(world: MauticWorld) -> No
     assert world.pauses == sorted(world.pauses)
 
 
-def test_a_server_error_puts_rows_off_without_counting_an_attempt(world: MauticWorld) -> None:
+def test_a_mautic_that_fails_on_everything_stops_the_run_and_uses_up_no_attempt(world: MauticWorld) -> None:
     ana = world.customer("ana@example.com")
-    world.simulator.faults.add(Fault("batch", "500_before", times=2))
+    world.simulator.faults.add(Fault("/api/", "500_before", times=50))
 
-    world.sync()
+    report = world.sync()
+    world.simulator.faults.clear()
 
-    assert (world.status(ana)["attempts"], world.status(ana)["sync_error"]) == (
-        0,
-        "Mautic answered with a server error",
-    )
-    assert world.sync().requests == 0, "not before its time"
+    assert report.stopped is not None
+    assert world.status(ana) == {}
     until_agreement(world)
 
 
-def test_a_batch_that_always_fails_does_not_keep_the_others_out(world: MauticWorld) -> None:
-    poisoned = [world.customer(f"p{number}@example.com") for number in range(4)]
-    others = [world.customer(f"o{number}@example.com") for number in range(4)]
-    world.simulator.faults.add(Fault("batch/new", "500_before", times=2))
+def test_a_batch_that_mautic_cannot_take_is_cut_until_the_bad_row_stands_alone(world: MauticWorld) -> None:
+    good = [world.customer(f"g{number}@example.com") for number in range(39)]
+    bad = world.customer("bad@example.com")
+    world.simulator.faults.add(Fault("batch", "500_before", times=999, in_body="bad@example.com"))
 
-    report = world.sync(options=SMALL)
+    report = world.sync(options=Options(batch_size=40, pause_seconds=0))
 
-    assert report.created == 4
-    assert sum(world.contact(each) is not None for each in (*poisoned, *others)) == 4
+    assert set(report.failures) == {bad}
+    assert "alone" in report.failures[bad]
+    assert all(world.contact(each) is not None for each in good)
+    assert len(world.simulator.contacts) == len(good), "cutting made no duplicate"
+    assert world.status(bad)["attempts"] == 1
+    assert world.simulator.count("POST", "batch/new") <= 2 * 7 + 8, "halves, not one by one"
+    world.simulator.faults.clear()
+    until_agreement(world)
+
+
+def test_an_edit_that_mautic_cannot_take_is_found_the_same_way(world: MauticWorld) -> None:
+    good = [world.customer(f"g{number}@example.com") for number in range(15)]
+    bad = world.customer("bad@example.com")
+    world.sync()
+    for each in (*good, bad):
+        world.set_profile(each, first_name="Changed")
+    world.simulator.faults.add(Fault("batch", "500_after_partial", times=999, after_items=0, in_body="bad@example.com"))
+
+    report = world.sync(options=Options(batch_size=16, pause_seconds=0))
+
+    assert set(report.failures) == {bad}
+    assert all(world.contact(each).fields["firstname"] == "Changed" for each in good)
+
+
+def test_batches_shrink_while_mautic_is_slow_and_grow_again(world: MauticWorld) -> None:
+    for number in range(60):
+        world.customer(f"c{number}@example.com")
+    run = world.run(options=Options(batch_size=20, pause_seconds=0))
+    durations = iter([15.0, 15.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+    ticks = iter(tick for duration in durations for tick in (0.0, duration))
+    run.clock = lambda: next(ticks)
+
+    sync_contacts(run)
+
+    assert [each.items for each in world.simulator.requests if "batch/new" in each.path] == [20, 10, 5, 10, 15]
+    assert world.disagreements() == []
 
 
 def test_after_a_partial_write_only_the_rest_is_sent_again(world: MauticWorld) -> None:
@@ -142,6 +174,21 @@ def test_after_a_partial_write_only_the_rest_is_sent_again(world: MauticWorld) -
     sent = [each.items for each in world.simulator.requests if "batch/new" in each.path]
     assert sent == [4, 1]
     assert len(world.simulator.contacts) == 4
+    assert world.disagreements() == []
+
+
+def test_after_a_request_without_an_answer_the_next_run_begins_with_half_the_batch(world: MauticWorld) -> None:
+    for number in range(8):
+        world.customer(f"c{number}@example.com")
+    world.simulator.faults.add(Fault("batch", "hang", seconds=1.5))
+    options = Options(batch_size=8, pause_seconds=0)
+    world.sync(timeout=1, options=options)
+    world.simulator.forget_requests()
+    world.now += timedelta(minutes=15)
+
+    world.sync(options=options)
+
+    assert [each.items for each in world.simulator.requests if "batch/new" in each.path] == [4, 4]
     assert world.disagreements() == []
 
 

@@ -30,12 +30,17 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
 
 
 @pytest.mark.parametrize("poison", ["no JSON", "[]", "{}", '{"source": "nobody"}', '{"source": 5, "body_base64": "x"}'])
-def test_poison_stays_in_its_queue_and_holds_nobody_up(database_url: str, aws: Aws, poison: str) -> None:
+def test_poison_is_kept_at_once_and_holds_nobody_up(
+    database: Database, database_url: str, aws: Aws, poison: str
+) -> None:
     aws.configure(AWAY)
     deliver(UNSUBSCRIBE)
     (good,) = aws.messages()
     aws.configure(database_url)
-    assert failures(replay_handler(sqs_event(poison, good, poison), None)) == ["message-0", "message-2"]
+    assert failures(replay_handler(sqs_event(poison, good, poison), None)) == []
+    kept = rows_of(database, "select payload from failed_tasks")
+    assert [base64.b64decode(row["payload"]).decode() for row in kept] == [poison]
+    assert len(tables(database)["customer_email_engagement"]) == 1
 
 
 def test_what_the_queue_gave_up_is_kept_counted_and_can_be_replayed(

@@ -12,7 +12,7 @@ KINDS = frozenset(get_args(Kind))
 
 @dataclass
 class Fault:
-    """Hits the next `times` requests whose "METHOD /path?query" contains `match`.
+    """Hits the next `times` requests whose "METHOD /path?query" contains `match` and whose body contains `in_body`.
 
     500_before: nothing is written. 500_after_partial: `after_items` items of a batch are written, then 500 (a single
     call is written whole). 429: with the headers of the rate limiter. hang: no answer for `seconds`, nothing is
@@ -25,6 +25,7 @@ class Fault:
     times: int = 1
     after_items: int = 3
     seconds: float = 5.0
+    in_body: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -40,10 +41,10 @@ class Faults:
         with self._lock:
             self._pending.append(fault)
 
-    def take(self, request_line: str) -> Fault | None:
+    def take(self, request_line: str, body: bytes = b"") -> Fault | None:
         with self._lock:
             for fault in self._pending:
-                if fault.match in request_line:
+                if fault.match in request_line and fault.in_body.encode() in body:
                     fault.times -= 1
                     if fault.times <= 0:
                         self._pending.remove(fault)

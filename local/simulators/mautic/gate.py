@@ -62,7 +62,7 @@ class Gate:
 
     def _with_faults(self, request: Request) -> Response:
         line = f"{request.method} {request.path}?{request.raw_query}"
-        fault = self.faults.take(line)
+        fault = self.faults.take(line, request.body)
         if fault is None:
             return self._answer(request)
         early = self._before(fault)

@@ -110,6 +110,19 @@ def next_attempt(attempts: int, now: datetime) -> datetime:
     return now + min(pause, _LONGEST_PAUSE)
 
 
+_SLOW_SECONDS, _QUICK_SECONDS = 10.0, 3.0
+
+
+def next_batch_size(size: int, sent: int, seconds: float, most: int) -> int:
+    """Half after a slow batch, twice as many after a quick full one, never more than `most`.
+
+    A batch must end well before a request times out: an answer that never comes leaves open what was written.
+    """
+    if seconds > _SLOW_SECONDS:
+        return max(1, size // 2)
+    return min(most, size * 2) if seconds < _QUICK_SECONDS and sent >= size else size
+
+
 @dataclass(frozen=True)
 class Shrinkage:
     """What would vanish from Mautic by this run, against what is known there."""

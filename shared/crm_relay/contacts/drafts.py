@@ -1,7 +1,7 @@
 """One contact on its way to Mautic, and what follows from Mautic's answer: pure."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from crm_relay.contacts.decisions import (
     CLEARED,
@@ -16,9 +16,10 @@ from crm_relay.contacts.models import Customer, Outcome
 from crm_relay.providers.mautic.client import ItemResult, do_not_contact
 
 _MOST_TRIES = 4
+DEDUPLICATE = "bin/console mautic:contacts:deduplicate"
+"""On Mautic's own server: there is no call of its API that merges contacts."""
+
 _IDENTITY = frozenset({"email", "supabase_id"})
-PUT_OFF = timedelta(minutes=15)
-"""How long a row waits after Mautic failed as a whole; that is no attempt of the row's."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ def follow_up(sent: Draft, result: ItemResult) -> Draft | str:
         cleared: dict[str, object] = dict.fromkeys(result.refused_fields)
         left_out = tuple(dict.fromkeys((*sent.left_out, *result.refused_fields)))
         return replace(again, fields=sent.fields | cleared, left_out=left_out)
+    if result.status == 422:
+        return f"another contact in Mautic has its address or supabase_id; duplicates are merged by {DEDUPLICATE}"
     named = f" ({', '.join(result.refused_fields)})" if result.refused_fields else ""
     return f"Mautic refused it with status {result.status}{named}"
 
@@ -112,16 +115,6 @@ def outcome_of_failure(customer: Customer, reason: str, now: datetime, contact_i
         contact_id=contact_id or customer.contact_id,
         attempts=attempts,
         next_attempt_at=next_attempt(attempts, now),
-    )
-
-
-def outcome_of_delay(customer: Customer, reason: str, now: datetime) -> Outcome:
-    """Mautic failed, not the row: its attempts stay as they are."""
-    return replace(
-        _unwritten(customer, reason),
-        contact_id=customer.contact_id,
-        attempts=customer.attempts,
-        next_attempt_at=now + PUT_OFF,
     )
 
 

@@ -35,7 +35,8 @@ class Preview:
 
 def preview(db: Runs, mautic: Mautic, options: Options, now: datetime) -> Preview:
     """What `sync_contacts` would do now. Reads at most five contacts from Mautic, for comparison."""
-    seen = Preview(stopped=stop_reason(store.shrinkage(db), options.shrink_limit_percent))
+    shrinkage, _ = store.look_ahead(db)
+    seen = Preview(stopped=stop_reason(shrinkage, options.shrink_limit_percent))
     for customer, decision in _decisions(db, now):
         seen.actions[decision.action.value] += 1
         if decision.action in {Action.CREATE, Action.UPDATE, Action.BLANK_ADDRESS}:

@@ -225,9 +225,10 @@ differing as (
 )
 select (select max(id::text)::uuid from page) as last_id, (select count(*) from page) as read, (select count(*) from differing) as marked;
 
--- name: shrinkage
--- What this run would take away from Mautic: deleted customers, and customers without any address.
+-- name: look_ahead
+-- What this run would take away from Mautic (deleted customers, customers without any address), and how the last one ended.
 select
+    (select batch_size from mautic_sync_logs order by run_started_at desc limit 1) as batch_size,
     (select count(*) from (select from customer_profiles limit 1) any_customer) as customers,
     (select count(*) from mautic_removals) + (
         select count(distinct dirty.customer_id)
@@ -272,6 +273,6 @@ where outcome.contact_id = removal.mautic_contact_id and outcome.error is not nu
 -- One line a run, for the operator and for the next run's stop rule.
 insert into mautic_sync_logs (
     run_started_at, run_finished_at, contacts_synced, contacts_created, contacts_updated, contacts_failed, segments_synced,
-    error_details
+    error_details, batch_size
 )
-values (:started_at, :finished_at, :synced, :created, :updated, :failed, :segments, :details);
+values (:started_at, :finished_at, :synced, :created, :updated, :failed, :segments, :details, :batch_size);

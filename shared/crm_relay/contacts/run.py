@@ -8,10 +8,7 @@ from typing import Protocol
 from crm_relay.contacts.models import Options, Report
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
-from crm_relay.platform.errors import TransientError
 from crm_relay.providers.mautic.client import Mautic
-
-_MOST_SERVER_FAILURES = 3
 
 
 class RunLease(Protocol):
@@ -39,17 +36,15 @@ class Run:
     deadline: Deadline
     report: Report
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
     batches: int = 0
-    server_failures: int = 0
+    batch_size: int = 0
+
+    def __post_init__(self) -> None:
+        self.batch_size = self.batch_size or self.options.batch_size
 
     def pause_between_batches(self) -> None:
         """Nothing before the first batch; then MAUTIC_BATCH_PAUSE_SECONDS, so that Mautic can serve others too."""
         if self.batches:
             self.sleep(self.options.pause_seconds)
         self.batches += 1
-
-    def note_server_failure(self) -> None:
-        """A batch was put off. Raises TransientError when Mautic has failed so often that the run is of no use."""
-        self.server_failures += 1
-        if self.server_failures >= _MOST_SERVER_FAILURES:
-            raise TransientError("Mautic fails again and again")

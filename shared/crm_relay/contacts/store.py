@@ -73,11 +73,15 @@ def mark_differing(db: Runs, after: UUID | None) -> tuple[UUID | None, int]:
     return (row["last_id"] if row["read"] == PAGE else None), row["marked"]
 
 
-def shrinkage(db: Runs) -> Shrinkage:
-    """What this run would take away; the second statement is sent only where that is anything."""
-    row = db.run(_SQL["shrinkage"])[0]
+def look_ahead(db: Runs) -> tuple[Shrinkage, int | None]:
+    """What this run would take away, and the batch size with which the last one ended (None: there was none).
+
+    The second statement is sent only where something is to be taken away.
+    """
+    row = db.run(_SQL["look_ahead"])[0]
     known = db.run(_SQL["known_contacts"])[0]["known"] if row["vanishing"] else 0
-    return Shrinkage(customers=row["customers"], known=known + row["vanishing"], vanishing=row["vanishing"])
+    shrinkage = Shrinkage(customers=row["customers"], known=known + row["vanishing"], vanishing=row["vanishing"])
+    return shrinkage, row["batch_size"]
 
 
 def due_removals(db: Runs, now: datetime, size: int) -> list[tuple[int, int]]:
@@ -92,7 +96,7 @@ def record_removals(db: Runs, outcomes: Iterable[tuple[int, str | None, datetime
         db.run(_SQL["record_removals"], outcomes=Json(rows))
 
 
-def log_run(db: Runs, report: Report, finished_at: datetime) -> None:
+def log_run(db: Runs, report: Report, finished_at: datetime, batch_size: int) -> None:
     """One line in mautic_sync_logs."""
     details: list[object] = [*report.errors, *([{"stopped": report.stopped}] if report.stopped else [])]
     db.run(
@@ -105,6 +109,7 @@ def log_run(db: Runs, report: Report, finished_at: datetime) -> None:
         failed=len(report.failures),
         segments=report.segments,
         details=Json(details) if details else None,
+        batch_size=batch_size,
     )
 
 

@@ -1,10 +1,11 @@
 """The use case of mautic_sync: everything that changed since Mautic confirmed it goes there, once."""
 
 from collections.abc import Sequence
+from math import inf
 from uuid import UUID
 
 from crm_relay.contacts import store
-from crm_relay.contacts.decisions import Action, Decision, decide, stop_reason
+from crm_relay.contacts.decisions import Action, Decision, decide, next_batch_size, stop_reason
 from crm_relay.contacts.drafts import Draft, draft, outcome_of_conflict, outcome_of_failure, outcome_of_nothing
 from crm_relay.contacts.memberships import Memberships
 from crm_relay.contacts.models import Customer, Outcome, Report
@@ -32,6 +33,7 @@ def sync_contacts(run: Run, *, full: bool = False, after: UUID | None = None) ->
         # Mautic may be carrying the request out at this moment, and a second writer would make duplicates: the lease is
         # left to run out by itself.
         may_still_be_writing = True
+        run.batch_size = next_batch_size(run.batch_size, run.batch_size, inf, run.options.batch_size)
         run.report.stopped = str(error)
     except TransientError as error:
         run.report.stopped = str(error)
@@ -39,12 +41,14 @@ def sync_contacts(run: Run, *, full: bool = False, after: UUID | None = None) ->
         run.report.requests = run.mautic.requests_sent
         if not may_still_be_writing:
             run.lease.release()
-        store.log_run(run.db, run.report, run.now())
+        store.log_run(run.db, run.report, run.now(), run.batch_size)
     return run.report
 
 
 def _sync(run: Run, *, full: bool, after: UUID | None) -> None:
-    run.report.stopped = stop_reason(store.shrinkage(run.db), run.options.shrink_limit_percent)
+    shrinkage, last_batch_size = store.look_ahead(run.db)
+    run.batch_size = min(last_batch_size or run.batch_size, run.options.batch_size)
+    run.report.stopped = stop_reason(shrinkage, run.options.shrink_limit_percent)
     if run.report.stopped:
         run.report.needs_operator = True
         return

@@ -5,11 +5,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from crm_relay.contacts import store
-from crm_relay.contacts.decisions import must_clear_dnc, needs_segments
+from crm_relay.contacts.decisions import must_clear_dnc, needs_segments, next_batch_size
 from crm_relay.contacts.drafts import (
     Draft,
     follow_up,
-    outcome_of_delay,
     outcome_of_failure,
     outcome_of_success,
 )
@@ -24,6 +23,7 @@ BATCH_SECONDS = 15.0
 """What a batch of 200 may take, with a slow hook of Mautic's own in it; recorded: 4.6 to 12.9 s."""
 
 _MOST_WAITS = 4
+_FEW = 10
 
 
 class OutOfTime(Exception):
@@ -31,31 +31,56 @@ class OutOfTime(Exception):
 
 
 def write_contacts(run: Run, memberships: Memberships, drafts: Sequence[Draft]) -> None:
-    """Write all drafts, creates before edits, until none is left. Raises OutOfTime, TransientError, FatalError."""
+    """Write all drafts, until none is left. Raises OutOfTime, TransientError, FatalError."""
     pending = list(drafts)
-    while pending:
-        kind_is_create = any(each.contact_id is None for each in pending)
-        fitting = [each for each in pending if (each.contact_id is None) == kind_is_create]
-        batch = fitting[: run.options.batch_size]
+    suspects: list[list[Draft]] = []
+    while pending or suspects:
+        # The halves of a batch that Mautic failed on come first, each by itself.
+        batch = suspects.pop() if suspects else _next_batch(pending, run.batch_size)
         taken = {each.customer.customer_id for each in batch}
         pending = [each for each in pending if each.customer.customer_id not in taken]
-        pending += _write_batch(run, memberships, batch)
+        again = _write_batch(run, memberships, batch)
+        if again is None:
+            suspects += _halves(run, batch)
+        else:
+            pending += again
 
 
-def _write_batch(run: Run, memberships: Memberships, batch: list[Draft]) -> list[Draft]:
-    """One batch, recorded; returns the drafts that have to go out again in another form."""
+def _next_batch(pending: Sequence[Draft], size: int) -> list[Draft]:
+    """Creates before edits, never both in one request."""
+    creates = [each for each in pending if each.contact_id is None]
+    return (creates or list(pending))[:size]
+
+
+def _write_batch(run: Run, memberships: Memberships, batch: list[Draft]) -> list[Draft] | None:
+    """One batch, recorded; returns the drafts that have to go out again in another form, None where Mautic failed."""
     _take_turn(run)
     send = _create if batch[0].contact_id is None else _edit
+    began = run.clock()
     results = send(run, batch)
     if results is None:
-        _put_off(run, batch)
-        return []
+        return None
+    run.batch_size = next_batch_size(run.batch_size, len(batch), run.clock() - began, run.options.batch_size)
     answers = [(sent, follow_up(sent, result)) for sent, result in zip(batch, results, strict=True)]
     failed = [_failure(run, sent, answer) for sent, answer in answers if isinstance(answer, str)]
     after = [answer for _, answer in answers if isinstance(answer, Draft)]
     confirmed = [each for each in after if each.confirmed]
     _finish(run, memberships, confirmed, failed)
     return [each for each in after if not each.confirmed]
+
+
+def _halves(run: Run, batch: list[Draft]) -> list[list[Draft]]:
+    """Cut a batch that fails until the row stands alone that Mautic cannot take; that one fails, the others go out.
+
+    Raises TransientError where Mautic does not answer anything: then it is no row's fault.
+    """
+    patiently(run, run.mautic.answers)
+    if len(batch) > 1:
+        middle = len(batch) // 2
+        return [batch[middle:], batch[:middle]]
+    alone = _failure(run, batch[0], "Mautic answers with a server error to this customer alone")
+    store.record_outcomes(run.db, [alone], run.now())
+    return []
 
 
 def _take_turn(run: Run) -> None:
@@ -69,7 +94,8 @@ def _create(run: Run, batch: Sequence[Draft]) -> list[ItemResult] | None:
     try:
         return patiently(run, lambda: run.mautic.create_contacts([each.item for each in batch]))
     except ServerFailed:
-        return _create_the_rest(run, batch)
+        # While a failed batch is being cut, a contact that was made before is merged into: asking costs more.
+        return _create_the_rest(run, batch) if len(batch) == run.batch_size or len(batch) <= _FEW else None
 
 
 def _create_the_rest(run: Run, batch: Sequence[Draft]) -> list[ItemResult] | None:
@@ -110,15 +136,6 @@ def patiently(run: Run, call: Callable[[], T], *, server_failures: int = 0) -> T
         run.sleep(pause)
         run.lease.renew()
     raise AssertionError("unreachable")
-
-
-def _put_off(run: Run, batch: Sequence[Draft]) -> None:
-    reason = "Mautic answered with a server error"
-    now = run.now()
-    for each in batch:
-        run.report.failures[each.customer.customer_id] = reason
-    store.record_outcomes(run.db, [outcome_of_delay(each.customer, reason, now) for each in batch], now)
-    run.note_server_failure()
 
 
 def _failure(run: Run, sent: Draft, reason: str) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Any
 from crm_relay.contacts.field_map import FIELDS, SEGMENT_NAMES
 from crm_relay.platform.database import Database, Row
 from crm_relay.platform.sql import Query
-from crm_relay.providers.mautic.mapping import write_fields
+from crm_relay.providers.mautic.mapping import same_value, write_fields
 from local.simulators.mautic import MauticSimulator
 
 _EXPECTED = Query.parse(
@@ -65,17 +65,8 @@ def _about(row: Row, contact: Any, mautic: MauticSimulator, members: Mapping[str
         yield "another contact id is remembered"
     written = write_fields({alias: row[column] for alias, column in FIELDS.items()})
     for alias, value in (written.fields | written.below_one).items():
-        if alias not in row["left_out"] and _plain(contact.fields.get(alias)) != _plain(value):
+        if alias not in row["left_out"] and not same_value(contact.fields.get(alias), value):
             yield f"{alias} differs"
     for slug, ids in members.items():
         if (contact.id in ids) != (slug in row["customer_segments"]):
             yield f"membership of {slug} differs"
-
-
-def _plain(value: object) -> str:
-    """The value without its spelling: Mautic shows 1 for true and no offset in times."""
-    if value in (None, "", 0):
-        return ""
-    if isinstance(value, int | float):
-        return f"{float(value):.10g}"
-    return str(value).removesuffix("+00:00").replace("T", " ")

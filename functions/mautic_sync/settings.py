@@ -21,6 +21,7 @@ class Settings(SettingsModel):
     mautic_lease_seconds: float = Field(default=180.0, gt=0)
     mautic_on_delete: Literal["suppress", "delete", "anonymise"] = "suppress"
     mautic_shrink_limit_percent: float = Field(default=10.0, ge=0, le=100)
+    mautic_audit_sample: int = Field(default=1, ge=0, le=50)
     coordination_table: str
     continue_queue_url: str | None = None
     alert_topic_arn: str | None = None

@@ -63,6 +63,7 @@ class World:
             settings.mautic_batch_pause_seconds,
             settings.mautic_on_delete,
             settings.mautic_shrink_limit_percent,
+            settings.mautic_audit_sample,
         )
 
     def _hand_on(self, order: Order, report: Report) -> None:

@@ -14,6 +14,7 @@ from crm_relay.consent.address import normalise
 from crm_relay.consent.grant import grant_consent
 from crm_relay.consent.import_export import BadLine, export_ledger, import_ledger
 from crm_relay.consent.why import history
+from crm_relay.contacts.audit import audit_everybody, repair
 from crm_relay.contacts.explain import explain
 from crm_relay.contacts.preview import as_answer, preview
 from crm_relay.inbox.defer import Deferred
@@ -132,6 +133,24 @@ def mautic_sync(
     answer: Mapping[str, Any] = world().sync(Order(full=full), LambdaContext.of(definition))
     show(answer, as_json, "Mautic sync")
     return GOOD if answer["success"] and not answer["contacts_failed"] else FOUND
+
+
+@mautic.command("audit")
+@told
+def mautic_audit(
+    mend: Annotated[bool, typer.Option("--repair", help="Mend what may be mended; the next sync writes it.")] = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Hold every contact in Mautic against its customer; exit 1 where they differ."""
+    from mautic_sync.wiring import world
+
+    use_settings(env_file)
+    audit = audit_everybody(world().database, world().mautic, utc_now())
+    if mend:
+        repair(world().database, audit, utc_now())
+    show(audit.answer(), as_json, "Audit")
+    return FOUND if audit.findings else GOOD
 
 
 @deferred.command("list")

@@ -52,7 +52,7 @@ def test_an_edit_goes_out_as_one_patch_and_clears_what_was_emptied(world: Mautic
     report = world.sync()
 
     assert report.updated == 1
-    assert [(each.method, each.path) for each in world.simulator.requests][1:] == [
+    assert [(each.method, each.path) for each in world.simulator.requests if each.method != "GET"][1:] == [
         ("PATCH", "/api/contacts/batch/edit")
     ]
     assert (world.contact(ana).fields["firstname"], world.contact(ana).fields["lastname"]) == ("Anna", None)

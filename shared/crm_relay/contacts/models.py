@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from itertools import islice
 from uuid import UUID
 
@@ -31,6 +32,7 @@ class Customer:
     segments: frozenset[str]
     segments_settled: bool
     dnc_reason: int | None
+    left_out: tuple[str, ...] = ()
 
     @property
     def is_owner(self) -> bool:
@@ -56,6 +58,29 @@ class Customer:
     def wanted_segments(self) -> frozenset[str]:
         """Slugs of the segments that the customer belongs to now."""
         return frozenset(self.source.get("customer_segments") or ())
+
+
+class Drift(StrEnum):
+    """What an audit finds between Postgres and Mautic."""
+
+    FIELD = "field"
+    MEMBERSHIP = "membership"
+    DNC_MISSING = "do-not-contact missing"
+    OPTED_OUT_THERE = "opted out there, not known here"
+    DELETED = "contact deleted"
+    DUPLICATE = "contact duplicated"
+    STRANGER = "customer deleted here, mailable there"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference; `detail` names a field, a segment or a command, never a value."""
+
+    drift: Drift
+    customer_id: UUID | None
+    contact_id: int | None
+    detail: str = ""
+    memberships: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +112,7 @@ class Options:
     pause_seconds: float = 1.0
     on_delete: str = "suppress"
     shrink_limit_percent: float = 10.0
+    audit_sample: int = 1
 
 
 @dataclass
@@ -107,6 +133,8 @@ class Report:
     full_after: UUID | None = None
     failures: dict[UUID, str] = field(default_factory=dict)
     conflicts: set[UUID] = field(default_factory=set)
+    confirmed: list[UUID] = field(default_factory=list)
+    audit: dict[str, object] | None = None
 
     @property
     def synced(self) -> int:
@@ -135,6 +163,7 @@ class Report:
             "unfinished": self.unfinished,
             "errors": self.errors,
         }
+        body |= {} if self.audit is None else {"audit": self.audit}
         return body if self.stopped is None else {**body, "stopped": self.stopped}
 
 

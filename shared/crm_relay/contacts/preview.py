@@ -14,6 +14,7 @@ from crm_relay.contacts.field_map import SEGMENT_NAMES, contact_fields
 from crm_relay.contacts.models import Customer, Options
 from crm_relay.platform.database import Runs
 from crm_relay.providers.mautic.client import Mautic
+from crm_relay.providers.mautic.mapping import same_value
 
 _SAMPLES = 5
 
@@ -71,20 +72,12 @@ def _count_writing(seen: Preview, customer: Customer) -> None:
 
 
 def _differences(mautic: Mautic, customer: Customer, decision: Decision) -> dict[str, list[object]]:
-    there = (mautic.contact(decision.contact_id) if decision.contact_id else None) or {}
+    remote = mautic.contact(decision.contact_id) if decision.contact_id else None
+    there = remote.fields if remote else {}
     here = draft(customer, decision).fields
     return {
-        alias: [there.get(alias), value] for alias, value in here.items() if _shown(there.get(alias)) != _shown(value)
+        alias: [there.get(alias), value] for alias, value in here.items() if not same_value(there.get(alias), value)
     }
-
-
-def _shown(value: object) -> str:
-    """A value as both sides would print it: Mautic shows booleans as 0 and 1 and times without an offset."""
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return "" if value in (None, 0) else str(value).replace("T", " ").removesuffix("+00:00")
 
 
 def _requests(seen: Preview, options: Options) -> int:

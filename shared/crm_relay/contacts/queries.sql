@@ -83,6 +83,7 @@ present as materialized (
         coalesce(status.segments, '{}') as known_segments,
         coalesce(status.segments_settled, true) as segments_settled,
         status.dnc_reason as known_dnc_reason,
+        coalesce(status.left_out, '{}') as left_out,
         (
             -- Nothing to do: exactly this was confirmed, and nothing else is open.
             status.sync_hash = :mapping_version || ':' || (described.source).fingerprint
@@ -120,6 +121,7 @@ select
     present.known_segments,
     present.segments_settled,
     present.known_dnc_reason,
+    present.left_out,
     coalesce(lines.notes, '{}') as notes
 from reach
 left join present on not present.unchanged or present.customer_id = any (:only::uuid[])
@@ -142,6 +144,48 @@ select
     left_out
 from mautic_sync_status
 where customer_id = :customer_id;
+
+-- name: drifted
+-- Rows whose contact differs from what was confirmed: forgotten as confirmed, so that the next run writes them anew.
+with drifted as (
+    select *
+    from jsonb_to_recordset(:findings) as finding (customer_id uuid, is_deleted boolean, memberships text[])
+),
+forgotten as (
+    insert into mautic_former_contacts (mautic_contact_id, customer_id)
+    select status.mautic_contact_id, status.customer_id
+    from drifted
+    join mautic_sync_status status on status.customer_id = drifted.customer_id
+    where drifted.is_deleted and status.mautic_contact_id is not null
+    on conflict do nothing
+),
+noted as (
+    insert into mautic_dirty (customer_id) select customer_id from drifted
+)
+update mautic_sync_status status
+set
+    sync_hash = null,
+    mautic_contact_id = case when drifted.is_deleted then null else status.mautic_contact_id end,
+    segments = case when drifted.is_deleted then '{}' else coalesce(drifted.memberships, status.segments) end,
+    segments_settled = true,
+    updated_at = now()
+from drifted
+where status.customer_id = drifted.customer_id;
+
+-- name: request_removals
+-- Contacts that carry the id of a customer who is not here any more.
+insert into mautic_removals (mautic_contact_id, customer_id)
+select contact_id, customer_id
+from jsonb_to_recordset(:strangers) as stranger (contact_id integer, customer_id uuid)
+on conflict do nothing;
+
+-- name: confirmed_contacts
+-- One page of what Mautic has confirmed, for the audit to look for what is not there any more.
+select customer_id, mautic_contact_id
+from mautic_sync_status
+where mautic_contact_id > :after
+order by mautic_contact_id
+limit :size;
 
 -- name: record_outcomes
 -- What became of a batch, in one statement: status, the lines of the dirty list it answers, contacts nobody owns any more.

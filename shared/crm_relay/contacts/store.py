@@ -1,12 +1,12 @@
 """The sync's SQL: windows of changed customers in, outcomes out; a constant number of statements a batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
 from crm_relay.contacts.decisions import Shrinkage
-from crm_relay.contacts.models import Customer, Outcome, Report
+from crm_relay.contacts.models import Customer, Drift, Finding, Outcome, Report
 from crm_relay.platform.database import Row, Runs
 from crm_relay.platform.sql import Json, queries_beside
 from crm_relay.providers.mautic.mapping import MAPPING_VERSION
@@ -54,6 +54,39 @@ def status_of(db: Runs, customer_id: UUID) -> Row:
     return rows[0] if rows else {}
 
 
+def forget_drifted(db: Runs, findings: Sequence[Finding]) -> None:
+    """Let the next run write these customers anew, from the memberships that were found."""
+    rows = {
+        str(each.customer_id): {
+            "customer_id": str(each.customer_id),
+            "is_deleted": each.drift is Drift.DELETED,
+            "memberships": None if each.memberships is None else sorted(each.memberships),
+        }
+        for each in sorted(findings, key=lambda each: each.memberships is not None)
+        if each.customer_id is not None
+    }
+    if rows:
+        db.run(_SQL["drifted"], findings=Json(list(rows.values())))
+
+
+def request_removals(db: Runs, findings: Sequence[Finding]) -> None:
+    """Let the next run mute, delete or empty these contacts."""
+    rows = [{"contact_id": each.contact_id, "customer_id": str(each.customer_id)} for each in findings]
+    if rows:
+        db.run(_SQL["request_removals"], strangers=Json(rows))
+
+
+def confirmed_contacts(db: Runs) -> Iterator[tuple[UUID, int]]:
+    """Customer and contact of everything that Mautic has confirmed, in the order of contact ids."""
+    after, size = 0, PAGE
+    while True:
+        rows = db.run(_SQL["confirmed_contacts"], after=after, size=size)
+        yield from ((row["customer_id"], row["mautic_contact_id"]) for row in rows)
+        if len(rows) < size:
+            return
+        after = rows[-1]["mautic_contact_id"]
+
+
 def record_outcomes(db: Runs, outcomes: Sequence[Outcome], now: datetime) -> None:
     """Remember what became of these customers. Safe to call twice."""
     if outcomes:
@@ -99,6 +132,8 @@ def record_removals(db: Runs, outcomes: Iterable[tuple[int, str | None, datetime
 def log_run(db: Runs, report: Report, finished_at: datetime, batch_size: int) -> None:
     """One line in mautic_sync_logs."""
     details: list[object] = [*report.errors, *([{"stopped": report.stopped}] if report.stopped else [])]
+    if report.audit is not None and report.audit["findings"]:
+        details.append({"audit": report.audit["findings"]})
     db.run(
         _SQL["log_run"],
         started_at=report.started_at,
@@ -141,6 +176,7 @@ def _customer(row: Row) -> Customer:
         segments=frozenset(row["known_segments"]),
         segments_settled=row["segments_settled"],
         dnc_reason=row["known_dnc_reason"],
+        left_out=tuple(row["left_out"] or ()),
     )
 
 

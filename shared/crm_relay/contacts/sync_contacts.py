@@ -1,10 +1,12 @@
 """The use case of mautic_sync: everything that changed since Mautic confirmed it goes there, once."""
 
+import random
 from collections.abc import Sequence
 from math import inf
 from uuid import UUID
 
 from crm_relay.contacts import store
+from crm_relay.contacts.audit import audit_sample, repair
 from crm_relay.contacts.decisions import Action, Decision, decide, next_batch_size, stop_reason
 from crm_relay.contacts.drafts import Draft, draft, outcome_of_conflict, outcome_of_failure, outcome_of_nothing
 from crm_relay.contacts.memberships import Memberships
@@ -57,8 +59,20 @@ def _sync(run: Run, *, full: bool, after: UUID | None) -> None:
             _compare_everybody(run, after)
         _write_what_changed(run)
         remove_contacts(run)
+        _look_again(run)
     except OutOfTime:
         run.report.unfinished = True
+
+
+def _look_again(run: Run) -> None:
+    """Hold some of what Mautic just confirmed against what it shows; a difference is written anew by the next run."""
+    confirmed, size = run.report.confirmed, run.options.audit_sample
+    if not confirmed or not size or not run.deadline.allows(_PAGE_SECONDS):
+        return
+    chosen = random.sample(confirmed, min(size, len(confirmed)))
+    audit = audit_sample(run.db, run.mautic, chosen, run.now())
+    repair(run.db, audit, run.now())
+    run.report.audit = audit.answer()
 
 
 def _compare_everybody(run: Run, after: UUID | None) -> None:

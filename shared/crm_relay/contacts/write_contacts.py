@@ -183,6 +183,7 @@ def _single_steps(run: Run, confirmed: Draft) -> bool:
 def _count(run: Run, kept: Sequence[Draft]) -> None:
     run.report.created += sum(each.was_created for each in kept)
     run.report.updated += sum(not each.was_created for each in kept)
+    run.report.confirmed += [each.customer.customer_id for each in kept]
     run.report.suppressed += sum(
         each.customer.wanted_dnc_reason is not None and each.customer.wanted_dnc_reason != each.customer.dnc_reason
         for each in kept

@@ -15,6 +15,9 @@ from crm_relay.providers.mautic.vocabulary import OUR_DNC_COMMENT
 MAX_BATCH = 200
 """One item more and the whole request is answered 500."""
 
+PAGE = 200
+"""Contacts on one page of a listing; such an answer weighs up to 1.9 MB."""
+
 Item = Mapping[str, object]
 
 
@@ -30,6 +33,16 @@ class ItemResult:
     contact_id: int | None
     refused_fields: tuple[str, ...] = ()
     stored: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RemoteContact:
+    """A contact as Mautic has it. `dnc_reason` is that of the e-mail channel, `dnc_is_ours` whether we gave it."""
+
+    contact_id: int
+    fields: Mapping[str, Any]
+    dnc_reason: int | None
+    dnc_is_ours: bool
 
 
 class Mautic:
@@ -65,10 +78,21 @@ class Mautic:
         )
         return _item_results(answer, items)
 
-    def contact(self, contact_id: int) -> dict[str, Any] | None:
-        """Alias -> value as Mautic has it now; None where there is no such contact."""
+    def contact(self, contact_id: int) -> RemoteContact | None:
+        """The contact as Mautic has it now; None where there is no such contact."""
         answer = self._call("GET", f"/api/contacts/{contact_id}", accept=frozenset({404}))
-        return None if answer.status == 404 else wire.stored_fields(_parsed(wire.ContactAnswer, answer).contact)
+        return None if answer.status == 404 else _remote_contact(_parsed(wire.ContactAnswer, answer).contact)
+
+    def contacts_from(self, start: int, *, search: str | None = None) -> list[RemoteContact]:
+        """One page of contacts in id order, behind the first `start` ones; empty past the end.
+
+        Without an order Mautic pages by last activity, and contacts move between pages while people open mails. A page
+        of a `search` carries no do-not-contact.
+        """
+        query = {"limit": str(PAGE), "start": str(start), "orderBy": "id", "orderByDir": "asc"}
+        query |= {"search": search, "minimal": "1"} if search else {}
+        found = _parsed(wire.ContactList, self._call("GET", "/api/contacts", query=query)).contacts
+        return [_remote_contact(each) for each in (found.values() if isinstance(found, dict) else found)]
 
     def find_contact(self, supabase_id: str) -> int | None:
         """The id of the contact that carries `supabase_id`."""
@@ -87,16 +111,19 @@ class Mautic:
         present = self.contact(contact_id)
         if present is None:
             return False
-        kept = {alias: value for alias, value in present.items() if alias not in _NOT_WRITABLE and value is not None}
+        kept = {
+            alias: value for alias, value in present.fields.items() if alias not in _NOT_WRITABLE and value is not None
+        }
         self._call("PUT", f"/api/contacts/{contact_id}/edit", json={**kept, **numbers})
         return True
 
     def segments(self) -> dict[str, int]:
         """Name -> id of all segments; of several with one name the oldest."""
-        answer = self._call("GET", "/api/segments", query={"limit": "1000"})
-        found = _parsed(wire.SegmentList, answer).lists
-        listed = list(found.values() if isinstance(found, dict) else found)
-        return {str(each["name"]): int(each["id"]) for each in sorted(listed, key=lambda each: -int(each["id"]))}
+        return {name: int(each["id"]) for name, each in self._segments().items()}
+
+    def segment_aliases(self) -> dict[str, str]:
+        """Name -> alias, by which a search names a segment."""
+        return {name: str(each["alias"]) for name, each in self._segments().items()}
 
     def answers(self) -> None:
         """The smallest question there is. Raises what Mautic's state deserves."""
@@ -134,6 +161,12 @@ class Mautic:
     def delete_contacts(self, contact_ids: Sequence[int]) -> None:
         """Gone for good; ids that do not exist are skipped there. The ids have to stand in the query string."""
         self._call("DELETE", "/api/contacts/batch/delete", query={"ids": ",".join(map(str, contact_ids))})
+
+    def _segments(self) -> dict[str, Mapping[str, Any]]:
+        answer = self._call("GET", "/api/segments", query={"limit": "1000"})
+        found = _parsed(wire.SegmentList, answer).lists
+        listed = list(found.values() if isinstance(found, dict) else found)
+        return {str(each["name"]): each for each in sorted(listed, key=lambda each: -int(each["id"]))}
 
     def _batch(self, method: str, path: str, items: Sequence[Item]) -> wire.BatchAnswer:
         if not 0 < len(items) <= MAX_BATCH:
@@ -177,6 +210,16 @@ def _parsed(kind: type[Any], answer: Answer) -> Any:
         return kind.model_validate(answer.body)
     except ValidationError:
         raise ServerFailed(f"an answer with status {answer.status} is not of the form {kind.__name__}") from None
+
+
+def _remote_contact(contact: Mapping[str, Any]) -> RemoteContact:
+    entries = [each for each in contact.get("doNotContact") or [] if each.get("channel") == "email"]
+    return RemoteContact(
+        int(contact["id"]),
+        wire.stored_fields(contact),
+        int(entries[0]["reason"]) if entries else None,
+        any(str(each.get("comments") or "").startswith(OUR_DNC_COMMENT) for each in entries),
+    )
 
 
 def _item_results(answer: wire.BatchAnswer, items: Sequence[Item]) -> list[ItemResult]:

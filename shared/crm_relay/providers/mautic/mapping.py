@@ -54,6 +54,22 @@ def is_accepted_address(address: str) -> bool:
     return address.isascii() and "@" in address
 
 
+def same_value(shown: object, written: object) -> bool:
+    """Whether what Mautic shows is what was written, in spite of its spellings.
+
+    It shows booleans as 0 and 1, times in UTC without an offset, and nothing as null, 0 or "".
+    """
+    return _plain(shown) == _plain(written)
+
+
+def _plain(value: object) -> str:
+    if value in (None, "", "0", 0):
+        return ""
+    if isinstance(value, int | float):
+        return f"{float(value):.10g}"
+    return str(value).removesuffix("+00:00").replace("T", " ")
+
+
 def _text(value: object) -> _Value:
     text = str(value).strip() if value is not None else ""
     if text == "0":

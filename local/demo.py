@@ -79,7 +79,9 @@ class Demo:
         self.tell("another round: nothing changed")
         self.mautic.forget_requests()
         self._round()
-        self.expect("requests to Mautic when nothing changed", 0, len(self.mautic.requests))
+        # The hourly look after the webhook is no part of the sync.
+        made = [each for each in self.mautic.requests if "/api/hooks" not in each.path and "oauth" not in each.path]
+        self.expect("requests to Mautic when nothing changed", 0, len(made))
 
     def _recorded_webhooks(self) -> None:
         self.tell("recorded webhooks of a real Mautic, over HTTP")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from crm_relay.platform.database import Database
 from crm_relay.platform.migrations import migrate, read_migrations
+from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
 from local.aws import LocalAws
 from local.edge import Edge
 from local.postgres import EmbeddedPostgres
@@ -22,14 +23,6 @@ from local.template import Template
 
 ROOT = Path(__file__).parent.parent
 STACK_FILE = Path(os.environ.get("CRM_RELAY_STACK_FILE") or ROOT / "build" / "stack.json")
-HOOK_EVENTS = (
-    "mautic.email_on_open",
-    "mautic.page_on_hit",
-    "mautic.lead_channel_subscription_changed",
-    "mautic.lead_post_delete",
-)
-"""The events of Mautic that are applied; the others would only cost it time."""
-
 RECORDED_SECRET = "lab-webhook-secret"
 """The secret with which the recorded webhooks in events/ are signed."""
 
@@ -72,6 +65,7 @@ class Stack:
         self.edge = Edge(self.template)
         self.edge.start()
         self._open.callback(self.edge.stop)
+        self.environment.setdefault("PUBLIC_URL", self.edge.base_url)
         self.scheduler = Scheduler(self.template, self.edge.invoke)
         self.queues = QueuePoller(self.template, aws, self.edge.invoke, visibility_seconds=5)
         self._connect_hook()

@@ -14,15 +14,21 @@ create or replace function note_mautic_dirty() returns trigger
 language plpgsql security definer set search_path = public, pg_temp
 as $$
 begin
-    if tg_op = 'INSERT' then
-        execute format('insert into mautic_dirty (customer_id) select distinct %I from after_rows', tg_argv[0]);
-    elsif tg_op = 'DELETE' then
-        execute format('insert into mautic_dirty (customer_id) select distinct %I from before_rows', tg_argv[0]);
-    else
-        execute format(
-            'insert into mautic_dirty (customer_id) select %1$I from after_rows union select %1$I from before_rows', tg_argv[0]
-        );
-    end if;
+    -- A customer may be noted more than once: sorting that out is the reader's work, not the business's.
+    execute format(
+        'insert into mautic_dirty (customer_id) select %I from %I',
+        tg_argv[0], case tg_op when 'DELETE' then 'before_rows' else 'after_rows' end
+    );
+    return null;
+end
+$$;
+
+-- A row that goes over to another customer concerns the one that it left, too. Fires only where the column is written.
+create or replace function note_mautic_dirty_former() returns trigger
+language plpgsql security definer set search_path = public, pg_temp
+as $$
+begin
+    insert into mautic_dirty (customer_id) values (old.customer_id);
     return null;
 end
 $$;
@@ -49,8 +55,7 @@ begin
         );
         execute format(
             'create or replace trigger note_mautic_dirty_update after update on %I
-             referencing old table as before_rows new table as after_rows
-             for each statement execute function note_mautic_dirty(%L)',
+             referencing new table as after_rows for each statement execute function note_mautic_dirty(%L)',
             base.name, base.customer
         );
         execute format(
@@ -58,6 +63,14 @@ begin
              referencing old table as before_rows for each statement execute function note_mautic_dirty(%L)',
             base.name, base.customer
         );
+        if base.customer = 'customer_id' then
+            execute format(
+                'create or replace trigger note_mautic_dirty_former after update of customer_id on %I
+                 for each row when (old.customer_id is distinct from new.customer_id)
+                 execute function note_mautic_dirty_former()',
+                base.name
+            );
+        end if;
     end loop;
 end
 $$;

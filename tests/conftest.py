@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -51,13 +52,15 @@ def postgres_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def empty_database_url(postgres_url: str) -> Iterator[str]:
     """A new database without a single table."""
-    yield from _fresh_database(postgres_url, "template0")
+    with fresh_database(postgres_url, "template0") as url:
+        yield url
 
 
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
     """A new database with the whole schema."""
-    yield from _fresh_database(postgres_url, TEMPLATE)
+    with fresh_database(postgres_url) as url:
+        yield url
 
 
 @pytest.fixture
@@ -68,7 +71,9 @@ def database(database_url: str) -> Iterator[Database]:
     database.close()
 
 
-def _fresh_database(postgres_url: str, template: str) -> Iterator[str]:
+@contextmanager
+def fresh_database(postgres_url: str, template: str = TEMPLATE) -> Iterator[str]:
+    """The address of a new database, dropped at the end."""
     name = f"test_{secrets.token_hex(8)}"
     server = Database(postgres_url)
     server.run_script(f"create database {name} template {template}")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hmac import compare_digest
 from typing import Any
 from uuid import UUID
@@ -16,11 +16,12 @@ _HTTP_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Order:
-    """One run to do. `after` continues a full comparison behind that customer."""
+    """One run to do. `after` continues a full comparison behind that customer; `watch` only looks after the webhook."""
 
     full: bool = False
     after: UUID | None = None
     at_most_seconds: float | None = None
+    watch: bool = False
 
     def message(self) -> dict[str, object]:
         """The order as a message to a later run."""
@@ -29,11 +30,11 @@ class Order:
 
 def read_order(given: Mapping[str, Any]) -> Order:
     """An order from JSON. Raises RejectedInput for wrong types."""
-    full, after = given.get("full", False), given.get("after")
-    if not isinstance(full, bool):
-        raise RejectedInput("full must be true or false")
+    full, watch, after = given.get("full", False), given.get("watch", False), given.get("after")
+    if not isinstance(full, bool) or not isinstance(watch, bool):
+        raise RejectedInput("full and watch must be true or false")
     try:
-        return Order(full, None if after is None else UUID(str(after)))
+        return Order(full, None if after is None else UUID(str(after)), watch=watch)
     except ValueError:
         raise RejectedInput("after must be a customer id") from None
 
@@ -57,7 +58,7 @@ def _by_hand(request: Request, sync: Sync, admin_token: str | None) -> tuple[int
     if not admin_token or not compare_digest(given.encode(), admin_token.encode()):
         raise RejectedInput("a valid admin token is needed", status=401)
     order = read_order(_json_object(request.body))
-    return 200, sync(Order(order.full, order.after, at_most_seconds=_HTTP_SECONDS))
+    return 200, sync(replace(order, at_most_seconds=_HTTP_SECONDS))
 
 
 def _json_object(body: bytes) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from crm_relay.contacts.models import Options, Report
 from crm_relay.contacts.run import Run
 from crm_relay.contacts.sync_contacts import sync_contacts
+from crm_relay.contacts.watch_hook import watch_hook
 from crm_relay.engagement.match_waiting import match_waiting
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
 from crm_relay.platform.database import Database
@@ -39,6 +40,19 @@ class World:
         """One session, one token."""
         http = HttpClient(self.settings.mautic_url, timeout=(5.0, self.settings.mautic_request_timeout_seconds))
         return Mautic(http, self.settings.mautic_client_id, self.settings.mautic_client_secret)
+
+    def carry_out(self, order: Order, context: LambdaContext) -> dict[str, object]:
+        """What is ordered: a run of the sync, or a look after the webhook."""
+        return self.watch() if order.watch else self.sync(order, context)
+
+    def watch(self) -> dict[str, object]:
+        """See that Mautic still delivers; trouble is told to the operator."""
+        watched = watch_hook(self.database, self.mautic, utc_now())
+        logger().info("mautic webhook watched", hooks=watched.hooks, switched_off=watched.switched_off)
+        if watched.trouble:
+            count_metric("MauticWebhookOff")
+            self._alert("CRM Relay: Mautic's webhook", watched.trouble)
+        return watched.answer()
 
     def sync(self, order: Order, context: LambdaContext) -> dict[str, object]:
         """Run once; what is left is handed on by message, a stop is told to the operator."""
@@ -80,8 +94,12 @@ class World:
         count_metric("MauticContactsFailed", len(report.failures))
         if report.stopped and not report.stepped_aside:
             count_metric("MauticSyncStopped")
-        if report.needs_operator and self.settings.alert_topic_arn:
-            publish_alert(self.settings.alert_topic_arn, "CRM Relay: the Mautic sync has stopped", report.stopped or "")
+        if report.needs_operator:
+            self._alert("CRM Relay: the Mautic sync has stopped", report.stopped or "")
+
+    def _alert(self, subject: str, message: str) -> None:
+        if self.settings.alert_topic_arn:
+            publish_alert(self.settings.alert_topic_arn, subject, message)
 
 
 world = PerEnvironment(lambda: World(read_settings(Settings)))

@@ -1,5 +1,7 @@
 """What webhook_replay has to be told."""
 
+from pydantic import Field
+
 from crm_relay.platform.settings import SettingsModel
 
 
@@ -10,3 +12,4 @@ class Settings(SettingsModel):
     database_ca_file: str | None = None
     deferred_queue_url: str
     oversize_bucket: str
+    inbox_retention_days: int = Field(default=30, ge=1)

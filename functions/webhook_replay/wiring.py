@@ -1,14 +1,18 @@
 """The outside world of webhook_replay, built once per execution environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from crm_relay.engagement.apply_delivery import apply_delivery
 from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.models import Delivered, Outcome
 from crm_relay.inbox.replay import Applier, give_up, replay
+from crm_relay.inbox.retention import forget_old_deliveries
+from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
 from crm_relay.platform.database import Database, Runs
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.execution_environment import PerEnvironment
@@ -18,6 +22,7 @@ from crm_relay.providers.mautic import webhook
 from webhook_replay.settings import Settings
 
 _DATABASE_SECONDS = 10.0
+_RESERVE_SECONDS = 5.0
 
 
 def _apply_mautic(transaction: Runs, delivered: Delivered) -> Outcome:
@@ -34,12 +39,14 @@ class World:
 
     database: Database
     deferred: Deferred
+    retention_days: int
 
 
 def _build() -> World:
     settings = read_settings(Settings)
     database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=_DATABASE_SECONDS)
-    return World(database, Deferred(settings.deferred_queue_url, settings.oversize_bucket))
+    deferred = Deferred(settings.deferred_queue_url, settings.oversize_bucket)
+    return World(database, deferred, settings.inbox_retention_days)
 
 
 world = PerEnvironment(_build)
@@ -51,6 +58,25 @@ def _replay_or_keep(database: Database, deferred: Deferred, text: str) -> None:
     except RejectedInput:
         # It will be no more understandable tomorrow: kept where an operator finds it, instead of a day in the queue.
         give_up(database, text)
+
+
+def perform(event: dict[str, Any], context: LambdaContext) -> Any:
+    """Each record of a queue; an event without any is the schedule's."""
+    if "Records" not in event:
+        return forget(context)
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    return process_partial_response(event=event, record_handler=take_record, processor=processor)
+
+
+def forget(context: LambdaContext) -> dict[str, Any]:
+    """Delete deliveries past their time; what does not fit into this run is left to the next night's."""
+    here = world()
+    deadline = Deadline.of_invocation(context, reserve=_RESERVE_SECONDS)
+    done = forget_old_deliveries(
+        here.database, here.deferred, now=utc_now(), days=here.retention_days, deadline=deadline
+    )
+    logger().info("old deliveries forgotten", **asdict(done))
+    return asdict(done)
 
 
 def take_record(record: SQSRecord) -> None:

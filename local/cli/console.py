@@ -41,7 +41,8 @@ def use_settings(env_file: Path | None) -> None:
         os.environ.update(read_env_file(env_file))
     elif not os.environ.get("DATABASE_URL") and (stack := running_stack()) is not None:
         environment = stack.get("environment")
-        os.environ.update(environment if isinstance(environment, dict) else {})
+        for name, value in (environment if isinstance(environment, dict) else {}).items():
+            os.environ.setdefault(name, str(value))
 
 
 @contextmanager

@@ -27,6 +27,9 @@ from crm_relay.platform.migrations import read_migrations
 from crm_relay.platform.settings import SettingsModel, read_settings
 from local.cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, show, told, use_settings
 from local.cli.doctor import examine
+from local.cli.erase import erase_person
+from local.cli.mautic_setup import Order as SetupOrder
+from local.cli.mautic_setup import set_up_mautic
 from local.demo import run_demo
 from local.execution import load_handler
 from local.lambda_context import LambdaContext
@@ -135,6 +138,22 @@ def mautic_sync(
     return GOOD if answer["success"] and not answer["contacts_failed"] else FOUND
 
 
+@mautic.command("setup")
+@told
+def mautic_setup(
+    url: Annotated[
+        str | None, typer.Option("--url", help="Where Mautic sends to; default: PUBLIC_URL and the route.")
+    ] = None,
+    dry_run: DryRun = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    no_test: Annotated[bool, typer.Option("--no-test", help="Send no test event.")] = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make the fields, segments and the webhook that Mautic lacks; exit 1 where a person has something to do."""
+    return set_up_mautic(SetupOrder(url, dry_run, not (yes or as_json), not no_test, as_json, env_file))
+
+
 @mautic.command("audit")
 @told
 def mautic_audit(
@@ -223,7 +242,8 @@ def why(who: str, env_file: EnvFile = None, as_json: AsJson = False) -> int:
     with open_database(env_file) as database:
         address = normalise(who)
         found = [asdict(each) for each in explain(database, who, address, utc_now())]
-        ledger = [asdict(each) for each in history(database, who)]
+        addresses = {who} | {each["address"] for each in found if each["address"]}
+        ledger = [asdict(entry) for address in sorted(addresses) for entry in history(database, address)]
     show({"customers": found, "ledger": ledger} if as_json else _told_apart(found, ledger), as_json, who)
     return GOOD if found or ledger else FOUND
 
@@ -236,6 +256,19 @@ def _told_apart(found: list[dict[str, Any]], ledger: list[dict[str, Any]]) -> di
 
 def _day(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M")
+
+
+@app.command()
+@told
+def erase(
+    who: str,
+    dry_run: DryRun = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Erase a person everywhere, by address, customer id or Mautic's contact id; exit 1 where it has to be repeated."""
+    return erase_person(who, env_file, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 @app.command()

@@ -112,6 +112,16 @@ def test_a_consent_is_recorded_exported_and_imported(stack: dict[str, Any], tmp_
     assert [entry["kind"] for entry in ledger] == ["consent"]
 
 
+def test_setup_finds_the_stacks_mautic_prepared_and_its_webhook_delivering(stack: dict[str, Any]) -> None:
+    done = crm_relay(stack, "mautic", "setup", "--json")
+
+    answer = as_json(done)
+    assert (done.returncode, answer["to_do"]) == (0, [])
+    assert answer["webhook"] == f"{stack['base_url']}/webhooks/mautic"
+    assert answer["test_event"]["arrived"]
+    assert as_json(crm_relay(stack, "mautic", "setup", "--dry-run", "--json"))["to_do"] == []
+
+
 def test_the_doctor_finds_a_healthy_stack_healthy(stack: dict[str, Any]) -> None:
     done = crm_relay(stack, "doctor", "--json")
 

@@ -522,3 +522,28 @@ def test_an_unknown_customer_on_the_dirty_list_is_struck_off(world: MauticWorld)
     world.sync()
 
     assert world.sql("select from mautic_dirty") == []
+
+
+@pytest.mark.parametrize("table", ["customer_emails", "customer_phones", "customer_addresses"])
+def test_a_row_that_goes_over_to_another_customer_concerns_both(world: MauticWorld, table: str) -> None:
+    ana, eva = world.customer("ana@example.com"), world.customer(None)
+    world.sql("insert into customer_phones (customer_id, phone_e164, is_primary) values (:id, '+351900', true)", id=ana)
+    world.sql("insert into customer_addresses (customer_id, suburb, is_primary) values (:id, 'Porto', true)", id=ana)
+    world.sync()
+    world.sql("delete from mautic_dirty")
+
+    world.sql(f"update {table} set customer_id = :eva where customer_id = :ana", ana=ana, eva=eva)
+
+    assert {row["customer_id"] for row in world.sql("select customer_id from mautic_dirty")} == {ana, eva}
+
+
+def test_a_new_customer_with_an_address_that_another_just_left_gets_a_contact_of_its_own(world: MauticWorld) -> None:
+    eva = world.customer("shared@example.com")
+    world.sync()
+
+    world.sql("update customer_emails set email = 'eva@example.com' where customer_id = :id", id=eva)
+    ana = world.customer("shared@example.com")
+    world.sync()
+
+    assert world.contact(ana).id != world.contact(eva).id
+    assert world.disagreements() == []

@@ -209,15 +209,28 @@ def get_hook(mautic: Mautic, request: Request, number: int) -> Response:
     return Response(200, {"hook": view(known(mautic, number))})
 
 
+# src, not recorded: WebhookApiController::preSaveEntity and FormModel::setTimestamps of Mautic 5.
+# https://github.com/mautic/mautic/blob/5.1.1/app/bundles/WebhookBundle/Controller/Api/WebhookApiController.php
 def edit_hook(mautic: Mautic, request: Request, number: int) -> Response:
-    """An edited hook survives failures for two days."""
-    hook, wanted = known(mautic, number), request.payload
+    """PATCH only adds events; PUT sets them and blanks what is not sent; without a change it is not modified."""
+    hook, wanted = known(mautic, number), dict(request.payload)
+    before = view(hook)
+    if request.method == "PUT":
+        blank = {"name": "", "webhookUrl": "", "description": None, "eventsOrderbyDir": None, "isPublished": False}
+        wanted = blank | wanted | {"triggers": wanted.get("triggers") or []}
+        hook.triggers = []
+    if not str(wanted.get("webhookUrl", hook.url)).startswith(("http://", "https://")):
+        raise invalid({"webhookUrl": "A valid URL is required."})
     hook.name = str(wanted.get("name", hook.name))
     hook.url = str(wanted.get("webhookUrl", hook.url))
+    hook.description = wanted.get("description", hook.description)
     hook.secret = str(wanted.get("secret", hook.secret))
-    hook.triggers = list(wanted.get("triggers", hook.triggers))
+    hook.order = wanted.get("eventsOrderbyDir", hook.order)
+    hook.triggers = [*hook.triggers, *(name for name in wanted.get("triggers", ()) if name not in hook.triggers)]
     hook.published = bool(wanted.get("isPublished", hook.published))
-    hook.modified = mautic.now()
+    if view(hook) != before:
+        # An edited hook survives failures for two days.
+        hook.modified = mautic.now()
     return Response(200, {"hook": view(hook)})
 
 

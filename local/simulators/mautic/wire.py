@@ -30,7 +30,7 @@ class Request:
     @cached_property
     def payload(self) -> Any:
         """The body as PHP sees it: JSON and forms only (recorded: 122_wrong_content_type_text_plain)."""
-        kind = self.headers.get("Content-Type", "")
+        kind = next((value for name, value in self.headers.items() if name.lower() == "content-type"), "")
         if "form-urlencoded" in kind:
             return dict(parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True))
         if "json" not in kind or not self.body:

@@ -100,3 +100,61 @@ from consent_events
 where id > :after
 order by id
 limit :page_size;
+
+-- name: erasure_salt
+-- With it Python's hash of an address is the database's.
+select value from installation_settings where key = 'erasure_salt';
+
+-- name: allow_erasure
+-- The ledger is append-only but for this: an address may be replaced by its hash, until the transaction ends.
+select set_config('app.erasure', 'on', true);
+
+-- name: hash_entries
+-- The person's lines stay as evidence that somebody opted out, without saying who.
+with given as (
+    select * from jsonb_to_recordset(:marks) as given (channel text, mark text, key text)
+),
+repeated as (
+    -- The same event under address and hash: one of them is enough.
+    delete from consent_events event
+    using given
+    where event.channel = given.channel and event.address = given.mark
+        and exists (
+            select
+            from consent_events twin
+            where twin.channel = given.channel and twin.address = given.key
+                and twin.source = event.source and twin.source_event = event.source_event
+        )
+    returning event.id
+),
+hashed as (
+    update consent_events event
+    set address = given.key, evidence = case when event.kind = 'consent' then 'erased' end
+    from given
+    where event.channel = given.channel and event.address = given.mark
+        and not exists (
+            select
+            from consent_events twin
+            where twin.channel = given.channel and twin.address = given.key
+                and twin.source = event.source and twin.source_event = event.source_event
+        )
+    returning event.id
+)
+select (select count(*) from repeated)::integer + (select count(*) from hashed)::integer as entries;
+
+-- name: record_erasure
+-- One line a mark; an earlier erasure that no consent has lifted since says it already.
+insert into consent_events (channel, address, kind, source, occurred_at)
+select given.channel, given.key, 'erased', 'erase', :occurred_at
+from jsonb_to_recordset(:marks) as given (channel text, key text)
+where not exists (
+    select
+    from consent_events known
+    where known.channel = given.channel and known.address = given.key and known.kind = 'erased'
+        and not exists (
+            select
+            from consent_events lifted
+            where lifted.channel = given.channel and lifted.address = given.key and lifted.kind = 'consent'
+                and lifted.occurred_at >= known.occurred_at
+        )
+);

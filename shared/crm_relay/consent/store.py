@@ -1,6 +1,6 @@
 """The ledger's SQL, and nothing else's."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -43,6 +43,26 @@ def all_entries(db: Runs) -> Iterator[LedgerEntry]:
     while page := db.run(_SQL["ledger_page"], after=after, page_size=_PAGE_SIZE):
         yield from map(_entry, page)
         after = page[-1]["id"]
+
+
+def erasure_salt(db: Runs) -> str:
+    """The installation's own; a migration made it."""
+    return str(db.run(_SQL["erasure_salt"])[0]["value"])
+
+
+def allow_erasure(db: Runs) -> None:
+    """Until the end of this transaction the ledger lets its addresses be replaced."""
+    db.run(_SQL["allow_erasure"])
+
+
+def hash_entries(db: Runs, marks: Sequence[Mapping[str, str]]) -> int:
+    """How many lines lost their address; each mark has `channel`, `mark` and `key`."""
+    return int(db.run(_SQL["hash_entries"], marks=Json(list(marks)))[0]["entries"])
+
+
+def hash_marks(db: Runs, marks: Sequence[Mapping[str, str]], now: datetime) -> None:
+    """Record the erasure under each key. Safe to call twice."""
+    db.run(_SQL["record_erasure"], marks=Json(list(marks)), occurred_at=now)
 
 
 def _as_json(event: ConsentEvent) -> dict[str, object]:

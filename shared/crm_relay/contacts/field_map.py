@@ -1,6 +1,7 @@
 """Which column of ours is which field of Mautic's, and which segment of ours is which segment there."""
 
 from crm_relay.contacts.models import Customer
+from crm_relay.providers.mautic.configuration import WantedField
 from crm_relay.providers.mautic.mapping import Written, write_fields
 
 FIELDS: dict[str, str] = {
@@ -35,6 +36,26 @@ SEGMENT_NAMES: dict[str, str] = {
     "inactive": "Inactive Customers",
 }
 """Slug of a segment here -> its name in Mautic; memberships of other segments stay here."""
+
+
+CUSTOM_FIELDS: tuple[WantedField, ...] = (
+    WantedField("supabase_id", "Supabase ID", "text", unique=True),
+    WantedField(
+        "customer_segment",
+        "Customer Segment",
+        "select",
+        choices={"vip": "VIP", "regular": "Regular", "new": "New", "inactive": "Inactive"},
+    ),
+    WantedField("lead_score", "Lead Score", "number"),
+    WantedField("total_orders", "Total Orders", "number"),
+    WantedField("total_spent", "Total Spent", "number", scale=2),
+    WantedField("last_order_date", "Last Order Date", "datetime"),
+    WantedField("last_event_name", "Last Event Name", "text"),
+    WantedField("preferred_venue", "Preferred Venue", "text"),
+    WantedField("marketing_opt_in", "Marketing Opt In", "boolean"),
+    WantedField("customer_since", "Customer Since", "date"),
+)
+"""The fields of FIELDS that a fresh Mautic does not have."""
 
 
 def contact_fields(customer: Customer) -> Written:

@@ -216,6 +216,19 @@ orphaned as (
     ) gone
     where contact is not null
     on conflict do nothing
+),
+displaced as (
+    -- Merged in Mautic: the contact is this customer's now, and whoever had it before is looked at again.
+    update mautic_sync_status other
+    set mautic_contact_id = null, sync_hash = null, segments = '{}', segments_settled = true
+    from outcome
+    where outcome.confirmed
+        and other.mautic_contact_id = outcome.contact_id
+        and other.customer_id not in (select customer_id from outcome)
+    returning other.customer_id
+),
+noted as (
+    insert into mautic_dirty (customer_id) select customer_id from displaced
 )
 insert into mautic_sync_status as status (
     customer_id, mautic_contact_id, sync_hash, last_synced_at, sync_error, attempts, next_attempt_at, conflict_owner_id,
@@ -320,3 +333,95 @@ insert into mautic_sync_logs (
     error_details, batch_size
 )
 values (:started_at, :finished_at, :synced, :created, :updated, :failed, :segments, :details, :batch_size);
+
+-- name: person_of
+-- Who shares an address is one person: everybody who can be reached from there, with all by which they are known.
+with recursive reached (customer_id) as (
+    select unnest(:customer_ids::uuid[])
+    union
+    select customer_id from customer_emails where normalise_address(email) = :address::text
+    union
+    select other.customer_id
+    from reached
+    join customer_emails mine on mine.customer_id = reached.customer_id
+    join customer_emails other on normalise_address(other.email) = normalise_address(mine.email)
+),
+people as materialized (
+    -- Read no further than needed to see that these are too many to be one person.
+    select customer_id from reached limit :at_most
+)
+select
+    array(select customer_id from people order by 1) as customer_ids,
+    array(
+        select distinct normalise_address(mail.email)
+        from customer_emails mail
+        join people using (customer_id)
+        where normalise_address(mail.email) is not null
+    ) as addresses,
+    array(select distinct phone_e164 from customer_phones join people using (customer_id)) as phones,
+    array(
+        select mautic_contact_id from mautic_sync_status join people using (customer_id) where mautic_contact_id is not null
+        union
+        select mautic_contact_id from mautic_former_contacts join people using (customer_id)
+        union
+        select mautic_contact_id from mautic_removals join people using (customer_id)
+    ) as contact_ids;
+
+-- name: count_person
+-- How many rows of each table are the person's.
+select
+    (select count(*) from customer_profiles where id = any (:ids::uuid[]))::integer as customer_profiles,
+    (select count(*) from customer_emails where customer_id = any (:ids::uuid[]))::integer as customer_emails,
+    (select count(*) from customer_phones where customer_id = any (:ids::uuid[]))::integer as customer_phones,
+    (select count(*) from customer_addresses where customer_id = any (:ids::uuid[]))::integer as customer_addresses,
+    (select count(*) from customer_engagement_metrics where customer_id = any (:ids::uuid[]))::integer
+        as customer_engagement_metrics,
+    (select count(*) from customer_segment_links where customer_id = any (:ids::uuid[]))::integer as customer_segment_links,
+    (select count(*) from mautic_sync_status where customer_id = any (:ids::uuid[]))::integer as mautic_sync_status,
+    (select count(*) from mautic_former_contacts where customer_id = any (:ids::uuid[]))::integer as mautic_former_contacts;
+
+-- name: forget_contacts
+-- Deleted in Mautic: a run must not write to such an id again, and a repeated erasure must still know it.
+with gone as materialized (
+    select customer_id, mautic_contact_id
+    from mautic_sync_status
+    where customer_id = any (:ids::uuid[]) and mautic_contact_id is not null
+    order by customer_id
+    for update
+),
+forgotten as (
+    update mautic_sync_status status
+    set
+        mautic_contact_id = null, sync_hash = null, segments = '{}', segments_settled = true, dnc_reason = null,
+        next_attempt_at = null, updated_at = now()
+    from gone
+    where status.customer_id = gone.customer_id
+)
+insert into mautic_former_contacts (mautic_contact_id, customer_id)
+select mautic_contact_id, customer_id
+from gone
+order by mautic_contact_id, customer_id
+on conflict do nothing;
+
+-- name: delete_customers
+-- Everything that hangs on a customer goes along.
+delete from customer_profiles where id = any (:ids::uuid[]);
+
+-- name: delete_traces
+-- What the deletion itself has noted about the customers, and the ids in the log of runs.
+with removals as (
+    delete from mautic_removals where customer_id = any (:ids::uuid[])
+),
+notes as (
+    delete from mautic_dirty where customer_id = any (:ids::uuid[])
+)
+update mautic_sync_logs
+set error_details = (
+    select jsonb_agg(detail order by place)
+    from jsonb_array_elements(error_details) with ordinality as details (detail, place)
+    where detail ->> 'customer_id' is null or detail ->> 'customer_id' <> all (:ids::uuid[]::text[])
+)
+where jsonb_typeof(error_details) = 'array'
+    and exists (
+        select from jsonb_array_elements(error_details) as detail where detail ->> 'customer_id' = any (:ids::uuid[]::text[])
+    );

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
+from crm_relay.consent.person import Person
 from crm_relay.contacts.decisions import Shrinkage
 from crm_relay.contacts.models import Customer, Drift, Finding, Outcome, Report
 from crm_relay.platform.database import Row, Runs
@@ -112,7 +113,7 @@ def look_ahead(db: Runs) -> tuple[Shrinkage, int | None]:
     The second statement is sent only where something is to be taken away.
     """
     row = db.run(_SQL["look_ahead"])[0]
-    known = db.run(_SQL["known_contacts"])[0]["known"] if row["vanishing"] else 0
+    known = known_contacts(db) if row["vanishing"] else 0
     shrinkage = Shrinkage(customers=row["customers"], known=known + row["vanishing"], vanishing=row["vanishing"])
     return shrinkage, row["batch_size"]
 
@@ -127,6 +128,11 @@ def record_removals(db: Runs, outcomes: Iterable[tuple[int, str | None, datetime
     rows = [{"contact_id": contact, "error": error, "next_attempt_at": at} for contact, error, at in outcomes]
     if rows:
         db.run(_SQL["record_removals"], outcomes=Json(rows))
+
+
+def known_contacts(db: Runs) -> int:
+    """How many contacts Mautic has of ours."""
+    return int(db.run(_SQL["known_contacts"])[0]["known"])
 
 
 def log_run(db: Runs, report: Report, finished_at: datetime, batch_size: int) -> None:
@@ -146,6 +152,28 @@ def log_run(db: Runs, report: Report, finished_at: datetime, batch_size: int) ->
         details=Json(details) if details else None,
         batch_size=batch_size,
     )
+
+
+def person_of(db: Runs, *, address: str | None, customer_ids: Sequence[UUID], at_most: int) -> Person:
+    """Everybody who shares an address with these, `at_most` customers, and all by which they are known."""
+    row = db.run(_SQL["person_of"], address=address, customer_ids=list(customer_ids), at_most=at_most)[0]
+    return Person(**{name: frozenset(values) for name, values in row.items()})
+
+
+def count_person(db: Runs, customer_ids: Iterable[UUID]) -> Row:
+    """Table -> rows."""
+    return db.run(_SQL["count_person"], ids=list(customer_ids))[0]
+
+
+def forget_contacts(db: Runs, customer_ids: Iterable[UUID]) -> None:
+    """Their contacts are gone from Mautic. Safe to call twice."""
+    db.run(_SQL["forget_contacts"], ids=list(customer_ids))
+
+
+def delete_customers(db: Runs, customer_ids: Iterable[UUID]) -> None:
+    """With everything that the sync has noted about them. Safe to call twice."""
+    db.run(_SQL["delete_customers"], ids=list(customer_ids))
+    db.run(_SQL["delete_traces"], ids=list(customer_ids))
 
 
 def _read(db: Runs, *, after_note: int, window: int, now: datetime, consume: bool, only: list[UUID]) -> list[Row]:

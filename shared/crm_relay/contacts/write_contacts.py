@@ -31,7 +31,10 @@ class OutOfTime(Exception):
 
 
 def write_contacts(run: Run, memberships: Memberships, drafts: Sequence[Draft]) -> None:
-    """Write all drafts, until none is left. Raises OutOfTime, TransientError, FatalError."""
+    """Write all drafts, until none is left; of two that mean one contact the later one keeps it.
+
+    Raises OutOfTime, TransientError, FatalError.
+    """
     pending = list(drafts)
     suspects: list[list[Draft]] = []
     while pending or suspects:
@@ -47,9 +50,12 @@ def write_contacts(run: Run, memberships: Memberships, drafts: Sequence[Draft]) 
 
 
 def _next_batch(pending: Sequence[Draft], size: int) -> list[Draft]:
-    """Creates before edits, never both in one request."""
-    creates = [each for each in pending if each.contact_id is None]
-    return (creates or list(pending))[:size]
+    """Edits before creates, never both in one request, and no contact twice.
+
+    An edit may free the address that a create needs; the other way round the create would be merged into that contact.
+    """
+    edits = {each.contact_id: each for each in reversed(pending) if each.contact_id is not None}
+    return list(edits.values())[:size] or list(pending)[:size]
 
 
 def _write_batch(run: Run, memberships: Memberships, batch: list[Draft]) -> list[Draft] | None:

@@ -2,13 +2,31 @@
 -- A whole delivery with all that it means for the customers; or of the events whose customer has become known.
 with event as materialized (
     select
-        null::uuid as waiting_id, given.key, given.kind, given.occurred_at, given.contact_id, given.supabase_id,
-        case when given.kind = 'sms_opt_out' then given.address else normalise_address(given.address) end as address,
+        null::uuid as waiting_id, given.key, given.kind, given.occurred_at, given.contact_id, given.supabase_id, given.address,
         given.campaign_name, given.email_subject, given.link_url, given.email_id, given.is_machine, given.verdict, given.payload
-    from jsonb_to_recordset(:events) as given (
-        key text, kind text, occurred_at timestamptz, contact_id integer, supabase_id uuid, address text,
-        campaign_name text, email_subject text, link_url text, email_id text, is_machine boolean, verdict text, payload jsonb
-    )
+    from (
+        select
+            key, kind, occurred_at, case when not is_gone then contact_id end as contact_id,
+            case when not is_gone then supabase_id end as supabase_id, case when not is_gone then filed.address end as address,
+            campaign_name, email_subject, case when not is_gone then link_url end as link_url, email_id, is_machine, verdict,
+            case when not is_gone then payload end as payload
+        from jsonb_to_recordset(:events) as raw (
+            key text, kind text, occurred_at timestamptz, contact_id integer, supabase_id uuid, address text,
+            campaign_name text, email_subject text, link_url text, email_id text, is_machine boolean, verdict text, payload jsonb
+        )
+        cross join lateral (
+            select
+                case when kind = 'sms_opt_out' then raw.address else normalise_address(raw.address) end as address,
+                case when kind = 'sms_opt_out' then 'sms' else 'email' end as channel
+        ) filed
+        -- Of somebody who was erased it is counted that something happened, and nothing else.
+        cross join lateral (
+            select
+                kind <> 'contact_deleted'
+                and (is_erased(null, filed.channel, filed.address) or is_erased(null, 'email', supabase_id::text)) as is_gone
+            offset 0
+        ) erasure
+    ) given
     union all
     select
         id, event_key, event_type, occurred_at, mautic_contact_id, null, address, null, null, null, null, null, null, null
@@ -238,3 +256,29 @@ select
     count(*) filter (where outcome = 'ignored')::integer as ignored,
     (select count(*) from claimed)::integer as matched
 from outcome;
+
+-- name: erase_engagement
+-- The person's events, and those that waited for somebody with that address or that contact.
+delete from customer_email_engagement
+where customer_id = any (:customer_ids::uuid[])
+    or (
+        customer_id is null
+        and (
+            address = any (:addresses::text[])
+            or (address is null and mautic_contact_id = any (:contact_ids::integer[]))
+        )
+    )
+returning event_type;
+
+-- name: count_engagement
+-- What erase_engagement would delete.
+select count(*)::integer as events
+from customer_email_engagement
+where customer_id = any (:customer_ids::uuid[])
+    or (
+        customer_id is null
+        and (
+            address = any (:addresses::text[])
+            or (address is null and mautic_contact_id = any (:contact_ids::integer[]))
+        )
+    );

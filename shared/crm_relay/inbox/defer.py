@@ -12,7 +12,13 @@ from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.queue import get_object, put_object, send_message
 
 # A message may hold 1 MiB; base64 makes four bytes of three.
-_LARGEST_BODY = 675_000
+LARGEST_BODY = 675_000
+OVERSIZE_PREFIX = "oversize/"
+
+
+def object_key(source: str, dedupe_key: str) -> str:
+    """Where a body lies that is too large for a message."""
+    return f"{OVERSIZE_PREFIX}{source}/{dedupe_key}"
 
 
 @dataclass(frozen=True)
@@ -24,10 +30,10 @@ class Deferred:
 
     def keep(self, delivered: Delivered) -> None:
         """Safe to call twice. Raises TransientError or FatalError where the queue is away as well."""
-        if len(delivered.body) <= _LARGEST_BODY:
+        if len(delivered.body) <= LARGEST_BODY:
             send_message(self.queue_url, delivered.message)
             return
-        key = f"oversize/{delivered.source}/{delivered.dedupe_key}"
+        key = object_key(delivered.source, delivered.dedupe_key)
         put_object(self.bucket, key, delivered.body)
         send_message(self.queue_url, delivered.message_head | {"object_key": key})
 

@@ -5,7 +5,7 @@ values (:source, :workspace_name, :dedupe_key, :headers, :body, :received_at, cl
 on conflict (source, dedupe_key) do update
     set applied_at = excluded.applied_at, attempts = webhook_inbox.attempts + 1, error = null
     where webhook_inbox.applied_at is null
-returning id;
+returning id, erased_among(:marks::text[]) as erased;
 
 -- name: keep_failed_task
 -- A message that the deferred queue gave up; one that failed again after a replay is open again.
@@ -45,3 +45,74 @@ limit :at_most;
 -- name: mark_replayed
 -- Only what the queue has accepted.
 update failed_tasks set replayed_at = now() where id = any (cast(:ids as bigint[]));
+
+-- name: delivery_mentioning
+-- Whether what somebody has just sent as a test came in: its text is found in no other delivery.
+select received_at
+from webhook_inbox
+where source = :source and received_at >= :since and position(cast(:text as text) in body) > 0
+order by received_at
+limit 1;
+
+-- name: suspect_deliveries
+-- A stretch of the inbox at a time, so that no statement is long; lower() costs less than a pattern without case.
+with stretch as materialized (
+    select id from webhook_inbox where id > :after order by id limit :window
+),
+suspect as materialized (
+    select id, body
+    from webhook_inbox
+    where id > :after and id <= (select max(id) from stretch) and lower(body) like any (:needles::text[])
+    order by id
+    limit :at_most
+)
+select
+    case when (select count(*) from suspect) = :at_most then (select max(id) from suspect) else (select max(id) from stretch) end
+        as last_id,
+    suspect.id,
+    suspect.body
+from (select) as one_row_at_least
+left join suspect on true
+order by suspect.id;
+
+-- name: redact_deliveries
+-- One that waits gets its new identity, or is done with where nothing is left of it to apply.
+update webhook_inbox delivery
+set
+    body = change.body,
+    redacted_at = clock_timestamp(),
+    dedupe_key = case when delivery.applied_at is null and not change.is_empty then change.dedupe_key else delivery.dedupe_key end,
+    applied_at = case when change.is_empty then coalesce(delivery.applied_at, clock_timestamp()) else delivery.applied_at end
+from jsonb_to_recordset(:changes) as change (id bigint, body text, dedupe_key text, is_empty boolean)
+where delivery.id = change.id;
+
+-- name: failed_tasks
+-- Everything that was given up, open or not, for whoever has to look into each of them.
+select id, payload from failed_tasks where id > :after order by id limit :at_most;
+
+-- name: redact_failed_tasks
+-- The message as it is without the person; its name stays, so that it is not kept a second time.
+update failed_tasks task
+set payload = change.payload, redacted_at = clock_timestamp()
+from jsonb_to_recordset(:changes) as change (id bigint, payload text)
+where task.id = change.id;
+
+-- name: erased_among
+-- Whether a text that is about to be stored speaks of somebody who was erased.
+select erased_among(:marks::text[]) as erased;
+
+-- name: old_deliveries
+-- What was applied and is past its time, oldest first; a large body may still lie in the bucket as well.
+select
+    id,
+    case when octet_length(body) > :larger_than then source end as source,
+    case when octet_length(body) > :larger_than then dedupe_key end as dedupe_key,
+    object_key
+from webhook_inbox
+where applied_at is not null and received_at < :before
+order by received_at
+limit :at_most;
+
+-- name: delete_deliveries
+-- Past their time. One that was opened again in the meantime stays.
+delete from webhook_inbox where id = any (:ids::bigint[]) and applied_at is not null;

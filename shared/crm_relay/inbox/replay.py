@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from crm_relay.consent.person import Person
 from crm_relay.inbox import store
 from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.models import Delivered, Outcome
 from crm_relay.inbox.receive import apply_once
+from crm_relay.inbox.redact import NOTHING_LEFT, marks_in_message, message_without
 from crm_relay.platform.database import Database, Row, Runs
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.logging import count_metric, logger
@@ -38,8 +40,10 @@ def replay(database: Database, deferred: Deferred, appliers: Mapping[str, Applie
 
 def give_up(database: Database, text: str) -> None:
     """Keep a message of the dead-letter queue in failed_tasks. Safe to call twice."""
-    payload = base64.b64encode(text.encode()).decode()
     source, task_key = _identity(text)
+    if erased := store.erased_among(database, sorted(marks_in_message(text))):
+        text = message_without(text, Person(addresses=erased)) or NOTHING_LEFT
+    payload = base64.b64encode(text.encode()).decode()
     store.keep_failed_task(database, source=source, task_key=task_key, payload=payload, error="given up by the queue")
     logger().error("delivery given up", source=source, task_key=task_key)
     count_metric("FailedTasks", source=source)

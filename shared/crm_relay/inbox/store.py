@@ -1,8 +1,11 @@
 """The inbox's SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
+from crm_relay.consent.person import Person
 from crm_relay.inbox.models import Delivered
+from crm_relay.inbox.redact import NOTHING_LEFT, marks_in, without
 from crm_relay.platform.database import Row, Runs
 from crm_relay.platform.sql import Json, queries_beside
 
@@ -10,17 +13,63 @@ _SQL = queries_beside(__file__)
 
 
 def keep_delivery(db: Runs, delivered: Delivered) -> bool:
-    """Whether its effects are still to be applied; False where they were before."""
+    """Whether its effects are still to be applied; False where they were before.
+
+    Of a person who was erased nothing is kept; that costs a second statement only where one of them is in it.
+    """
+    body = delivered.body.decode()
     rows = db.run(
         _SQL["keep_delivery"],
         source=delivered.source,
         workspace_name=delivered.workspace_name,
         dedupe_key=delivered.dedupe_key,
         headers=Json(delivered.kept_headers),
-        body=delivered.body.decode(),
+        body=body,
         received_at=delivered.received_at,
+        marks=sorted(marks_in(body)),
     )
+    if rows and rows[0]["erased"]:
+        redacted = without(body, Person(addresses=frozenset(rows[0]["erased"]))) or NOTHING_LEFT
+        redact_deliveries(db, [{"id": rows[0]["id"], "body": redacted, "is_empty": False}])
     return bool(rows)
+
+
+def suspect_deliveries(
+    db: Runs, needles: list[str], *, after: int, window: int, at_most: int
+) -> tuple[list[Row], int | None]:
+    """Of the next `window` rows behind id `after` those that may hold a needle; and where to go on, None at the end."""
+    rows = db.run(_SQL["suspect_deliveries"], needles=needles, after=after, window=window, at_most=at_most)
+    return [row for row in rows if row["id"] is not None], rows[0]["last_id"]
+
+
+def redact_deliveries(db: Runs, changes: Sequence[Mapping[str, object]]) -> None:
+    """`id`, `body`, and for one that is not applied yet `dedupe_key` and `is_empty`. Safe to call twice."""
+    db.run(_SQL["redact_deliveries"], changes=Json(list(changes)))
+
+
+def failed_tasks(db: Runs, *, after: int, at_most: int) -> list[Row]:
+    """A page of everything that was ever given up, by id."""
+    return db.run(_SQL["failed_tasks"], after=after, at_most=at_most)
+
+
+def redact_failed_tasks(db: Runs, changes: Sequence[Mapping[str, object]]) -> None:
+    """`id` and `payload`. Safe to call twice."""
+    db.run(_SQL["redact_failed_tasks"], changes=Json(list(changes)))
+
+
+def erased_among(db: Runs, marks: Sequence[str]) -> frozenset[str]:
+    """Those of these addresses and ids that belong to somebody who was erased."""
+    return frozenset(db.run(_SQL["erased_among"], marks=list(marks))[0]["erased"])
+
+
+def old_deliveries(db: Runs, *, before: datetime, at_most: int, larger_than: int) -> list[Row]:
+    """The oldest that were applied and came before that moment: id, and source and dedupe_key of large ones."""
+    return db.run(_SQL["old_deliveries"], before=before, at_most=at_most, larger_than=larger_than)
+
+
+def delete_deliveries(db: Runs, ids: Sequence[int]) -> None:
+    """Only what was applied. Safe to call twice."""
+    db.run(_SQL["delete_deliveries"], ids=list(ids))
 
 
 def keep_failed_task(db: Runs, *, source: str, task_key: str, payload: str, error: str) -> None:
@@ -47,3 +96,9 @@ def mark_replayed(db: Runs, ids: Sequence[int]) -> None:
     """These are in the queue again."""
     if ids:
         db.run(_SQL["mark_replayed"], ids=list(ids))
+
+
+def delivery_mentioning(db: Runs, *, source: str, text: str, since: datetime) -> datetime | None:
+    """When the first delivery since then with this text came in; None where none has."""
+    rows = db.run(_SQL["delivery_mentioning"], source=source, text=text, since=since)
+    return rows[0]["received_at"] if rows else None

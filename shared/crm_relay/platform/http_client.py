@@ -98,6 +98,8 @@ def _decoded(response: requests.Response, what: str) -> Any:
     try:
         return response.json()
     except ValueError:
+        if response.status_code in {401, 403}:
+            raise FatalError(f"{what}: status {response.status_code}") from None
         # A proxy's HTML page with a good status: somebody else answered, so nothing is known.
         raise ServerFailed(f"{what}: status {response.status_code} without JSON") from None
 

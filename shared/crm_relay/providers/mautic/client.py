@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
-
-from crm_relay.platform.errors import FatalError, ServerFailed
-from crm_relay.platform.http_client import Answer, HttpClient
+from crm_relay.platform.errors import ServerFailed
+from crm_relay.platform.http_client import HttpClient
 from crm_relay.providers.mautic import wire
-from crm_relay.providers.mautic.oauth import AccessToken
+from crm_relay.providers.mautic.api import Api, parsed
+from crm_relay.providers.mautic.configuration import MauticConfiguration
 from crm_relay.providers.mautic.vocabulary import OUR_DNC_COMMENT
 
 MAX_BATCH = 200
@@ -49,13 +48,13 @@ class Mautic:
     """One Mautic installation. Errors as in HttpClient.send, except that a 401 renews the token once."""
 
     def __init__(self, http: HttpClient, client_id: str, client_secret: str) -> None:
-        self._http = http
-        self._token = AccessToken(http, client_id, client_secret)
+        self._api = Api(http, client_id, client_secret)
+        self.configuration = MauticConfiguration(self._api)
 
     @property
     def requests_sent(self) -> int:
         """Requests since this client was made, token requests included."""
-        return self._http.requests_sent
+        return self._api.requests_sent
 
     def create_contacts(self, items: Sequence[Item]) -> list[ItemResult]:
         """At most 200 contacts in one request. One that exists by e-mail or supabase_id is merged into (status 200).
@@ -80,8 +79,8 @@ class Mautic:
 
     def contact(self, contact_id: int) -> RemoteContact | None:
         """The contact as Mautic has it now; None where there is no such contact."""
-        answer = self._call("GET", f"/api/contacts/{contact_id}", accept=frozenset({404}))
-        return None if answer.status == 404 else _remote_contact(_parsed(wire.ContactAnswer, answer).contact)
+        answer = self._api.call("GET", f"/api/contacts/{contact_id}", accept=frozenset({404}))
+        return None if answer.status == 404 else _remote_contact(parsed(wire.ContactAnswer, answer).contact)
 
     def contacts_from(self, start: int, *, search: str | None = None) -> list[RemoteContact]:
         """One page of contacts in id order, behind the first `start` ones; empty past the end.
@@ -91,17 +90,23 @@ class Mautic:
         """
         query = {"limit": str(PAGE), "start": str(start), "orderBy": "id", "orderByDir": "asc"}
         query |= {"search": search, "minimal": "1"} if search else {}
-        found = _parsed(wire.ContactList, self._call("GET", "/api/contacts", query=query)).contacts
+        found = parsed(wire.ContactList, self._api.call("GET", "/api/contacts", query=query)).contacts
         return [_remote_contact(each) for each in (found.values() if isinstance(found, dict) else found)]
 
     def find_contact(self, supabase_id: str) -> int | None:
         """The id of the contact that carries `supabase_id`."""
-        answer = self._call(
+        answer = self._api.call(
             "GET", "/api/contacts", query={"search": f"supabase_id:{supabase_id}", "limit": "1", "minimal": "1"}
         )
-        found = _parsed(wire.ContactList, answer).contacts
+        found = parsed(wire.ContactList, answer).contacts
         contacts = list(found.values() if isinstance(found, dict) else found)
         return int(contacts[0]["id"]) if contacts else None
+
+    def find_contacts(self, alias: str, value: str) -> list[RemoteContact]:
+        """At most 30 contacts with `value` in one field; Mautic compares loosely, so the caller has to look again."""
+        query = {"where[0][col]": alias, "where[0][expr]": "eq", "where[0][val]": value, "limit": "30"}
+        found = parsed(wire.ContactList, self._api.call("GET", "/api/contacts", query=query)).contacts
+        return [_remote_contact(each) for each in (found.values() if isinstance(found, dict) else found)]
 
     def write_below_one(self, contact_id: int, numbers: Mapping[str, float]) -> bool:
         """Write numbers between -1 and 1, which only a PUT does: everything else is read first and sent along.
@@ -114,7 +119,7 @@ class Mautic:
         kept = {
             alias: value for alias, value in present.fields.items() if alias not in _NOT_WRITABLE and value is not None
         }
-        self._call("PUT", f"/api/contacts/{contact_id}/edit", json={**kept, **numbers})
+        self._api.call("PUT", f"/api/contacts/{contact_id}/edit", json={**kept, **numbers})
         return True
 
     def segments(self) -> dict[str, int]:
@@ -127,44 +132,49 @@ class Mautic:
 
     def answers(self) -> None:
         """The smallest question there is. Raises what Mautic's state deserves."""
-        self._call("GET", "/api/segments", query={"limit": "1"})
+        self._api.call("GET", "/api/segments", query={"limit": "1"})
 
     def create_segment(self, name: str, alias: str) -> int:
         """Its id. Mautic takes a second one of the same name: look first."""
-        answer = self._call("POST", "/api/segments/new", json={"name": name, "alias": alias, "isPublished": True})
-        return int(_parsed(wire.SegmentAnswer, answer).list["id"])
+        answer = self._api.call("POST", "/api/segments/new", json={"name": name, "alias": alias, "isPublished": True})
+        return int(parsed(wire.SegmentAnswer, answer).list["id"])
 
     def contact_segments(self, contact_id: int) -> set[int]:
         """Ids of the segments that a contact is a member of; empty where the contact is gone."""
-        answer = self._call("GET", f"/api/contacts/{contact_id}/segments", accept=frozenset({404}))
+        answer = self._api.call("GET", f"/api/contacts/{contact_id}/segments", accept=frozenset({404}))
         if answer.status == 404:
             return set()
-        found = _parsed(wire.SegmentList, answer).lists
+        found = parsed(wire.SegmentList, answer).lists
         return {int(each["id"]) for each in (found.values() if isinstance(found, dict) else found)}
 
     def add_to_segment(self, segment_id: int, contact_ids: Sequence[int]) -> set[int]:
         """Members after this, in one request; returns the ids that Mautic does not know. Safe to call twice."""
-        answer = self._call("POST", f"/api/segments/{segment_id}/contacts/add", json={"ids": list(contact_ids)})
-        details = _parsed(wire.MembershipAnswer, answer).details
+        answer = self._api.call("POST", f"/api/segments/{segment_id}/contacts/add", json={"ids": list(contact_ids)})
+        details = parsed(wire.MembershipAnswer, answer).details
         told = details.items() if isinstance(details, dict) else ()
         return {int(key) for key, each in told if not each.get("success")}
 
     def remove_from_segment(self, segment_id: int, contact_id: int) -> None:
         """No member after this; there is no bulk form. Safe to call twice, and for what does not exist."""
         path = f"/api/segments/{segment_id}/contact/{contact_id}/remove"
-        self._call("POST", path, accept=frozenset({404}))
+        self._api.call("POST", path, accept=frozenset({404}))
+
+    def add_do_not_contact(self, contact_id: int, reason: int) -> None:
+        """Mute one contact at once; 1 unsubscribed, 2 bounced, 3 manual; the comment marks it as ours."""
+        body = {"reason": reason, "comments": OUR_DNC_COMMENT}
+        self._api.call("POST", f"/api/contacts/{contact_id}/dnc/email/add", json=body)
 
     def clear_do_not_contact(self, contact_id: int) -> None:
         """Make a contact mailable again, whoever muted it: only after a recorded re-consent."""
-        self._call("POST", f"/api/contacts/{contact_id}/dnc/email/remove", accept=frozenset({404}))
+        self._api.call("POST", f"/api/contacts/{contact_id}/dnc/email/remove", accept=frozenset({404}))
 
     def delete_contacts(self, contact_ids: Sequence[int]) -> None:
         """Gone for good; ids that do not exist are skipped there. The ids have to stand in the query string."""
-        self._call("DELETE", "/api/contacts/batch/delete", query={"ids": ",".join(map(str, contact_ids))})
+        self._api.call("DELETE", "/api/contacts/batch/delete", query={"ids": ",".join(map(str, contact_ids))})
 
     def _segments(self) -> dict[str, Mapping[str, Any]]:
-        answer = self._call("GET", "/api/segments", query={"limit": "1000"})
-        found = _parsed(wire.SegmentList, answer).lists
+        answer = self._api.call("GET", "/api/segments", query={"limit": "1000"})
+        found = parsed(wire.SegmentList, answer).lists
         listed = list(found.values() if isinstance(found, dict) else found)
         return {str(each["name"]): each for each in sorted(listed, key=lambda each: -int(each["id"]))}
 
@@ -172,44 +182,17 @@ class Mautic:
         if not 0 < len(items) <= MAX_BATCH:
             raise ValueError(f"a batch holds 1 to {MAX_BATCH} items")
         # A bare array: wrapped in an object, Mautic would answer 201 and make one empty contact.
-        answer: wire.BatchAnswer = _parsed(wire.BatchAnswer, self._call(method, path, json=list(items)))
+        answer: wire.BatchAnswer = parsed(wire.BatchAnswer, self._api.call(method, path, json=list(items)))
         return answer
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        json: object = None,
-        accept: frozenset[int] = frozenset(),
-    ) -> Answer:
-        for attempt in (1, 2):
-            headers = {"Authorization": f"Bearer {self._token.current()}"}
-            answer = self._http.send(method, path, headers=headers, query=query, json=json, accept=accept | {401})
-            if answer.status != 401:
-                return answer
-            if attempt == 1:
-                self._token.forget()
-        raise FatalError(f"{method} {path}: Mautic refuses a token that it has just given out")
 
 
 # Read with the contact, but not a field of its own or not to be written by anyone but Mautic.
 _NOT_WRITABLE = frozenset({"id", "points", "last_active", "attribution", "attribution_date"})
 
-W = wire.Token | wire.BatchAnswer | wire.ContactAnswer | wire.ContactList | wire.SegmentList
-
 
 def do_not_contact(reason: int) -> list[dict[str, object]]:
     """The `doNotContact` member of a batch item: 1 unsubscribed, 2 bounced, 3 manual; the comment marks it as ours."""
     return [{"channel": "email", "reason": reason, "comments": OUR_DNC_COMMENT}]
-
-
-def _parsed(kind: type[Any], answer: Answer) -> Any:
-    try:
-        return kind.model_validate(answer.body)
-    except ValidationError:
-        raise ServerFailed(f"an answer with status {answer.status} is not of the form {kind.__name__}") from None
 
 
 def _remote_contact(contact: Mapping[str, Any]) -> RemoteContact:

@@ -10,6 +10,8 @@ from crm_relay.providers.mautic.wire import Token
 
 _RENEW_EARLY_SECONDS = 60
 
+API_SWITCHED_OFF = "Mautic's API is switched off: an administrator has to enable it in Configuration > API Settings"
+
 
 class AccessToken:
     """One token, fetched on first use. Several tokens may live at once, so nobody else is disturbed by a renewal."""
@@ -35,7 +37,7 @@ class AccessToken:
         # Bad credentials are answered 400 (type invalid_client), a switched-off API 403 (type api_disabled).
         answer = self._http.send("POST", "/oauth/v2/token", form=self._form, accept=frozenset({400, 401, 403}))
         if answer.status == 403:
-            raise FatalError("Mautic's API is switched off (Configuration > API Settings)")
+            raise FatalError(API_SWITCHED_OFF)
         if answer.status >= 400:
             raise FatalError("Mautic refuses MAUTIC_CLIENT_ID or MAUTIC_CLIENT_SECRET")
         try:

@@ -22,6 +22,14 @@ APPLIED_EVENTS: Mapping[str, str] = {
     "mautic.email_on_bounce": "a bounce",
 }
 
+HOOK_EVENTS = (
+    "mautic.email_on_open",
+    "mautic.page_on_hit",
+    "mautic.lead_channel_subscription_changed",
+    "mautic.lead_post_delete",
+)
+"""What a webhook of ours asks for: the applied events that exist. Any other would only cost Mautic a request each."""
+
 IGNORED_EVENTS: Mapping[str, str] = {
     "mautic.lead_post_save_new": "PostgreSQL is the source of contacts",
     "mautic.lead_post_save_update": "PostgreSQL is the source of contacts",

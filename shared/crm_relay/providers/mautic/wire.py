@@ -58,6 +58,74 @@ class MembershipAnswer(_Wire):
     details: Keyed = Field(default_factory=dict)
 
 
+class ContactField(_Wire):
+    """A field of contacts (20_*, 22_*). The length limit is taken when a field is made and never shown again.
+
+    `properties` is [] where there is none; what was sent as a number comes back as a string.
+    """
+
+    id: int
+    alias: str
+    type: str
+    is_published: bool = Field(alias="isPublished")
+    is_unique: bool = Field(alias="isUniqueIdentifier")
+    properties: Any = None
+
+
+class FieldList(_Wire):
+    """GET /api/fields/contact."""
+
+    fields_: Keyed = Field(default_factory=dict, alias="fields")
+
+
+class Segment(_Wire):
+    """A segment (60_*, 61_*); filters fill it without anybody's call."""
+
+    id: int
+    name: str
+    is_published: bool = Field(alias="isPublished")
+    filters: Keyed = Field(default_factory=list)
+
+
+class Hook(_Wire):
+    """A webhook (91_*, 92_*). `createdBy` is null for one that the API made, `dateModified` until somebody edits it."""
+
+    id: int
+    name: str
+    description: str | None = None
+    url: str = Field(alias="webhookUrl")
+    secret: str | None = Field(default=None, repr=False)
+    events_order: str | None = Field(default=None, alias="eventsOrderbyDir")
+    category: Any = None
+    triggers: Keyed = Field(default_factory=list)
+    is_published: bool = Field(alias="isPublished")
+    created_by: int | None = Field(default=None, alias="createdBy")
+    modified_at: str | None = Field(default=None, alias="dateModified")
+
+
+class HookList(_Wire):
+    """GET /api/hooks, in the order of the names."""
+
+    hooks: Keyed = Field(default_factory=dict)
+
+
+class HookAnswer(_Wire):
+    """One webhook, made or edited."""
+
+    hook: Hook
+
+
+class TriggerList(_Wire):
+    """GET /api/hooks/triggers: name -> label and description (90_*)."""
+
+    triggers: dict[str, Any]
+
+
+def in_order(keyed: Keyed) -> list[Any]:
+    """The items of either form."""
+    return list(keyed.values()) if isinstance(keyed, dict) else keyed
+
+
 def by_index(keyed: Keyed | None) -> dict[int, Any]:
     """The same mapping for both forms."""
     if keyed is None:

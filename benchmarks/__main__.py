@@ -1,0 +1,61 @@
+"""`python -m benchmarks [word...]`: measures everything, or only subjects with a figure whose name contains a word.
+
+`mautic_webhook.` with its dot leaves the cold start of that function out, for which the bundle would be built.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+
+from benchmarks import bundle, database, dirty_list, mautic_sync, mautic_webhook, sync_process
+from benchmarks.figures import Figure, Subject
+from benchmarks.machine import describe_machine
+from benchmarks.report import RESULT, keep, show
+from benchmarks.servers import ROOT, Servers
+
+SUBJECTS = tuple(each.SUBJECT for each in (database, mautic_webhook, mautic_sync, sync_process, dirty_list, bundle))
+
+
+def main(words: Sequence[str]) -> int:
+    """0 where everything was measured, whatever the goals; 2 where no figure has such a name."""
+    wanted = [subject for subject in SUBJECTS if subject.is_wanted(words)]
+    if not wanted:
+        names = "\n".join(name for subject in SUBJECTS for name in subject.names)
+        sys.stderr.write(f"no figure's name contains {' or '.join(words)}; there are:\n{names}\n")
+        return 2
+    # The functions' own log would stand between the figures.
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
+    machine = describe_machine()
+    figures: list[Figure] = []
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    try:
+        # One by one, so that what was measured before something failed is shown as well; it is not kept.
+        figures.extend(_measured(wanted))
+    finally:
+        show(console, machine, figures)
+    keep(figures)
+    console.print(f"kept in {RESULT.relative_to(ROOT)}")
+    return 0
+
+
+def _measured(wanted: Sequence[Subject]) -> Iterator[Figure]:
+    progress = Console(stderr=True)
+    with Servers() as servers, progress.status("starting") as status:
+        for subject in wanted:
+            status.update(f"measuring {subject.names[0].partition('.')[0]}")
+            for figure in subject.measure(servers):
+                status.update(f"measuring after {figure.name}")
+                yield figure
+
+
+def _stop(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    # Otherwise the servers would outlive this process.
+    signal.signal(signal.SIGTERM, _stop)
+    raise SystemExit(main(sys.argv[1:]))

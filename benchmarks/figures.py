@@ -1,0 +1,62 @@
+"""What a benchmark yields, and the goals it is held against."""
+
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.servers import Servers
+
+# At most this. Counts are the same everywhere and are tested (tests/repository/test_bench.py); times are only shown.
+GOALS = {
+    "mautic_webhook.round_trips": 3.0,
+    "mautic_sync.requests_per_1000_changed": 10.0,
+    "mautic_sync.statements_per_1000_changed": 40.0,
+    "mautic_sync.idle_requests": 0.0,
+    "bundle.layer_mb": 15.0,
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number; `runs` is how many measurements it is the median (or the named percentile) of."""
+
+    name: str
+    value: float
+    unit: str
+    runs: int
+
+    @property
+    def goal(self) -> float | None:
+        """At most this; None where nothing was promised."""
+        return GOALS.get(self.name)
+
+    def as_json(self) -> dict[str, object]:
+        """Its entry in build/bench.json; four significant digits are more than a repeated run agrees on."""
+        return {"value": float(f"{self.value:.4g}"), "unit": self.unit, "n": self.runs}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Figures that are measured together; `names` are known beforehand, so that a run can be narrowed."""
+
+    names: tuple[str, ...]
+    measure: Callable[["Servers"], Iterable[Figure]]
+
+    def is_wanted(self, words: Sequence[str]) -> bool:
+        """Whether a figure's name contains one of `words`; without words everything is wanted."""
+        return not words or any(word in name for name in self.names for word in words)
+
+
+def median(name: str, unit: str, values: Iterable[float]) -> Figure:
+    """The middle of several runs."""
+    measured = list(values)
+    return Figure(name, statistics.median(measured), unit, len(measured))
+
+
+def percentiles(prefix: str, unit: str, values: Sequence[float]) -> Iterator[Figure]:
+    """`<prefix>p50_ms` and `<prefix>p99_ms` of single durations in seconds."""
+    ranks = statistics.quantiles(values, n=100)
+    for rank in (50, 99):
+        yield Figure(f"{prefix}p{rank}_ms", ranks[rank - 1] * 1000, unit, len(values))

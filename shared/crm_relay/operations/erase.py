@@ -1,0 +1,193 @@
+"""Erases one person everywhere, in an order in which a crash at any moment can be answered by doing it again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from crm_relay.consent.erase import block_return
+from crm_relay.consent.person import Person
+from crm_relay.contacts.erase import count_customers, erase_contacts, erase_customers, find_person
+from crm_relay.contacts.run import Run
+from crm_relay.engagement.erase import count_events, erase_events
+from crm_relay.inbox.defer import Deferred
+from crm_relay.inbox.erase import (
+    Searched,
+    erase_deliveries,
+    erase_failed_tasks,
+    erase_messages,
+    erase_objects,
+)
+from crm_relay.operations import store
+from crm_relay.platform.database import Runs
+from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+
+BEYOND_REACH = (
+    "Mautic: its sending statistics and audit log have no way to be erased from outside",
+    "backups and write-ahead logs of the database, and access logs of Mautic's web server: until they expire",
+)
+"""Where the person may still stand and no program gets to; the operator's to know and to answer for."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Every place that erasure goes to; `run` brings the database, Mautic and the lease that keeps the sync away."""
+
+    run: Run
+    deferred: Deferred
+
+
+@dataclass
+class Receipt:
+    """What was done, without a word about whom: `subject` are the hashes that the ledger keeps.
+
+    `reached` is place -> counts, `unreached` place -> why not, `left` table -> rows that still speak of the person.
+    Without `unreached` and `left` the erasure is complete.
+    """
+
+    subject: tuple[str, ...]
+    customers: int
+    at: datetime
+    reached: dict[str, Any] = field(default_factory=dict)
+    unreached: dict[str, str] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to be done again."""
+        return not self.unreached and not self.left
+
+    def as_json(self) -> dict[str, object]:
+        """For the console and the table."""
+        return {
+            "complete": self.is_complete,
+            "subject": list(self.subject),
+            "customers": self.customers,
+            "at": self.at.isoformat(),
+            "reached": self.reached,
+            "unreached": self.unreached,
+            "left": self.left,
+            "beyond_reach": list(BEYOND_REACH),
+        }
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Whom and what an erasure would reach: personal data, for the operator's eyes only."""
+
+    customers: tuple[UUID, ...]
+    addresses: tuple[str, ...]
+    mautic_contacts: tuple[int, ...]
+    rows: dict[str, int]
+
+
+def preview(world: World, who: str) -> Preview:
+    """Reads the database only; bucket, queues and Mautic are looked through when it is done. Errors as in find."""
+    db = world.run.db
+    person = find(db, who)
+    rows = count_customers(db, person) | store.count_crm(db, person)
+    rows |= {
+        "customer_email_engagement": count_events(db, person),
+        "webhook_inbox": erase_deliveries(db, person, dry_run=True).redacted,
+        "failed_tasks": erase_failed_tasks(db, person, dry_run=True).redacted,
+    }
+    return Preview(
+        tuple(sorted(person.customer_ids)), tuple(sorted(person.addresses)), tuple(sorted(person.contact_ids)), rows
+    )
+
+
+def find(db: Runs, who: str) -> Person:
+    """Whom `who` means, with every number that is known. Raises RejectedInput as contacts.find_person."""
+    person = find_person(db, who)
+    return replace(person, phones=person.phones | store.crm_phones(db, person))
+
+
+def erase(world: World, who: str) -> Receipt:
+    """Erase whom `who` means; can be repeated at any time, and has to be where the receipt is not complete.
+
+    The return is blocked first. The customers go last, and only once every other place was reached: they are what tells
+    a second try by id whom it is about. RejectedInput as in find.
+    """
+    db = world.run.db
+    person = find(db, who)
+    blocked = block_return(db, person, world.run.now())
+    receipt = Receipt(blocked.keys, len(person.customer_ids), world.run.now())
+    receipt.reached["consent_events"] = blocked.entries
+    person = _from_mautic(world, person, receipt)
+    _from_everywhere_else(world, person, receipt)
+    if receipt.unreached:
+        receipt.reached["customers"] = "kept until every other place was reached"
+        _keep(db, receipt)
+    else:
+        _finish(world, person, receipt)
+    return receipt
+
+
+def _from_mautic(world: World, person: Person, receipt: Receipt) -> Person:
+    """The person with the contacts that were found there."""
+    deleted: list[frozenset[int]] = []
+
+    def delete() -> int:
+        deleted.append(erase_contacts(world.run, person))
+        return len(deleted[0])
+
+    _reach(receipt, "mautic_contacts", delete)
+    return replace(person, contact_ids=person.contact_ids.union(*deleted))
+
+
+def _from_everywhere_else(world: World, person: Person, receipt: Receipt) -> None:
+    db, deferred = world.run.db, world.deferred
+    # What waits goes before what it turns into once it is applied.
+    _reach(receipt, "queues", lambda: _told(erase_messages(deferred, person)))
+    _reach(receipt, "bucket", lambda: _told(erase_objects(deferred, person)))
+    _reach(receipt, "failed_tasks", lambda: _told(erase_failed_tasks(db, person)))
+    _reach(receipt, "webhook_inbox", lambda: _told(erase_deliveries(db, person)))
+    _reach(receipt, "customer_email_engagement", lambda: erase_events(db, person))
+
+
+def _finish(world: World, person: Person, receipt: Receipt) -> None:
+    """The CRM's people, the customers and the receipt in one transaction; then a last look at every table."""
+    db = world.run.db
+
+    def work(transaction: Runs) -> tuple[dict[str, Any], int]:
+        reached = receipt.reached | store.erase_crm(transaction, person) | erase_customers(transaction, person)
+        return reached, _keep(transaction, replace(receipt, reached=reached))
+
+    try:
+        receipt.reached, receipt_id = db.transact(work)
+    except (RejectedInput, TransientError, FatalError) as error:
+        receipt.unreached["customers"] = str(error)
+        _keep(db, receipt)
+        return
+    _reach(receipt, "last look", lambda: _look_again(db, person, receipt))
+    store.complete_receipt(db, receipt_id, receipt.as_json())
+
+
+def _keep(db: Runs, receipt: Receipt) -> int:
+    return store.keep_receipt(db, list(receipt.subject), receipt.as_json(), receipt.at)
+
+
+def _look_again(db: Runs, person: Person, receipt: Receipt) -> dict[str, object]:
+    """Tables that nobody here knows may have the person too."""
+    wanted = person.addresses | person.phones
+    waiting, too_large = store.tables_to_search(db)
+    looked_at = 0
+    while waiting:
+        table = waiting.pop()
+        if rows := store.mentions(db, table, wanted):
+            receipt.left[table] = rows
+        looked_at += 1
+    return {"tables": looked_at, "too large": too_large}
+
+
+def _reach(receipt: Receipt, place: str, verb: Callable[[], Any]) -> None:
+    """One place; where it cannot be reached the others still are. Our own errors never name a person."""
+    try:
+        receipt.reached[place] = verb()
+    except (RejectedInput, TransientError, FatalError) as error:
+        receipt.unreached[place] = str(error)
+
+
+def _told(searched: Searched) -> dict[str, int]:
+    return {"looked at": searched.looked_at, "redacted": searched.redacted}

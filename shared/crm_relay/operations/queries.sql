@@ -1,0 +1,122 @@
+-- name: count_crm
+-- What erase_crm would change: people of the CRM with one of these addresses, and what was written to, by and about them.
+with people as materialized (
+    select person_id as id, kind from person_addresses where address = any (:addresses::text[]) and kind <> 'customer'
+),
+concerned as materialized (
+    select id from people
+    union
+    select unnest(:customer_ids::uuid[])
+)
+select
+    (select count(*) from people where kind = 'contact')::integer as contacts,
+    (select count(*) from people where kind = 'prospect')::integer as prospects,
+    (
+        select count(*) from activities
+        where entity_id in (select id from concerned) or secondary_entity_id in (select id from concerned)
+    )::integer as activities,
+    (select count(*) from entity_history where entity_id in (select id from concerned))::integer as entity_history,
+    (select count(*) from notifications where entity_id in (select id from concerned))::integer as notifications,
+    (
+        select count(*) from emails
+        where normalise_address(to_email) = any (:addresses::text[])
+            or normalise_address(from_email) = any (:addresses::text[])
+            or prospect_id in (select id from people)
+    )::integer as emails,
+    (select count(*) from inbox_items where normalise_address(from_address) = any (:addresses::text[]))::integer as inbox_items;
+
+-- name: crm_phones
+-- Numbers that the CRM has of the person, which may stand elsewhere too.
+select phone from contacts where normalise_address(email) = any (:addresses::text[]) and phone is not null
+union
+select phone from prospects where normalise_address(contact_email) = any (:addresses::text[]) and phone is not null;
+
+-- name: erase_crm
+-- Rows that deals and figures refer to stay, without the person; one statement, since it takes away what it finds them by.
+with people as materialized (
+    select person_id as id, kind from person_addresses where address = any (:addresses::text[]) and kind <> 'customer'
+),
+concerned as materialized (
+    select id from people
+    union
+    select unnest(:customer_ids::uuid[])
+),
+contact as (
+    update contacts
+    set
+        email = null, phone = null, first_name = null, last_name = null, title = null, linkedin_url = null,
+        deleted_at = coalesce(deleted_at, now()), updated_at = now()
+    where id in (select id from people where kind = 'contact')
+    returning 1
+),
+prospect as (
+    -- The name is the company's, but for somebody who is a company.
+    update prospects
+    set
+        name = case when lower(btrim(name)) = lower(btrim(contact_name)) then 'erased' else name end,
+        contact_name = null, contact_email = null, contact_title = null, phone = null, linkedin_url = null,
+        archived = true, updated_at = now()
+    where id in (select id from people where kind = 'prospect')
+    returning 1
+),
+activity as (
+    update activities
+    set subject = null, description = null, metadata = '{}', updated_at = now()
+    where entity_id in (select id from concerned) or secondary_entity_id in (select id from concerned)
+    returning 1
+),
+history as (
+    update entity_history
+    set old_value = null, new_value = null, metadata = '{}'
+    where entity_id in (select id from concerned)
+    returning 1
+),
+notification as (
+    delete from notifications where entity_id in (select id from concerned) returning 1
+),
+mail as (
+    -- Whom a campaign has reached stays countable.
+    update emails
+    set
+        subject = null, body = null, updated_at = now(),
+        to_email = case when normalise_address(to_email) = any (:addresses::text[]) or direction = 'outbound' then null else to_email end,
+        from_email = case when normalise_address(from_email) = any (:addresses::text[]) or direction <> 'outbound' then null else from_email end
+    where normalise_address(to_email) = any (:addresses::text[])
+        or normalise_address(from_email) = any (:addresses::text[])
+        or prospect_id in (select id from people)
+    returning 1
+),
+reply as (
+    -- Its id at the source stays: the same reply, fetched once more, is not stored again.
+    update inbox_items
+    set from_address = null, subject = null, updated_at = now()
+    where normalise_address(from_address) = any (:addresses::text[])
+    returning 1
+)
+select
+    (select count(*) from contact)::integer as contacts,
+    (select count(*) from prospect)::integer as prospects,
+    (select count(*) from activity)::integer as activities,
+    (select count(*) from history)::integer as entity_history,
+    (select count(*) from notification)::integer as notifications,
+    (select count(*) from mail)::integer as emails,
+    (select count(*) from reply)::integer as inbox_items;
+
+-- name: tables_to_search
+-- Every table with text in it, the installation's own as well; what is too large for one look is only named.
+select table_name as name, pg_total_relation_size(format('%I', table_name)::regclass) > :too_large as is_too_large
+from information_schema.tables
+where table_schema = 'public' and table_type = 'BASE TABLE'
+order by table_name;
+
+-- name: mentions
+-- How many rows of one table speak of the person in any column.
+select count_mentions(:relation, :needles::text[], :pattern)::integer as rows;
+
+-- name: keep_receipt
+-- Committed with the last of the erasure, or not at all.
+insert into erasure_receipts (subject, receipt, at) values (:subject::text[], :receipt, :at) returning id;
+
+-- name: complete_receipt
+-- What a last look at all tables found afterwards.
+update erasure_receipts set receipt = :receipt where id = :id;

@@ -1,0 +1,41 @@
+"""The counts that the product promises hold on every machine; times are for `make bench` to show."""
+
+import pytest
+
+from benchmarks.__main__ import SUBJECTS, main
+from benchmarks.figures import GOALS, Figure
+from benchmarks.mautic_sync import CHANGED, measure_costs
+from benchmarks.mautic_webhook import count_round_trips
+from benchmarks.servers import Login
+
+NAMES = [name for subject in SUBJECTS for name in subject.names]
+
+
+@pytest.fixture
+def login(database_url: str) -> Login:
+    return Login(database_url, database_url)
+
+
+def test_a_delivery_of_ten_events_keeps_within_its_round_trips(login: Login) -> None:
+    assert max(count_round_trips(login, deliveries=1)) <= GOALS["mautic_webhook.round_trips"]
+
+
+def test_a_thousand_changes_and_none_keep_within_their_requests_and_statements(login: Login) -> None:
+    costs = measure_costs(login, customers=CHANGED)
+    assert costs.changed.requests <= GOALS["mautic_sync.requests_per_1000_changed"]
+    assert costs.changed.statements <= GOALS["mautic_sync.statements_per_1000_changed"]
+    assert costs.idle.requests == GOALS["mautic_sync.idle_requests"]
+
+
+def test_every_goal_is_measured_and_no_figure_has_two_meanings() -> None:
+    assert GOALS.keys() <= set(NAMES)
+    assert len(NAMES) == len(set(NAMES))
+
+
+def test_a_figure_is_kept_as_scripts_expect_it() -> None:
+    assert Figure("x.y_ms", 12.34567, "ms", 5).as_json() == {"value": 12.35, "unit": "ms", "n": 5}
+
+
+def test_a_word_that_is_in_no_name_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nonsense"]) == 2
+    assert "mautic_webhook.round_trips" in capsys.readouterr().err

@@ -10,13 +10,15 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from benchmarks import bundle, database, dirty_list, mautic_sync, mautic_webhook, sync_process
+from benchmarks import bundle, database, dirty_list, mautic_sync, mautic_webhook, million, sync_process
 from benchmarks.figures import Figure, Subject
 from benchmarks.machine import describe_machine
 from benchmarks.report import RESULT, keep, show
 from benchmarks.servers import ROOT, Servers
 
-SUBJECTS = tuple(each.SUBJECT for each in (database, mautic_webhook, mautic_sync, sync_process, dirty_list, bundle))
+SUBJECTS = tuple(
+    each.SUBJECT for each in (database, mautic_webhook, mautic_sync, sync_process, million, dirty_list, bundle)
+)
 
 
 def main(words: Sequence[str]) -> int:

@@ -1,6 +1,8 @@
 """Many customers quickly: regular ones, so that a figure depends on their number alone."""
 
+from hashlib import md5
 from pathlib import Path
+from uuid import UUID
 
 from crm_relay.platform.database import Database
 from crm_relay.platform.sql import parse_queries
@@ -38,6 +40,11 @@ def settle(owner: Database) -> None:
     """What autovacuum would have done by the time that a real table is of this size."""
     owner.run_script("vacuum analyze")
     owner.run_script("checkpoint")
+
+
+def uuid_of(number: int) -> UUID:
+    """The id of customer `number`."""
+    return UUID(md5(f"customer{number}".encode(), usedforsecurity=False).hexdigest())
 
 
 def email_of(number: int) -> str:

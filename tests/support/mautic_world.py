@@ -41,6 +41,7 @@ class MauticWorld:
     simulator: MauticSimulator
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     pauses: list[float] = field(default_factory=list)
+    made: int = 0
 
     def sync(
         self,
@@ -98,7 +99,8 @@ class MauticWorld:
         **profile: Any,
     ) -> UUID:
         """Insert one customer."""
-        customer_id = uuid.uuid4()
+        self.made += 1
+        customer_id = uuid.uuid5(uuid.NAMESPACE_OID, f"customer {self.made}")
         created = self.now - timedelta(days=created_days_ago)
         columns: dict[str, Any] = {"first_name": "Ana", "last_name": "Silva", "lead_score": 16} | profile
         names = ", ".join(columns)

@@ -125,7 +125,9 @@ select
     coalesce(lines.notes, '{}') as notes
 from reach
 left join present on not present.unchanged or present.customer_id = any (:only::uuid[])
-left join lines on lines.customer_id = present.customer_id;
+left join lines on lines.customer_id = present.customer_id
+-- In one order everywhere, so that a run can be told again.
+order by present.customer_id;
 
 -- name: find_customers
 -- Whom an address, a customer id or a contact id of Mautic's means.

@@ -274,8 +274,13 @@ differing as (
     insert into mautic_dirty (customer_id)
     select page.id
     from page
-    join mautic_sync_source source on source.customer_id = page.id
-    left join mautic_sync_status status on status.customer_id = page.id
+    -- `offset 0` keeps the planner to a look-up for each customer: joined freely, it reads whole tables for every page.
+    cross join lateral (
+        select * from mautic_sync_source where customer_id = page.id offset 0
+    ) source
+    left join lateral (
+        select * from mautic_sync_status where customer_id = page.id offset 0
+    ) status on true
     where status.sync_hash is distinct from :mapping_version || ':' || source.fingerprint
         and status.next_attempt_at is null
         and status.conflict_owner_id is null

@@ -547,3 +547,45 @@ def test_a_new_customer_with_an_address_that_another_just_left_gets_a_contact_of
 
     assert world.contact(ana).id != world.contact(eva).id
     assert world.disagreements() == []
+
+
+def test_whoever_unsubscribed_in_mautic_before_the_first_sync_stays_muted(world: MauticWorld) -> None:
+    ana = world.customer("ana@example.com")
+    world.sync()
+    contact_id = world.contact(ana).id
+    world.simulator.unsubscribe(1, contact_id)
+    world.sql("delete from mautic_sync_status")
+    world.sql("insert into mautic_dirty (customer_id) values (:id)", id=ana)
+    world.simulator.forget_requests()
+
+    world.sync()
+
+    assert world.contact(ana).id == contact_id
+    assert not world.simulator.mailable(contact_id)
+    assert world.simulator.count("POST", "/dnc/") == 0, "only a recorded re-consent may ask for that"
+
+
+def test_a_contact_reported_as_deleted_while_mautic_is_being_told_is_made_anew(
+    world: MauticWorld, database_url: str
+) -> None:
+    ana = world.customer("ana@example.com")
+    world.sync()
+    webhook = Database(database_url)
+    forget = Query.parse("f", "test", "update mautic_sync_status set mautic_contact_id = null, sync_hash = null")
+    note = Query.parse("n", "test", "insert into mautic_dirty (customer_id) values (:id)")
+
+    class DeletedMeanwhile(Database):
+        def run(self, query: Query, **values: object) -> list[dict[str, object]]:
+            if query.name == "record_outcomes" and world.contact(ana):
+                world.simulator.delete_contact(world.contact(ana).id)
+                webhook.run(forget)
+                webhook.run(note, id=ana)
+            return super().run(query, **values)  # type: ignore[arg-type]
+
+    world.set_profile(ana, first_name="Anna")
+    world.sync(db=DeletedMeanwhile(database_url), options=Options(pause_seconds=0, audit_sample=0))
+    webhook.close()
+    world.sync()
+
+    assert world.contact(ana) is not None
+    assert world.disagreements() == []

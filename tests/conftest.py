@@ -1,5 +1,6 @@
 """One embedded PostgreSQL a run; each test that asks gets a database of its own, cloned from a migrated template."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,12 +8,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import settings
 
 from crm_relay.platform.database import Database
 from crm_relay.platform.migrations import migrate, read_migrations
 from local.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).parent.parent
+# In CI the same examples each time: a build says something about its commit. At home and in `make torture` new ones.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 TEMPLATE = "template_migrated"
 _SERVER = pytest.StashKey[EmbeddedPostgres]()
 

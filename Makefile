@@ -30,7 +30,7 @@ test: $(VENV)/.dev $(SAM_VENV)/.ready system-packages ## everything that CI prov
 
 .PHONY: torture
 torture: $(VENV)/.dev system-packages ## the long kill and load trials; writes build/torture.json
-	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
+	TORTURE_REPORT=build/torture.json $(BIN)/python -m pytest -n auto --dist worksteal -m slow --timeout 3600
 
 .PHONY: check
 check: lint types imports template-lint test ## exactly what CI runs

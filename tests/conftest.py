@@ -1,5 +1,6 @@
 """One embedded PostgreSQL a run; each test that asks gets a database of its own, cloned from a migrated template."""
 
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -46,6 +47,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     server = config.stash.get(_SERVER, None)
     if server is not None:
         server.stop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What `make torture` leaves behind, for a look at it later: outcome and seconds of each trial, as JSON."""
+    target = os.environ.get("TORTURE_REPORT")
+    if target:
+        trials = {
+            report.nodeid: {"outcome": outcome, "seconds": round(report.duration, 2)}
+            for outcome in ("passed", "failed")
+            for report in terminalreporter.stats.get(outcome, ())
+        }
+        Path(target).parent.mkdir(exist_ok=True)
+        Path(target).write_text(json.dumps(trials, indent=2), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

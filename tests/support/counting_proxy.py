@@ -67,9 +67,10 @@ class CountingProxy:
                     self._note(message)
                 has_started = True
                 time.sleep(self._delay)
-                server.sendall(message)
                 if self._cut_after is not None and self.queries[-1:] == [self._cut_after]:
+                    # Before the server has the message: its answer could otherwise be quicker than the cut.
                     client.shutdown(socket.SHUT_RDWR)
+                server.sendall(message)
         server.close()
 
     def _note(self, message: bytes) -> None:

@@ -39,10 +39,11 @@ def write_contacts(run: Run, memberships: Memberships, drafts: Sequence[Draft]) 
     suspects: list[list[Draft]] = []
     while pending or suspects:
         # The halves of a batch that Mautic failed on come first, each by itself.
-        batch = suspects.pop() if suspects else _next_batch(pending, run.batch_size)
+        is_half = bool(suspects)
+        batch = suspects.pop() if is_half else _next_batch(pending, run.batch_size)
         taken = {each.customer.customer_id for each in batch}
         pending = [each for each in pending if each.customer.customer_id not in taken]
-        again = _write_batch(run, memberships, batch)
+        again = _write_batch(run, memberships, batch, is_half=is_half)
         if again is None:
             suspects += _halves(run, batch)
         else:
@@ -58,12 +59,11 @@ def _next_batch(pending: Sequence[Draft], size: int) -> list[Draft]:
     return list(edits.values())[:size] or list(pending)[:size]
 
 
-def _write_batch(run: Run, memberships: Memberships, batch: list[Draft]) -> list[Draft] | None:
+def _write_batch(run: Run, memberships: Memberships, batch: list[Draft], *, is_half: bool) -> list[Draft] | None:
     """One batch, recorded; returns the drafts that have to go out again in another form, None where Mautic failed."""
     _take_turn(run)
-    send = _create if batch[0].contact_id is None else _edit
     began = run.clock()
-    results = send(run, batch)
+    results = _create(run, batch, is_half=is_half) if batch[0].contact_id is None else _edit(run, batch)
     if results is None:
         return None
     run.batch_size = next_batch_size(run.batch_size, len(batch), run.clock() - began, run.options.batch_size)
@@ -96,12 +96,12 @@ def _take_turn(run: Run) -> None:
     run.lease.renew()
 
 
-def _create(run: Run, batch: Sequence[Draft]) -> list[ItemResult] | None:
+def _create(run: Run, batch: Sequence[Draft], *, is_half: bool) -> list[ItemResult] | None:
     try:
         return patiently(run, lambda: run.mautic.create_contacts([each.item for each in batch]))
     except ServerFailed:
         # While a failed batch is being cut, a contact that was made before is merged into: asking costs more.
-        return _create_the_rest(run, batch) if len(batch) == run.batch_size or len(batch) <= _FEW else None
+        return None if is_half and len(batch) > _FEW else _create_the_rest(run, batch)
 
 
 def _create_the_rest(run: Run, batch: Sequence[Draft]) -> list[ItemResult] | None:

@@ -68,6 +68,7 @@ from mautic_sync_source source;
 
 -- name: forget_changes
 -- The dirty list as a run leaves it.
+with bulk as (delete from mautic_dirty_bulk)
 delete from mautic_dirty;
 
 -- name: change_customers

@@ -42,6 +42,7 @@ class MauticWorld:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     pauses: list[float] = field(default_factory=list)
     made: int = 0
+    url: str = ""
 
     def sync(
         self,

@@ -135,6 +135,12 @@ def list_emails(mautic: Mautic, request: Request) -> Response:
     return Response(200, {"total": len(shown), "emails": shown or []})
 
 
+def get_email(mautic: Mautic, request: Request, number: int) -> Response:
+    """Documented, not recorded: https://devdocs.mautic.org/en/latest/rest_api/emails.html"""
+    del request
+    return Response(200, {"email": full(known(mautic, number))})
+
+
 def send_to_contact(mautic: Mautic, request: Request, number: int, contact_id: int) -> Response:
     """Sends to people who must not be contacted as well (recorded: 94_email_send_to_dnc_contact)."""
     del request

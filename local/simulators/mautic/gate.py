@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from local.simulators.http_server import NoAnswerError
 from local.simulators.mautic import routes
 from local.simulators.mautic.faults import Fault, Faults
 from local.simulators.mautic.oauth import OAuth
@@ -28,10 +29,6 @@ class Exchange:
     status: int  # 0 when no answer was given
     items: int | None  # number of items in a batch body
     at: datetime
-
-
-class NoAnswerError(Exception):
-    """The connection is closed without an answer."""
 
 
 class Gate:

@@ -15,6 +15,7 @@ from local.simulators.mautic import (
     hooks,
     search,
     segments,
+    statistics,
     tracking,
 )
 from local.simulators.mautic.state import Mautic
@@ -58,9 +59,11 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("PUT", "/api/hooks/{n}/edit", hooks.edit_hook),
     ("DELETE", "/api/hooks/{n}/delete", hooks.delete_hook),
     ("GET", "/api/emails", emails.list_emails),
+    ("GET", "/api/emails/{n}", emails.get_email),
     ("POST", "/api/emails/new", emails.post_email),
     ("POST", "/api/emails/{n}/send", emails.send_to_segments),
     ("POST", "/api/emails/{n}/contact/{n}/send", emails.send_to_contact),
+    ("GET", "/api/stats/{w}", statistics.list_rows),
     ("GET", "/email/{w}.gif", tracking.get_pixel),
     ("GET", "/email/view/{w}", tracking.get_view),
     ("GET", "/email/unsubscribe/{w}", tracking.get_unsubscribe),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from types import TracebackType
@@ -15,7 +14,7 @@ from local.simulators.mautic.fields import SYNC_FIELDS, create_field
 from local.simulators.mautic.gate import Exchange, Gate
 from local.simulators.mautic.oauth import OAuth
 from local.simulators.mautic.server import Server
-from local.simulators.mautic.state import Contact, Email, Event, Hook, Mautic, Segment, Sending, utc_now
+from local.simulators.mautic.state import Contact, Email, Event, Hit, Hook, Mautic, Segment, Sending, utc_now
 from local.simulators.mautic.wire import Request, Response
 
 
@@ -39,7 +38,6 @@ class MauticSimulator:
         self.mautic.publish = self._publish
         self._port = port
         self._server: Server | None = None
-        self._thread: threading.Thread | None = None
         for wanted in SYNC_FIELDS if prepared else ():
             create_field(self.mautic, wanted)
 
@@ -51,18 +49,13 @@ class MauticSimulator:
     def start(self) -> Self:
         self._server = Server(self._port, self._answer)
         self.webhooks.origin = self.url
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
+        self._server.start()
         return self
 
     def stop(self) -> None:
         if self._server is None:
             return
-        self._server.shutdown()
-        self._server.server_close()
-        self._server.close_connections()
-        if self._thread is not None:
-            self._thread.join(5)
+        self._server.stop()
         self._server = None
 
     def __enter__(self) -> Self:
@@ -173,6 +166,10 @@ class MauticSimulator:
             kept.segments |= gone.segments
             kept.suppressions = {**gone.suppressions, **kept.suppressions}
             kept.modified = self.mautic.now()
+            # src, not recorded: onLeadMerge of EmailBundle and PageBundle hands the loser's rows to the winner.
+            rows: list[Sending | Hit] = [*self.mautic.sendings.values(), *self.mautic.hits]
+            for row in rows:
+                row.contact_id = winner if row.contact_id == loser else row.contact_id
         contact_calls.erase(self.mautic, gone)
 
     def deduplicate(self) -> int:

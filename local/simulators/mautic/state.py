@@ -85,6 +85,18 @@ class Sending:
     opens: int = 0
     first_open: datetime | None = None
     last_open: datetime | None = None
+    opened_at: list[datetime] = field(default_factory=list)
+
+
+@dataclass
+class Hit:
+    """One request for a tracked link or a page: Mautic's page_hits row."""
+
+    id: int
+    contact_id: int
+    url: str
+    at: datetime
+    email_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,9 +137,11 @@ class Mautic:
         self.segments: dict[int, Segment] = {}
         self.emails: dict[int, Email] = {}
         self.sendings: dict[str, Sending] = {}
+        self.hits: list[Hit] = []
         self.hooks: dict[int, Hook] = {}
         self.tags: dict[str, int] = {}
         self.api_enabled = True
+        self.shows_statistics = True
         self.database_down = False
         self.rate_limit = 0
         self.queue_mode = False

@@ -7,7 +7,7 @@ import re
 
 from local.simulators.mautic import do_not_contact, emails, events, shapes
 from local.simulators.mautic.events import event
-from local.simulators.mautic.state import Contact, Event, Mautic, Sending
+from local.simulators.mautic.state import Contact, Event, Hit, Mautic, Sending
 from local.simulators.mautic.wire import Json, Request, Response, iso
 
 VISITOR = " "  # modifiedByUser after a visitor's own action (recorded: 97_hook_click__lead_post_save_update)
@@ -30,6 +30,7 @@ def open_mail(mautic: Mautic, sending: Sending) -> None:
 def _opened(mautic: Mautic, sending: Sending, contact: Contact) -> list[Event]:
     sending.opens += 1
     sending.last_open = mautic.now()
+    sending.opened_at.append(sending.last_open)
     sending.first_open = sending.first_open or sending.last_open
     told = event(mautic, "email_on_open", lambda: {"stat": stat(mautic, sending, contact)})
     mautic.emails[sending.email_id].read += sending.opens == 1
@@ -72,12 +73,20 @@ def click(mautic: Mautic, sending: Sending, url: str = emails.LINK) -> None:
         told = events.updated(mautic, contact)
         if not sending.opens:
             told += _opened(mautic, sending, contact)
-        told += event(mautic, "page_on_hit", lambda: {"hit": _email_hit(mautic, sending, contact, url)})
+        hit = _record(mautic, contact, url, sending.email_id)
+        told += event(mautic, "page_on_hit", lambda: {"hit": _email_hit(mautic, sending, contact, hit)})
         _seen(mautic, contact)
     mautic.publish(told)
 
 
-def _email_hit(mautic: Mautic, sending: Sending, contact: Contact, url: str) -> Json:
+def _record(mautic: Mautic, contact: Contact, url: str, email_id: int | None = None) -> Hit:
+    """The row stands in page_hits whether or not a webhook is told of it."""
+    hit = Hit(mautic.next_id("hit"), contact.id, url, mautic.now(), email_id)
+    mautic.hits.append(hit)
+    return hit
+
+
+def _email_hit(mautic: Mautic, sending: Sending, contact: Contact, row: Hit) -> Json:
     """The sending is found by `query.ct.stat` (recorded: 97_hook_click__page_on_hit)."""
     person, mail = str(contact.id), str(sending.email_id)
     through = {
@@ -87,15 +96,15 @@ def _email_hit(mautic: Mautic, sending: Sending, contact: Contact, url: str) -> 
         "lead": person,
         "channel": {"email": mail},
     }
-    hit = _hit(mautic, contact, url, None, {"x": "1", "ct": through, "page_url": url})
+    hit = _hit(mautic, contact, row, None, {"x": "1", "ct": through, "page_url": row.url})
     mail_content = emails.content(mautic.emails[sending.email_id])
     return {**hit, "redirect": [], "email": mail_content, "source": "email", "sourceId": sending.email_id}
 
 
-def _hit(mautic: Mautic, contact: Contact, url: str, title: str | None, query: Json) -> Json:
+def _hit(mautic: Mautic, contact: Contact, row: Hit, title: str | None, query: Json) -> Json:
     return {
-        "id": mautic.next_id("hit"),
-        "dateHit": iso(mautic.now()),
+        "id": row.id,
+        "dateHit": iso(row.at),
         "dateLeft": None,
         "page": None,
         "redirect": None,
@@ -105,7 +114,7 @@ def _hit(mautic: Mautic, contact: Contact, url: str, title: str | None, query: J
         **dict.fromkeys(["country", "region", "city", "isp", "organization"], ""),
         "code": 200,
         "referer": None,
-        "url": url,
+        "url": row.url,
         "urlTitle": title,
         "userAgent": AGENT,
         "remoteHost": None,
@@ -124,7 +133,8 @@ def visit_website(mautic: Mautic, url: str, title: str = "Shop") -> Contact:
         visitor = Contact(mautic.next_id("contact"), mautic.now())
         mautic.store(visitor)
         query = {"page_url": url, "page_title": title}
-        told = event(mautic, "page_on_hit", lambda: {"hit": _hit(mautic, visitor, url, title, query)})
+        row = _record(mautic, visitor, url)
+        told = event(mautic, "page_on_hit", lambda: {"hit": _hit(mautic, visitor, row, title, query)})
     mautic.publish(told)
     return visitor
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from crm_relay.consent.models import ConsentEvent, Kind
 from crm_relay.consent.record import record_events
 from crm_relay.contacts import store
-from crm_relay.contacts.decisions import CLEARED, wanted_memberships
+from crm_relay.contacts.decisions import CLEARED, must_clear_dnc, wanted_memberships
 from crm_relay.contacts.drafts import DEDUPLICATE
 from crm_relay.contacts.field_map import SEGMENT_NAMES, contact_fields
 from crm_relay.contacts.models import Customer, Drift, Finding
@@ -130,6 +130,9 @@ def _compare_page(
 def _compare(audit: Audit, customer: Customer, contact: RemoteContact, memberships: frozenset[str]) -> None:
     if customer.contact_id != contact.contact_id or customer.sync_hash != customer.current_hash:
         audit.pending += 1
+        # Whoever left meanwhile has left, whatever else is on its way; after the run that writes it nobody asks again.
+        left = has_left(customer, contact) and not must_clear_dnc(customer)
+        audit.findings += [Finding(Drift.OPTED_OUT_THERE, customer.customer_id, contact.contact_id)] if left else []
         return
     audit.checked += 1
     audit.findings += drift(customer, contact, memberships)
@@ -150,14 +153,18 @@ def drift(customer: Customer, contact: RemoteContact, memberships: frozenset[str
     wanted = customer.wanted_dnc_reason
     if wanted is not None and contact.dnc_reason is None:
         found.append(Finding(Drift.DNC_MISSING, who, there))
-    # Ours stays ours; a re-consent that was confirmed and is followed by a new opt-out there, is a new opt-out.
-    if (
-        wanted is None
-        and contact.dnc_reason is not None
-        and (not contact.dnc_is_ours or customer.dnc_reason == CLEARED)
-    ):
+    if has_left(customer, contact):
         found.append(Finding(Drift.OPTED_OUT_THERE, who, there))
     return found
+
+
+def has_left(customer: Customer, contact: RemoteContact) -> bool:
+    """Whether somebody muted the contact in Mautic, and nobody here knows.
+
+    Ours stays ours; a re-consent that was confirmed and is followed by a new opt-out there, is a new opt-out.
+    """
+    is_news = not contact.dnc_is_ours or customer.dnc_reason == CLEARED
+    return customer.wanted_dnc_reason is None and contact.dnc_reason is not None and is_news
 
 
 def _duplicates(carriers: Counter[str]) -> list[Finding]:

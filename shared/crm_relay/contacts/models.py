@@ -168,3 +168,17 @@ class Report:
 
 
 _ERRORS_KEPT = 100
+
+
+@dataclass(frozen=True)
+class HookGap:
+    """A time in which Mautic's webhook was off or missing, and how far it was read.
+
+    `gap_to` is when it was seen on again. The positions are ids in Mautic's tables, None once all was read.
+    """
+
+    gap_from: datetime
+    gap_to: datetime
+    contacts_read: bool
+    opens_after: int | None
+    clicks_after: int | None

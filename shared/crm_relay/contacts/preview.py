@@ -36,6 +36,8 @@ class Preview:
 
 def preview(db: Runs, mautic: Mautic, options: Options, now: datetime) -> Preview:
     """What `sync_contacts` would do now. Reads at most five contacts from Mautic, for comparison."""
+    # As a run begins; who is on the list stays the same.
+    store.spread_bulk_notes(db)
     shrinkage, _ = store.look_ahead(db)
     seen = Preview(stopped=stop_reason(shrinkage, options.shrink_limit_percent))
     for customer, decision in _decisions(db, now):

@@ -137,15 +137,70 @@ select id from customer_profiles where id = :customer_id::uuid
 union
 select customer_id from mautic_sync_status where mautic_contact_id = :contact_id::integer
 union
-select customer_id from mautic_former_contacts where mautic_contact_id = :contact_id::integer;
+select customer_id from mautic_former_contacts where mautic_contact_id = :contact_id::integer
+order by customer_id;
 
 -- name: status_of
--- What is remembered of one customer's contact.
+-- What is remembered of these customers' contacts.
 select
-    mautic_contact_id, last_synced_at, sync_error, attempts, next_attempt_at, conflict_owner_id, segments, dnc_reason,
-    left_out
+    customer_id, mautic_contact_id, last_synced_at, sync_error, attempts, next_attempt_at, conflict_owner_id, segments,
+    dnc_reason, left_out
 from mautic_sync_status
-where customer_id = :customer_id;
+where customer_id = any (:customer_ids::uuid[]);
+
+-- name: known_by
+-- By what else these customers may be met: addresses, numbers, contacts that they had, and notes that no run has read yet.
+with noted as (
+    select customer_id, count(*)::integer as notes
+    from (
+        select customer_id from mautic_dirty
+        union all
+        select unnest(customer_ids) from mautic_dirty_bulk where customer_ids && :customer_ids::uuid[]
+    ) note
+    where customer_id = any (:customer_ids::uuid[])
+    group by customer_id
+)
+select
+    profile.id as customer_id,
+    array(
+        select distinct normalise_address(email)
+        from customer_emails
+        where customer_id = profile.id and normalise_address(email) is not null
+    ) as addresses,
+    array(select distinct phone_e164 from customer_phones where customer_id = profile.id) as phones,
+    coalesce(noted.notes, 0) as open_notes,
+    coalesce(
+        (
+            select jsonb_agg(
+                jsonb_build_object(
+                    'mautic_contact_id', former.mautic_contact_id,
+                    'forgotten_at', former.forgotten_at,
+                    -- Merged in Mautic, or given to somebody else: whose contact it is now.
+                    'now_of', (
+                        select status.customer_id
+                        from mautic_sync_status status
+                        where status.mautic_contact_id = former.mautic_contact_id
+                        order by status.customer_id
+                        limit 1
+                    )
+                )
+                order by former.forgotten_at, former.mautic_contact_id
+            )
+            from mautic_former_contacts former
+            where former.customer_id = profile.id
+        ),
+        '[]'
+    ) as former_contacts
+from customer_profiles profile
+left join noted on noted.customer_id = profile.id
+where profile.id = any (:customer_ids::uuid[]);
+
+-- name: removals_of
+-- Contacts that outlive their customer until Mautic has been told: all that is left here of somebody who was deleted.
+select mautic_contact_id, customer_id, requested_at, attempts, next_attempt_at, error
+from mautic_removals
+where mautic_contact_id = :contact_id::integer or customer_id = any (:customer_ids::uuid[])
+order by mautic_contact_id;
 
 -- name: drifted
 -- Rows whose contact differs from what was confirmed: forgotten as confirmed, so that the next run writes them anew.
@@ -289,6 +344,19 @@ differing as (
 )
 select (select max(id::text)::uuid from page) as last_id, (select count(*) from page) as read, (select count(*) from differing) as marked;
 
+-- name: spread_bulk_notes
+-- What statements that changed many have noted, many to a line, goes onto the dirty list: a stretch of it, each customer once.
+with stretch as (
+    delete from mautic_dirty_bulk
+    where seq in (select seq from mautic_dirty_bulk order by seq limit :lines)
+    returning customer_ids
+),
+noted as (
+    insert into mautic_dirty (customer_id)
+    select distinct customer_id from stretch cross join lateral unnest(customer_ids) as noted (customer_id)
+)
+select count(*) as lines from stretch;
+
 -- name: look_ahead
 -- What this run would take away from Mautic (deleted customers, customers without any address), and how the last one ended.
 select
@@ -421,6 +489,11 @@ with removals as (
 ),
 notes as (
     delete from mautic_dirty where customer_id = any (:ids::uuid[])
+),
+bulk_notes as (
+    update mautic_dirty_bulk
+    set customer_ids = array(select unnest(customer_ids) except select unnest(:ids::uuid[]))
+    where customer_ids && :ids::uuid[]
 )
 update mautic_sync_logs
 set error_details = (
@@ -432,3 +505,43 @@ where jsonb_typeof(error_details) = 'array'
     and exists (
         select from jsonb_array_elements(error_details) as detail where detail ->> 'customer_id' = any (:ids::uuid[]::text[])
     );
+
+-- name: open_gap
+-- Said before anything is done about it. The gap begins where a delivery last arrived; that the webhook was on proves nothing.
+insert into mautic_webhook_watch as watch (gap_from, opens_after, clicks_after)
+values (greatest(coalesce(:last_received::timestamptz - interval '1 hour', '-infinity'), :now::timestamptz - interval '30 days'), 0, 0)
+on conflict (only_row) do update
+set
+    gap_from = coalesce(
+        watch.gap_from,
+        greatest(
+            case
+                when :last_received::timestamptz is null then '-infinity'
+                -- A test delivery arrives from a webhook that is off, too.
+                else least(watch.seen_on_at, :last_received::timestamptz) - interval '1 hour'
+            end,
+            :now::timestamptz - interval '30 days'
+        )
+    ),
+    gap_to = null,
+    contacts_read = false,
+    opens_after = 0,
+    clicks_after = 0;
+
+-- name: see_hook_on
+-- The webhook is on: a gap that was open ends here. Returns what is still to be read of it.
+insert into mautic_webhook_watch as watch (seen_on_at)
+values (:now)
+on conflict (only_row) do update
+set seen_on_at = :now, gap_to = case when watch.gap_from is not null then coalesce(watch.gap_to, :now) end
+returning gap_from, gap_to, contacts_read, opens_after, clicks_after;
+
+-- name: keep_gap
+-- How far a gap was read.
+update mautic_webhook_watch
+set contacts_read = contacts_read or :contacts_read, opens_after = :opens_after, clicks_after = :clicks_after;
+
+-- name: close_gap
+-- All of it was read, or nothing more can be.
+update mautic_webhook_watch
+set gap_from = null, gap_to = null, contacts_read = false, opens_after = null, clicks_after = null;

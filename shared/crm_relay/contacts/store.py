@@ -7,7 +7,7 @@ from uuid import UUID
 
 from crm_relay.consent.person import Person
 from crm_relay.contacts.decisions import Shrinkage
-from crm_relay.contacts.models import Customer, Drift, Finding, Outcome, Report
+from crm_relay.contacts.models import Customer, Drift, Finding, HookGap, Outcome, Report
 from crm_relay.platform.database import Row, Runs
 from crm_relay.platform.sql import Json, queries_beside
 from crm_relay.providers.mautic.mapping import MAPPING_VERSION
@@ -15,6 +15,9 @@ from crm_relay.providers.mautic.mapping import MAPPING_VERSION
 _SQL = queries_beside(__file__)
 WINDOW = 4000
 """Lines of the dirty list that one statement reads: enough for full batches, little enough for memory."""
+
+BULK_LINES = 2000
+"""Lines of bulk changes, of up to 120 customers each, that one statement spreads over the dirty list."""
 
 PAGE = 5000
 """Customers that one statement of the full comparison compares."""
@@ -49,10 +52,19 @@ def find_customers(db: Runs, *, address: str | None, customer_id: UUID | None, c
     return [row["customer_id"] for row in rows]
 
 
-def status_of(db: Runs, customer_id: UUID) -> Row:
-    """The status row's columns for the operator; empty where nothing is remembered."""
-    rows = db.run(_SQL["status_of"], customer_id=customer_id)
-    return rows[0] if rows else {}
+def status_of(db: Runs, customer_ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """The status rows' columns for the operator; a customer of whom nothing is remembered is left out."""
+    return {row.pop("customer_id"): row for row in db.run(_SQL["status_of"], customer_ids=list(customer_ids))}
+
+
+def known_by(db: Runs, customer_ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """Addresses, phones, open_notes and former_contacts of each; a customer who was deleted is left out."""
+    return {row["customer_id"]: row for row in db.run(_SQL["known_by"], customer_ids=list(customer_ids))}
+
+
+def removals_of(db: Runs, *, contact_id: int | None, customer_ids: Sequence[UUID]) -> list[Row]:
+    """Contacts of deleted customers, of which Mautic has not been told yet."""
+    return db.run(_SQL["removals_of"], contact_id=contact_id, customer_ids=list(customer_ids))
 
 
 def forget_drifted(db: Runs, findings: Sequence[Finding]) -> None:
@@ -105,6 +117,12 @@ def mark_differing(db: Runs, after: UUID | None) -> tuple[UUID | None, int]:
     were put on the dirty list."""
     row = db.run(_SQL["mark_differing"], after=after or UUID(int=0), size=PAGE, mapping_version=MAPPING_VERSION)[0]
     return (row["last_id"] if row["read"] == PAGE else None), row["marked"]
+
+
+def spread_bulk_notes(db: Runs) -> None:
+    """Put who was changed by bulk statements onto the dirty list, where windows are read from. Safe to interrupt."""
+    while db.run(_SQL["spread_bulk_notes"], lines=BULK_LINES)[0]["lines"] == BULK_LINES:
+        pass
 
 
 def look_ahead(db: Runs) -> tuple[Shrinkage, int | None]:
@@ -174,6 +192,27 @@ def delete_customers(db: Runs, customer_ids: Iterable[UUID]) -> None:
     """With everything that the sync has noted about them. Safe to call twice."""
     db.run(_SQL["delete_customers"], ids=list(customer_ids))
     db.run(_SQL["delete_traces"], ids=list(customer_ids))
+
+
+def open_gap(db: Runs, now: datetime, last_received: datetime | None) -> None:
+    """Remember that Mautic's webhook is off or missing; a gap that is open already goes on, to be read anew."""
+    db.run(_SQL["open_gap"], now=now, last_received=last_received)
+
+
+def see_hook_on(db: Runs, now: datetime) -> HookGap | None:
+    """Remember that the webhook is on; returns the gap that is still to be read, None where there is none."""
+    row = db.run(_SQL["see_hook_on"], now=now)[0]
+    return None if row["gap_from"] is None else HookGap(**row)
+
+
+def keep_gap(db: Runs, *, opens_after: int | None, clicks_after: int | None, contacts_read: bool = False) -> None:
+    """Remember how far the gap was read. Safe to call twice."""
+    db.run(_SQL["keep_gap"], contacts_read=contacts_read, opens_after=opens_after, clicks_after=clicks_after)
+
+
+def close_gap(db: Runs) -> None:
+    """Nothing of it is left to be read. Safe to call twice."""
+    db.run(_SQL["close_gap"])
 
 
 def _read(db: Runs, *, after_note: int, window: int, now: datetime, consume: bool, only: list[UUID]) -> list[Row]:

@@ -13,7 +13,7 @@ from crm_relay.contacts.memberships import Memberships
 from crm_relay.contacts.models import Customer, Outcome, Report
 from crm_relay.contacts.remove_contacts import remove_contacts
 from crm_relay.contacts.run import Run
-from crm_relay.contacts.write_contacts import OutOfTime, write_contacts
+from crm_relay.contacts.write_contacts import OutOfTime, mute_at_least, write_contacts
 from crm_relay.platform.errors import NoAnswer, TransientError
 
 _PAGE_SECONDS = 5.0
@@ -48,6 +48,7 @@ def sync_contacts(run: Run, *, full: bool = False, after: UUID | None = None) ->
 
 
 def _sync(run: Run, *, full: bool, after: UUID | None) -> None:
+    store.spread_bulk_notes(run.db)
     shrinkage, last_batch_size = store.look_ahead(run.db)
     run.batch_size = min(last_batch_size or run.batch_size, run.options.batch_size)
     run.report.stopped = stop_reason(shrinkage, run.options.shrink_limit_percent)
@@ -125,7 +126,7 @@ def _without_writing(run: Run, customer: Customer, decision: Decision) -> Outcom
             return outcome_of_conflict(customer, decision.reason)
         case Action.REFUSE:
             run.report.failures[customer.customer_id] = decision.reason
-            return outcome_of_failure(customer, decision.reason, run.now())
+            return mute_at_least(run, customer, outcome_of_failure(customer, decision.reason, run.now()))
         case Action.NOTHING if _has_status(customer):
             return outcome_of_nothing(customer)
     return None

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from crm_relay.contacts import store
 from crm_relay.contacts.audit import Audit, audit_everybody, repair
+from crm_relay.contacts.models import HookGap
+from crm_relay.inbox.store import last_received
 from crm_relay.platform.database import Runs
 from crm_relay.providers.mautic.client import Mautic
 
@@ -17,47 +19,58 @@ _MOST_READ = 50_000
 
 @dataclass(frozen=True)
 class HookWatch:
-    """How many webhooks of ours Mautic has, how many had been switched off, and what was missed meanwhile."""
+    """How many webhooks of ours Mautic has, how many had been switched off, and the gap that is still to be read.
+
+    `contacts` is what the contacts told of the gap; None where they were read before, or are too many.
+    """
 
     hooks: int
     switched_off: int
-    gap: Audit | None = None
+    gap: HookGap | None = None
+    contacts: Audit | None = None
 
     @property
     def trouble(self) -> str | None:
         """What the operator has to know; None where all is well."""
         if not self.hooks:
             return "Mautic has no webhook of ours: run crm-relay mautic setup"
-        if not self.switched_off:
-            return None
-        told = "Mautic had switched the webhook off; it is on again"
         if self.gap is None:
+            return None
+        told = f"Mautic's webhook was off; it is on again. {_span(self.gap)} deliveries may be missing"
+        if self.gap.contacts_read:
+            return told
+        if self.contacts is None:
             return f"{told}. Too many contacts to look through here: run crm-relay mautic audit --repair"
-        return f"{told}. {len(self.gap.findings)} differences were found and handed to the next run"
-
-    def answer(self) -> dict[str, object]:
-        """The function's answer."""
-        body: dict[str, object] = {
-            "success": self.trouble is None,
-            "hooks": self.hooks,
-            "switched_off": self.switched_off,
-        }
-        body |= {} if self.gap is None else {"gap": self.gap.answer()}
-        return body if self.trouble is None else {**body, "trouble": self.trouble}
+        return f"{told}. {len(self.contacts.findings)} differences were found and handed to the next run"
 
 
 def watch_hook(db: Runs, mautic: Mautic, now: datetime) -> HookWatch:
-    """Look whether our webhook is on, else switch it on and fetch what was missed. One request where all is well.
+    """Look whether our webhook is on, else switch it on, and read opt-outs and deletions of the gap from the contacts.
 
-    Opt-outs and deletions of the gap are read from the contacts themselves. Opens and clicks stay unknown: no recorded
-    call of Mautic's API tells them afterwards.
+    One request where all is well. The gap is noted before anything is done about it, and stays until somebody closes
+    it: whoever dies on the way is followed by the next watch. Safe to call twice.
     """
     ours = [hook for hook in mautic.configuration.hooks() if hook.url.rstrip("/").endswith(ROUTE)]
     off = [hook for hook in ours if not hook.published]
+    if off or not ours:
+        store.open_gap(db, now, last_received(db, "mautic"))
+    if not ours:
+        return HookWatch(0, 0)
     for hook in off:
         mautic.configuration.publish_hook(hook.hook_id)
-    if not off or store.known_contacts(db) > _MOST_READ:
-        return HookWatch(len(ours), len(off))
-    audit = audit_everybody(db, mautic, now)
-    repair(db, audit, now)
-    return HookWatch(len(ours), len(off), audit)
+    gap = store.see_hook_on(db, now)
+    contacts = None if gap is None or gap.contacts_read else _read_contacts(db, mautic, gap, now)
+    return HookWatch(len(ours), len(off), gap, contacts)
+
+
+def _read_contacts(db: Runs, mautic: Mautic, gap: HookGap, now: datetime) -> Audit | None:
+    audit = None
+    if store.known_contacts(db) <= _MOST_READ:
+        audit = audit_everybody(db, mautic, now)
+        repair(db, audit, now)
+    store.keep_gap(db, opens_after=gap.opens_after, clicks_after=gap.clicks_after, contacts_read=True)
+    return audit
+
+
+def _span(gap: HookGap) -> str:
+    return f"From {gap.gap_from:%Y-%m-%d %H:%M} to {gap.gap_to:%Y-%m-%d %H:%M} UTC"

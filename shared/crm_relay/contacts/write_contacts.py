@@ -13,9 +13,9 @@ from crm_relay.contacts.drafts import (
     outcome_of_success,
 )
 from crm_relay.contacts.memberships import Memberships
-from crm_relay.contacts.models import Outcome
+from crm_relay.contacts.models import Customer, Outcome
 from crm_relay.contacts.run import Run
-from crm_relay.platform.errors import RateLimited, ServerFailed
+from crm_relay.platform.errors import RateLimited, RejectedInput, ServerFailed
 from crm_relay.providers.mautic.client import ItemResult
 
 T = TypeVar("T")
@@ -68,7 +68,8 @@ def _write_batch(run: Run, memberships: Memberships, batch: list[Draft], *, is_h
         return None
     run.batch_size = next_batch_size(run.batch_size, len(batch), run.clock() - began, run.options.batch_size)
     answers = [(sent, follow_up(sent, result)) for sent, result in zip(batch, results, strict=True)]
-    failed = [_failure(run, sent, answer) for sent, answer in answers if isinstance(answer, str)]
+    refused = [(sent, _failure(run, sent, answer)) for sent, answer in answers if isinstance(answer, str)]
+    failed = [mute_at_least(run, sent.customer, outcome) for sent, outcome in refused]
     after = [answer for _, answer in answers if isinstance(answer, Draft)]
     confirmed = [each for each in after if each.confirmed]
     _finish(run, memberships, confirmed, failed)
@@ -85,7 +86,7 @@ def _halves(run: Run, batch: list[Draft]) -> list[list[Draft]]:
         middle = len(batch) // 2
         return [batch[middle:], batch[:middle]]
     alone = _failure(run, batch[0], "Mautic answers with a server error to this customer alone")
-    store.record_outcomes(run.db, [alone], run.now())
+    store.record_outcomes(run.db, [mute_at_least(run, batch[0].customer, alone)], run.now())
     return []
 
 
@@ -147,6 +148,23 @@ def patiently(run: Run, call: Callable[[], T], *, server_failures: int = 0) -> T
 def _failure(run: Run, sent: Draft, reason: str) -> Outcome:
     run.report.failures[sent.customer.customer_id] = reason
     return outcome_of_failure(sent.customer, reason, run.now(), sent.contact_id)
+
+
+def mute_at_least(run: Run, customer: Customer, failed: Outcome) -> Outcome:
+    """An opt-out does not wait for the rest of a row that cannot be written: the contact that is there is muted.
+
+    One request, once; the outcome remembers it.
+    """
+    contact_id, reason = failed.contact_id, customer.wanted_dnc_reason
+    if contact_id is None or reason is None or customer.dnc_reason == reason:
+        return failed
+    run.lease.renew()
+    try:
+        patiently(run, lambda: run.mautic.add_do_not_contact(contact_id, reason), server_failures=1)
+    except (RejectedInput, ServerFailed):
+        # Gone, or Mautic can take nothing for it: the row has its turn again.
+        return failed
+    return replace(failed, dnc_reason=reason)
 
 
 def _finish(run: Run, memberships: Memberships, confirmed: list[Draft], failed: list[Outcome]) -> None:

@@ -83,5 +83,12 @@ def judge_click(user_agent: str | None, sent_at: datetime | None, clicked_at: da
     return Verdict(is_machine=False, reason="nothing speaks against a person")
 
 
+def judge_address(bounces: int, *, is_valid: bool) -> str:
+    """What the bounces of an address have made of it."""
+    if is_valid:
+        return f"{bounces} of {MAX_BOUNCES} bounces"
+    return f"muted after {bounces} bounces" if bounces >= MAX_BOUNCES else "muted as invalid, not by counted bounces"
+
+
 def _is_prefetch(sent_at: datetime | None, at: datetime) -> bool:
     return sent_at is not None and timedelta(0) <= at - sent_at <= _PREFETCH

@@ -1,6 +1,6 @@
 """Gives events that came before their customer was known to that customer."""
 
-from crm_relay.engagement.store import apply_events
+from crm_relay.engagement.store import match_waiting_events
 from crm_relay.platform.database import Runs
 
 AT_MOST = 5000
@@ -12,4 +12,4 @@ def match_waiting(db: Runs) -> int:
 
     One statement, which reads nothing but the events that wait.
     """
-    return apply_events(db, [], match_at_most=AT_MOST).matched
+    return match_waiting_events(db, AT_MOST)

@@ -28,7 +28,7 @@ class StorableEvent:
 
     @property
     def row(self) -> dict[str, Any]:
-        """As the statement reads it."""
+        """As `read_mautic_events` in the database reads it."""
         event = self.event
         return {
             "key": event.key,
@@ -49,24 +49,23 @@ class StorableEvent:
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of the events given; `matched` counts those that had waited."""
+    """What became of the events given: each is in exactly one of the four."""
 
     processed: int = 0
     duplicates: int = 0
     unmatched: int = 0
     ignored: int = 0
-    matched: int = 0
 
 
-def apply_events(db: Runs, events: Sequence[StorableEvent], *, match_at_most: int = 0) -> Applied:
-    """Store `events` with their effects; and up to `match_at_most` of those that waited for their customer."""
-    rows = db.run(
-        _SQL["apply_events"],
-        events=Json([event.row for event in events]),
-        match_at_most=match_at_most,
-        max_bounces=MAX_BOUNCES,
-    )
+def apply_events(db: Runs, events: Sequence[StorableEvent]) -> Applied:
+    """Store `events` with their effects. Safe to call twice."""
+    rows = db.run(_SQL["apply_events"], events=Json([event.row for event in events]), max_bounces=MAX_BOUNCES)
     return Applied(**rows[0])
+
+
+def match_waiting_events(db: Runs, at_most: int) -> int:
+    """Give up to `at_most` of the events that wait to customers who are known by now; returns how many there were."""
+    return int(db.run(_SQL["match_waiting"], at_most=at_most, max_bounces=MAX_BOUNCES)[0]["matched"])
 
 
 def _phone(event: MauticEvent) -> str | None:

@@ -9,6 +9,7 @@ from crm_relay.platform.http_client import HttpClient
 from crm_relay.providers.mautic import wire
 from crm_relay.providers.mautic.api import Api, parsed
 from crm_relay.providers.mautic.configuration import MauticConfiguration
+from crm_relay.providers.mautic.statistics import MauticStatistics
 from crm_relay.providers.mautic.vocabulary import OUR_DNC_COMMENT
 
 MAX_BATCH = 200
@@ -50,6 +51,7 @@ class Mautic:
     def __init__(self, http: HttpClient, client_id: str, client_secret: str) -> None:
         self._api = Api(http, client_id, client_secret)
         self.configuration = MauticConfiguration(self._api)
+        self.statistics = MauticStatistics(self._api)
 
     @property
     def requests_sent(self) -> int:

@@ -45,8 +45,7 @@ def _read_open(item: Item) -> MauticEvent:
     stat = event.stat
     occurred_at = _occurred(item, stat.last_opened, stat.date_read, event.timestamp)
     return MauticEvent(
-        # The hash as well as the number: ids begin again when Mautic is installed anew, and the sample has a low one.
-        key=f"mautic:open:{stat.tracking_hash or stat.id or _fingerprint(item.raw)}:{stat.open_count}",
+        key=open_key(stat.tracking_hash, stat.id or _fingerprint(item.raw), stat.open_count),
         kind="open",
         occurred_at=occurred_at,
         payload=item.raw,
@@ -62,9 +61,8 @@ def _read_hit(item: Item) -> MauticEvent:
     if hit.email is None:
         raise IgnoredInput("a visit to the website that no e-mail led to")
     occurred_at = _occurred(item, hit.date_hit, event.timestamp)
-    identity = _fingerprint(item.raw) if hit.id is None else f"{hit.id}:{_stamp(hit.date_hit)}"
     return MauticEvent(
-        key=f"mautic:click:{identity}",
+        key=f"mautic:click:{_fingerprint(item.raw)}" if hit.id is None else click_key(hit.id, hit.date_hit),
         kind="click",
         occurred_at=occurred_at,
         payload=item.raw,
@@ -131,6 +129,17 @@ READERS: Mapping[str, Reader] = {
     "mautic.email_on_bounce": lambda item: _read_document(item, "bounce"),
 }
 """One for each name in APPLIED_EVENTS. A reader raises IgnoredInput, or pydantic's ValidationError."""
+
+
+def open_key(tracking_hash: str | None, otherwise: int | str, count: int) -> str:
+    """The identity of the `count`-th open of one mail to one contact, whichever way it is learnt of."""
+    # The hash rather than the number: ids begin again when Mautic is installed anew, and the sample has a low one.
+    return f"mautic:open:{tracking_hash or otherwise}:{count}"
+
+
+def click_key(hit_id: int, hit_at: datetime | None) -> str:
+    """The identity of one click, whichever way it is learnt of."""
+    return f"mautic:click:{hit_id}:{_stamp(hit_at)}"
 
 
 def _about(contact: Contact | None, email: Email | None, *, address: str | None = None) -> dict[str, Any]:

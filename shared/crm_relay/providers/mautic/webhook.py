@@ -7,8 +7,6 @@ delivery can be sent again by whoever saw it; the identity of each event makes t
 import base64
 import hashlib
 import hmac
-import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,15 +14,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from crm_relay.platform.errors import IgnoredInput, RejectedInput
+from crm_relay.platform.untrusted_json import read_json_object
 from crm_relay.providers.mautic.events import Delivery, MauticEvent
 from crm_relay.providers.mautic.mapping_webhook import READERS, Item
 from crm_relay.providers.mautic.vocabulary import IGNORED_EVENTS
 from crm_relay.providers.mautic.wire_webhook import Envelope, of_one_or_many
-
-_DEEPEST = 40
-# A pair of surrogates is one character; half a pair and U+0000 are legal in JSON and in no database's text.
-_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|(?P<bad>u(?:0000|[dD][89a-fA-F]\w\w))|.)")
-_MAY_HAVE_BAD_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
 def receive(body: bytes, headers: Mapping[str, str], *, secrets: Sequence[str], now: datetime) -> Delivery:
@@ -42,7 +36,7 @@ def parse(body: bytes, *, now: datetime) -> Delivery:
     An event that cannot be read does not take the others with it: Mautic never sends a refused delivery again, and an
     unsubscribe may stand beside it. Only where nothing could be read the delivery is refused.
     """
-    content = _json_object(body)
+    content = read_json_object(body)
     delivered_at = _top_timestamp(content)
     outcomes = [
         _read(name, raw, delivered_at, now)
@@ -91,43 +85,6 @@ def _verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> 
     results += [hmac.compare_digest(digest.hex().encode(), hex_given) for digest in digests]
     if not any(results):
         raise RejectedInput("invalid signature", status=401)
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        raise RejectedInput("the body is not UTF-8") from None
-    if _MAY_HAVE_BAD_ESCAPE.search(text):
-        text = _ESCAPE.sub(lambda escape: r"\ufffd" if escape["bad"] else escape[0], text)
-    try:
-        content = json.loads(text, parse_constant=_finite, parse_float=_finite)
-    except RecursionError:
-        raise RejectedInput("the body is nested too deeply") from None
-    except ValueError:
-        raise RejectedInput("the body is not JSON") from None
-    if not isinstance(content, dict):
-        raise RejectedInput("the body is not a JSON object")
-    _refuse_depth(content)
-    return content
-
-
-def _refuse_depth(content: dict[str, Any]) -> None:
-    """Stops what another parser, the database's for one, would follow down until its stack ends."""
-    level: list[Any] = [content]
-    for _ in range(_DEEPEST):
-        children = (node.values() if isinstance(node, dict) else node for node in level)
-        level = [each for some in children for each in some if isinstance(each, dict | list)]
-        if not level:
-            return
-    raise RejectedInput("the body is nested too deeply")
-
-
-def _finite(number: str) -> float:
-    value = float(number)
-    if value - value != 0:
-        raise ValueError("a number is out of range")
-    return value
 
 
 def _top_timestamp(content: Mapping[str, Any]) -> datetime | None:

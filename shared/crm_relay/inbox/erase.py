@@ -2,15 +2,14 @@
 
 import base64
 import binascii
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from crm_relay.consent.person import Person
 from crm_relay.inbox import store
 from crm_relay.inbox.defer import OVERSIZE_PREFIX, Deferred
+from crm_relay.inbox.models import identity_of
+from crm_relay.inbox.needles import suspicious
 from crm_relay.inbox.redact import NOTHING_LEFT, message_without, without
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Row, Runs
@@ -47,7 +46,7 @@ def erase_deliveries(db: Runs, person: Person, *, dry_run: bool = False) -> Sear
     after: int | None = 0
     suspects = redacted = 0
     while after is not None:
-        rows, after = store.suspect_deliveries(db, _needles(person), after=after, window=_WINDOW, at_most=_PAGE)
+        rows, after = store.suspect_deliveries(db, suspicious(person), after=after, window=_WINDOW, at_most=_PAGE)
         changed = [change for row in rows if (change := _delivery_without(row, person)) is not None]
         if changed and not dry_run:
             store.redact_deliveries(db, changed)
@@ -90,24 +89,12 @@ def erase_messages(deferred: Deferred, person: Person) -> Searched:
     return Searched(sum(each.looked_at for each in searched), sum(each.redacted for each in searched))
 
 
-def _needles(person: Person) -> list[str]:
-    """Patterns for LIKE on the lower-case body; one that finds too much costs a second look, one too little a trace."""
-    texts = {*person.marks, *(phone for phone in person.phones if phone)}
-    written = {form for text in texts for form in (text, json.dumps(text)[1:-1], quote(text, safe=""))}
-    written |= {form.replace("/", r"\/") for form in written}
-    # Quotation mark, colon and number, with or without a space: Mautic's own form, and the one that redaction leaves.
-    written |= {
-        f'"id":{space}{contact_id}{end}' for contact_id in person.contact_ids for space in ("", " ") for end in ",}"
-    }
-    return [f"%{form.lower()}%".replace("\\", "\\\\") for form in sorted(written)]
-
-
 def _delivery_without(row: Row, person: Person) -> dict[str, object] | None:
     body = without(row["body"], person)
     if body is None:
         return None
     # Whoever replays it knows it by the hash of its body.
-    dedupe_key = hashlib.sha256(body.encode()).hexdigest()
+    dedupe_key = identity_of(body.encode(), row["workspace_name"])
     return {"id": row["id"], "body": body, "dedupe_key": dedupe_key, "is_empty": body == NOTHING_LEFT}
 
 

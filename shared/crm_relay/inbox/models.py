@@ -25,8 +25,8 @@ class Delivered:
 
     @cached_property
     def dedupe_key(self) -> str:
-        """No provider's delivery id is signed, so the body is its own identity."""
-        return hashlib.sha256(self.body).hexdigest()
+        """No provider's delivery id is signed, so the body is its own identity, in its workspace where it has one."""
+        return identity_of(self.body, self.workspace_name)
 
     @property
     def kept_headers(self) -> dict[str, str]:
@@ -50,14 +50,24 @@ class Delivered:
         }
 
 
+def identity_of(body: bytes, workspace_name: str | None) -> str:
+    """What a delivery with this body is filed under: 64 hexadecimal digits."""
+    workspace = b"" if workspace_name is None else workspace_name.encode() + b"\0"
+    return hashlib.sha256(workspace + body).hexdigest()
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """How many events of a delivery took effect, had come before, wait for their customer, or are not kept."""
+    """How many events of a delivery took effect, had come before, wait for their customer, or are not kept.
+
+    `refused`: why the delivery may have no effect now; it is kept, and can be replayed once the reason is gone.
+    """
 
     processed: int = 0
     duplicates: int = 0
     unmatched: int = 0
     ignored: int = 0
+    refused: str | None = None
 
     @property
     def total(self) -> int:

@@ -7,6 +7,10 @@ on conflict (source, dedupe_key) do update
     where webhook_inbox.applied_at is null
 returning id, erased_among(:marks::text[]) as erased;
 
+-- name: set_aside
+-- Refused for a reason that may be gone one day: it stands with what waits.
+update webhook_inbox set applied_at = null, error = :reason where source = :source and dedupe_key = :dedupe_key;
+
 -- name: keep_failed_task
 -- A message that the deferred queue gave up; one that failed again after a replay is open again.
 insert into failed_tasks (source, task_key, payload, error)
@@ -60,7 +64,7 @@ with stretch as materialized (
     select id from webhook_inbox where id > :after order by id limit :window
 ),
 suspect as materialized (
-    select id, body
+    select id, workspace_name, body
     from webhook_inbox
     where id > :after and id <= (select max(id) from stretch) and lower(body) like any (:needles::text[])
     order by id
@@ -70,10 +74,47 @@ select
     case when (select count(*) from suspect) = :at_most then (select max(id) from suspect) else (select max(id) from stretch) end
         as last_id,
     suspect.id,
+    suspect.workspace_name,
     suspect.body
 from (select) as one_row_at_least
 left join suspect on true
 order by suspect.id;
+
+-- name: latest_suspects
+-- The newest stretch alone, so that a question is answered at once; it says how far it looked.
+with stretch as materialized (
+    select id, received_at from webhook_inbox order by id desc limit :window
+),
+suspect as materialized (
+    select id, source, received_at, applied_at, attempts, error, redacted_at, body
+    from webhook_inbox
+    cross join lateral (select lower(body) as written offset 0) lowered
+    where id >= (select min(id) from stretch)
+        -- On large bodies several times as quick as patterns are.
+        and exists (select from unnest(:needles::text[]) as needle where position(needle in written) > 0)
+    order by id desc
+    limit :at_most
+),
+reach as (
+    -- Full of suspects, it looked no further back than the last one of them.
+    select case when (select count(*) from suspect) = :at_most then (select min(id) from suspect) else min(id) end as first_id
+    from stretch
+)
+select
+    (select count(*) from stretch where id >= first_id)::integer as looked_at,
+    (select min(received_at) from stretch where id >= first_id) as since,
+    exists (select from webhook_inbox where id < first_id) as has_older,
+    suspect.*
+from reach
+left join suspect on true
+order by suspect.id desc;
+
+-- name: latest_failed_tasks
+-- Whom a message is about stands in base64 within base64: each has to be taken out to be looked into.
+select id, source, failed_at, replayed_at, error, redacted_at, payload, (select count(*) from failed_tasks)::integer as kept
+from failed_tasks
+order by id desc
+limit :at_most;
 
 -- name: redact_deliveries
 -- One that waits gets its new identity, or is done with where nothing is left of it to apply.
@@ -116,3 +157,7 @@ limit :at_most;
 -- name: delete_deliveries
 -- Past their time. One that was opened again in the meantime stays.
 delete from webhook_inbox where id = any (:ids::bigint[]) and applied_at is not null;
+
+-- name: last_received
+-- When a delivery of this source last arrived, as far as the inbox goes back.
+select max(received_at) as last_received from webhook_inbox where source = :source;

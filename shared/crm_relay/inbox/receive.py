@@ -6,9 +6,10 @@ from typing import Any
 
 from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.models import Delivered, Outcome
-from crm_relay.inbox.store import keep_delivery
+from crm_relay.inbox.store import keep_delivery, set_aside
 from crm_relay.platform.circuit import DatabaseCircuit
 from crm_relay.platform.database import Database, Runs
+from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.logging import count_metric, logger
 
 Apply = Callable[[Runs], Outcome]
@@ -23,14 +24,15 @@ class Inbox:
     circuit: DatabaseCircuit
     deferred: Deferred
 
-    def receive(self, delivered: Delivered, apply: Apply, *, again: Outcome) -> tuple[int, Mapping[str, Any]]:
-        """Status and answer for the provider; `again` is the outcome where the delivery was applied before.
+    def receive(self, delivered: Delivered, apply: Apply, *, again: Apply) -> tuple[int, Mapping[str, Any]]:
+        """Status and answer for the provider; `again` is called instead of `apply` where that was done before.
 
-        200 once everything is committed, 202 once the queue has it. Raises where neither could be had. The provider
-        must never see a refusal after its signature was found good: it would not send the delivery again.
+        200 once everything is committed, 202 once the queue has it. Raises where neither could be had, and
+        RejectedInput with 403 for a delivery that is set aside. For any other reason the provider must never see a
+        refusal after its signature was found good: it would not send the delivery again.
         """
         try:
-            outcome = self.circuit.call(lambda: apply_once(self.database, delivered, apply)) or again
+            outcome = self.circuit.call(lambda: apply_once(self.database, delivered, apply, again=again))
         except Exception as error:  # noqa: BLE001 - whatever it was, the delivery is worth more
             self.deferred.keep(delivered)
             logger().warning(
@@ -38,18 +40,32 @@ class Inbox:
             )
             count_metric("DeferredDeliveries", source=delivered.source)
             return 202, {"success": True, "deferred": True}
+        if outcome.refused is not None:
+            logger().warning("delivery set aside", source=delivered.source, reason=outcome.refused)
+            count_metric("RefusedDeliveries", source=delivered.source)
+            raise RejectedInput(outcome.refused, status=403)
         logger().info("delivery applied", source=delivered.source, **outcome.answer)
         return 200, outcome.answer
 
 
-def apply_once(database: Database, delivered: Delivered, apply: Apply) -> Outcome | None:
-    """Keep the delivery and apply it in one transaction; None: it was applied before, and nothing was done.
+def nothing_new(_transaction: Runs) -> Outcome:
+    """Where it does not matter what a delivery that was applied before had been about."""
+    return Outcome(duplicates=1)
+
+
+def apply_once(database: Database, delivered: Delivered, apply: Apply, *, again: Apply = nothing_new) -> Outcome:
+    """Keep the delivery and apply it in one transaction; where it was applied before, only `again` is called.
 
     Errors as in Database.transact; after TransientError the outcome may be unknown, and calling again is safe.
     """
 
-    def work(transaction: Runs) -> Outcome | None:
-        return apply(transaction) if keep_delivery(transaction, delivered) else None
+    def work(transaction: Runs) -> Outcome:
+        if not keep_delivery(transaction, delivered):
+            return again(transaction)
+        outcome = apply(transaction)
+        if outcome.refused is not None:
+            set_aside(transaction, delivered, outcome.refused)
+        return outcome
 
     return database.transact(work)
 

@@ -1,21 +1,24 @@
 """Cuts one person's events out of a kept delivery; pure.
 
 A delivery may hold events of several persons, and those of the others have to stay: what belongs to whom is told by the
-addresses, ids and numbers in each event. A provider's delivery is a JSON object of event names; what an event names as
-`lead` or `contact` is the person that it is about (recorded from Mautic: tests/samples/mautic/9*_hook_*.json).
+addresses, ids and numbers in each event. Mautic's delivery is a JSON object of event names; what an event names as
+`lead` or `contact` is the person that it is about (recorded: tests/samples/mautic/9*_hook_*.json). EmailBison's is one
+event, of which stays what makes it count.
 """
 
 import base64
 import binascii
-import hashlib
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
 from crm_relay.consent.address import normalise, normalise_phone
 from crm_relay.consent.person import Person
+from crm_relay.inbox.models import identity_of
+from crm_relay.providers.bison.redaction import without_person
 
 NOTHING_LEFT = "{}"
 """A delivery of which nothing is left: valid, and without an event."""
@@ -42,11 +45,22 @@ def without(text: str, person: Person) -> str | None:
         # Not a delivery that anybody could take apart.
         found = _marks_of(text) if content is None else _marks_under(content)
         return NOTHING_LEFT if found & set(person.marks) else None
+    if (event := without_person(content)) is not None:
+        return _event_without(content, event, person)
     kept = {name: _kept(name, value, person) for name, value in content.items()}
     if all(kept[name] is content[name] for name in content):
         return None
     left = {name: value for name, value in kept.items() if value or value is content[name]}
     return json.dumps(left) if left.keys() - {"timestamp"} else NOTHING_LEFT
+
+
+def _event_without(content: dict[str, Any], event: dict[str, Any], person: Person) -> str | None:
+    """`event` as it stays. A contact's id is Mautic's: the same number is another person here."""
+    known = replace(person, contact_ids=frozenset())
+    if not _is_about("", content, known):
+        return None
+    data = {name: part for name, part in event["data"].items() if not _is_about(name, part, known)}
+    return json.dumps(event | {"data": data})
 
 
 def message_without(text: str, person: Person) -> str | None:
@@ -62,7 +76,7 @@ def message_without(text: str, person: Person) -> str | None:
     redacted = without(delivery, person)
     if redacted is None:
         return None
-    identity = {"dedupe_key": hashlib.sha256(redacted.encode()).hexdigest()}
+    identity = {"dedupe_key": identity_of(redacted.encode(), message.get("workspace_name"))}
     return json.dumps({**message, **identity, "body_base64": base64.b64encode(redacted.encode()).decode()})
 
 
@@ -130,18 +144,30 @@ def _marks_of(text: str) -> set[str]:
     return marks | {address for each in (*whole, *tokens) if (address := normalise(each)) is not None}
 
 
-def _strings(node: Any) -> Iterator[str]:
-    return (each for each in _nodes(node) if isinstance(each, str))
+def _strings(node: Any) -> set[str]:
+    """Every text under the node, names included: once each, since every event repeats the names of its fields."""
+    strings: set[str] = set()
+    waiting = [node]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            strings.add(each)
+        elif isinstance(each, dict):
+            strings.update(each)
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)
+    return strings
 
 
 def _nodes(node: Any) -> Iterator[Any]:
-    """The node and everything under it, names included, without recursion."""
+    """The node and everything under it, without recursion."""
     waiting = [node]
     while waiting:
         each = waiting.pop()
         yield each
         if isinstance(each, dict):
-            waiting += [*each.keys(), *each.values()]
+            waiting += each.values()
         elif isinstance(each, list):
             waiting += each
 

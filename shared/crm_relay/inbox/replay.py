@@ -34,8 +34,10 @@ def replay(database: Database, deferred: Deferred, appliers: Mapping[str, Applie
     if applier is None:
         raise RejectedInput("a deferred delivery of an unknown source")
     outcome = apply_once(database, delivered, lambda transaction: applier(transaction, delivered))
-    told = {"was_applied_before": True} if outcome is None else outcome.answer
-    logger().info("deferred delivery applied", source=delivered.source, **told)
+    if outcome.refused is not None:
+        logger().warning("deferred delivery set aside", source=delivered.source, reason=outcome.refused)
+    else:
+        logger().info("deferred delivery applied", source=delivered.source, **outcome.answer)
 
 
 def give_up(database: Database, text: str) -> None:
@@ -75,6 +77,19 @@ def replay_failed(database: Database, deferred: Deferred) -> Replayed:
         store.mark_replayed(database, accepted)
         sent, unreadable, after = sent + len(accepted), unreadable + len(page) - len(accepted), page[-1]["id"]
     return Replayed(sent, unreadable)
+
+
+def replay_task(database: Database, deferred: Deferred, task_id: int) -> None:
+    """Send one message that was given up to the deferred queue again. Safe to call twice: it is applied once.
+
+    RejectedInput: 404 where no such task waits, 409 where what it holds is no message.
+    """
+    found = store.open_failed_tasks(database, after=task_id - 1, at_most=1)
+    if not found or found[0]["id"] != task_id:
+        raise RejectedInput("no such task waits", status=404)
+    if not _send_task(deferred, found[0]):
+        raise RejectedInput("what this task holds is no message", status=409)
+    store.mark_replayed(database, [task_id])
 
 
 def _send_unapplied(database: Database, deferred: Deferred) -> int:

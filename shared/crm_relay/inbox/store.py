@@ -34,12 +34,31 @@ def keep_delivery(db: Runs, delivered: Delivered) -> bool:
     return bool(rows)
 
 
+def set_aside(db: Runs, delivered: Delivered, reason: str) -> None:
+    """It waits, as if it had not been applied: `crm-relay deferred replay` tries it again."""
+    db.run(_SQL["set_aside"], source=delivered.source, dedupe_key=delivered.dedupe_key, reason=reason)
+
+
 def suspect_deliveries(
     db: Runs, needles: list[str], *, after: int, window: int, at_most: int
 ) -> tuple[list[Row], int | None]:
     """Of the next `window` rows behind id `after` those that may hold a needle; and where to go on, None at the end."""
     rows = db.run(_SQL["suspect_deliveries"], needles=needles, after=after, window=window, at_most=at_most)
     return [row for row in rows if row["id"] is not None], rows[0]["last_id"]
+
+
+def latest_suspects(db: Runs, needles: list[str], *, window: int, at_most: int) -> list[Row]:
+    """Of the newest `window` rows those in which a needle (a text in lower case) stands, newest first.
+
+    Each with looked_at (so many rows were looked through), since (when the oldest of them came) and has_older; where
+    there is none, one row with these alone.
+    """
+    return db.run(_SQL["latest_suspects"], needles=needles, window=window, at_most=at_most)
+
+
+def latest_failed_tasks(db: Runs, *, at_most: int) -> list[Row]:
+    """The newest that were given up, each with `kept`: how many there are."""
+    return db.run(_SQL["latest_failed_tasks"], at_most=at_most)
 
 
 def redact_deliveries(db: Runs, changes: Sequence[Mapping[str, object]]) -> None:
@@ -65,6 +84,12 @@ def erased_among(db: Runs, marks: Sequence[str]) -> frozenset[str]:
 def old_deliveries(db: Runs, *, before: datetime, at_most: int, larger_than: int) -> list[Row]:
     """The oldest that were applied and came before that moment: id, and source and dedupe_key of large ones."""
     return db.run(_SQL["old_deliveries"], before=before, at_most=at_most, larger_than=larger_than)
+
+
+def last_received(db: Runs, source: str) -> datetime | None:
+    """When a delivery of `source` last arrived; None where none is kept."""
+    moment: datetime | None = db.run(_SQL["last_received"], source=source)[0]["last_received"]
+    return moment
 
 
 def delete_deliveries(db: Runs, ids: Sequence[int]) -> None:

@@ -1,0 +1,93 @@
+"""All that every room knows of one person, for `crm-relay why`: each tells its own part, here they are joined."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from crm_relay.consent.address import normalise_phone
+from crm_relay.consent.models import Channel, LedgerEntry
+from crm_relay.consent.person import Person
+from crm_relay.consent.why import history
+from crm_relay.contacts.explain import Explanation, explain
+from crm_relay.engagement.why import Engagement, engagement_of
+from crm_relay.inbox.why import Mentions, mentions_of
+from crm_relay.operations import store
+from crm_relay.outreach.why import Outreach, outreach_of
+from crm_relay.platform.database import Row, Runs
+
+_TOLD_OF_A_RECEIPT = ("complete", "customers", "reached", "unreached", "left")
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """`is_erased`: a hash keeps the person away, and no consent has lifted that since; `receipts` are oldest first."""
+
+    is_erased: bool
+    receipts: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Whom an operator asked about: personal data, for the operator's eyes only.
+
+    `customers_left_out` counts those whom a mailbox of very many has besides. `removals` are contacts of customers who
+    were deleted, until Mautic has been told.
+    """
+
+    customers: list[Explanation]
+    customers_left_out: int
+    removals: list[Row]
+    engagement: Engagement
+    outreach: Outreach
+    inbox: Mentions
+    erasure: Erasure
+    ledger: list[LedgerEntry]
+
+    @property
+    def is_anything(self) -> bool:
+        """Whether any room knows anything."""
+        return any(
+            (
+                self.customers,
+                self.removals,
+                self.engagement.counts,
+                self.outreach.leads,
+                self.outreach.replies,
+                self.inbox.deliveries,
+                self.inbox.failed_tasks,
+                self.erasure.receipts,
+                self.ledger,
+            )
+        )
+
+
+def explain_person(db: Runs, who: str, now: datetime) -> Known:
+    """Whom an e-mail address, a customer id or a contact id of Mautic's means. A constant number of statements.
+
+    Reads only. Of somebody who was erased the address or the customer id finds the receipt and the hashed lines.
+    """
+    contacts = explain(db, who, now)
+    person = contacts.person
+    return Known(
+        customers=contacts.customers,
+        customers_left_out=contacts.left_out,
+        removals=contacts.removals,
+        engagement=engagement_of(db, person),
+        outreach=outreach_of(db, person),
+        inbox=mentions_of(db, person),
+        erasure=_erasure_of(db, person),
+        ledger=history(db, *person.marks, *person.phones),
+    )
+
+
+def _erasure_of(db: Runs, person: Person) -> Erasure:
+    """A number may be a household's: it speaks only where nothing else says who is meant."""
+    numbers = {number for phone in person.phones if (number := normalise_phone(phone)) is not None}
+    channel, marks = (Channel.EMAIL, person.marks) if person.marks else (Channel.SMS, sorted(numbers))
+    is_erased, rows = store.erasures_of(db, channel=channel.value, marks=marks)
+    return Erasure(is_erased, [_told(row) for row in rows])
+
+
+def _told(row: Row) -> dict[str, Any]:
+    """When, and what was done where; the hashes stay in the table."""
+    return {"id": row["id"], "at": row["at"], **{name: row["receipt"].get(name) for name in _TOLD_OF_A_RECEIPT}}

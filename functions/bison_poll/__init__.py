@@ -1,0 +1,1 @@
+"""Reads the sender accounts of every workspace and looks after the webhooks."""

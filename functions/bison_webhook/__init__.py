@@ -1,0 +1,1 @@
+"""Counts what EmailBison reports, and keeps leads, replies and account states."""

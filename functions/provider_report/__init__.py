@@ -1,0 +1,1 @@
+"""Takes down each provider's figures of the day and compares counters with their log."""

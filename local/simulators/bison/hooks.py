@@ -1,0 +1,124 @@
+"""`/api/webhook-url` and `/api/webhook-events`: who is told what, and samples of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from local.simulators.bison import events, shapes
+from local.simulators.bison.events import EVENTS, Options
+from local.simulators.bison.state import Hook, Workspace
+from local.simulators.bison.wire import Json, Request, Response, invalid, missing, page, success
+from local.simulators.bison.world import World
+
+
+def create(world: World, workspace_id: int, name: str, url: str, wanted: Iterable[str]) -> Hook:
+    now = world.bison.now()
+    hook = Hook(world.bison.next_id("hook"), workspace_id, name, url, list(wanted), now, now)
+    with world.bison.lock:
+        world.bison.hooks[hook.id] = hook
+    return hook
+
+
+def list_all(world: World, request: Request) -> Response:
+    """In pages like the other lists (assumed: clients in public read one page only [1])."""
+    with world.bison.lock:
+        found = [hook for hook in world.bison.hooks.values() if hook.workspace_id == request.workspace_id]
+    return page(request, found, shapes.hook)
+
+
+def post(world: World, request: Request) -> Response:
+    """`data.id` [C]; 201 is Laravel's status for what was just made (assumed). There is no secret to set [V]."""
+    sent = _checked(request.payload)
+    hook = create(world, request.workspace_id, sent["name"], sent["url"], sent["events"])
+    return Response(201, {"data": shapes.hook(hook)})
+
+
+def get(world: World, request: Request, number: int) -> Response:
+    return Response(200, {"data": shapes.hook(_known(world, request, number))})
+
+
+def put(world: World, request: Request, number: int) -> Response:
+    """Replaces the events [V]; that all three fields are required as for a new one is assumed."""
+    hook, sent = _known(world, request, number), _checked(request.payload)
+    with world.bison.lock:
+        hook.name, hook.url, hook.events = sent["name"], sent["url"], list(sent["events"])
+        hook.modified = world.bison.now()
+    return Response(200, {"data": shapes.hook(hook)})
+
+
+def delete(world: World, request: Request, number: int) -> Response:
+    hook = _known(world, request, number)
+    with world.bison.lock:
+        world.bison.hooks.pop(hook.id, None)
+    return success("Webhook deleted successfully.")
+
+
+def _known(world: World, request: Request, number: int) -> Hook:
+    hook = world.bison.hooks.get(number)
+    if hook is None or hook.workspace_id != request.workspace_id:
+        raise missing("WebhookUrl", number)
+    return hook
+
+
+def _checked(sent: Json) -> Json:
+    """Subscription names are in lower case [V]; upper-case ones are refused (assumed)."""
+    errors: dict[str, str] = {}
+    if not sent.get("name"):
+        errors["name"] = "The name field is required."
+    if not sent.get("url"):
+        errors["url"] = "The url field is required."
+    elif not _is_url(sent["url"]):
+        errors["url"] = "The url field must be a valid URL."
+    wanted = sent.get("events")
+    if not wanted:
+        errors["events"] = "The events field is required."
+    elif not isinstance(wanted, list):
+        errors["events"] = "The events field must be an array."
+    else:
+        strange = [position for position, name in enumerate(wanted) if name not in EVENTS]
+        errors |= {f"events.{position}": f"The selected events.{position} is invalid." for position in strange}
+    if errors:
+        raise invalid(errors)
+    return sent
+
+
+def _is_url(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(("http://", "https://"))
+
+
+def event_types(world: World, request: Request) -> Response:
+    """Documented, not recorded: each with its machine name as `id` [1]."""
+    del world, request
+    return Response(200, {"data": [{"id": name, "name": events.title(name)} for name in EVENTS]})
+
+
+def sample_payload(world: World, request: Request) -> Response:
+    """The whole event under `data` [V]; `event_type` is documented in the body of the GET, and sent in the query."""
+    event = _event_type(request.query.get("event_type") or request.payload.get("event_type"))
+    return Response(200, {"data": sample(world, request.workspace_id, event)})
+
+
+def test_event(world: World, request: Request) -> Response:
+    """Really sends the sample [V]; the answer says nothing about its arrival (assumed: it is queued)."""
+    event, url = _event_type(request.payload.get("event_type")), request.payload.get("url")
+    if not _is_url(url):
+        raise invalid({"url": "The url field must be a valid URL." if url else "The url field is required."})
+    world.webhooks.send_test(request.workspace_id, event, str(url), sample(world, request.workspace_id, event))
+    return success("Test event sent successfully.")
+
+
+def _event_type(value: object) -> str:
+    if not value:
+        raise invalid({"event_type": "The event type field is required."})
+    if not isinstance(value, str) or value not in EVENTS:
+        raise invalid({"event_type": "The selected event type is invalid."})
+    return value
+
+
+def sample(world: World, workspace_id: int, event: str) -> Json:
+    """The vendor's text shows workspace 1, `main`, of another instance; whether a real sample does is unknown."""
+    if world.bison.vendor_samples:
+        vendor = Workspace(1, "main", "", world.bison.now())
+        return events.envelope(vendor, "https://bison.example.com", event, events.sample(event), Options())
+    own = world.bison.workspaces[workspace_id]
+    return events.envelope(own, world.webhooks.instance_url, event, events.sample(event), Options())

@@ -1,0 +1,158 @@
+"""The simulated EmailBison instance as tests and the local stack use it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from local.simulators.bison import control, hooks
+from local.simulators.bison.account_actions import AccountActions
+from local.simulators.bison.delivery import Delivery, Webhooks
+from local.simulators.bison.events import EVENTS, Options
+from local.simulators.bison.faults import Fault, Faults, TooMany
+from local.simulators.bison.gate import Exchange, Gate
+from local.simulators.bison.mail_actions import MailActions
+from local.simulators.bison.state import Account, Bison, Hook, Workspace, utc_now
+from local.simulators.bison.wire import Json, Request
+from local.simulators.http_server import HttpServer, Incoming, Outgoing
+
+
+class BisonSimulator(MailActions, AccountActions):
+    """`now` moves in whole seconds, as Bison's times do: two changes within one second bear the same `updated_at`."""
+
+    def __init__(self, port: int = 0, *, now: Callable[[], datetime] = utc_now) -> None:
+        bison = Bison(now)
+        super().__init__(bison, Webhooks(bison, ""))
+        self.faults = Faults()
+        self.gate = Gate(self, self.faults)
+        self.super_admin_token = bison.new_token(None)
+        self._port = port
+        self._server: HttpServer | None = None
+
+    # --- server ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        self._server = HttpServer(self._port, self._answer).start()
+        self.webhooks.instance_url = self.webhooks.instance_url or self.url
+        return self
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+        self._server = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Of the instance, without `/api`."""
+        if self._server is None:
+            raise RuntimeError("the simulator is not running")
+        return self._server.url
+
+    def _answer(self, incoming: Incoming) -> Outgoing:
+        request = Request(**vars(incoming))
+        controls = request.path.startswith("/_simulator/")
+        response = control.answer(self, request) if controls else self.gate.pass_through(request)
+        headers = {"Cache-Control": "no-cache, private", **response.headers, "Content-Type": response.content_type}
+        return Outgoing(response.status, headers, response.encoded())
+
+    # --- looking --------------------------------------------------------------------------------------------------
+
+    @property
+    def requests(self) -> Counter[str]:
+        """Route, such as `GET /api/sender-emails/{id}` -> how often it was called, refused calls included."""
+        return self.gate.requests
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        return list(self.gate.exchanges)
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Every attempt of every webhook, in order."""
+        return list(self.webhooks.deliveries)
+
+    def accounts_of(self, workspace: Workspace) -> list[Account]:
+        return self.bison.accounts_of(workspace.id)
+
+    def forget_requests(self) -> None:
+        self.gate.forget()
+
+    # --- switches -------------------------------------------------------------------------------------------------
+
+    def switch(
+        self,
+        *,
+        delivery_log: bool | None = None,
+        newest_first: bool | None = None,
+        vendor_samples: bool | None = None,
+        timeout: float | None = None,
+        attempts: int | None = None,
+    ) -> None:
+        """Only what is named changes. `delivery_log`: GET /api/events is there. `newest_first`: the order of the
+        accounts. `vendor_samples`: samples name workspace 1 of another instance. `timeout` in seconds and `attempts`
+        are those of webhooks.
+        """
+        wanted = {"delivery_log": delivery_log, "newest_first": newest_first, "vendor_samples": vendor_samples}
+        for name, value in wanted.items():
+            if value is not None:
+                setattr(self.bison, name, value)
+        self.webhooks.timeout = self.webhooks.timeout if timeout is None else timeout
+        self.webhooks.attempts = self.webhooks.attempts if attempts is None else attempts
+
+    def before_page(self, call: Callable[[int], None] | None) -> None:
+        """`call(n)` runs before page n of the accounts is read, whoever asks; None ends it."""
+        self.bison.before_page = call
+
+    def fault(self, match: str, kind: str, **details: Any) -> None:
+        self.faults.add(Fault(match=match, kind=kind, **details))  # type: ignore[arg-type]
+
+    def too_many(self, **details: Any) -> None:
+        """`every=n`, or `calls=n, seconds=s`; also `retry_after` and `form`. Without details the limit is lifted."""
+        self.faults.limit(TooMany(**details) if details else None)
+
+    # --- as an owner ----------------------------------------------------------------------------------------------
+
+    def workspace(self, name: str) -> Workspace:
+        """The super-admin is switched to the first one."""
+        with self.bison.lock:
+            number = self.bison.next_id("workspace")
+            made = Workspace(number, name, self.bison.new_token(number), self.bison.now())
+            self.bison.workspaces[number] = made
+            self.bison.current_workspace_id = self.bison.current_workspace_id or number
+        return made
+
+    def revoke(self, token: str) -> None:
+        with self.bison.lock:
+            self.bison.tokens.pop(token, None)
+
+    def hook(self, workspace: Workspace, url: str, events: Iterable[str] | None = None) -> Hook:
+        """For every event where none are named."""
+        return hooks.create(self, workspace.id, "CRM Relay", url, EVENTS if events is None else events)
+
+    def unknown_event(
+        self,
+        workspace: Workspace,
+        event: str = "mailbox_teleported",
+        data: Json | None = None,
+        *,
+        options: Options | None = None,
+    ) -> None:
+        """An event that no document names; it goes to every hook of the workspace."""
+        if event in EVENTS:
+            raise ValueError(f"{event} is a known event")
+        self.webhooks.publish(workspace.id, event, data or {"mailbox": {"id": 1}}, options or Options())
+
+    def redeliver(self, delivery: Delivery, times: int = 1, *, reserialised: bool = False) -> list[Delivery]:
+        """The same body again; `reserialised`: the same values in other bytes."""
+        return self.webhooks.redeliver(delivery, times, reserialised=reserialised)

@@ -1,0 +1,55 @@
+"""`/api/workspaces/v1.1`: the list, the switch that every token of one user shares, and new tokens."""
+
+from __future__ import annotations
+
+from local.simulators.bison import shapes
+from local.simulators.bison.wire import ApiError, Request, Response, invalid, missing, page, stamp
+from local.simulators.bison.world import World
+
+
+def list_all(world: World, request: Request) -> Response:
+    """In pages, as all lists [V]; that an api-user sees its own workspace only is assumed."""
+    with world.bison.lock:
+        found = list(world.bison.workspaces.values())
+    if not request.super_admin:
+        found = [item for item in found if item.id == request.workspace_id]
+    return page(request, found, shapes.workspace)
+
+
+def user(world: World, request: Request) -> Response:
+    """Whose token it is, with the workspace that it sees now; the keys are those that the client reads (assumed)."""
+    seen = world.bison.workspaces[request.workspace_id]
+    return Response(200, {"data": {"id": 1, "name": "Owner", "workspace": shapes.workspace(seen)}})
+
+
+def switch(world: World, request: Request) -> Response:
+    """Changes the workspace of the token's USER on the server [V]: whoever else uses it now reads another one."""
+    _super_admins_only(request)
+    number = request.payload.get("team_id")
+    if number is None:
+        # `workspace_id` in its place is a common mistake; the field is `team_id` [V].
+        raise invalid({"team_id": "The team id field is required."})
+    if number not in world.bison.workspaces:
+        raise invalid({"team_id": "The selected team id is invalid."})
+    world.bison.current_workspace_id = int(number)
+    return Response(200, {"data": shapes.workspace(world.bison.workspaces[int(number)])})
+
+
+def new_token(world: World, request: Request, number: int) -> Response:
+    """The keys are those of the OpenAPI text [V]."""
+    _super_admins_only(request)
+    if number not in world.bison.workspaces:
+        raise missing("Team", number)
+    name = str(request.payload.get("name") or "")
+    if not name:
+        raise invalid({"name": "The name field is required."})
+    text = world.bison.new_token(number)
+    made = stamp(world.bison.now())
+    shown = {"id": int(text.partition("|")[0]), "name": name, "plain_text_token": text, "abilities": ["*"]}
+    return Response(200, {"data": {**shown, "created_at": made, "updated_at": made}})
+
+
+def _super_admins_only(request: Request) -> None:
+    """Required for new tokens [V], and an api-user cannot switch [1]; the answer is Laravel's (assumed)."""
+    if not request.super_admin:
+        raise ApiError(403, "This action is unauthorized.")

@@ -1,0 +1,114 @@
+"""The HTTP server under every simulator: loopback only, one thread a connection, HTTP/1.1 with keep-alive."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import unquote
+
+
+@dataclass(frozen=True)
+class Incoming:
+    method: str
+    path: str  # decoded, without the query
+    raw_query: str
+    headers: Mapping[str, str]
+    body: bytes
+    base_url: str
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NoAnswerError(Exception):
+    """The connection is closed without an answer."""
+
+
+class HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port: int, answer: Callable[[Incoming], Outgoing]) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.answer = answer
+        self._open: set[socket.socket] = set()
+        self._guard = threading.Lock()
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def start(self) -> Self:
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Cuts the connections that are still open, as a service that goes down does."""
+        self.shutdown()
+        self.server_close()
+        with self._guard:
+            left = list(self._open)
+        for connection in left:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._guard:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._guard:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up are part of the exercise."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Headers and body leave in one packet each; without this a keep-alive client waits 40 ms for an acknowledgement.
+    disable_nagle_algorithm = True
+    server: HttpServer
+
+    def _serve(self) -> None:
+        incoming = self._incoming()
+        try:
+            outgoing = self.server.answer(incoming)
+        except NoAnswerError:
+            self.close_connection = True
+            return
+        self.send_response(outgoing.status)
+        for name, value in outgoing.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(outgoing.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(outgoing.body)
+
+    def _incoming(self) -> Incoming:
+        path, _, query = self.path.partition("?")
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        base_url = f"http://{self.headers.get('Host', '')}"
+        return Incoming(self.command, unquote(path), query, dict(self.headers.items()), body, base_url)
+
+    def __getattr__(self, name: str) -> Any:
+        """The base class asks for do_GET, do_POST and so on; all methods are served alike."""
+        if name.startswith("do_"):
+            return self._serve
+        raise AttributeError(name)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the overridden method
+        """Silent: paths can carry addresses."""

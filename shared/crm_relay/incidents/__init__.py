@@ -1,0 +1,1 @@
+"""One alert an incident, closed by its recovery: kept first, told then."""

@@ -1,0 +1,43 @@
+"""Where incidents are told: Slack and SNS."""
+
+from dataclasses import dataclass
+
+from crm_relay.incidents.message import Message
+from crm_relay.incidents.tell import Channel
+from crm_relay.platform.queue import publish_alert
+from crm_relay.providers.slack.client import Slack
+
+
+@dataclass(frozen=True)
+class SlackChannel:
+    """One incoming webhook."""
+
+    slack: Slack
+    name: str = "slack"
+
+    def send(self, message: Message) -> None:
+        """Errors as in Slack.post."""
+        self.slack.post(message.text)
+
+
+@dataclass(frozen=True)
+class TopicChannel:
+    """An SNS topic; who listens to it is the deployment's business."""
+
+    topic_arn: str
+    name: str = "sns"
+
+    def send(self, message: Message) -> None:
+        """Errors as in publish_alert. A subject is ASCII: everything else is in the text."""
+        subject = message.title.encode("ascii", errors="replace").decode()
+        publish_alert(self.topic_arn, f"CRM Relay: {subject}", message.text)
+
+
+def channels(slack_webhook_url: str | None, topic_arn: str | None) -> list[Channel]:
+    """Those that are configured; without any, incidents wait in their table."""
+    found: list[Channel] = []
+    if slack_webhook_url:
+        found.append(SlackChannel(Slack(slack_webhook_url)))
+    if topic_arn:
+        found.append(TopicChannel(topic_arn))
+    return found

@@ -1,0 +1,46 @@
+"""What is wrong, in the words of whoever found it, and what is to be told of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Something that is wrong until it recovers; known by `kind` and `subject`, which no other workspace may use.
+
+    `title` says it of one subject, without naming it, in words that a whole group may share; a plural may stand in it
+    as "sender account(s) disconnected". `details` are kept for whoever looks into the table, and never sent.
+    """
+
+    kind: str
+    subject: str
+    title: str
+    workspace_name: str | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a comparison changed: how many incidents it opened, and how many it closed."""
+
+    opened: int
+    closed: int
+
+
+@dataclass(frozen=True)
+class News:
+    """One incident that somebody has to hear of: that it is open, or with `closed_at` that it is over.
+
+    `taken_by` names the channels that have taken this very news already.
+    """
+
+    id: int
+    kind: str
+    subject: str
+    title: str
+    workspace_name: str | None
+    opened_at: datetime
+    closed_at: datetime | None
+    attempts: int = 0
+    taken_by: frozenset[str] = frozenset()

@@ -1,0 +1,160 @@
+-- name: open_incidents
+-- The index decides who opens a subject; what closed but was not told as over continues, and only it is changed.
+with given as (
+    select distinct on (kind, subject) kind, subject, workspace_name, title, details
+    from jsonb_to_recordset(:incidents) as incident (
+        kind text, subject text, workspace_name text, title text, details jsonb
+    )
+    order by kind, subject
+),
+opened as (
+    insert into incidents as known (kind, subject, workspace_name, title, details, opened_at)
+    select kind, subject, workspace_name, title, details, cast(:now as timestamptz)
+    from given
+    -- All statements here lock in this order, so that no two wait for each other.
+    order by kind, subject
+    on conflict (kind, subject) where told_closed_at is null do update
+    set
+        closed_at = null,
+        workspace_name = excluded.workspace_name,
+        title = excluded.title,
+        details = excluded.details,
+        -- Where the recovery may have been heard, the opening is news again.
+        told_open_at = case when known.claimed_until is null and known.taken_by = '{}' then known.told_open_at end,
+        taken_by = case when known.told_open_at is null then known.taken_by else '{}' end
+    where known.closed_at is not null
+    returning known.id
+)
+select count(*)::integer as opened from opened;
+
+-- name: close_incidents
+-- Whatever of these is open; when it is told as over is for the teller to know.
+with locked as (
+    select id
+    from incidents
+    where kind = :kind and subject = any (cast(:subjects as text[])) and closed_at is null and told_closed_at is null
+    order by subject
+    for update
+),
+closed as (
+    update incidents known
+    set closed_at = cast(:now as timestamptz)
+    from locked
+    where known.id = locked.id and known.closed_at is null
+    returning known.id
+)
+select count(*)::integer as closed from closed;
+
+-- name: keep_open
+-- Makes the open ones of a kind, in one workspace or in all, exactly those that are given.
+with given as (
+    select distinct on (subject) subject, workspace_name, title, details
+    from jsonb_to_recordset(:incidents) as incident (subject text, workspace_name text, title text, details jsonb)
+    order by subject
+),
+wanted as (
+    select subject, workspace_name, title, details, cast(:now as timestamptz) as opened_at, cast(null as timestamptz) as closed_at
+    from given
+    union all
+    select subject, workspace_name, title, details, opened_at, cast(:now as timestamptz)
+    from incidents
+    where kind = :kind and closed_at is null and told_closed_at is null
+        and (cast(:scope as text) is null or workspace_name = cast(:scope as text))
+        and subject not in (select subject from given)
+),
+-- One pass in the order of open_incidents for what opens and what closes: in two passes, two of these could deadlock.
+changed as (
+    insert into incidents as known (kind, subject, workspace_name, title, details, opened_at, closed_at)
+    select cast(:kind as text), subject, workspace_name, title, details, opened_at, closed_at
+    from wanted
+    order by subject
+    on conflict (kind, subject) where told_closed_at is null do update
+    set
+        closed_at = excluded.closed_at,
+        workspace_name = excluded.workspace_name,
+        title = excluded.title,
+        details = excluded.details,
+        told_open_at = case
+            when excluded.closed_at is not null or known.claimed_until is null and known.taken_by = '{}' then known.told_open_at
+        end,
+        taken_by = case when excluded.closed_at is not null or known.told_open_at is null then known.taken_by else '{}' end
+    where (known.closed_at is null) <> (excluded.closed_at is null)
+    returning known.closed_at
+)
+select count(*) filter (where closed_at is null)::integer as opened, count(closed_at)::integer as closed
+from changed;
+
+-- name: claim_news
+-- What is due and in nobody's hands; what closed unheard is settled here without a word.
+with due as (
+    -- Judged here and not below, since this sees a row as it is once it is locked.
+    select
+        id,
+        closed_at is not null and told_open_at is null as is_late,
+        -- A claim that ran out belongs to somebody who died, perhaps after the message had gone.
+        claimed_until is null and taken_by = '{}' as is_unheard
+    from incidents
+    where told_closed_at is null
+        and (claimed_until is null or claimed_until <= :now)
+        and (closed_at is null and told_open_at is null or closed_at <= :quiet_since)
+    order by attempts, id
+    limit :at_most
+    for update skip locked
+),
+claimed as (
+    update incidents news
+    set
+        told_open_at = case when is_late then cast(:now as timestamptz) else told_open_at end,
+        -- The first try is made on the row as it was before the lock, and checked, before it is made on the row as it is.
+        told_closed_at = case
+            when is_late and is_unheard and closed_at is not null then cast(:now as timestamptz)
+        end,
+        claimed_until = case when is_late and is_unheard then null else cast(:claimed_until as timestamptz) end,
+        taken_by = case when is_late then '{}' else taken_by end
+    from due
+    where news.id = due.id
+    returning news.*
+)
+select id, kind, subject, title, workspace_name, opened_at, closed_at, attempts, taken_by
+from claimed
+where told_closed_at is null
+order by id;
+
+-- name: record_told
+-- What became of everything that was claimed; an incident may have closed or opened again while it was being told.
+with outcome as (
+    select id, is_opening, told, tries, taken_by
+    from jsonb_to_recordset(:outcomes) as given (
+        ids bigint[], is_opening boolean, told boolean, tries integer, taken_by text[]
+    )
+    cross join unnest(ids) as id
+),
+-- In the order of those who open and close.
+locked as (
+    select id
+    from incidents
+    where id in (select id from outcome) and claimed_until = :claimed_until
+    order by kind, subject
+    for update
+)
+update incidents news
+set
+    claimed_until = null,
+    attempts = case when outcome.told then 0 else news.attempts + outcome.tries end,
+    told_open_at = case
+        when not outcome.told then news.told_open_at
+        when outcome.is_opening then coalesce(news.told_open_at, cast(:now as timestamptz))
+        -- Open again: people heard that it is over, so its opening is news.
+        when news.closed_at is null then null
+        else coalesce(news.told_open_at, cast(:now as timestamptz))
+    end,
+    told_closed_at = case
+        when outcome.told and not outcome.is_opening and news.closed_at is not null then cast(:now as timestamptz)
+    end,
+    taken_by = case
+        when outcome.told or outcome.is_opening <> (news.told_open_at is null) then '{}'
+        else outcome.taken_by
+    end
+from locked
+join outcome on outcome.id = locked.id
+where news.id = locked.id;

@@ -1,0 +1,15 @@
+"""Erases a lead; what was counted of it stays counted, without saying of whom."""
+
+from crm_relay.consent.person import Person
+from crm_relay.outreach import store
+from crm_relay.platform.database import Runs
+
+
+def erase_leads(db: Runs, person: Person) -> int:
+    """How many leads went, in whatever workspace. Safe to call twice."""
+    return store.erase_leads(db, list(person.addresses))
+
+
+def count_leads(db: Runs, person: Person) -> int:
+    """How many leads are the person's."""
+    return store.count_leads(db, list(person.addresses))

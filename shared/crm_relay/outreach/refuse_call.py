@@ -1,0 +1,52 @@
+"""Calls without a valid token: nothing of them is kept but their number, and ten in a row raise one alert."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from crm_relay.incidents.models import Incident
+from crm_relay.incidents.record import open_incidents
+from crm_relay.outreach import store
+from crm_relay.platform.database import Runs
+from crm_relay.platform.errors import FatalError, TransientError
+from crm_relay.platform.logging import count_metric, logger
+
+ALERT_AT = 10
+UNKNOWN = "unknown"
+"""Whom a call is filed under that does not even say a number of ours."""
+
+_QUIET = timedelta(minutes=1)
+
+
+@dataclass
+class RefusedCalls:
+    """Counts them in the database, and stops for a minute once the alert stands: anybody can call at any rate."""
+
+    _quiet_until: dict[int | None, datetime] = field(default_factory=dict)
+
+    def note(self, db: Runs, claimed_id: int | None, now: datetime) -> None:
+        """One call more; `claimed_id` is the workspace that the body names. Whatever happens here, it is refused."""
+        count_metric("RejectedCalls", source="bison")
+        if now < self._quiet_until.get(claimed_id, now):
+            return
+        try:
+            in_a_row = note_rejection(db, claimed_id, now)
+        except (TransientError, FatalError) as error:
+            logger().warning("refused call not counted", kind=type(error).__name__)
+            return
+        if in_a_row >= ALERT_AT:
+            self._quiet_until = {claimed_id: now + _QUIET}
+
+
+def note_rejection(db: Runs, claimed_id: int | None, now: datetime) -> int:
+    """How many in a row there were. Two statements, a third one from the tenth on; a good delivery begins a new row."""
+    claimed = (store.known_workspace(db, claimed_id) if claimed_id is not None else None) or UNKNOWN
+    in_a_row = store.note_rejection(db, claimed, now)
+    # From the tenth on, so that one which could not be told is told by the next.
+    if in_a_row >= ALERT_AT:
+        open_incidents(db, [_mismatch(claimed)], now)
+    return in_a_row
+
+
+def _mismatch(claimed: str) -> Incident:
+    title = "Webhooks are rejected, ten in a row: probable secret mismatch between EmailBison and BISON_WEBHOOK_TOKENS"
+    return Incident("secret_mismatch", claimed, title, None if claimed == UNKNOWN else claimed)

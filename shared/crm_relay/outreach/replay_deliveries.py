@@ -1,0 +1,80 @@
+"""Applies deliveries of the inbox once more: after a type got its meaning, or a workspace its right number."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from crm_relay.inbox.models import Delivered, Outcome
+from crm_relay.inbox.receive import apply_once
+from crm_relay.incidents.record import close_incidents
+from crm_relay.outreach import store
+from crm_relay.outreach.apply_delivery import apply_delivery
+from crm_relay.outreach.models import Arrival, Selection
+from crm_relay.platform.clock import Clock, utc_now
+from crm_relay.platform.database import Database, Row, Runs
+from crm_relay.platform.errors import RejectedInput
+from crm_relay.providers.bison import webhook
+
+_PAGE = 200
+
+
+@dataclass
+class Replay:
+    """What became of the deliveries; what counted before counts no second time."""
+
+    processed: int = 0
+    duplicates: int = 0
+    ignored: int = 0
+    refused: int = 0
+    unreadable: int = 0
+
+
+def count_deliveries(db: Runs, selection: Selection) -> tuple[int, int]:
+    """How many a replay would take up, and how many of these still wait for their first effect."""
+    return store.count_deliveries(db, selection)
+
+
+def replay_deliveries(
+    db: Database,
+    selection: Selection,
+    instance: str,
+    progress: Callable[[int], None] = lambda _done: None,
+    *,
+    clock: Clock = utc_now,
+) -> Replay:
+    """Each delivery in a transaction of its own, oldest first; can be stopped and repeated at any time.
+
+    A type that was unknown and has its meaning now is no incident any more.
+    """
+    replay, known, after, done = Replay(), set[str](), 0, 0
+    while page := store.deliveries_to_replay(db, selection, after=after, at_most=_PAGE):
+        for row in page:
+            known |= _replay(db, row, instance, replay)
+        after, done = page[-1]["id"], done + len(page)
+        progress(done)
+    close_incidents(db, "unknown_event", sorted(known), clock())
+    return replay
+
+
+def _replay(db: Database, row: Row, instance: str, replay: Replay) -> set[str]:
+    """The delivery's type where its meaning is known."""
+    delivered = Delivered(
+        "bison", row["body"].encode(), row["received_at"], row["headers"], workspace_name=row["workspace_name"]
+    )
+    try:
+        delivery = webhook.parse(delivered.body, now=delivered.received_at)
+    except RejectedInput:
+        replay.unreadable += 1
+        return set()
+    arrival = Arrival(
+        delivered.workspace_name or "", delivered.dedupe_key, delivered.received_at, instance, origin="replay"
+    )
+
+    def apply(transaction: Runs) -> Outcome:
+        return apply_delivery(transaction, arrival, delivery)
+
+    outcome = apply_once(db, delivered, apply, again=apply)
+    replay.processed += outcome.processed
+    replay.duplicates += outcome.duplicates
+    replay.ignored += outcome.ignored
+    replay.refused += outcome.refused is not None
+    return set() if delivery.verdict == "unknown" else {delivery.event_type}

@@ -1,0 +1,1 @@
+"""EmailBison: webhooks of cold outreach in, sender accounts and webhook registrations by its API."""

@@ -1,0 +1,18 @@
+"""Whether a bounce says that an address will never work."""
+
+import re
+
+# RFC 3463, section 3: class, subject and detail. Neither a part of a longer number such as an IP address nor of a date.
+_CODE = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d]|\.\d)")
+# The mailbox or its domain does not exist, is written wrongly, or moved (X.1.0 to X.1.10 without those that are about
+# the sender: 0, 7, 8, 9), or it was switched off (X.2.1).
+_PERMANENT = {"5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.1.10", "5.2.1"}
+# Too full (X.2.2), or refused by a rule that may be about us (X.7.x).
+_ABOUT_SOMETHING_ELSE = re.compile(r"4\..*|5\.2\.2|5\.7\..*")
+_ENOUGH = 100_000
+
+
+def is_permanent_bounce(*texts: str | None) -> bool:
+    """By the enhanced status codes in the report. False where there is none, or where another says it may yet work."""
+    found = {".".join(match.groups()) for text in texts if text for match in _CODE.finditer(text[:_ENOUGH])}
+    return bool(found & _PERMANENT) and not any(_ABOUT_SOMETHING_ELSE.fullmatch(code) for code in found)

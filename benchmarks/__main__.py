@@ -10,14 +10,39 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from benchmarks import bundle, database, dirty_list, mautic_sync, mautic_webhook, million, sync_process
+from benchmarks import (
+    bundle,
+    cache_sync,
+    database,
+    dirty_list,
+    integrity,
+    mautic_sync,
+    mautic_webhook,
+    million,
+    operations,
+    outreach,
+    sync_process,
+)
 from benchmarks.figures import Figure, Subject
 from benchmarks.machine import describe_machine
 from benchmarks.report import RESULT, keep, show
 from benchmarks.servers import ROOT, Servers
 
 SUBJECTS = tuple(
-    each.SUBJECT for each in (database, mautic_webhook, mautic_sync, sync_process, million, dirty_list, bundle)
+    each.SUBJECT
+    for each in (
+        database,
+        mautic_webhook,
+        mautic_sync,
+        sync_process,
+        million,
+        dirty_list,
+        outreach,
+        cache_sync,
+        integrity,
+        operations,
+        bundle,
+    )
 )
 
 

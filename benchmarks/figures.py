@@ -14,6 +14,16 @@ GOALS = {
     "mautic_sync.requests_per_1000_changed": 10.0,
     "mautic_sync.statements_per_1000_changed": 40.0,
     "mautic_sync.idle_requests": 0.0,
+    "bison_webhook.round_trips": 3.0,
+    "bison_webhook.p99_ms": 25.0,
+    "bison_poll.statements_per_1000_accounts": 80.0,
+    "webhook_health_ms_1m_deliveries": 200.0,
+    "provider_drop_check_ms": 200.0,
+    "integrity.read_share_1m": 0.01,
+    "integrity.postgres_digest_seconds_1m": 30.0,
+    "operations.dashboard_data_ms": 300.0,
+    "cache_sync.writes_per_changed_row": 1.05,
+    "cache_sync.statements_per_1000_rows": 10.0,
     "bundle.layer_mb": 15.0,
 }
 

@@ -26,7 +26,11 @@ _EXPECTED = Query.parse(
     left join mautic_sync_status status on status.customer_id = source.customer_id
     """,
 )
-_DIRTY = Query.parse("dirty", "What the sync has not looked at yet.", "select count(*) as lines from mautic_dirty")
+_DIRTY = Query.parse(
+    "dirty",
+    "What the sync has not looked at yet.",
+    "select (select count(*) from mautic_dirty) + (select count(*) from mautic_dirty_bulk) as lines",
+)
 
 
 def disagreements(database: Database, mautic: MauticSimulator) -> list[str]:

@@ -110,11 +110,16 @@ class LocalAws:
         for logical_id, properties in self.template.resources("AWS::DynamoDB::Table").items():
             name = self._name(logical_id)
             known = {key: properties[key] for key in _TABLE_PROPERTIES if key in properties}
-            client.create_table(TableName=name, **self.template.evaluate(known))
+            # CloudFormation says by the view type alone that there is a stream.
+            if stream := properties.get("StreamSpecification"):
+                known["StreamSpecification"] = {"StreamEnabled": True, **stream}
+            made = client.create_table(TableName=name, **self.template.evaluate(known))["TableDescription"]
             if time_to_live := properties.get("TimeToLiveSpecification"):
                 client.update_time_to_live(TableName=name, TimeToLiveSpecification=time_to_live)
             self.references[(logical_id, None)] = name
             self.references[(logical_id, "Arn")] = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"
+            if stream:
+                self.references[(logical_id, "StreamArn")] = made["LatestStreamArn"]
 
     def _create_topics(self) -> None:
         client = self.client("sns")
@@ -134,5 +139,5 @@ _TABLE_PROPERTIES = (
     "KeySchema",
     "BillingMode",
     "GlobalSecondaryIndexes",
-    "StreamSpecification",
+    "LocalSecondaryIndexes",
 )

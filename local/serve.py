@@ -36,7 +36,14 @@ def serve(settings: Mapping[str, str]) -> int:
 
 def describe(stack: Stack) -> None:
     """Where everything is."""
-    where = f"simulated at {stack.mautic.url}" if stack.mautic else stack.environment["MAUTIC_URL"]
-    console.print(f"HTTP edge  {stack.edge.base_url}  (POST /webhooks/mautic, POST /api/sync/mautic)", highlight=False)
-    console.print(f"Mautic     {where}", highlight=False)
+    routes = "POST /webhooks/mautic, POST /webhooks/bison/{token}, POST /api/sync/mautic"
+    console.print(f"HTTP edge  {stack.edge.base_url}  ({routes})", highlight=False)
+    console.print(f"dashboard  {stack.edge.base_url}/dashboard  (admin_token in the details)", highlight=False)
+    console.print(f"Mautic     {_where(stack, 'mautic', 'MAUTIC_URL')}", highlight=False)
+    console.print(f"EmailBison {_where(stack, 'bison', 'BISON_INSTANCE_URL')}", highlight=False)
     console.print(f"details    {STACK_FILE}; stop with Ctrl-C", highlight=False)
+
+
+def _where(stack: Stack, name: str, setting: str) -> str:
+    simulator = stack.simulated.urls.get(name)
+    return f"simulated at {simulator}" if simulator else stack.environment.get(setting, "none")

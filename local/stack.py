@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from crm_relay.platform.database import Database
 from crm_relay.platform.migrations import migrate, read_migrations
-from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
 from local.aws import LocalAws
 from local.edge import Edge
 from local.postgres import EmbeddedPostgres
 from local.queues import QueuePoller
 from local.scheduler import Scheduler
-from local.simulators.mautic import MauticSimulator
+from local.simulated import OPERATORS, Simulated
+from local.streams import StreamPoller
 from local.template import Template
 
 ROOT = Path(__file__).parent.parent
@@ -35,7 +35,7 @@ class Stack:
     template: Template = field(default_factory=lambda: Template.read(ROOT / "template.yaml"))
     environment: dict[str, str] = field(default_factory=dict)
     database_url: str = ""
-    mautic: MauticSimulator | None = None
+    simulated: Simulated = field(default_factory=Simulated)
     _open: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> "Stack":
@@ -55,7 +55,7 @@ class Stack:
         self.environment |= {"LOG_LEVEL": "WARNING", "POWERTOOLS_METRICS_DISABLED": "true"}
         self.environment |= {"ADMIN_TOKEN": secrets.token_urlsafe(24), "MAUTIC_WEBHOOK_SECRET": self._webhook_secrets()}
         self._start_postgres()
-        self._start_mautic()
+        self.environment |= self.simulated.start(self.settings, self._open)
         aws = LocalAws.start(self.template)
         self._open.callback(aws.stop)
         self.environment = aws.environment | self.environment | {k: v for k, v in self.settings.items() if v}
@@ -68,13 +68,16 @@ class Stack:
         self.environment.setdefault("PUBLIC_URL", self.edge.base_url)
         self.scheduler = Scheduler(self.template, self.edge.invoke)
         self.queues = QueuePoller(self.template, aws, self.edge.invoke, visibility_seconds=5)
-        self._connect_hook()
+        self.streams = StreamPoller(self.template, aws, self.edge.invoke)
+        self.simulated.connect(self.environment, self.edge.base_url)
         self.aws_endpoint_url = aws.endpoint_url
 
     def start_background(self) -> None:
         """Let the queues and the schedules run by themselves."""
         self.queues.start()
         self._open.callback(self.queues.stop)
+        self.streams.start()
+        self._open.callback(self.streams.stop)
         self.scheduler.start()
         self._open.callback(self.scheduler.stop)
 
@@ -93,7 +96,7 @@ class Stack:
             "database_url": self.database_url,
             "aws_endpoint_url": self.aws_endpoint_url,
             "admin_token": self.environment["ADMIN_TOKEN"],
-            "simulators": {"mautic": self.mautic.url} if self.mautic else {},
+            "simulators": self.simulated.urls,
             "pid": os.getpid(),
             "environment": {name: value for name, value in self.environment.items() if name not in os_names()},
         }
@@ -119,32 +122,13 @@ class Stack:
         self.environment["DATABASE_URL"] = urlsplit(self.database_url)._replace(netloc=netloc).geturl()
         self.environment["MIGRATION_DATABASE_URL"] = self.database_url
 
-    def _start_mautic(self) -> None:
-        if self.settings.get("MAUTIC_URL"):
-            return
-        client_id, client_secret = "crm-relay", secrets.token_urlsafe(24)
-        self.mautic = MauticSimulator(port=0, client_id=client_id, client_secret=client_secret)
-        self.mautic.start()
-        self._open.callback(self.mautic.stop)
-        self.environment |= {
-            "MAUTIC_URL": self.mautic.url,
-            "MAUTIC_CLIENT_ID": client_id,
-            "MAUTIC_CLIENT_SECRET": client_secret,
-            "MAUTIC_BATCH_PAUSE_SECONDS": "0",
-        }
-
-    def _connect_hook(self) -> None:
-        if self.mautic is not None:
-            secret = self.environment["MAUTIC_WEBHOOK_SECRET"].partition(",")[0]
-            self.mautic.hook(f"{self.edge.base_url}/webhooks/mautic", secret, HOOK_EVENTS)
-
 
 def os_names() -> frozenset[str]:
     """Variables of the process that are nobody's setting: not written to the stack's file."""
     return _NAMES_AT_START
 
 
-_NAMES_AT_START = frozenset(os.environ) - {"DATABASE_URL", "MAUTIC_URL"}
+_NAMES_AT_START = frozenset(name for name in os.environ if not name.startswith(OPERATORS))
 
 
 def read_env_file(path: Path) -> dict[str, str]:

@@ -53,6 +53,22 @@ class QueueSource:
 
 
 @dataclass(frozen=True)
+class StreamSource:
+    """A table whose changes Lambda brings to the function; `patterns` are of its filter, any of which lets one through.
+
+    `attempts` counts the first one too; what is given up is told to the queue `dead_letters`.
+    """
+
+    table_logical_id: str
+    batch_size: int
+    attempts: int
+    bisects: bool
+    partial_failures: bool
+    patterns: list[dict[str, Any]]
+    dead_letters: str | None
+
+
+@dataclass(frozen=True)
 class FunctionDefinition:
     """`timeout` in seconds, `memory` in MB; `layers` are logical ids in mounting order."""
 
@@ -65,6 +81,7 @@ class FunctionDefinition:
     routes: list[Route] = field(default_factory=list)
     schedules: list[Schedule] = field(default_factory=list)
     queues: list[QueueSource] = field(default_factory=list)
+    streams: list[StreamSource] = field(default_factory=list)
     layers: list[str] = field(default_factory=list)
 
 
@@ -144,13 +161,16 @@ class Template:
             environment={name: v if isinstance(v, Unresolved) else str(v) for name, v in variables.items()},
             routes=[_route(event) for event in events.values() if event["Type"] == "HttpApi"],
             schedules=[_schedule(name, event) for name, event in events.items() if event["Type"] == "ScheduleV2"],
-            queues=self._queues(logical_id),
+            queues=[_queue(source) for source in self._sources(logical_id, "Arn")],
+            streams=[_stream(source) for source in self._sources(logical_id, "StreamArn")],
             layers=[layer["Ref"] for layer in [*self._globals.get("Layers", []), *own_layers]],
         )
 
-    def _queues(self, function: str) -> list[QueueSource]:
+    def _sources(self, function: str, kind: str) -> list[dict[str, Any]]:
+        """`kind` is the attribute by which a mapping names its source: the Arn of a queue, the StreamArn of a table."""
         sources = map(self.evaluate, self.resources("AWS::Lambda::EventSourceMapping").values())
-        return [_queue(source) for source in sources if source["FunctionName"] == Unresolved(function, None)]
+        own = [source for source in sources if source["FunctionName"] == Unresolved(function, None)]
+        return [source for source in own if source["EventSourceArn"].attribute == kind]
 
 
 def _variables_of(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,4 +199,17 @@ def _queue(source: Mapping[str, Any]) -> QueueSource:
         batch_size=int(source.get("BatchSize", 10)),
         partial_failures="ReportBatchItemFailures" in source.get("FunctionResponseTypes", []),
         maximum_concurrency=int(source.get("ScalingConfig", {}).get("MaximumConcurrency", 2)),
+    )
+
+
+def _stream(source: Mapping[str, Any]) -> StreamSource:
+    destination = source.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+    return StreamSource(
+        table_logical_id=source["EventSourceArn"].logical_id,
+        batch_size=int(source.get("BatchSize", 100)),
+        attempts=1 + int(source["MaximumRetryAttempts"]),
+        bisects=bool(source.get("BisectBatchOnFunctionError")),
+        partial_failures="ReportBatchItemFailures" in source.get("FunctionResponseTypes", []),
+        patterns=[json.loads(one["Pattern"]) for one in source.get("FilterCriteria", {}).get("Filters", [])],
+        dead_letters=destination.logical_id if destination else None,
     )

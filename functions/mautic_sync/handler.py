@@ -10,4 +10,4 @@ from mautic_sync.wiring import world
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """Send to Mautic what changed; answers with the counts of the run."""
-    return perform(event, lambda order: world().carry_out(order, context), lambda: world().settings.admin_token)
+    return perform(event, lambda order: world().carry_out(order, context), lambda given: world().identify(given))

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from hmac import compare_digest
 from typing import Any
 from uuid import UUID
 
+from crm_relay.platform.callers import Caller, Role
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.http_edge import Accepts, Request, respond
 
@@ -40,12 +40,14 @@ def read_order(given: Mapping[str, Any]) -> Order:
 
 
 Sync = Callable[[Order], Mapping[str, Any]]
+Identify = Callable[[str], Caller | None]
+"""Whose token stands in this text of the header Authorization."""
 
 
-def perform(event: Mapping[str, Any], sync: Sync, admin_token: Callable[[], str | None]) -> Mapping[str, Any]:
+def perform(event: Mapping[str, Any], sync: Sync, identify: Identify) -> Mapping[str, Any]:
     """Run what the event orders and answer in its form: HTTP response, or the plain report."""
     if "requestContext" in event:
-        return respond(event, Accepts(), lambda request: _by_hand(request, sync, admin_token()))
+        return respond(event, Accepts(), lambda request: _by_hand(request, sync, identify))
     records = event.get("Records")
     if records:
         # Each message asks for one more run; one run does for all that have come together.
@@ -53,10 +55,12 @@ def perform(event: Mapping[str, Any], sync: Sync, admin_token: Callable[[], str 
     return sync(read_order(event))
 
 
-def _by_hand(request: Request, sync: Sync, admin_token: str | None) -> tuple[int, Mapping[str, Any]]:
-    given = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not admin_token or not compare_digest(given.encode(), admin_token.encode()):
-        raise RejectedInput("a valid admin token is needed", status=401)
+def _by_hand(request: Request, sync: Sync, identify: Identify) -> tuple[int, Mapping[str, Any]]:
+    caller = identify(request.headers.get("authorization", ""))
+    if caller is None:
+        raise RejectedInput("a valid token is needed", status=401)
+    if caller.role < Role.OPERATE:
+        raise RejectedInput("this token may not do that", status=403, details=["role needed: operate"])
     order = read_order(_json_object(request.body))
     return 200, sync(replace(order, at_most_seconds=_HTTP_SECONDS))
 

@@ -6,8 +6,10 @@ from functools import cached_property
 from crm_relay.contacts.models import Options, Report
 from crm_relay.contacts.run import Run
 from crm_relay.contacts.sync_contacts import sync_contacts
-from crm_relay.contacts.watch_hook import watch_hook
 from crm_relay.engagement.match_waiting import match_waiting
+from crm_relay.operations.tokens import identify
+from crm_relay.operations.watch_webhook import watch_webhook
+from crm_relay.platform.callers import Caller
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.execution_environment import PerEnvironment
@@ -41,14 +43,20 @@ class World:
         http = HttpClient(self.settings.mautic_url, timeout=(5.0, self.settings.mautic_request_timeout_seconds))
         return Mautic(http, self.settings.mautic_client_id, self.settings.mautic_client_secret)
 
+    def identify(self, authorization: str) -> Caller | None:
+        """Whose token it is that orders a run by hand."""
+        return identify(self.database, self.settings.admin_token, authorization, utc_now())
+
     def carry_out(self, order: Order, context: LambdaContext) -> dict[str, object]:
         """What is ordered: a run of the sync, or a look after the webhook."""
-        return self.watch() if order.watch else self.sync(order, context)
+        return self.watch(context) if order.watch else self.sync(order, context)
 
-    def watch(self) -> dict[str, object]:
-        """See that Mautic still delivers; trouble is told to the operator."""
-        watched = watch_hook(self.database, self.mautic, utc_now())
-        logger().info("mautic webhook watched", hooks=watched.hooks, switched_off=watched.switched_off)
+    def watch(self, context: LambdaContext) -> dict[str, object]:
+        """See that Mautic still delivers, and read what it did not deliver; trouble is told to the operator."""
+        deadline = Deadline.of_invocation(context, reserve=_RESERVE_SECONDS)
+        watched = watch_webhook(self.database, self.mautic, utc_now(), deadline)
+        told = {key: value for key, value in watched.answer().items() if key != "contacts"}
+        logger().info("mautic webhook watched", extra=told)
         if watched.trouble:
             count_metric("MauticWebhookOff")
             self._alert("CRM Relay: Mautic's webhook", watched.trouble)

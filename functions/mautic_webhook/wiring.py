@@ -50,5 +50,5 @@ def receive_delivery(request: Request) -> tuple[int, Mapping[str, Any]]:
     return world().inbox.receive(
         Delivered("mautic", request.body, now, request.headers),
         lambda transaction: apply_delivery(transaction, delivery),
-        again=applied_before(delivery),
+        again=lambda _transaction: applied_before(delivery),
     )

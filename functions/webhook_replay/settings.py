@@ -12,4 +12,5 @@ class Settings(SettingsModel):
     database_ca_file: str | None = None
     deferred_queue_url: str
     oversize_bucket: str
+    bison_instance_url: str = ""
     inbox_retention_days: int = Field(default=30, ge=1)

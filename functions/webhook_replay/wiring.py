@@ -12,12 +12,15 @@ from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.models import Delivered, Outcome
 from crm_relay.inbox.replay import Applier, give_up, replay
 from crm_relay.inbox.retention import forget_old_deliveries
+from crm_relay.outreach.apply_delivery import apply_delivery as apply_bison
+from crm_relay.outreach.models import Arrival, instance_host
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
 from crm_relay.platform.database import Database, Runs
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.logging import logger
 from crm_relay.platform.settings import read_settings
+from crm_relay.providers.bison.webhook import parse as parse_bison
 from crm_relay.providers.mautic import webhook
 from webhook_replay.settings import Settings
 
@@ -29,7 +32,18 @@ def _apply_mautic(transaction: Runs, delivered: Delivered) -> Outcome:
     return apply_delivery(transaction, webhook.parse(delivered.body, now=delivered.received_at))
 
 
-APPLIERS: Mapping[str, Applier] = {"mautic": _apply_mautic}
+def _apply_bison(transaction: Runs, delivered: Delivered) -> Outcome:
+    arrival = Arrival(
+        workspace_name=delivered.workspace_name or "",
+        dedupe_key=delivered.dedupe_key,
+        received_at=delivered.received_at,
+        instance=world().instance,
+        origin="deferred",
+    )
+    return apply_bison(transaction, arrival, parse_bison(delivered.body, now=delivered.received_at))
+
+
+APPLIERS: Mapping[str, Applier] = {"mautic": _apply_mautic, "bison": _apply_bison}
 """Source of a delivery -> who applies it."""
 
 
@@ -40,13 +54,14 @@ class World:
     database: Database
     deferred: Deferred
     retention_days: int
+    instance: str
 
 
 def _build() -> World:
     settings = read_settings(Settings)
     database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=_DATABASE_SECONDS)
     deferred = Deferred(settings.deferred_queue_url, settings.oversize_bucket)
-    return World(database, deferred, settings.inbox_retention_days)
+    return World(database, deferred, settings.inbox_retention_days, instance_host(settings.bison_instance_url))
 
 
 world = PerEnvironment(_build)

@@ -1,7 +1,9 @@
 """What all commands share: where settings come from, how results are shown, what exit codes mean."""
 
 import json
+import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -14,6 +16,7 @@ from rich.table import Table
 
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+from crm_relay.platform.logging import logger
 from crm_relay.platform.settings import SettingsModel, read_settings
 from local.stack import read_env_file, running_stack
 
@@ -43,6 +46,15 @@ def use_settings(env_file: Path | None) -> None:
         environment = stack.get("environment")
         for name, value in (environment if isinstance(environment, dict) else {}).items():
             os.environ.setdefault(name, str(value))
+    _keep_standard_output_for_results()
+
+
+def _keep_standard_output_for_results() -> None:
+    """In Lambda log and metrics go there; here the log is told beside it, and nobody counts."""
+    os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
+    handler = logger().registered_handler
+    if isinstance(handler, logging.StreamHandler):
+        handler.setStream(sys.stderr)
 
 
 @contextmanager

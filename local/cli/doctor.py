@@ -1,32 +1,24 @@
 """Looks at an installation from the operator's chair: what is set, what answers, what waits."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
-from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+from crm_relay.platform.errors import FatalError
 from crm_relay.platform.http_client import HttpClient
 from crm_relay.platform.migrations import migrate, read_migrations
 from crm_relay.platform.queue import aws_client
 from crm_relay.platform.settings import SettingsModel, read_settings
 from crm_relay.platform.sql import parse_queries
 from crm_relay.providers.mautic.client import Mautic
+from local.cli.checks import Check, safely
+from local.cli.doctor_bison import examine_bison
 from local.stack import ROOT
 from mautic_sync.settings import Settings as SyncSettings
 from mautic_webhook.settings import Settings as WebhookSettings
 
 _SQL = parse_queries((ROOT / "local" / "cli" / "doctor.sql").read_text(encoding="utf-8"))
 _MOST_SKEW_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing looked at; `verdict` is good, worth a look, or wrong."""
-
-    what: str
-    verdict: str
-    found: str
 
 
 def examine() -> list[Check]:
@@ -47,15 +39,8 @@ def examine() -> list[Check]:
         ("mautic", lambda: _mautic(sync)),
         ("webhook secret", lambda: _secret(webhook)),
     ):
-        checks += _safely(what, look)
-    return checks
-
-
-def _safely(what: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
-    try:
-        return list(look())
-    except (RejectedInput, TransientError, FatalError) as error:
-        return [Check(what, "wrong", str(error))]
+        checks += safely(what, look)
+    return checks + safely("emailbison", lambda: iter(examine_bison(database)))
 
 
 def _database(database: Database) -> Iterator[Check]:

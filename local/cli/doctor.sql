@@ -19,5 +19,8 @@ select
     (select count(*) from webhook_inbox where applied_at is null) as unapplied,
     (select count(*) from failed_tasks where replayed_at is null) as failed,
     (select count(*) from mautic_sync_status where sync_error is not null) as errors,
-    (select count(distinct customer_id) from mautic_dirty) as dirty,
+    (
+        select count(distinct customer_id)
+        from (select customer_id from mautic_dirty union all select unnest(customer_ids) from mautic_dirty_bulk) note
+    ) as dirty,
     (select max(run_finished_at) from mautic_sync_logs) as last_run;

@@ -9,6 +9,7 @@ import typer
 
 from crm_relay.contacts.models import Options, Report
 from crm_relay.contacts.run import Run
+from crm_relay.edge_cache.dynamo_table import DynamoTable
 from crm_relay.inbox.defer import Deferred
 from crm_relay.operations.erase import World, erase, preview
 from crm_relay.platform.clock import Deadline, utc_now
@@ -36,6 +37,7 @@ class EraseSettings(SettingsModel):
     coordination_table: str
     deferred_queue_url: str
     oversize_bucket: str
+    edge_cache_table: str
 
 
 def erase_person(who: str, env_file: Path | None, *, dry_run: bool, yes: bool, as_json: bool) -> int:
@@ -66,6 +68,7 @@ def _open_world(env_file: Path | None) -> Iterator[World]:
     lease = Lease(settings.coordination_table, f"mautic:{settings.mautic_url}", settings.mautic_lease_seconds)
     run = Run(database, mautic, lease, Options(), utc_now, Deadline.after(_PATIENCE_SECONDS), Report(utc_now()))
     try:
-        yield World(run, Deferred(settings.deferred_queue_url, settings.oversize_bucket))
+        deferred = Deferred(settings.deferred_queue_url, settings.oversize_bucket)
+        yield World(run, deferred, DynamoTable(settings.edge_cache_table))
     finally:
         database.close()

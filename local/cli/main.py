@@ -4,18 +4,14 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from crm_relay.consent.address import normalise
 from crm_relay.consent.grant import grant_consent
 from crm_relay.consent.import_export import BadLine, export_ledger, import_ledger
-from crm_relay.consent.why import history
 from crm_relay.contacts.audit import audit_everybody, repair
-from crm_relay.contacts.explain import explain
 from crm_relay.contacts.preview import as_answer, preview
 from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.replay import list_deferred, replay_failed
@@ -25,11 +21,16 @@ from crm_relay.platform.errors import FatalError
 from crm_relay.platform.migrations import migrate as apply_migrations
 from crm_relay.platform.migrations import read_migrations
 from crm_relay.platform.settings import SettingsModel, read_settings
+from local.cli.bison import app as bison
+from local.cli.cache import app as cache
 from local.cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, show, told, use_settings
 from local.cli.doctor import examine
 from local.cli.erase import erase_person
+from local.cli.integrity import app as integrity
 from local.cli.mautic_setup import Order as SetupOrder
 from local.cli.mautic_setup import set_up_mautic
+from local.cli.token import app as token
+from local.cli.why import explain_to_operator
 from local.demo import run_demo
 from local.execution import load_handler
 from local.lambda_context import LambdaContext
@@ -46,7 +47,15 @@ app = typer.Typer(
 mautic = typer.Typer(no_args_is_help=True, help="Customers and segments to Mautic.")
 deferred = typer.Typer(no_args_is_help=True, help="Webhooks that could not be applied at once.")
 consent = typer.Typer(no_args_is_help=True, help="The ledger of opt-outs and consents.")
-for name, group in (("mautic", mautic), ("deferred", deferred), ("consent", consent)):
+for name, group in (
+    ("mautic", mautic),
+    ("bison", bison),
+    ("cache", cache),
+    ("integrity", integrity),
+    ("deferred", deferred),
+    ("consent", consent),
+    ("token", token),
+):
     app.add_typer(group, name=name)
 
 Full = Annotated[bool, typer.Option("--full", help="Compare every customer first, as the nightly run does.")]
@@ -238,24 +247,11 @@ def consent_export(file: Path, env_file: EnvFile = None) -> int:
 @app.command()
 @told
 def why(who: str, env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Why somebody is in Mautic as they are, or is not: by address, customer id or Mautic's contact id."""
-    with open_database(env_file) as database:
-        address = normalise(who)
-        found = [asdict(each) for each in explain(database, who, address, utc_now())]
-        addresses = {who} | {each["address"] for each in found if each["address"]}
-        ledger = [asdict(entry) for address in sorted(addresses) for entry in history(database, address)]
-    show({"customers": found, "ledger": ledger} if as_json else _told_apart(found, ledger), as_json, who)
-    return GOOD if found or ledger else FOUND
+    """All that is known of somebody, and why they are in Mautic as they are; exit 1 where nothing is.
 
-
-def _told_apart(found: list[dict[str, Any]], ledger: list[dict[str, Any]]) -> dict[str, Any]:
-    customers = {f"customer {each.pop('customer_id')}": each for each in found}
-    lines = [f"{_day(each['occurred_at'])} {each['channel']} {each['kind']} from {each['source']}" for each in ledger]
-    return {**customers, "ledger": "\n".join(lines) or "no entry"}
-
-
-def _day(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M")
+    WHO is an address, a customer id or Mautic's contact id.
+    """
+    return explain_to_operator(who, env_file, as_json=as_json)
 
 
 @app.command()

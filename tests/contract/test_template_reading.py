@@ -66,13 +66,34 @@ def test_a_function_has_the_same_schedules(name: str) -> None:
     assert ours == theirs
 
 
+def mappings(name: str, kind: str) -> list[dict[str, Any]]:
+    """Of a function: those of queues (`kind` is Arn) or those of tables (StreamArn)."""
+    found = transformed("AWS::Lambda::EventSourceMapping").values()
+    own = [one for one in found if one["FunctionName"].logical_id == function(name).logical_id]
+    return [one for one in own if one["EventSourceArn"].attribute == kind]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_function_has_the_same_queues(name: str) -> None:
     ours = {(one.queue_logical_id, one.batch_size, one.maximum_concurrency) for one in function(name).queues}
     theirs = {
         (one["EventSourceArn"].logical_id, one["BatchSize"], one["ScalingConfig"]["MaximumConcurrency"])
-        for one in transformed("AWS::Lambda::EventSourceMapping").values()
-        if one["FunctionName"].logical_id == function(name).logical_id
+        for one in mappings(name, "Arn")
+    }
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_function_has_the_same_streams(name: str) -> None:
+    ours = {(one.table_logical_id, one.batch_size, one.attempts, one.bisects) for one in function(name).streams}
+    theirs = {
+        (
+            one["EventSourceArn"].logical_id,
+            one["BatchSize"],
+            one["MaximumRetryAttempts"] + 1,
+            one["BisectBatchOnFunctionError"],
+        )
+        for one in mappings(name, "StreamArn")
     }
     assert ours == theirs
 

@@ -17,6 +17,8 @@ from crm_relay.platform.database import Database
 from local.aws import LocalAws
 from local.build import build, layer_megabytes
 from local.runtime_api import BuiltFunction, install_runtime
+from local.simulated import SAMPLE_TOKEN
+from local.simulators.bison import BisonSimulator
 from local.simulators.mautic.simulator import MauticSimulator
 from local.template import Template
 
@@ -32,7 +34,19 @@ STATUS = {
     "mautic_webhook/options": {200, 204},
     "mautic_webhook/wrong_method": {405},
     "mautic_webhook/unsigned": {401},
+    "bison_webhook/wrong_method": {405},
+    "bison_webhook/wrong_token": {401},
+    "bison_webhook/options": {200, 204},
 }
+STATUS |= {
+    "admin_api/without_token": {401},
+    "admin_api/unknown_address": {404},
+    "admin_api/wrong_method": {405},
+    "admin_api/resync": {202},
+    "admin_api/options": {204},
+}
+STATUS |= {case: {200} for case in CASES if case.startswith("admin_api/") and case not in STATUS}
+STATUS |= {case: {200} for case in CASES if case.startswith("bison_webhook/") and case not in STATUS}
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the runtime client exists for Linux only"),
@@ -68,6 +82,24 @@ def mautic() -> Iterator[MauticSimulator]:
         yield simulator
 
 
+@pytest.fixture
+def bison() -> Iterator[BisonSimulator]:
+    with BisonSimulator() as simulator:
+        simulator.add_accounts(simulator.workspace("Northwind"), 20)
+        yield simulator
+
+
+def with_bison(environment: dict[str, str], bison: BisonSimulator) -> dict[str, str]:
+    """Its settings, which in a deployment are the template's parameter and the secret's."""
+    tokens = {each.name: each.token for each in bison.bison.workspaces.values()}
+    doors = dict.fromkeys(tokens, SAMPLE_TOKEN)
+    return environment | {
+        "BISON_INSTANCE_URL": bison.url,
+        "BISON_API_TOKENS": json.dumps(tokens),
+        "BISON_WEBHOOK_TOKENS": json.dumps(doors),
+    }
+
+
 def as_deployed(aws: LocalAws, database_url: str, mautic_url: str) -> dict[str, str]:
     """What is secret comes from the JSON secret, the rest from the template."""
     secret = {
@@ -85,8 +117,8 @@ def as_deployed(aws: LocalAws, database_url: str, mautic_url: str) -> dict[str, 
 
 
 @pytest.fixture
-def environment(aws: LocalAws, mautic: MauticSimulator, database_url: str) -> dict[str, str]:
-    return as_deployed(aws, database_url, mautic.url)
+def environment(aws: LocalAws, mautic: MauticSimulator, bison: BisonSimulator, database_url: str) -> dict[str, str]:
+    return with_bison(as_deployed(aws, database_url, mautic.url), bison)
 
 
 def event_of(case: str, aws: LocalAws) -> Any:

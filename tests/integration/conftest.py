@@ -8,6 +8,8 @@ import pytest
 from crm_relay.platform.database import Database
 from local.simulators.mautic import MauticSimulator
 from tests.conftest import fresh_database
+from tests.support.edge_twin import EdgeTwin
+from tests.support.edge_world import EdgeWorld
 from tests.support.mautic_world import CLIENT, MauticWorld
 
 
@@ -18,6 +20,24 @@ def world(database: Database) -> Iterator[MauticWorld]:
         yield MauticWorld(database, simulator)
 
 
+@pytest.fixture
+def edge(database: Database, database_url: str) -> EdgeWorld:
+    """A CRM with a row in each table, and a cache that has them."""
+    world = EdgeWorld(database, url=database_url)
+    world.begin()
+    return world
+
+
+@contextmanager
+def database_of_an_edge(postgres_url: str, table: EdgeTwin | None = None) -> Iterator[EdgeWorld]:
+    """The same for one history of many in one test."""
+    with fresh_database(postgres_url) as url:
+        world = EdgeWorld(Database(url), table or EdgeTwin(), url=url)
+        world.begin()
+        yield world
+        world.db.close()
+
+
 @contextmanager
 def database_of_its_own(postgres_url: str) -> Iterator[MauticWorld]:
     """A world for one history of many in one test."""
@@ -26,5 +46,5 @@ def database_of_its_own(postgres_url: str) -> Iterator[MauticWorld]:
         MauticSimulator(client_id=CLIENT[0], client_secret=CLIENT[1]) as simulator,
     ):
         database = Database(url)
-        yield MauticWorld(database, simulator)
+        yield MauticWorld(database, simulator, url=url)
         database.close()

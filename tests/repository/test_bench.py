@@ -3,6 +3,8 @@
 import pytest
 
 from benchmarks.__main__ import SUBJECTS, main
+from benchmarks.cache_sync import CHANGED as REPLICATED
+from benchmarks.cache_sync import measure_cost
 from benchmarks.figures import GOALS, Figure
 from benchmarks.mautic_sync import CHANGED, measure_costs
 from benchmarks.mautic_webhook import count_round_trips
@@ -25,6 +27,12 @@ def test_a_thousand_changes_and_none_keep_within_their_requests_and_statements(l
     assert costs.changed.requests <= GOALS["mautic_sync.requests_per_1000_changed"]
     assert costs.changed.statements <= GOALS["mautic_sync.statements_per_1000_changed"]
     assert costs.idle.requests == GOALS["mautic_sync.idle_requests"]
+
+
+def test_replication_to_the_edge_keeps_within_its_calls_and_statements(login: Login) -> None:
+    cost = measure_cost(login, rows=REPLICATED)
+    assert cost.calls / REPLICATED <= GOALS["cache_sync.writes_per_changed_row"]
+    assert cost.statements * 1000 / REPLICATED <= GOALS["cache_sync.statements_per_1000_rows"]
 
 
 def test_every_goal_is_measured_and_no_figure_has_two_meanings() -> None:

@@ -28,7 +28,8 @@ def own_properties(name: str) -> dict[str, Any]:
 def test_a_function_has_its_three_alarms_and_they_tell_somebody(name: str) -> None:
     dimension = {"Name": "FunctionName", "Value": Unresolved(TEMPLATE.functions[name].logical_id, None)}
     own = [one for one in alarms() if one.get("Dimensions") == [dimension]]
-    assert {one["MetricName"] for one in own} == {"Errors", "Throttles", "Duration"}
+    of_streams = {"IteratorAge"} if TEMPLATE.functions[name].streams else set()
+    assert {one["MetricName"] for one in own} == {"Errors", "Throttles", "Duration"} | of_streams
     assert all(one["AlarmActions"] == [Unresolved("AlertTopic", None)] for one in own)
 
 

@@ -19,6 +19,8 @@ _SAMPLES = {
     "time without time zone": "'09:00'",
     "timestamp with time zone": "'2026-01-01T00:00Z'",
 }
+# Where a check asks for more than a type.
+_OWN_SAMPLES = {("api_tokens", "sha256"): "repeat('0', 64)", ("api_tokens", "name"): "'sample'"}
 _COLUMNS = """
     select c.table_name, c.column_name, c.data_type,
         (
@@ -27,7 +29,13 @@ _COLUMNS = """
             where conrelid = c.table_name::regclass and contype = 'c'
                 and pg_get_constraintdef(oid) ~ format('^CHECK \\(+\\(?%s\\)?(::text)? = ANY', c.column_name)
             limit 1
-        ) as word
+        ) as word,
+        exists (
+            select
+            from pg_constraint
+            where conrelid = c.table_name::regclass and contype = 'c'
+                and pg_get_constraintdef(oid) = format('CHECK (%s)', c.column_name)
+        ) as is_always_true
     from information_schema.columns c
     join information_schema.tables t using (table_schema, table_name)
     where c.table_schema = 'public' and t.table_type = 'BASE TABLE'
@@ -55,4 +63,8 @@ def _insert(table: str, columns: list[Row]) -> str:
 
 
 def _sample(column: Row) -> str:
+    if column["is_always_true"]:
+        return "true"
+    if (own := _OWN_SAMPLES.get((column["table_name"], column["column_name"]))) is not None:
+        return own
     return f"'{column['word']}'" if column["word"] else _SAMPLES.get(column["data_type"], "1")

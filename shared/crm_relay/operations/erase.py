@@ -10,6 +10,8 @@ from crm_relay.consent.erase import block_return
 from crm_relay.consent.person import Person
 from crm_relay.contacts.erase import count_customers, erase_contacts, erase_customers, find_person
 from crm_relay.contacts.run import Run
+from crm_relay.edge_cache.erase import bring_in, count_conflicts, erase_conflicts, send_out
+from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.engagement.erase import count_events, erase_events
 from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.erase import (
@@ -19,12 +21,16 @@ from crm_relay.inbox.erase import (
     erase_messages,
     erase_objects,
 )
+from crm_relay.integrity.erase import count_fixes, erase_fixes
 from crm_relay.operations import store
+from crm_relay.outreach.erase import count_leads, erase_leads
 from crm_relay.platform.database import Runs
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 
 BEYOND_REACH = (
     "Mautic: its sending statistics and audit log have no way to be erased from outside",
+    "EmailBison: a lead, what was sent to it and what it wrote; to be deleted in its workspace",
+    "backups of the edge cache: until they expire (35 days at most)",
     "backups and write-ahead logs of the database, and access logs of Mautic's web server: until they expire",
 )
 """Where the person may still stand and no program gets to; the operator's to know and to answer for."""
@@ -32,10 +38,14 @@ BEYOND_REACH = (
 
 @dataclass(frozen=True)
 class World:
-    """Every place that erasure goes to; `run` brings the database, Mautic and the lease that keeps the sync away."""
+    """Every place that erasure goes to; `run` brings the database, Mautic and the lease that keeps the sync away.
+
+    `edge` None: there is no cache at the edge.
+    """
 
     run: Run
     deferred: Deferred
+    edge: EdgeTable | None = None
 
 
 @dataclass
@@ -89,6 +99,9 @@ def preview(world: World, who: str) -> Preview:
     rows = count_customers(db, person) | store.count_crm(db, person)
     rows |= {
         "customer_email_engagement": count_events(db, person),
+        "client_leads": count_leads(db, person),
+        "edge_conflicts": count_conflicts(db, person),
+        "integrity_fixes": count_fixes(db, person),
         "webhook_inbox": erase_deliveries(db, person, dry_run=True).redacted,
         "failed_tasks": erase_failed_tasks(db, person, dry_run=True).redacted,
     }
@@ -139,11 +152,16 @@ def _from_mautic(world: World, person: Person, receipt: Receipt) -> Person:
 def _from_everywhere_else(world: World, person: Person, receipt: Receipt) -> None:
     db, deferred = world.run.db, world.deferred
     # What waits goes before what it turns into once it is applied.
+    if (edge := world.edge) is not None:
+        _reach(receipt, "edge, brought in", lambda: bring_in(db, edge, world.run.now, world.run.deadline))
     _reach(receipt, "queues", lambda: _told(erase_messages(deferred, person)))
     _reach(receipt, "bucket", lambda: _told(erase_objects(deferred, person)))
     _reach(receipt, "failed_tasks", lambda: _told(erase_failed_tasks(db, person)))
     _reach(receipt, "webhook_inbox", lambda: _told(erase_deliveries(db, person)))
     _reach(receipt, "customer_email_engagement", lambda: erase_events(db, person))
+    _reach(receipt, "client_leads", lambda: erase_leads(db, person))
+    _reach(receipt, "edge_conflicts", lambda: erase_conflicts(db, person))
+    _reach(receipt, "integrity_fixes", lambda: erase_fixes(db, person))
 
 
 def _finish(world: World, person: Person, receipt: Receipt) -> None:
@@ -160,6 +178,8 @@ def _finish(world: World, person: Person, receipt: Receipt) -> None:
         receipt.unreached["customers"] = str(error)
         _keep(db, receipt)
         return
+    if (edge := world.edge) is not None:
+        _reach(receipt, "edge, sent out", lambda: send_out(db, edge, world.run.now, world.run.deadline))
     _reach(receipt, "last look", lambda: _look_again(db, person, receipt))
     store.complete_receipt(db, receipt_id, receipt.as_json())
 

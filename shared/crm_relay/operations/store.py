@@ -47,6 +47,13 @@ def keep_receipt(db: Runs, subject: list[str], receipt: dict[str, object], at: d
     return int(db.run(_SQL["keep_receipt"], subject=subject, receipt=Json(receipt), at=at)[0]["id"])
 
 
+def erasures_of(db: Runs, *, channel: str, marks: list[str]) -> tuple[bool, list[Row]]:
+    """Whether one of `marks` is kept away, and id, at and receipt of each erasure of one of them, oldest first."""
+    rows = db.run(_SQL["erasures_of"], channel=channel, marks=marks)
+    receipts = [{name: row[name] for name in ("id", "at", "receipt")} for row in rows if row["id"] is not None]
+    return rows[0]["is_erased"], receipts
+
+
 def complete_receipt(db: Runs, receipt_id: int, receipt: dict[str, object]) -> None:
     """In place of what it said before."""
     db.run(_SQL["complete_receipt"], id=receipt_id, receipt=Json(receipt))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -22,36 +23,46 @@ _TRANSIENT_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True)
 class Answer:
-    """A status below 400 or one that the caller asked to see, and the decoded JSON body (None where there is none)."""
+    """A status below 300 or one that the caller asked to see, and the decoded JSON body (None where there is none)."""
 
     status: int
     body: Any
+
+
+class NotJson(ServerFailed):
+    """A good status with another body: somebody else answered, such as a proxy or a page for browsers."""
 
 
 @dataclass
 class HttpClient:
     """Requests against one base URL. `timeout` is (connect, read) in seconds.
 
-    Only what cannot have been carried out is repeated here: a connection that could not be made, and a GET that met a
-    gateway's 502-504. Everything else is the caller's to decide.
+    Only what cannot have been carried out is repeated here, `repeats` times: a connection that could not be made, and a
+    GET that met a gateway's 502-504. Everything else is the caller's to decide. With 0 nothing of the address gets into
+    the log, where urllib3 would write of each repeat.
     """
 
     base_url: str
     timeout: tuple[float, float] = (5.0, 120.0)
+    repeats: int = 2
     session: requests.Session = field(default_factory=requests.Session)
     requests_sent: int = 0
 
     def __post_init__(self) -> None:
         retry = Retry(
-            total=2,
-            connect=2,
+            total=self.repeats,
+            connect=self.repeats,
             read=0,
-            status=2,
+            status=self.repeats,
             backoff_factor=0.5,
             status_forcelist=(502, 503, 504),
             allowed_methods=frozenset({"GET"}),
             raise_on_status=False,
+            # Else it would sleep here for as long as a 429 asks for.
+            respect_retry_after_header=False,
         )
+        # A session may serve several tokens of one server, and a cookie of one would speak for the others.
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
             self.session.mount(scheme, HTTPAdapter(max_retries=retry))
 
@@ -65,11 +76,13 @@ class HttpClient:
         json: object = None,
         form: Mapping[str, str] | None = None,
         accept: frozenset[int] = frozenset(),
+        as_text: bool = False,
     ) -> Answer:
-        """One exchange; statuses in `accept` are returned instead of raised.
+        """One exchange; statuses in `accept` are returned instead of raised. `as_text` leaves the body undecoded.
 
         Raises RateLimited for 429, ServerFailed for 5xx, NoAnswer for a time-out or a broken connection, TransientError
-        where no connection could be made, FatalError for 401 and 403, RejectedInput for every other 4xx.
+        where no connection could be made, FatalError for 3xx, 401 and 403, RejectedInput for every other 4xx, NotJson
+        for a good status with something else.
         """
         self.requests_sent += 1
         try:
@@ -88,7 +101,8 @@ class HttpClient:
         except requests.exceptions.RequestException as error:
             raise NoAnswer(f"{method} {path}: {type(error).__name__}") from None
         if response.status_code < 300 or response.status_code in accept:
-            return Answer(response.status_code, _decoded(response, f"{method} {path}"))
+            body = response.text if as_text else _decoded(response, f"{method} {path}")
+            return Answer(response.status_code, body)
         raise _error(response, f"{method} {path}")
 
 
@@ -100,14 +114,13 @@ def _decoded(response: requests.Response, what: str) -> Any:
     except ValueError:
         if response.status_code in {401, 403}:
             raise FatalError(f"{what}: status {response.status_code}") from None
-        # A proxy's HTML page with a good status: somebody else answered, so nothing is known.
-        raise ServerFailed(f"{what}: status {response.status_code} without JSON") from None
+        raise NotJson(f"{what}: status {response.status_code} without JSON") from None
 
 
 def _error(response: requests.Response, what: str) -> Exception:
     status, message = response.status_code, f"{what}: status {response.status_code}"
     if status == 429:
-        return RateLimited(message, _seconds(response.headers.get("Retry-After")))
+        return RateLimited(message, _retry_after(response))
     if status in _TRANSIENT_STATUSES or status >= 500:
         return ServerFailed(message)
     if status in {401, 403} or status < 400:
@@ -115,5 +128,13 @@ def _error(response: requests.Response, what: str) -> Exception:
     return RejectedInput(message, status=status)
 
 
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text is not None and text.isdecimal() else None
+def _retry_after(response: requests.Response) -> float | None:
+    """By the header, else by a member of that name in the body, which EmailBison is said to send."""
+    told: Any = response.headers.get("Retry-After")
+    if told is None:
+        try:
+            body = response.json()
+        except ValueError:
+            return None
+        told = body.get("retry_after") if isinstance(body, Mapping) else None
+    return float(told) if str(told).isdecimal() else None

@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from crm_relay.platform.errors import FatalError, IgnoredInput, RejectedInput, TransientError
@@ -49,6 +49,19 @@ def read_request(event: Mapping[str, Any]) -> Request:
 
 
 @dataclass(frozen=True)
+class Content:
+    """A body that is text already; `headers` are added to those that every answer has."""
+
+    text: str
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Body = Mapping[str, Any] | Content
+"""What a use case answers: an object that becomes JSON, or text."""
+
+
+@dataclass(frozen=True)
 class Accepts:
     """What a route takes, checked before anything else is looked at."""
 
@@ -69,10 +82,8 @@ class Accepts:
             raise RejectedInput("body too large", status=413, details=[f"at most {self.max_body_bytes} bytes"])
 
 
-def respond(
-    event: Mapping[str, Any], accepts: Accepts, use_case: Callable[[Request], tuple[int, Mapping[str, Any]]]
-) -> Response:
-    """Answer an HTTP API event: OPTIONS with CORS, errors as JSON, everything else by `use_case` (status, JSON body).
+def respond(event: Mapping[str, Any], accepts: Accepts, use_case: Callable[[Request], tuple[int, Body]]) -> Response:
+    """Answer an HTTP API event: OPTIONS with CORS, errors as JSON, everything else by `use_case` (status, body).
 
     This is where the four errors become statuses, once. What nobody foresaw is logged by its type alone, since a
     message may quote input, and answered 500.
@@ -107,14 +118,16 @@ def _where(error: Exception) -> str:
     return "unknown" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
 
 
-def _answer(status: int, body: Mapping[str, Any] | None, accepts: Accepts) -> Response:
+def _answer(status: int, body: Body | None, accepts: Accepts) -> Response:
+    content = body if isinstance(body, Content) else Content("" if body is None else json.dumps(body))
     headers = {
-        "content-type": "application/json",
+        "content-type": content.content_type,
         "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
         "access-control-allow-origin": "*",
         "access-control-allow-methods": ", ".join((*accepts.methods, "OPTIONS")),
         "access-control-allow-headers": "authorization, content-type, webhook-signature, x-mautic-signature",
     }
     if status == 405:
         headers["allow"] = headers["access-control-allow-methods"]
-    return {"statusCode": status, "headers": headers, "body": "" if body is None else json.dumps(body)}
+    return {"statusCode": status, "headers": headers | dict(content.headers), "body": content.text}

@@ -1,0 +1,68 @@
+"""What the routes of the admin API take; the description that is served is made of these."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from crm_relay.edge_cache.keys import Entity
+from crm_relay.operations.tokens import NAME
+from crm_relay.platform.http_routes import Given
+
+Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
+AtMost = Annotated[int, Field(ge=1, le=500, description="So many of the newest.")]
+
+
+class OfNumber(Given):
+    """One row, by its number."""
+
+    id: Number
+
+
+class OfName(Given):
+    """One token, by its name."""
+
+    name: Annotated[str, Field(pattern=NAME)]
+
+
+class OfFile(Given):
+    """One file of the page."""
+
+    file: Annotated[str, Field(pattern=r"^[a-z_.-]{1,40}$")]
+
+
+class Newest(Given):
+    """A list's length."""
+
+    limit: AtMost = 50
+
+
+class ConflictsAsked(Newest):
+    """Which conflicts."""
+
+    open: bool = False
+
+
+class Resync(Given):
+    """Which entities are written anew; none named: all."""
+
+    entities: Annotated[tuple[Entity, ...], Field(max_length=4)] = ()
+
+
+class Shrink(Given):
+    """Whose deletions were meant."""
+
+    entities: Annotated[tuple[Entity, ...], Field(min_length=1, max_length=4)]
+
+
+class Who(Given):
+    """An address, a customer id or Mautic's contact id."""
+
+    who: Annotated[str, Field(min_length=1, max_length=320, pattern=r"^[^\x00]+$")]
+
+
+class TokenWanted(Given):
+    """A token to be made; `days` None: it does not expire."""
+
+    name: Annotated[str, Field(pattern=NAME)]
+    role: Literal["read", "operate", "admin"]
+    days: Annotated[int, Field(ge=1, le=3650)] | None = 90

@@ -1,0 +1,1 @@
+"""Keeps the digests of the edge cache, by which a drift is found without reading it."""

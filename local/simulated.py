@@ -1,0 +1,99 @@
+"""The services that the local stack brings itself where the operator names none: Mautic, EmailBison and Slack."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from crm_relay.outreach.ensure_webhooks import ensure_webhook
+from crm_relay.platform.clock import utc_now
+from crm_relay.platform.database import Database
+from crm_relay.platform.http_client import HttpClient
+from crm_relay.providers.bison.client import Bison
+from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
+from local.simulators.bison import BisonSimulator
+from local.simulators.mautic import MauticSimulator
+from local.simulators.slack import SlackSimulator
+
+OPERATORS = ("DATABASE_URL", "MAUTIC_URL", "BISON_", "ALERT_")
+"""Beginnings of the settings by which an operator brings a service of their own."""
+
+WORKSPACES = ("Northwind", "Contoso", "Fabrikam")
+SAMPLE_WORKSPACE, SAMPLE_TOKEN = "Sample", "sample-webhook-token-1"
+"""Whose deliveries stand in events/bison_webhook/, and the token in their path."""
+
+_ACCOUNTS = (("Gmail", "Zapmail", 17), ("Outlook", "Mailreef", 5))
+"""Provider and reseller by tag, and how many accounts of these each workspace has: more than a page of 15 together."""
+
+
+@dataclass
+class Simulated:
+    """None stands for what the operator brings."""
+
+    mautic: MauticSimulator | None = None
+    bison: BisonSimulator | None = None
+    slack: SlackSimulator | None = None
+
+    def start(self, settings: Mapping[str, str], opened: ExitStack) -> dict[str, str]:
+        """The settings by which the functions find what was started; it ends with `opened`."""
+        found: dict[str, str] = {}
+        if not settings.get("MAUTIC_URL"):
+            found |= self._start_mautic(opened)
+        # Made-up workspaces and accounts have no business in a database of somebody's own.
+        if not settings.get("DATABASE_URL") and not any(
+            settings[name] for name in settings if name.startswith("BISON_")
+        ):
+            found |= self._start_bison(opened)
+        if not settings.get("ALERT_SLACK_WEBHOOK_URL"):
+            self.slack = opened.enter_context(SlackSimulator())
+            found["ALERT_SLACK_WEBHOOK_URL"] = self.slack.webhook_url
+        return found
+
+    def connect(self, environment: Mapping[str, str], base_url: str) -> None:
+        """Their webhooks lead to `base_url` from now on."""
+        if self.mautic is not None:
+            secret = environment["MAUTIC_WEBHOOK_SECRET"].partition(",")[0]
+            self.mautic.hook(f"{base_url}/webhooks/mautic", secret, HOOK_EVENTS)
+        if self.bison is not None:
+            self._connect_bison(environment, base_url)
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Name -> address, of those that run."""
+        running = {"mautic": self.mautic, "bison": self.bison, "slack": self.slack}
+        return {name: each.url for name, each in running.items() if each is not None}
+
+    def _start_mautic(self, opened: ExitStack) -> dict[str, str]:
+        client_id, client_secret = "crm-relay", secrets.token_urlsafe(24)
+        self.mautic = MauticSimulator(port=0, client_id=client_id, client_secret=client_secret)
+        self.mautic.start()
+        opened.callback(self.mautic.stop)
+        return {
+            "MAUTIC_URL": self.mautic.url,
+            "MAUTIC_CLIENT_ID": client_id,
+            "MAUTIC_CLIENT_SECRET": client_secret,
+            "MAUTIC_BATCH_PAUSE_SECONDS": "0",
+        }
+
+    def _start_bison(self, opened: ExitStack) -> dict[str, str]:
+        self.bison = opened.enter_context(BisonSimulator())
+        workspaces = [self.bison.workspace(name) for name in WORKSPACES]
+        for workspace in workspaces:
+            for provider, reseller, count in _ACCOUNTS:
+                self.bison.add_accounts(workspace, count, provider, reseller)
+        doors = {name: secrets.token_urlsafe(24) for name in WORKSPACES}
+        return {
+            "BISON_INSTANCE_URL": self.bison.url,
+            "BISON_API_TOKENS": json.dumps({each.name: each.token for each in workspaces}),
+            "BISON_WEBHOOK_TOKENS": json.dumps({**doors, SAMPLE_WORKSPACE: SAMPLE_TOKEN}),
+        }
+
+    def _connect_bison(self, environment: Mapping[str, str], base_url: str) -> None:
+        """As `crm-relay bison webhooks ensure` does it."""
+        doors, keys = (json.loads(environment[name]) for name in ("BISON_WEBHOOK_TOKENS", "BISON_API_TOKENS"))
+        http = HttpClient(environment["BISON_INSTANCE_URL"], timeout=(5.0, 10.0))
+        database = Database(environment["DATABASE_URL"])
+        for name, key in keys.items():
+            ensure_webhook(database, Bison(http, key), name, base_url, [doors[name]], utc_now())
+        database.close()

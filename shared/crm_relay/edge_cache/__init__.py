@@ -1,0 +1,1 @@
+"""PostgreSQL and the DynamoDB cache at the edge, replicated both ways and provably equal."""

@@ -1,0 +1,70 @@
+"""Items of the cache, and what becomes of writing them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from crm_relay.edge_cache.keys import Entity
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """A row as it shall stand at the edge. `doc` None: it was deleted, and a tombstone says so.
+
+    `edge_base` is set while the row is just as an edit from the edge made it: the version of the item that was edited.
+    """
+
+    entity: Entity
+    row_id: UUID
+    version: int
+    updated_at: datetime
+    doc: str | None
+    edge_base: int | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """What stands at the edge.
+
+    `version` is that of the row in PostgreSQL whose content was last agreed on, 0 for one that PostgreSQL never had.
+    `edited_at` is set while an edit that was made at the edge waits for PostgreSQL; `edits` counts all of them, so that
+    an edit made during a push is not taken for the one that was pushed. `doc` None: a tombstone. `generation` is that
+    of the last full resync that saw it.
+    """
+
+    entity: Entity
+    row_id: UUID
+    version: int
+    doc: str | None
+    updated_at: datetime
+    written_at: datetime
+    generation: int = 0
+    edits: int = 0
+    edited_at: datetime | None = None
+
+
+class Written(StrEnum):
+    """What became of one conditional write."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    """The item has this version or a newer one already: a replay, or an older change that came late."""
+
+    EDITED = "edited"
+    """An edit made at the edge waits there: who wins is decided when it is read."""
+
+    TOO_LARGE = "too_large"
+    """More than DynamoDB takes for one item (400 KB)."""
+
+    FAILED = "failed"
+    """It may work later."""
+
+
+@dataclass(frozen=True)
+class WriteResult:
+    """`reason` only where it was not done; it never quotes the content."""
+
+    row: SourceRow
+    outcome: Written
+    reason: str | None = None

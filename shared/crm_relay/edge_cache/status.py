@@ -1,0 +1,81 @@
+"""How both directions are: the last success, what waits, and whether that is healthy."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from crm_relay.edge_cache import store
+from crm_relay.edge_cache.resync_store import ResyncState, all_running
+from crm_relay.edge_cache.table import EdgeTable
+from crm_relay.platform.database import Row, Runs
+
+FRESH = timedelta(minutes=15)
+"""The document's rule: a direction is healthy whose last success is no older than this, and …"""
+
+FEW_PENDING = 100
+"""… for which fewer than this wait."""
+
+
+@dataclass(frozen=True)
+class DirectionStatus:
+    """One direction. `pending`: rows that wait; `parked`: those of them that could not be written, with a reason."""
+
+    direction: str
+    last_success_at: datetime | None
+    last_status: str | None
+    last_error: str | None
+    records: int
+    records_24h: int
+    failures_24h: int
+    pending: int
+    parked: int
+    healthy: bool
+
+
+@dataclass(frozen=True)
+class SyncStatus:
+    """Both directions, resyncs that run, and conflicts of the last day. `blocked`: their deletions are held back."""
+
+    directions: tuple[DirectionStatus, ...]
+    resyncs: tuple[ResyncState, ...]
+    conflicts_24h: int
+    blocked: tuple[str, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether all of it is."""
+        return all(each.healthy for each in self.directions) and not self.blocked
+
+
+def sync_status(db: Runs, table: EdgeTable, now: datetime) -> SyncStatus:
+    """Four statements and one look at the sparse index."""
+    runs = {row["direction"]: row for row in store.last_runs(db, now)}
+    backlog = store.backlog(db, now)
+    waiting = {"to_cache": backlog["pending"], "to_postgres": table.count_unsynced()}
+    directions = tuple(
+        _direction(name, runs.get(name, {}), pending, backlog[f"parked_{name}"], now)
+        for name, pending in waiting.items()
+    )
+    blocked = tuple(each.entity for each in store.entities(db, now) if each.is_blocked or each.resync_stopped)
+    return SyncStatus(directions, tuple(all_running(db)), backlog["conflicts_24h"], blocked)
+
+
+def recent_runs(db: Runs, *, at_most: int = 50) -> list[Row]:
+    """The audit trail, newest first."""
+    return store.recent_runs(db, at_most=at_most)
+
+
+def _direction(name: str, run: Row | dict[str, Any], pending: int, parked: int, now: datetime) -> DirectionStatus:
+    last = run.get("last_success_at")
+    return DirectionStatus(
+        name,
+        last,
+        run.get("last_status"),
+        run.get("last_error"),
+        run.get("last_written") or 0,
+        run.get("written_24h") or 0,
+        run.get("failures_24h") or 0,
+        pending,
+        parked,
+        last is not None and now - last <= FRESH and pending < FEW_PENDING,
+    )

@@ -1,0 +1,101 @@
+"""Mends what was found, each change with its log and with the way back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from crm_relay.integrity import store
+from crm_relay.integrity.models import (
+    CheckName,
+    DropStatus,
+    Finding,
+    Inspection,
+    MendEmail,
+    PushNow,
+    Replicate,
+)
+from crm_relay.integrity.replicate_again import Replication
+from crm_relay.platform.database import Runs
+
+_MARKS = {"orphaned", "duplicate_of"}
+Numbered = tuple[int, Finding]
+"""A finding with its number."""
+
+
+@dataclass(frozen=True)
+class Fixing:
+    """The fixes of one check in one run; `who` stands in the log."""
+
+    inspection: Inspection
+    run_id: int
+    check: CheckName
+    who: str
+    approved: bool
+
+    def mend(self, found: Sequence[Numbered]) -> tuple[set[int], set[int]]:
+        """Findings that were settled, and those for which somebody has to be asked first."""
+        now = self.inspection.clock()
+        settled = self._emails(found, now) | self._statuses(found, now) | self._push(found, now)
+        suspects = [(number, each.remedy.suspect) for number, each in found if isinstance(each.remedy, Replicate)]
+        replication = Replication(self.inspection, self.run_id, self.check, self.who, self.approved)
+        again, doubtful = replication.run(suspects)
+        return settled | again, doubtful
+
+    def _emails(self, found: Sequence[Numbered], now: datetime) -> set[int]:
+        """Marks in one transaction, what changes an e-mail itself in another: only the latter was written just now."""
+        fixes = [
+            fix for number, each in found if isinstance(each.remedy, MendEmail) for fix in _rows(number, each.remedy)
+        ]
+        content = {str(fix["whole"]) for fix in fixes if not fix["changes"].keys() <= _MARKS}
+        marks = [fix for fix in fixes if fix["whole"] not in content]
+        rest = [fix for fix in fixes if fix["whole"] in content]
+        return self._emails_at_once(marks, now, quiet=True) | self._emails_at_once(rest, now, quiet=False)
+
+    def _emails_at_once(self, fixes: Sequence[Mapping[str, Any]], now: datetime, *, quiet: bool) -> set[int]:
+        def work(transaction: Runs) -> set[int]:
+            if quiet:
+                store.leave_time(transaction)
+            return store.fix_emails(transaction, self.run_id, self.check, fixes, self.who, now)
+
+        return self.inspection.db.transact(work) if fixes else set()
+
+    def _statuses(self, found: Sequence[Numbered], now: datetime) -> set[int]:
+        fixes = [
+            {"finding_id": number, "customer_id": each.remedy.customer_id}
+            for number, each in found
+            if isinstance(each.remedy, DropStatus)
+        ]
+        if not fixes:
+            return set()
+        return store.drop_statuses(self.inspection.db, self.run_id, self.check, fixes, self.who, now)
+
+    def _push(self, found: Sequence[Numbered], now: datetime) -> set[int]:
+        """The ordinary run, only at once: it has an audit trail of its own, and nothing to be taken back."""
+        pushes = [(number, each) for number, each in found if isinstance(each.remedy, PushNow)]
+        if not pushes:
+            return set()
+        fixes = [
+            {"finding_id": number, "entity": each.entity, "row_id": each.row_id, "action": "pushed"}
+            | {"before": each.details, "after": None}
+            for number, each in pushes
+        ]
+        numbers = store.log_fixes(self.inspection.db, self.run_id, self.check, fixes, self.who, now)
+        if not self.inspection.push_now():
+            return set()
+        store.confirm_fixes(self.inspection.db, list(numbers.values()), self.inspection.clock())
+        return set(numbers)
+
+
+def _rows(number: int, remedy: MendEmail) -> list[dict[str, Any]]:
+    return [
+        {
+            "finding_id": number,
+            "whole": remedy.whole,
+            "row_id": change.row_id,
+            "seen_version": change.seen_version,
+            "action": change.action,
+            "changes": dict(change.values),
+        }
+        for change in remedy.changes
+    ]

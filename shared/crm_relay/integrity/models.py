@@ -1,0 +1,178 @@
+"""What a check finds, what may be done about it, and what a run did."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, get_args
+from uuid import UUID
+
+from crm_relay.edge_cache.keys import Entity
+from crm_relay.edge_cache.models import Item
+from crm_relay.edge_cache.table import EdgeTable
+from crm_relay.platform.clock import Clock, Deadline
+from crm_relay.platform.database import Database
+
+CheckName = Literal["backlog", "drift", "orphaned_email", "duplicate_message", "invalid_state", "counters", "retention"]
+CHECKS: tuple[CheckName, ...] = get_args(CheckName)
+
+MOST_KEPT = 1000
+"""So many findings of a check are kept and mended in one run; the rest is counted, and has its turn later."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """A row of PostgreSQL as it should stand at the edge, by version and content hash."""
+
+    version: int
+    content: int
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A row that differs between the sides. `row` None: PostgreSQL has none; `item` None: the edge has none."""
+
+    entity: Entity
+    row_id: UUID
+    what: str
+    row: Fingerprint | None
+    item: Item | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """New values for some columns of one e-mail, as long as its version is the one that was seen."""
+
+    row_id: UUID
+    seen_version: int
+    action: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MendEmail:
+    """All of these changes or none; `whole` names what belongs together, also across findings."""
+
+    whole: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class DropStatus:
+    """A sync status that belongs to nobody goes, and Mautic is told as for any deleted customer."""
+
+    customer_id: UUID
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """The row goes to the edge once more."""
+
+    suspect: Suspect
+
+
+@dataclass(frozen=True)
+class PushNow:
+    """What waits at the edge is written to PostgreSQL at once."""
+
+
+Remedy = MendEmail | DropStatus | Replicate | PushNow
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong. `details` hold ids, names of columns and numbers. No `remedy`: a person has to look.
+
+    `parked`: the check would mend others of its kind, but not this one.
+    """
+
+    entity: str
+    row_id: str
+    what: str
+    details: Mapping[str, object] = field(default_factory=dict)
+    remedy: Remedy | None = None
+    parked: bool = False
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a check saw. `total` may be more than `findings`. `unseen`: what could not be looked at, and why."""
+
+    findings: tuple[Finding, ...] = ()
+    total: int = 0
+    unseen: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether what it does not name is sound."""
+        return not self.unseen and self.total <= len(self.findings)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a run shall do. `approved`: checks whose fixes may go beyond `cap`; `dry_run` writes nothing anywhere."""
+
+    full: bool = False
+    fix: bool = False
+    dry_run: bool = False
+    approved: frozenset[str] = frozenset()
+    cap: int = 100
+    ordered_by: str = "schedule"
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What the checks look at and act through. `push_now` False: something is left. A rehearsal writes nothing."""
+
+    db: Database
+    table: EdgeTable
+    clock: Clock
+    deadline: Deadline
+    push_now: Callable[[], bool]
+    full: bool = False
+    is_rehearsal: bool = False
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check of a run. `fixable`: so many of what it found it could mend; `plan`: what that would be, in short."""
+
+    check: CheckName
+    found: int
+    fixable: int = 0
+    fixed: int = 0
+    asks: bool = False
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Mapping[str, object], ...] = ()
+
+    def as_counts(self) -> dict[str, object]:
+        """For the table and the log: without the findings themselves."""
+        told: dict[str, object] = {"found": self.found, "fixable": self.fixable, "fixed": self.fixed, "asks": self.asks}
+        return told | ({"unseen": dict(self.unseen)} if self.unseen else {})
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run found and did; `run_id` None: a dry run leaves no trace."""
+
+    run_id: int | None
+    at: datetime
+    items_read: int
+    results: tuple[CheckResult, ...]
+    error: str | None = None
+
+    @property
+    def found(self) -> int:
+        """Of all checks."""
+        return sum(each.found for each in self.results)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the answer and the console."""
+        return {
+            "success": self.error is None,
+            "run": None if self.run_id is None else f"run-{self.run_id}",
+            "found": self.found,
+            "fixed": sum(each.fixed for each in self.results),
+            "items_read": self.items_read,
+            "error": self.error,
+            "checks": {each.check: each.as_counts() for each in self.results},
+        }

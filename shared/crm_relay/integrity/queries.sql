@@ -1,0 +1,407 @@
+-- name: begin_run
+-- The run's line, before anything is looked at.
+insert into integrity_runs (ordered_by, is_full, is_fix, started_at)
+values (:ordered_by, :is_full, :is_fix, :now)
+returning id;
+
+-- name: finish_run
+-- What each check found and did.
+update integrity_runs
+set finished_at = :now, status = :status, counts = :counts, items_read = :items_read, error = :error
+where id = :id;
+
+-- name: left_out
+-- Rows that are on their way to either side, or were written after the last mark that the edge has confirmed.
+select id from edge_changes where entity = :entity
+union
+select id from edge_parked where entity = :entity
+union
+select id from edge_source where entity = :entity and updated_at > :mark and updated_at <= :now
+limit :at_most;
+
+-- name: digests
+-- The sum of content hashes of every bucket but for what is left out; the same sums are kept at the edge.
+select bucket, sum(edge_hash(source.id, source.version, source.doc)) as total
+from edge_source source
+where entity = :entity
+    and not exists (select from unnest(:left_out::uuid[]) as skipped (id) where skipped.id = source.id)
+group by bucket;
+
+-- name: bucket_rows
+-- All rows of some buckets, without their content.
+select id, version, edge_hash(id, version, doc) as content
+from edge_source
+where entity = :entity and bucket = any (:buckets::integer[]);
+
+-- name: look_again
+-- The same rows by number, and whether they have come to be on their way; what does not exist has no version.
+select
+    wanted.id, source.version, edge_hash(wanted.id, source.version, source.doc) as content,
+    exists (select from edge_changes change where change.entity = :entity and change.id = wanted.id)
+        or exists (select from edge_parked parked where parked.entity = :entity and parked.id = wanted.id) as is_on_its_way
+from unnest(:ids::uuid[]) as wanted (id)
+left join lateral (
+    select version, doc from edge_source where entity = :entity and id = wanted.id offset 0
+) source on true;
+
+-- name: orphaned_emails
+-- Outbound e-mails without their prospect, and who else has the address that they went to.
+select
+    email.id, coalesce(email.sync_version, 0) as version, count(*) over () as total,
+    (
+        select array_agg(prospect.id order by prospect.created_at, prospect.id)
+        from prospects prospect
+        where normalise_address(prospect.contact_email) = normalise_address(email.to_email)
+            and prospect.org_id is not distinct from email.org_id
+    ) as candidates
+from emails email
+where email.direction = 'outbound' and not email.orphaned and email.duplicate_of is null
+    and not exists (select from prospects prospect where prospect.id = email.prospect_id)
+order by email.id
+limit :at_most;
+
+-- name: duplicate_emails
+-- E-mails that have their message_id from an earlier one, with that one and what is to be merged into it.
+with grouped as (
+    select
+        message_id, (array_agg(id order by created_at, id))[1] as kept_id,
+        min(sent_at) as sent_at, min(opened_at) as opened_at, min(clicked_at) as clicked_at, min(replied_at) as replied_at,
+        min(bounced_at) as bounced_at
+    from emails
+    where message_id <> '' and duplicate_of is null
+    group by message_id
+    having count(*) > 1
+)
+select
+    email.id, coalesce(email.sync_version, 0) as version, count(*) over () as total,
+    grouped.kept_id, coalesce(kept.sync_version, 0) as kept_version,
+    jsonb_strip_nulls(jsonb_build_object(
+        'sent_at', case when grouped.sent_at is distinct from kept.sent_at then grouped.sent_at end,
+        'opened_at', case when grouped.opened_at is distinct from kept.opened_at then grouped.opened_at end,
+        'clicked_at', case when grouped.clicked_at is distinct from kept.clicked_at then grouped.clicked_at end,
+        'replied_at', case when grouped.replied_at is distinct from kept.replied_at then grouped.replied_at end,
+        'bounced_at', case when grouped.bounced_at is distinct from kept.bounced_at then grouped.bounced_at end
+    )) as merged
+from grouped
+join emails kept on kept.id = grouped.kept_id
+join emails email on email.message_id = grouped.message_id and email.duplicate_of is null and email.id <> grouped.kept_id
+order by grouped.kept_id, email.id
+limit :at_most;
+
+-- name: suspicious_emails
+-- E-mails whose state breaks a rule; which one, and what follows, is decided by decisions.problems_of.
+select
+    email.id, coalesce(email.sync_version, 0) as version, email.direction, email.status, email.sent_at, email.opened_at,
+    email.clicked_at, email.replied_at, email.bounced_at, count(*) over () as total,
+    reply.is_answered or reply.is_fresh as is_answered
+from emails email
+cross join lateral (
+    select
+        email.direction = 'outbound' and (email.replied_at is not null or email.status = 'replied') as is_claimed,
+        -- A reply is told of before it is fetched.
+        coalesce(email.replied_at, email.updated_at) >= cast(:settled_before as timestamptz) as is_fresh,
+        exists (
+            select from emails inbound
+            where inbound.direction = 'inbound'
+                and normalise_address(inbound.from_email) = normalise_address(email.to_email)
+        ) or exists (
+            select from inbox_items received
+            where normalise_address(received.from_address) = normalise_address(email.to_email)
+        ) as is_answered
+) reply
+where email.duplicate_of is null and (
+    email.status <> all (:statuses::text[])
+    or email.direction = 'outbound'
+        and least(email.opened_at, email.clicked_at, email.replied_at) < coalesce(email.sent_at, 'infinity')
+    or (email.bounced_at is not null or email.status = 'bounced') and (
+        email.status = any (:engaged::text[])
+        or coalesce(email.opened_at, email.clicked_at, email.replied_at) is not null
+    )
+    or reply.is_claimed and not reply.is_fresh and not reply.is_answered
+)
+order by email.id
+limit :at_most;
+
+-- name: stray_statuses
+-- Sync states of customers who do not exist; a contact that is somebody else's by now must not be muted with them.
+select
+    status.customer_id, count(*) over () as total,
+    exists (
+        select from mautic_sync_status other
+        join customer_profiles owner on owner.id = other.customer_id
+        where other.mautic_contact_id = status.mautic_contact_id
+    ) as is_shared
+from mautic_sync_status status
+where not exists (select from customer_profiles customer where customer.id = status.customer_id)
+order by status.customer_id
+limit :at_most;
+
+-- name: forgotten_tasks
+-- Failed tasks that nobody has replayed in time.
+select id, source, count(*) over () as total
+from failed_tasks
+where replayed_at is null and failed_at < :before
+order by id
+limit :at_most;
+
+-- name: reverted_rows
+-- What somebody took back within the last month: it is not done again unasked.
+select distinct entity, row_id
+from integrity_fixes
+where check_name = :check_name and reverted_at > cast(:now as timestamptz) - interval '30 days';
+
+-- name: keep_findings
+-- Makes the standing findings of a check those that were found now; the others of what was looked at are gone.
+with given as materialized (
+    select * from jsonb_to_recordset(:findings) as given (entity text, row_id text, what text, details jsonb, status text)
+),
+gone as (
+    update integrity_findings known
+    set status = 'gone', closed_at = :now
+    where check_name = :check_name and status in ('open', 'needs_approval', 'parked') and :is_whole
+        and not entity = any (:unseen::text[])
+        and not exists (select from given where given.entity = known.entity and given.row_id = known.row_id)
+)
+insert into integrity_findings as known (run_id, check_name, entity, row_id, what, details, status, found_at, seen_at)
+select :run_id, :check_name, entity, row_id, what, details, status, :now, :now
+from given
+order by entity, row_id
+on conflict (check_name, entity, row_id) where status in ('open', 'needs_approval', 'parked') do update set
+    run_id = excluded.run_id, what = excluded.what, details = excluded.details, seen_at = excluded.seen_at,
+    status = case when known.status = 'needs_approval' and excluded.status = 'open' then known.status else excluded.status end
+returning id, entity, row_id;
+
+-- name: ask
+-- Too much at once: a person decides.
+update integrity_findings set status = 'needs_approval' where id = any (:ids::bigint[]) and status = 'open';
+
+-- name: asking
+-- Checks that wait for somebody's word.
+select check_name, count(*)::integer as rows
+from integrity_findings
+where status = 'needs_approval'
+group by check_name
+order by check_name;
+
+-- name: leave_time
+-- For the rest of the transaction: a mark on a row says nothing about when it was written.
+select set_config('app.edge_sync', 'quiet', true) as setting;
+
+-- name: fix_emails
+-- The changes, their log and what they settle, in one; only of e-mails that are as they were seen, and whole groups of them.
+with given as materialized (
+    select *
+    from jsonb_to_recordset(:fixes) as given (
+        finding_id bigint, whole text, row_id uuid, seen_version bigint, action text, changes jsonb
+    )
+),
+locked as materialized (
+    select given.*, known as was
+    from given
+    join emails known on known.id = given.row_id and coalesce(known.sync_version, 0) = given.seen_version
+    order by known.id
+    for update of known
+),
+sound as (
+    select given.whole
+    from given
+    left join locked on locked.row_id = given.row_id
+    group by given.whole
+    having bool_and(locked.row_id is not null)
+),
+changed as (
+    update emails known
+    set
+        prospect_id = (next.email).prospect_id, orphaned = (next.email).orphaned, duplicate_of = (next.email).duplicate_of,
+        status = (next.email).status, sent_at = (next.email).sent_at, opened_at = (next.email).opened_at,
+        clicked_at = (next.email).clicked_at, replied_at = (next.email).replied_at, bounced_at = (next.email).bounced_at
+    from (
+        select row_id, jsonb_populate_record(was, changes) as email from locked where whole in (select whole from sound)
+    ) next
+    where known.id = next.row_id
+    returning known.id
+),
+logged as (
+    insert into integrity_fixes
+        (run_id, finding_id, check_name, entity, row_id, action, before, after, fixed_at, fixed_by, applied_at)
+    select
+        :run_id, finding_id, :check_name, 'emails', row_id, action,
+        (select jsonb_object_agg(name, to_jsonb(was) -> name) from jsonb_object_keys(changes) as name),
+        changes, :now, :who, :now
+    from locked
+    where row_id in (select id from changed)
+    returning finding_id
+)
+update integrity_findings
+set status = 'fixed', closed_at = :now
+where id in (select finding_id from logged)
+returning id;
+
+-- name: drop_statuses
+-- The trigger of the table notes the contact for removal, as for every customer who was deleted.
+with given as materialized (
+    select * from jsonb_to_recordset(:fixes) as given (finding_id bigint, customer_id uuid)
+),
+dropped as (
+    delete from mautic_sync_status status
+    using given
+    where status.customer_id = given.customer_id
+        and not exists (select from customer_profiles customer where customer.id = status.customer_id)
+    returning given.finding_id, status.customer_id, to_jsonb(status) as was
+),
+logged as (
+    insert into integrity_fixes
+        (run_id, finding_id, check_name, entity, row_id, action, before, after, fixed_at, fixed_by, applied_at)
+    select
+        :run_id, finding_id, :check_name, 'mautic_sync_status', customer_id, 'deleted', was, null, :now, :who, :now
+    from dropped
+    returning finding_id
+)
+update integrity_findings
+set status = 'fixed', closed_at = :now
+where id in (select finding_id from logged)
+returning id;
+
+-- name: touch
+-- New versions for rows that have to reach the edge anew; that they changed is noted with them.
+select id, version from edge_touch(:entity, :ids::uuid[]);
+
+-- name: note_deletions
+-- For what PostgreSQL does not have: a tombstone goes to the edge, by this run or by the next replication.
+insert into edge_changes (entity, id, version, is_deleted)
+select :entity, id, nextval('edge_versions'), true
+from unnest(:ids::uuid[]) as gone (id)
+returning id, version;
+
+-- name: log_fixes
+-- Before anything is written to the edge.
+insert into integrity_fixes (run_id, finding_id, check_name, entity, row_id, action, before, after, fixed_at, fixed_by)
+select :run_id, finding_id, :check_name, entity, row_id, action, before, after, :now, :who
+from jsonb_to_recordset(:fixes) as fix (
+    finding_id bigint, entity text, row_id text, action text, before jsonb, after jsonb
+)
+returning id, finding_id, row_id;
+
+-- name: confirm_fixes
+-- The edge has them: the findings are settled, and the note that would have written them again is not needed.
+with applied as (
+    update integrity_fixes
+    set applied_at = :now
+    where id = any (:ids::bigint[])
+    returning finding_id, entity, row_id, after
+),
+settled as (
+    delete from edge_changes change
+    using applied
+    where change.entity = applied.entity and change.id::text = applied.row_id
+        and change.version <= (applied.after ->> 'version')::bigint
+)
+update integrity_findings
+set status = 'fixed', closed_at = :now
+where id in (select finding_id from applied);
+
+-- name: fixes_to_revert
+-- One fix, or all of a run: the latest of each row that was not taken back yet.
+select distinct on (check_name, entity, row_id)
+    id, check_name, entity, row_id, action, before::text as before, after::text as after
+from integrity_fixes
+where (id = :fix_id or run_id = :run_id) and reverted_at is null and not id = any (:tried::bigint[])
+order by check_name, entity, row_id, id desc;
+
+-- name: undo_emails
+-- Only where the columns are as the fix left them; whoever changed them since knows better.
+with fix as materialized (
+    select id, row_id::uuid as email_id, before, after from integrity_fixes where id = any (:ids::bigint[]) and reverted_at is null
+),
+put_back as (
+    update emails known
+    set
+        prospect_id = (next.email).prospect_id, orphaned = (next.email).orphaned, duplicate_of = (next.email).duplicate_of,
+        status = (next.email).status, sent_at = (next.email).sent_at, opened_at = (next.email).opened_at,
+        clicked_at = (next.email).clicked_at, replied_at = (next.email).replied_at, bounced_at = (next.email).bounced_at
+    from (
+        select fix.email_id, jsonb_populate_record(present, fix.before) as email
+        from fix
+        join emails present
+            on present.id = fix.email_id and jsonb_populate_record(present, fix.after) is not distinct from present
+    ) next
+    where known.id = next.email_id
+    returning known.id
+)
+update integrity_fixes
+set reverted_at = :now, reverted_by = :who
+where id in (select fix.id from fix join put_back on put_back.id = fix.email_id)
+returning id;
+
+-- name: undo_statuses
+-- As it was; what was noted for removal and not carried out yet is called off.
+with fix as materialized (
+    select id, before from integrity_fixes where id = any (:ids::bigint[]) and reverted_at is null
+),
+put_back as (
+    insert into mautic_sync_status
+    select (jsonb_populate_record(null::mautic_sync_status, before)).* from fix
+    on conflict do nothing
+    returning customer_id, mautic_contact_id
+),
+called_off as (
+    delete from mautic_removals removal
+    using put_back
+    where removal.mautic_contact_id = put_back.mautic_contact_id and removal.customer_id = put_back.customer_id
+)
+update integrity_fixes
+set reverted_at = :now, reverted_by = :who
+where id in (select fix.id from fix join put_back on put_back.customer_id = (fix.before ->> 'customer_id')::uuid)
+returning id;
+
+-- name: mark_reverted
+-- What was put back at the edge.
+update integrity_fixes
+set reverted_at = :now, reverted_by = :who
+where id = any (:ids::bigint[]) and reverted_at is null
+returning id;
+
+-- name: forget_old
+-- Three months are enough to look back; what still stands is kept.
+with fixes as (
+    delete from integrity_fixes where fixed_at < :before
+),
+findings as (
+    delete from integrity_findings where closed_at < :before
+)
+delete from integrity_runs where started_at < :before;
+
+-- name: last_runs
+-- What each of the latest runs found and did.
+select id, ordered_by, is_full, is_fix, started_at, finished_at, status, counts::text as counts, items_read, error
+from integrity_runs
+order by id desc
+limit :at_most;
+
+-- name: standing_findings
+-- What is wrong by now, the latest first.
+select id, run_id, check_name, entity, row_id, what, details::text as details, status, found_at, seen_at
+from integrity_findings
+where status in ('open', 'needs_approval', 'parked')
+order by id desc
+limit :at_most;
+
+-- name: last_fixes
+-- What was changed, the latest first; not to what.
+select id, run_id, check_name, entity, row_id, action, fixed_at, fixed_by, applied_at, reverted_at, reverted_by
+from integrity_fixes
+order by id desc
+limit :at_most;
+
+-- name: erase_fixes
+-- Copies of items that name the person; such a fix cannot be taken back any more.
+update integrity_fixes
+set before = '{"erased": true}'
+where exists (select from unnest(:marks::text[]) as mark where position(lower(mark) in lower(before::text)) > 0)
+returning id;
+
+-- name: count_fixes
+-- What erase_fixes would empty.
+select count(*)::integer as fixes
+from integrity_fixes
+where exists (select from unnest(:marks::text[]) as mark where position(lower(mark) in lower(before::text)) > 0);

@@ -1,0 +1,169 @@
+// The operator's page: signs in, fills the board, carries out what is ordered.
+import { Refused, get, post, token } from "./api.js";
+import { byId, bodyOf, empty, h, number } from "./dom.js";
+import { differences, showConflicts, showDeadLetters, showIncidents, showIntegrity, showProviders, showWorkspaces } from "./sections.js";
+import { showNothing, showRuns, showStatus } from "./sync.js";
+import { showWhy } from "./why.js";
+
+const REFRESH_MS = 30_000, PROGRESS_MS = 1_000, WAIT_FOR_A_WORKER_MS = 120_000;
+let following = null;
+
+function say(text, kind = "") {
+  byId("message").dataset.kind = kind;
+  byId("message").textContent = text;
+}
+
+// Whatever fails is said in words, next to nothing else; a token that is refused is forgotten.
+async function attempt(work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    const signedOut = error.status === 401 && token.get();
+    if (error.status === 401) signOut(signedOut ? "This token is not valid, or no longer." : error.message);
+    else say(error.message, "bad");
+    return undefined;
+  }
+}
+
+function ask(title, text, yes) {
+  const dialog = byId("confirm");
+  byId("confirm-title").textContent = title;
+  byId("confirm-text").textContent = text;
+  byId("confirm-yes").textContent = yes;
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+}
+
+function clearBoard() {
+  for (const body of document.querySelectorAll("section:not(#why) > .body")) body.replaceChildren(empty("Shown once you are signed in."));
+  bodyOf("why").replaceChildren();
+}
+
+function signOut(text) {
+  token.forget();
+  following = null;
+  byId("sign-in").hidden = false;
+  byId("signed-in").hidden = true;
+  byId("token-help").hidden = false;
+  byId("replay-all").hidden = true;
+  clearBoard();
+  for (const id of ["dead-note", "incidents-note", "integrity-note"]) byId(id).textContent = "";
+  showNothing();
+  say(text, text.startsWith("Signed") || !text ? "" : "bad");
+  byId("token").focus();
+}
+
+async function fill() {
+  const data = await get("/api/dashboard");
+  byId("sign-in").hidden = true;
+  byId("signed-in").hidden = false;
+  byId("token-help").hidden = true;
+  byId("who").textContent = `${data.caller} (${data.role})`;
+  showStatus(data.status);
+  showWorkspaces(data.workspaces);
+  showProviders(data.provider_days);
+  showIntegrity(data.integrity, { compare: compareFix, undo: undoFix });
+  showConflicts(data.conflicts, { compare: compareConflict, revert: revertConflict });
+  showIncidents(data.incidents);
+  showDeadLetters(data.dead_letters, { replay: replayTask });
+  showRuns(data);
+  document.body.dataset.filled = String(Date.now());
+  if (data.status.resyncs.some((each) => each.is_running)) follow(data.status.checked_at);
+}
+
+const refresh = () => attempt(fill);
+const act = (work, told) => attempt(async () => { const done = await work(); await fill(); say(told(done)); });
+
+// Row details open below their own row, and close by the same button.
+async function unfold(button, load, show) {
+  const row = button.closest("tr");
+  if (row.nextElementSibling?.dataset.detail) return row.nextElementSibling.remove();
+  const found = await attempt(load);
+  if (found) row.after(h("tr", { "data-detail": "yes" }, h("td", { colspan: row.children.length, class: "wide" }, show(found))));
+}
+const compareConflict = (each, button) => unfold(button, () => get(`/api/conflicts/${each.id}`), (both) =>
+  each.winner === "edge" ? differences(both.postgres, both.edge) : differences(both.edge, both.postgres));
+const compareFix = (each, button) => unfold(button, () => get(`/api/integrity/fixes/${each.id}`), (fix) => differences(fix.before, fix.after));
+
+async function revertConflict(each) {
+  const loser = each.winner === "edge" ? "PostgreSQL" : "the edge";
+  if (await ask("Bring back the other version?", `The version of ${loser} is written, and reaches the edge with the next run.`, "Bring it back"))
+    await act(() => post(`/api/conflicts/${each.id}/revert`), () => "The other version is back.");
+}
+async function undoFix(each) {
+  if (await ask("Undo this fix?", "What was there before is put back.", "Undo"))
+    await act(() => post(`/api/integrity/fixes/${each.id}/revert`), () => "The fix is undone.");
+}
+const replayTask = (each) => act(() => post(`/api/failed-tasks/${each.id}/replay`), () => `Message ${each.id} is on its way again.`);
+
+async function replayAll() {
+  if (await ask("Replay everything that waits?", "Each message is applied once, however often it is sent.", "Replay all"))
+    await act(() => post("/api/failed-tasks/replay"), (done) => `${number(done.sent)} messages are on their way again${done.unreadable ? `; ${number(done.unreadable)} cannot be read` : ""}.`);
+}
+
+async function resync() {
+  if (!token.get()) return signOut("Sign in first: a resync needs a token.");
+  if (byId("resync").getAttribute("aria-disabled") === "true") return undefined;
+  const yes = await ask("Write everything to the edge anew?", "Readers never see a hole. It goes on in the background, and you see how far it is.", "Resync");
+  if (!yes) return undefined;
+  return attempt(async () => {
+    const before = await get("/api/sync/status");
+    await post("/api/sync/full", {});
+    say("Ordered. The resync begins as soon as a worker is free.");
+    follow(before.checked_at);
+  });
+}
+
+// Looks every second until nothing runs any more that began after `since`, or was begun before and goes on.
+async function follow(since) {
+  if (following) return;
+  const mine = (following = {});
+  const began = Date.now();
+  byId("resync").setAttribute("aria-disabled", "true");
+  for (let told = "", seen = false, idle = 0; following === mine; ) {
+    const status = await attempt(() => get("/api/sync/status"));
+    if (!status) break;
+    showStatus(status);
+    const running = status.resyncs.filter((each) => each.is_running);
+    const done = status.resyncs.filter((each) => !each.is_running && each.finished_at >= since);
+    seen ||= running.length > 0 || done.length > 0;
+    idle = running.length ? 0 : idle + 1;
+    const text = running.map((each) => `${each.entity} ${Math.floor(each.percent / 10) * 10} percent`).join(", ");
+    if (text !== told) byId("progress-text").textContent = told = text;
+    const finished = seen && !running.length && done.length === status.resyncs.length;
+    if (finished || (seen ? idle > 8 : Date.now() - began > WAIT_FOR_A_WORKER_MS)) {
+      say(finished ? `Resync done: ${number(done.reduce((sum, each) => sum + each.written, 0))} rows written.` : seen ? "No resync runs any more." : "No worker has taken the order up yet; it is not lost.");
+      break;
+    }
+    await new Promise((resolve) => setTimeout(resolve, PROGRESS_MS));
+  }
+  if (following === mine) following = null;
+  byId("resync").removeAttribute("aria-disabled");
+  if (token.get()) refresh();
+}
+
+byId("sign-in").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  token.set(byId("token").value.trim());
+  byId("token").value = "";
+  say("");
+  await refresh();
+  if (token.get()) byId("main").focus({ preventScroll: true });
+});
+byId("sign-out").addEventListener("click", () => signOut("Signed out."));
+byId("refresh").addEventListener("click", async () => { say(""); await refresh(); });
+byId("resync").addEventListener("click", resync);
+byId("replay-all").addEventListener("click", replayAll);
+byId("why-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const known = await attempt(() => get(`/api/why?who=${encodeURIComponent(byId("why-who").value.trim())}`));
+  if (known) { say(""); showWhy(known); }
+});
+byId("zone").textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
+setInterval(() => { if (token.get() && !following && !document.hidden && !document.querySelector("dialog[open], [data-detail]")) refresh(); }, REFRESH_MS);
+showNothing();
+byId("replay-all").hidden = true;
+if (token.get()) refresh();
+else clearBoard();

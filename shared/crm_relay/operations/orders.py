@@ -1,0 +1,41 @@
+"""Orders of runs that take longer than a request may: they go by message, and the run's function takes them up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crm_relay.edge_cache.keys import ENTITIES, Entity
+from crm_relay.platform.logging import logger
+from crm_relay.platform.queue import send_message
+
+LOOK_AT = "/api/sync/status"
+_FROM_THE_EDGE: Entity = "emails"
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """What was ordered, and where its progress is seen."""
+
+    direction: str
+    entities: list[str]
+    ordered_by: str
+    look_at: str = LOOK_AT
+
+
+def order_sync(queue_url: str, entity: Entity, *, who: str) -> Ordered:
+    """What changed of one entity; e-mails are written at the edge, so they come from there."""
+    if entity == _FROM_THE_EDGE:
+        return _order(queue_url, "to_postgres", [entity], who)
+    return _order(queue_url, "to_cache", [entity], who)
+
+
+def order_resync(queue_url: str, entities: Sequence[Entity], *, who: str) -> Ordered:
+    """Everything anew, of all entities where none is named. One that runs already is gone on with."""
+    return _order(queue_url, "resync", list(entities or ENTITIES), who)
+
+
+def _order(queue_url: str, direction: str, entities: list[Entity], who: str) -> Ordered:
+    """Safe to call twice: a second run finds nothing more to do. Raises TransientError, FatalError."""
+    named = {} if direction == "to_postgres" else {"entities": entities}
+    send_message(queue_url, {"direction": direction, **named, "ordered_by": who})
+    logger().info("edge sync ordered", extra={"direction": direction, "entities": entities, "ordered_by": who})
+    return Ordered(direction, [*entities], who)

@@ -62,6 +62,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         Path(target).write_text(json.dumps(trials, indent=2), encoding="utf-8")
 
 
+@pytest.fixture(autouse=True)
+def environment_of_the_test() -> Iterator[None]:
+    """What a test or the code under it sets in the process's environment ends with the test."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def postgres_url(request: pytest.FixtureRequest) -> str:
     """The run's server, as its superuser."""

@@ -54,7 +54,8 @@ def _keep_standard_output_for_results() -> None:
     os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     handler = logger().registered_handler
     if isinstance(handler, logging.StreamHandler):
-        handler.setStream(sys.stderr)
+        # Not by setStream, which flushes the former one: of an earlier command in this process that is closed.
+        handler.stream = sys.stderr
 
 
 @contextmanager
@@ -74,6 +75,8 @@ def told(command: Callable[P, int | None]) -> Callable[P, None]:
 
     @wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> None:
+        log = logger().registered_handler
+        stream = getattr(log, "stream", None)
         try:
             code = command(*arguments, **options)
         except (RejectedInput, FatalError) as error:
@@ -82,6 +85,9 @@ def told(command: Callable[P, int | None]) -> Callable[P, None]:
         except TransientError as error:
             _tell_error(f"{error}; try again")
             raise typer.Exit(FOUND) from None
+        finally:
+            if isinstance(log, logging.StreamHandler):
+                log.stream = stream
         raise typer.Exit(code or GOOD)
 
     return run

@@ -180,7 +180,8 @@ def test_of_two_transactions_that_deadlock_both_end_well(scratch: Database, empt
     add(scratch, 1, 2)
     thread.join()
 
-    assert sum(attempts.values()) == 3
+    # On a busy machine the one that is repeated may meet the other once more.
+    assert sum(attempts.values()) in {3, 4}
     assert ask(scratch, "select size from thing") == [{"size": 2}, {"size": 2}]
     other.close()
 

@@ -46,16 +46,22 @@ def use_settings(env_file: Path | None) -> None:
         environment = stack.get("environment")
         for name, value in (environment if isinstance(environment, dict) else {}).items():
             os.environ.setdefault(name, str(value))
-    _keep_standard_output_for_results()
 
 
-def _keep_standard_output_for_results() -> None:
-    """In Lambda log and metrics go there; here the log is told beside it, and nobody counts."""
+@contextmanager
+def _standard_output_for_results() -> Iterator[None]:
+    """In Lambda log and metrics go there; during a command the log is told beside it, and nobody counts."""
     os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     handler = logger().registered_handler
-    if isinstance(handler, logging.StreamHandler):
-        # Not by setStream, which flushes the former one: of an earlier command in this process that is closed.
-        handler.stream = sys.stderr
+    if not isinstance(handler, logging.StreamHandler):
+        yield
+        return
+    # Not by setStream, which flushes the former one: of an earlier command in this process that is closed.
+    before, handler.stream = handler.stream, sys.stderr
+    try:
+        yield
+    finally:
+        handler.stream = before
 
 
 @contextmanager
@@ -75,19 +81,15 @@ def told(command: Callable[P, int | None]) -> Callable[P, None]:
 
     @wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> None:
-        log = logger().registered_handler
-        stream = getattr(log, "stream", None)
-        try:
-            code = command(*arguments, **options)
-        except (RejectedInput, FatalError) as error:
-            _tell_error(str(error))
-            raise typer.Exit(WRONG_USE) from None
-        except TransientError as error:
-            _tell_error(f"{error}; try again")
-            raise typer.Exit(FOUND) from None
-        finally:
-            if isinstance(log, logging.StreamHandler):
-                log.stream = stream
+        with _standard_output_for_results():
+            try:
+                code = command(*arguments, **options)
+            except (RejectedInput, FatalError) as error:
+                _tell_error(str(error))
+                raise typer.Exit(WRONG_USE) from None
+            except TransientError as error:
+                _tell_error(f"{error}; try again")
+                raise typer.Exit(FOUND) from None
         raise typer.Exit(code or GOOD)
 
     return run

@@ -1,0 +1,133 @@
+"""What happens to somebody whose step is due: the same answer for the engine and for the simulation."""
+
+from datetime import datetime, timedelta
+
+from crm_relay.campaigns.conditions import first_true
+from crm_relay.campaigns.models import Act, Campaign, Capabilities, Channel, Decision, Enrolled, LatePolicy, Step
+from crm_relay.campaigns.variants import Variant, choose
+from crm_relay.delivery.windows import SendWindow, is_open, next_open, zone_of
+
+# The worker comes every minute: a step that waited longer than this for it was kept by something else.
+_PUNCTUAL = timedelta(minutes=5)
+_SENDER_IS_LOOKED_AT_AGAIN = timedelta(minutes=15)
+
+_STATUS_BY_SUPPRESSION = {
+    "opt_out": "unsubscribed",
+    "complaint": "unsubscribed",
+    "erased": "unsubscribed",
+    "hard_bounce": "bounced",
+}
+_WORK = {Channel.LINKEDIN, Channel.PHONE, Channel.TASK}
+
+
+def decide(enrolled: Enrolled, campaign: Campaign, now: datetime, can: Capabilities) -> Decision:
+    """The one decision about an enrollment that is due.
+
+    In this order: what ends the sequence, what only the clock forbids, what skips this step, and then the step itself.
+    """
+    step = campaign.step_after(enrolled.current_step)
+    if step is None:
+        return Decision(enrolled.id, Act.COMPLETE, status="completed")
+    if (end := _end(enrolled)) is not None:
+        status, reason = end
+        return Decision(enrolled.id, Act.STOP, step, reason, status=status)
+    window = window_of(campaign, enrolled.timezone)
+    if not is_open(window, now):
+        return Decision(enrolled.id, Act.MOVE, reason="window", next_at=next_open(window, now))
+    # The worker's own delay of some seconds must not push a whole calendar along.
+    done_at = enrolled.due_at if now - enrolled.due_at <= _PUNCTUAL and is_open(window, enrolled.due_at) else now
+    next_at = due_after(step, campaign, window, done_at)
+    if (reason := _skip(step, enrolled, campaign, now, can)) is not None:
+        return Decision(enrolled.id, Act.SKIP, step, reason, next_at)
+    if (hold := _hold(step, enrolled, campaign, window, now)) is not None:
+        until, reason = hold
+        return Decision(enrolled.id, Act.MOVE, reason=reason, next_at=until)
+    return Decision(enrolled.id, _act(step.channel), step, None, next_at, variant=variant_of(step, enrolled))
+
+
+def window_of(campaign: Campaign, timezone: str | None) -> SendWindow:
+    """The campaign's window, read on the recipient's clock where the campaign says so and the zone is known."""
+    if not campaign.use_recipient_timezone:
+        return campaign.window
+    return campaign.window.in_zone(zone_of(timezone, campaign.window.zone))
+
+
+def first_due(campaign: Campaign, timezone: str | None, now: datetime) -> datetime | None:
+    """When the first step is due for somebody who enters the sequence now; None: there is no step."""
+    step = campaign.step_after(0)
+    return None if step is None else next_open(window_of(campaign, timezone), now + step.delay)
+
+
+def due_after(step: Step, campaign: Campaign, window: SendWindow, done_at: datetime) -> datetime | None:
+    """When the step behind `step` is due, always inside the window; None: `step` is the last."""
+    following = campaign.step_after(step.number)
+    return None if following is None else next_open(window, done_at + following.delay)
+
+
+def variant_of(step: Step, enrolled: Enrolled) -> Variant | None:
+    """The winner where one was found, else the person's own by a stable hash."""
+    if not step.variants:
+        return None
+    winner = next((variant for variant in step.variants if variant.id == step.ab_winner), None)
+    return winner or choose(step.variants, enrolled.id, step.id)
+
+
+def _end(enrolled: Enrolled) -> tuple[str, str] | None:
+    if enrolled.contact_deleted:
+        return "stopped", "contact_deleted"
+    if enrolled.suppressed_by is not None:
+        return _STATUS_BY_SUPPRESSION[enrolled.suppressed_by], enrolled.suppressed_by
+    if enrolled.topic_opt_out:
+        return "unsubscribed", "topic_opt_out"
+    if enrolled.answered:
+        return "replied", "replied"
+    return None
+
+
+def _skip(step: Step, enrolled: Enrolled, campaign: Campaign, now: datetime, can: Capabilities) -> str | None:
+    if _too_late(campaign, now - enrolled.due_at):
+        return "late"
+    if (reason := first_true(step.conditions, enrolled.fields, enrolled.contact)) is not None:
+        return reason
+    if step.channel is Channel.EMAIL and enrolled.address is None:
+        return "no_address"
+    if step.channel is Channel.SMS:
+        return _skip_sms(enrolled, can)
+    return None
+
+
+def _skip_sms(enrolled: Enrolled, can: Capabilities) -> str | None:
+    if not can.sms:
+        return "sms_not_configured"
+    if enrolled.sms_suppressed:
+        return "sms_opt_out"
+    return "no_phone" if enrolled.phone is None else None
+
+
+def _too_late(campaign: Campaign, lateness: timedelta) -> bool:
+    match campaign.late_policy:
+        case LatePolicy.SEND:
+            return False
+        case LatePolicy.SKIP:
+            return lateness > _PUNCTUAL
+        case LatePolicy.SEND_WITHIN:
+            return lateness > campaign.late_after
+
+
+def _hold(
+    step: Step, enrolled: Enrolled, campaign: Campaign, window: SendWindow, now: datetime
+) -> tuple[datetime, str] | None:
+    """Until when the step has to wait, and for what."""
+    if step.channel is not Channel.EMAIL:
+        return None
+    if campaign.identity is None or campaign.identity.paused:
+        return next_open(window, now + _SENDER_IS_LOOKED_AT_AGAIN), "sender_paused"
+    if enrolled.cap_frees_at is not None and enrolled.cap_frees_at > now:
+        return next_open(window, enrolled.cap_frees_at), "frequency_cap"
+    return None
+
+
+def _act(channel: Channel) -> Act:
+    if channel in _WORK:
+        return Act.WORK
+    return {Channel.EMAIL: Act.EMAIL, Channel.SMS: Act.SMS, Channel.WAIT: Act.WAIT}[channel]

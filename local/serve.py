@@ -1,27 +1,13 @@
 """Keeps the local stack up until somebody asks it to stop."""
 
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from rich.console import Console
 
 from local.stack import STACK_FILE, Stack
+from local.until_signal import until_signal
 
 console = Console()
-
-
-@contextmanager
-def until_signal() -> Iterator[threading.Event]:
-    """An event that SIGINT or SIGTERM sets: a stack then ends with all that it started, instead of in the middle."""
-    stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def serve(settings: Mapping[str, str]) -> int:

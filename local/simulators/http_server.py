@@ -1,25 +1,42 @@
-"""The HTTP server under every simulator: loopback only, one thread a connection, HTTP/1.1 with keep-alive."""
+"""What is under every simulator: an HTTP server, loopback only, one thread a connection, HTTP/1.1 with keep-alive."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
 from typing import Any, Self
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 
-@dataclass(frozen=True)
+@dataclass
 class Incoming:
+    """A request; a simulator's own class adds how its service reads the body, and what its gate finds out."""
+
     method: str
     path: str  # decoded, without the query
     raw_query: str
     headers: Mapping[str, str]
     body: bytes
     base_url: str
+
+    @property
+    def target(self) -> str:
+        """The path with the query."""
+        return self.path + (f"?{self.raw_query}" if self.raw_query else "")
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(self.raw_query, keep_blank_values=True))
+
+    def header(self, name: str) -> str:
+        """Empty where it was not sent."""
+        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
 
 
 @dataclass(frozen=True)
@@ -112,3 +129,40 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the overridden method
         """Silent: paths can carry addresses."""
+
+
+class ServedSimulator(ABC):
+    """Answers from `start` to `stop`, or inside a `with`; port 0 is any free one."""
+
+    _server: HttpServer | None = None
+
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
+
+    @abstractmethod
+    def answer(self, incoming: Incoming) -> Outgoing:
+        """Called by several threads at once. Raises NoAnswerError to close the connection instead."""
+
+    def start(self) -> Self:
+        self._server = HttpServer(self._port, self.answer).start()
+        return self
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+        self._server = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Of the server, without a path. Raises RuntimeError while it is not served."""
+        if self._server is None:
+            raise RuntimeError("the simulator is not running")
+        return self._server.url

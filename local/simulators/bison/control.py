@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from local.simulators.bison.events import Options
 from local.simulators.bison.state import Account, Workspace
 from local.simulators.bison.wire import Json, Request, Response
+from local.simulators.controls import add_fault, carry_out, clear_faults
 
 if TYPE_CHECKING:
     from local.simulators.bison.simulator import BisonSimulator
@@ -44,14 +45,7 @@ def answer(simulator: BisonSimulator, request: Request) -> Response:
     POST faults {match, kind, …}         adds a fault; DELETE faults clears all, the limit too
     POST limit {every | calls, seconds}  POST switch {delivery_log: true, …}
     """
-    name = request.path.removeprefix("/_simulator/")
-    found = CONTROLS.get((request.method, name))
-    if found is None:
-        return Response(404, {"error": f"no such control: {request.method} {name}"})
-    try:
-        return Response(200, found(simulator, request.payload))
-    except (KeyError, TypeError, ValueError) as error:
-        return Response(400, {"error": f"{type(error).__name__}: {error}"})
+    return Response(*carry_out(CONTROLS, simulator, request, request.payload))
 
 
 def state(simulator: BisonSimulator, payload: Json) -> Json:
@@ -117,17 +111,6 @@ def act(simulator: BisonSimulator, payload: Json) -> Json:
 def move(simulator: BisonSimulator, payload: Json) -> Json:
     simulator.move_account(_its_account(simulator, payload), _its_workspace(simulator, payload))
     return {"success": True}
-
-
-def add_fault(simulator: BisonSimulator, payload: Json) -> Json:
-    simulator.fault(**payload)
-    return {"faults_pending": simulator.faults.pending}
-
-
-def clear_faults(simulator: BisonSimulator, payload: Json) -> Json:
-    del payload
-    simulator.faults.clear()
-    return {"faults_pending": 0}
 
 
 def limit(simulator: BisonSimulator, payload: Json) -> Json:

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from local.simulators.fault_queue import AimedFault, FaultQueue
+
 Kind = Literal["500_before", "500_after", "502_html", "401", "429", "hang", "drop", "slow"]
 Form = Literal["header", "json", "both", "none"]
-KINDS = frozenset(get_args(Kind))
 
 
 @dataclass
-class Fault:
-    """Hits the next `times` requests whose "METHOD /path?query" contains `match`.
-
-    500_before: nothing is done. 500_after: everything is done, then 500. 502_html: a proxy's page, nothing is done.
+class Fault(AimedFault):
+    """500_before: nothing is done. 500_after: everything is done, then 500. 502_html: a proxy's page, nothing is done.
     401: as if the token were revoked. 429: `retry_after` is told in `form`. hang: no answer for `seconds`, nothing is
     done, the connection closes. drop: everything is done, but the answer never arrives. slow: `seconds` longer.
     """
 
-    match: str
+    kinds = frozenset(get_args(Kind))
+
     kind: Kind
-    times: int = 1
     seconds: float = 5.0
     retry_after: int = 1
     form: Form = "both"
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"unknown kind of fault: {self.kind}")
 
 
 @dataclass
@@ -48,33 +42,18 @@ class TooMany:
     form: Form = "both"
 
 
-class Faults:
+class Faults(FaultQueue[Fault]):
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pending: list[Fault] = []
+        super().__init__()
         self._seen = 0
         self._recent: deque[float] = deque()
         self._limit: TooMany | None = None
-
-    def add(self, fault: Fault) -> None:
-        with self._lock:
-            self._pending.append(fault)
 
     def limit(self, limit: TooMany | None) -> None:
         """Begins to count anew; None lifts the limit."""
         with self._lock:
             self._limit, self._seen = limit, 0
             self._recent.clear()
-
-    def take(self, request_line: str) -> Fault | None:
-        with self._lock:
-            for fault in self._pending:
-                if fault.match in request_line:
-                    fault.times -= 1
-                    if fault.times <= 0:
-                        self._pending.remove(fault)
-                    return fault
-        return None
 
     def exceeded(self) -> TooMany | None:
         """Counts one request; the limit, where this request is over it. Refused requests count for `every` only."""
@@ -99,10 +78,4 @@ class Faults:
     def clear(self) -> None:
         """No faults and no limit."""
         self.limit(None)
-        with self._lock:
-            self._pending.clear()
-
-    @property
-    def pending(self) -> int:
-        with self._lock:
-            return len(self._pending)
+        super().clear()

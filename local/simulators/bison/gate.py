@@ -42,9 +42,8 @@ class Gate:
             status = response.status
             return response
         finally:
-            line = request.path + (f"?{request.raw_query}" if request.raw_query else "")
             with self._lock:
-                self.exchanges.append(Exchange(request.method, line, status, request.workspace_id, at))
+                self.exchanges.append(Exchange(request.method, request.target, status, request.workspace_id, at))
 
     def forget(self) -> None:
         with self._lock:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Self
 
 from local.simulators.bison import control, hooks
@@ -17,49 +16,28 @@ from local.simulators.bison.gate import Exchange, Gate
 from local.simulators.bison.mail_actions import MailActions
 from local.simulators.bison.state import Account, Bison, Hook, Workspace, utc_now
 from local.simulators.bison.wire import Json, Request
-from local.simulators.http_server import HttpServer, Incoming, Outgoing
+from local.simulators.http_server import Incoming, Outgoing, ServedSimulator
 
 
-class BisonSimulator(MailActions, AccountActions):
+class BisonSimulator(MailActions, AccountActions, ServedSimulator):
     """`now` moves in whole seconds, as Bison's times do: two changes within one second bear the same `updated_at`."""
 
     def __init__(self, port: int = 0, *, now: Callable[[], datetime] = utc_now) -> None:
         bison = Bison(now)
         super().__init__(bison, Webhooks(bison, ""))
+        ServedSimulator.__init__(self, port)
         self.faults = Faults()
         self.gate = Gate(self, self.faults)
         self.super_admin_token = bison.new_token(None)
-        self._port = port
-        self._server: HttpServer | None = None
 
     # --- server ---------------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
-        self._server = HttpServer(self._port, self._answer).start()
+        super().start()
         self.webhooks.instance_url = self.webhooks.instance_url or self.url
         return self
 
-    def stop(self) -> None:
-        if self._server is not None:
-            self._server.stop()
-        self._server = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def url(self) -> str:
-        """Of the instance, without `/api`."""
-        if self._server is None:
-            raise RuntimeError("the simulator is not running")
-        return self._server.url
-
-    def _answer(self, incoming: Incoming) -> Outgoing:
+    def answer(self, incoming: Incoming) -> Outgoing:
         request = Request(**vars(incoming))
         controls = request.path.startswith("/_simulator/")
         response = control.answer(self, request) if controls else self.gate.pass_through(request)

@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+from local.simulators.http_server import Incoming
+
 Json = dict[str, Any]
 Item = TypeVar("Item")
 
@@ -19,27 +21,14 @@ PAGE_SIZE = 15
 
 
 @dataclass
-class Request:
-    method: str
-    path: str
-    raw_query: str
-    headers: Mapping[str, str]
-    body: bytes
-    base_url: str
+class Request(Incoming):
     workspace_id: int = 0  # filled in by the gate: whose data this call sees
     super_admin: bool = False
-
-    def header(self, name: str) -> str:
-        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
 
     @property
     def wants_json(self) -> bool:
         """Laravel looks at the first accepted type; without JSON it answers for a browser [C]."""
         return "json" in self.header("Accept").partition(",")[0]
-
-    @cached_property
-    def query(self) -> dict[str, str]:
-        return dict(parse_qsl(self.raw_query, keep_blank_values=True))
 
     def many(self, name: str) -> list[str]:
         """PHP's arrays in a query: `name[]=1&name[]=2` or `name[0]=1`."""

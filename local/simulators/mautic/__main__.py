@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
-import threading
-from typing import Any
 
+from local.simulators.alone import serve_alone
 from local.simulators.mautic.simulator import MauticSimulator
 
 
@@ -18,19 +15,8 @@ def main() -> None:
     arguments.add_argument("--client-secret", default="simulator-secret")
     arguments.add_argument("--empty", action="store_true", help="without the custom fields of the field map")
     chosen = arguments.parse_args()
-    stopped = threading.Event()
-
-    def stop(number: int, frame: Any) -> None:
-        del number, frame
-        stopped.set()
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
     simulator = MauticSimulator(chosen.port, chosen.client_id, chosen.client_secret, prepared=not chosen.empty)
-    with simulator:
-        sys.stdout.write(f"Mautic simulator on {simulator.url}\n")
-        sys.stdout.flush()
-        stopped.wait()
+    serve_alone(simulator, "Mautic")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from local.simulators.mautic.faults import Fault
+from local.simulators.controls import add_fault, carry_out, clear_faults
 from local.simulators.mautic.wire import ApiError, Json, Request, Response
 
 if TYPE_CHECKING:
@@ -24,16 +24,10 @@ def answer(simulator: MauticSimulator, request: Request) -> Response:
     POST send | open | click | unsubscribe | resubscribe | bounce {contact_id, email_id}
     POST delete {contact_id}            POST merge {loser, winner}         POST deduplicate
     """
-    name = request.path.removeprefix("/_simulator/")
-    found = ACTIONS.get((request.method, name))
-    if found is None:
-        return Response(404, {"error": f"no such control: {request.method} {name}"})
     try:
-        return Response(200, found(simulator, request.payload))
+        return Response(*carry_out(ACTIONS, simulator, request, request.payload))
     except ApiError as error:
         return error.response()
-    except (KeyError, TypeError, ValueError) as error:
-        return Response(400, {"error": f"{type(error).__name__}: {error}"})
 
 
 def state(simulator: MauticSimulator, payload: Json) -> Json:
@@ -59,17 +53,6 @@ def requests(simulator: MauticSimulator, payload: Json) -> Json:
     del payload
     made = simulator.requests
     return {"requests": [{"method": m.method, "path": m.path, "status": m.status, "items": m.items} for m in made]}
-
-
-def add_fault(simulator: MauticSimulator, payload: Json) -> Json:
-    simulator.faults.add(Fault(**payload))
-    return {"faults_pending": simulator.faults.pending}
-
-
-def clear_faults(simulator: MauticSimulator, payload: Json) -> Json:
-    del payload
-    simulator.faults.clear()
-    return {"faults_pending": 0}
 
 
 def switch(simulator: MauticSimulator, payload: Json) -> Json:

@@ -52,10 +52,9 @@ class Gate:
             status = response.status
             return response
         finally:
-            line = request.path + (f"?{request.raw_query}" if request.raw_query else "")
             with self._lock:
                 self.mautic.busy -= 1
-                self.requests.append(Exchange(request.method, line, status, request.items, at))
+                self.requests.append(Exchange(request.method, request.target, status, request.items, at))
 
     def _with_faults(self, request: Request) -> Response:
         line = f"{request.method} {request.path}?{request.raw_query}"

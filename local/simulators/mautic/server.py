@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from local.simulators.http_server import HttpServer, NoAnswerError, Outgoing
+from local.simulators.http_server import Incoming, NoAnswerError, Outgoing
 from local.simulators.mautic.wire import ApiError, Request, Response, generic_error
 
-Answer = Callable[[Request], Response]
 
-
-class Server(HttpServer):
-    def __init__(self, port: int, answer: Answer) -> None:
-        super().__init__(port, lambda incoming: _outgoing(answer, Request(**vars(incoming))))
-
-
-def _outgoing(answer: Answer, request: Request) -> Outgoing:
+def served(incoming: Incoming, answer: Callable[[Request], Response]) -> Outgoing:
     try:
-        response = answer(request)
+        response = answer(Request(**vars(incoming)))
     except (ApiError, NoAnswerError):
         raise
     except Exception:  # noqa: BLE001 - like PHP: whatever breaks inside is a JSON 500

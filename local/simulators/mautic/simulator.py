@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Self
 
+from local.simulators.http_server import Incoming, Outgoing, ServedSimulator
 from local.simulators.mautic import contacts as contact_calls
 from local.simulators.mautic import control, emails, hooks, segments, tracking
 from local.simulators.mautic.faults import Fault, Faults
 from local.simulators.mautic.fields import SYNC_FIELDS, create_field
 from local.simulators.mautic.gate import Exchange, Gate
 from local.simulators.mautic.oauth import OAuth
-from local.simulators.mautic.server import Server
+from local.simulators.mautic.server import served
 from local.simulators.mautic.state import Contact, Email, Event, Hit, Hook, Mautic, Segment, Sending, utc_now
 from local.simulators.mautic.wire import Request, Response
 
 
-class MauticSimulator:
+class MauticSimulator(ServedSimulator):
     """`prepared` has the ten custom fields of our field map; otherwise Mautic is as installed."""
 
     def __init__(
@@ -30,14 +30,13 @@ class MauticSimulator:
         prepared: bool = True,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
+        super().__init__(port)
         self.mautic = Mautic(now)
         self.oauth = OAuth(client_id, client_secret, now)
         self.faults = Faults()
         self.gate = Gate(self.mautic, self.oauth, self.faults)
         self.webhooks = hooks.Webhooks(self.mautic)
         self.mautic.publish = self._publish
-        self._port = port
-        self._server: Server | None = None
         for wanted in SYNC_FIELDS if prepared else ():
             create_field(self.mautic, wanted)
 
@@ -47,30 +46,12 @@ class MauticSimulator:
     # --- server ---------------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
-        self._server = Server(self._port, self._answer)
+        super().start()
         self.webhooks.origin = self.url
-        self._server.start()
         return self
 
-    def stop(self) -> None:
-        if self._server is None:
-            return
-        self._server.stop()
-        self._server = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def url(self) -> str:
-        if self._server is None:
-            raise RuntimeError("the simulator is not running")
-        return self._server.url
+    def answer(self, incoming: Incoming) -> Outgoing:
+        return served(incoming, self._answer)
 
     def _answer(self, request: Request) -> Response:
         if request.path.startswith("/_simulator/"):

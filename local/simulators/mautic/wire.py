@@ -10,27 +10,19 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
+from local.simulators.http_server import Incoming
+
 Json = dict[str, Any]
 
 
 @dataclass
-class Request:
-    method: str
-    path: str
-    raw_query: str
-    headers: Mapping[str, str]
-    body: bytes
-    base_url: str
+class Request(Incoming):
     fail_after_items: int | None = None
-
-    @cached_property
-    def query(self) -> dict[str, str]:
-        return dict(parse_qsl(self.raw_query, keep_blank_values=True))
 
     @cached_property
     def payload(self) -> Any:
         """The body as PHP sees it: JSON and forms only (recorded: 122_wrong_content_type_text_plain)."""
-        kind = next((value for name, value in self.headers.items() if name.lower() == "content-type"), "")
+        kind = self.header("Content-Type")
         if "form-urlencoded" in kind:
             return dict(parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True))
         if "json" not in kind or not self.body:

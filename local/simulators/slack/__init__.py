@@ -7,48 +7,22 @@ from __future__ import annotations
 
 import json
 import threading
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from local.simulators.http_server import HttpServer, Incoming, Outgoing
+from local.simulators.http_server import Incoming, Outgoing, ServedSimulator
 
 _PATH = "/services/T00000000/B00000000/simulated"
 _TEXT = {"Content-Type": "text/html"}  # as Slack answers: plain words under this type
 _JSON = {"Content-Type": "application/json"}
 
 
-class SlackSimulator:
+class SlackSimulator(ServedSimulator):
     """`GET /_simulator/messages` shows the messages to another process."""
 
     def __init__(self, port: int = 0) -> None:
-        self._port = port
-        self._server: HttpServer | None = None
+        super().__init__(port)
         self._lock = threading.Lock()
         self._messages: list[dict[str, Any]] = []
-
-    def start(self) -> Self:
-        self._server = HttpServer(self._port, self._answer).start()
-        return self
-
-    def stop(self) -> None:
-        if self._server is not None:
-            self._server.stop()
-        self._server = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def url(self) -> str:
-        """Of the simulator; the webhook is under it."""
-        if self._server is None:
-            raise RuntimeError("the simulator is not running")
-        return self._server.url
 
     @property
     def webhook_url(self) -> str:
@@ -60,7 +34,7 @@ class SlackSimulator:
         with self._lock:
             return list(self._messages)
 
-    def _answer(self, incoming: Incoming) -> Outgoing:
+    def answer(self, incoming: Incoming) -> Outgoing:
         if incoming.path == "/_simulator/messages":
             return Outgoing(200, _JSON, json.dumps({"messages": self.messages}).encode())
         if incoming.path != _PATH:

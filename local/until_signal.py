@@ -1,0 +1,18 @@
+"""The wait of everything that runs until somebody asks it to stop."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def until_signal() -> Iterator[threading.Event]:
+    """An event that SIGINT or SIGTERM sets: what runs then ends with all that it started, instead of in the middle."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

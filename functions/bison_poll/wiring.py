@@ -8,7 +8,6 @@ from typing import Any
 from bison_poll.settings import Settings
 from crm_relay.incidents.channels import channels
 from crm_relay.incidents.tell import tell_pending
-from crm_relay.outreach.models import instance_host
 from crm_relay.outreach.poll_workspaces import Round
 from crm_relay.outreach.store import workspace_ids
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
@@ -20,6 +19,7 @@ from crm_relay.platform.lease import Lease
 from crm_relay.platform.logging import logger
 from crm_relay.platform.settings import read_settings
 from crm_relay.providers.bison.client import Bison
+from crm_relay.providers.bison.instance import instance_host
 
 _RESERVE_SECONDS = 15.0
 _LEASE_SECONDS = 120.0
@@ -49,12 +49,10 @@ class World:
     def poll(self, wanted: str | None, deadline: Deadline) -> dict[str, Any]:
         """One round under the lease: two of them would only ask everything twice."""
         lease = Lease(self.settings.coordination_table, "bison", _LEASE_SECONDS)
-        if not lease.acquire():
-            return {"success": True, "stepped_aside": True}
-        try:
+        with lease.held() as ours:
+            if not ours:
+                return {"success": True, "stepped_aside": True}
             found = self._round(wanted, deadline, lease)
-        finally:
-            lease.release()
         told = tell_pending(self.database, self.channels, utc_now(), deadline=deadline)
         return found | {"incidents_told": told.sent, "incidents_waiting": told.failed}
 

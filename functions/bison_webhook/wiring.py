@@ -11,7 +11,7 @@ from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.models import Delivered, Outcome
 from crm_relay.inbox.receive import Inbox
 from crm_relay.outreach.apply_delivery import apply_delivery, note_unreadable
-from crm_relay.outreach.models import Arrival, instance_host
+from crm_relay.outreach.models import Arrival
 from crm_relay.outreach.refuse_call import RefusedCalls
 from crm_relay.platform.circuit import DatabaseCircuit
 from crm_relay.platform.clock import utc_now
@@ -22,6 +22,7 @@ from crm_relay.platform.http_edge import Accepts, Request
 from crm_relay.platform.settings import read_settings
 from crm_relay.providers.bison import webhook
 from crm_relay.providers.bison.events import Delivery
+from crm_relay.providers.bison.instance import instance_host
 
 ACCEPTS = Accepts()
 _DATABASE_SECONDS = 5.0

@@ -82,13 +82,10 @@ class World:
     ) -> dict[str, Any]:
         """One run a direction at a time; the two directions do not wait for each other."""
         lane = "to_postgres" if order.direction == "to_postgres" else "to_cache"
-        lease = Lease(self.settings.coordination_table, f"edge:{lane}", _LEASE_SECONDS)
-        if not lease.acquire():
-            return {"success": True, "direction": order.direction, "stepped_aside": True}
-        try:
+        with Lease(self.settings.coordination_table, f"edge:{lane}", _LEASE_SECONDS).held() as ours:
+            if not ours:
+                return {"success": True, "direction": order.direction, "stepped_aside": True}
             answer = self._carry_out(order, deadline, progress)
-        finally:
-            lease.release()
         told = tell_pending(self.database, self.channels, utc_now(), deadline=deadline)
         return answer | {"incidents_told": told.sent, "incidents_waiting": told.failed}
 

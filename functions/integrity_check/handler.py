@@ -1,4 +1,4 @@
-"""Entry point of integrity_check: every hour a look, at night a look at everything with fixes."""
+"""Entry point of integrity_check: every hour a look, at night a look at everything with fixes, and what is ordered."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,5 +8,8 @@ from integrity_check.wiring import check
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
-    """`{}`, or with `"full"`, `"fix"`, `"dry_run"` and `"approve": [checks]`; answers with counts per check."""
+    """`{}`, or with `"full"`, `"fix"`, `"dry_run"` and `"approve": [checks]`; answers with counts per check.
+
+    So from a schedule, or as the body of a message of the queue of orders.
+    """
     return check(event, context)

@@ -1,5 +1,6 @@
 """The outside world of integrity_check, built once per execution environment."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,10 +20,13 @@ from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.lease import Lease
 from crm_relay.platform.logging import count_metric, logger
+from crm_relay.platform.queue import send_message
 from crm_relay.platform.settings import read_settings
 from integrity_check.settings import Settings
 
 _RESERVE_SECONDS = 15.0
+_STEP_ASIDE_SECONDS = 30
+_SCHEDULE = "schedule"
 _LEASE_SECONDS = 930.0
 """Longer than the function may run: a run that died leaves the checks to the next one after this."""
 
@@ -30,7 +34,7 @@ _LEASE_SECONDS = 930.0
 def read_order(event: Mapping[str, Any], cap: int) -> Order:
     """Raises RejectedInput, which names what is allowed."""
     wishes = {name: event.get(name, False) for name in ("full", "fix", "dry_run")}
-    approved, who = event.get("approve", []), event.get("ordered_by", "schedule")
+    approved, who = event.get("approve", []), event.get("ordered_by", _SCHEDULE)
     if not all(isinstance(each, bool) for each in wishes.values()):
         raise RejectedInput("full, fix and dry_run are true or false", status=422)
     if not isinstance(approved, list) or not set(map(str, approved)) <= set(CHECKS):
@@ -63,39 +67,36 @@ class World:
         """One run at a time; None where another one is under way. A dry run disturbs nobody and waits for nobody."""
         if order.dry_run:
             return run_checks(self._inspection(deadline), order)
-        lease = self._lease("integrity")
-        if not lease.acquire():
-            return None
-        try:
+        with self._lease("integrity").held() as ours:
+            if not ours:
+                return None
             report = run_checks(self._inspection(deadline), order)
-        finally:
-            lease.release()
         tell_pending(self.database, self.channels, utc_now(), deadline=deadline)
         return report
 
+    def put_back(self, event: Mapping[str, Any], order: Order) -> None:
+        """What somebody ordered while a run was at work, by message; the next schedule is never far away."""
+        queue = self.settings.integrity_orders_queue_url
+        if queue is not None and order.ordered_by != _SCHEDULE:
+            send_message(queue, event, delay_seconds=_STEP_ASIDE_SECONDS)
+
     def revert(self, wanted: str, who: str) -> Reverted:
         """Errors as in integrity.revert; TransientError while a check runs."""
-        lease = self._lease("integrity")
-        if not lease.acquire():
-            raise TransientError("a check is running")
-        try:
+        with self._lease("integrity").held() as ours:
+            if not ours:
+                raise TransientError("a check is running")
             return revert(self.database, self.table, wanted, who=who, now=utc_now())
-        finally:
-            lease.release()
 
     def _inspection(self, deadline: Deadline) -> Inspection:
         return Inspection(self.database, self.table, utc_now, deadline, lambda: self._push_now(deadline))
 
     def _push_now(self, deadline: Deadline) -> bool:
         """As cache_sync does it; False where that is doing it at this moment."""
-        lease = self._lease("edge:to_postgres")
-        if not lease.acquire():
-            return False
-        try:
+        with self._lease("edge:to_postgres").held() as ours:
+            if not ours:
+                return False
             run = SyncRun(self.database, self.table, utc_now, deadline, "integrity")
             return bool(run.to_postgres()["finished"])
-        finally:
-            lease.release()
 
     def _lease(self, name: str) -> Lease:
         return Lease(self.settings.coordination_table, name, _LEASE_SECONDS)
@@ -105,10 +106,13 @@ world = PerEnvironment(lambda: World(read_settings(Settings)))
 
 
 def check(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
-    """Carry out what the event orders."""
-    order = read_order(event, world().settings.integrity_fix_cap)
+    """Carry out what the event orders: a schedule's, or a message's of the queue of orders."""
+    records = event.get("Records")
+    told = json.loads(records[0]["body"]) if records else event
+    order = read_order(told, world().settings.integrity_fix_cap)
     report = world().check(order, Deadline.of_invocation(context, reserve=_RESERVE_SECONDS))
     if report is None:
+        world().put_back(told, order)
         return {"success": True, "stepped_aside": True}
     done = report.as_json()
     count_metric("IntegrityFindings", done["found"])

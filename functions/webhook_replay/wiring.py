@@ -7,21 +7,30 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from crm_relay.campaigns.follow_mail import follow_mail
+from crm_relay.campaigns.stop import stop_for_address
+from crm_relay.delivery.apply_event import apply_event
+from crm_relay.delivery.unsubscribe import SOURCE as UNSUBSCRIBE
+from crm_relay.delivery.unsubscribe import Request as Wanted
+from crm_relay.delivery.unsubscribe import unsubscribe
 from crm_relay.engagement.apply_delivery import apply_delivery
 from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.models import Delivered, Outcome
+from crm_relay.inbox.redact import NOTHING_LEFT
 from crm_relay.inbox.replay import Applier, give_up, replay
 from crm_relay.inbox.retention import forget_old_deliveries
 from crm_relay.outreach.apply_delivery import apply_delivery as apply_bison
-from crm_relay.outreach.models import Arrival, instance_host
+from crm_relay.outreach.models import Arrival
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
 from crm_relay.platform.database import Database, Runs
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.logging import logger
 from crm_relay.platform.settings import read_settings
+from crm_relay.providers.bison.instance import instance_host
 from crm_relay.providers.bison.webhook import parse as parse_bison
 from crm_relay.providers.mautic import webhook
+from crm_relay.providers.resend.webhook import parse as parse_resend
 from webhook_replay.settings import Settings
 
 _DATABASE_SECONDS = 10.0
@@ -43,7 +52,24 @@ def _apply_bison(transaction: Runs, delivered: Delivered) -> Outcome:
     return apply_bison(transaction, arrival, parse_bison(delivered.body, now=delivered.received_at))
 
 
-APPLIERS: Mapping[str, Applier] = {"mautic": _apply_mautic, "bison": _apply_bison}
+def _apply_resend(transaction: Runs, delivered: Delivered) -> Outcome:
+    if delivered.body == NOTHING_LEFT.encode():
+        return Outcome(ignored=1)
+    event = parse_resend(delivered.body, now=delivered.received_at)
+    key = delivered.delivery_id or delivered.dedupe_key
+    return apply_event(transaction, event, key=key, received_at=delivered.received_at, follow=follow_mail)
+
+
+def _apply_unsubscribe(transaction: Runs, delivered: Delivered) -> Outcome:
+    return unsubscribe(transaction, Wanted.from_body(delivered.body), stop=stop_for_address)
+
+
+APPLIERS: Mapping[str, Applier] = {
+    "mautic": _apply_mautic,
+    "bison": _apply_bison,
+    "resend": _apply_resend,
+    UNSUBSCRIBE: _apply_unsubscribe,
+}
 """Source of a delivery -> who applies it."""
 
 

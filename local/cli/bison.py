@@ -10,15 +10,15 @@ import typer
 
 from bison_poll.settings import Settings
 from crm_relay.outreach.ensure_webhooks import ensure_webhook, plan_webhook, prove_delivery
-from crm_relay.outreach.models import Selection, instance_host
-from crm_relay.outreach.rebuild_metrics import rebuild_metrics
+from crm_relay.outreach.models import Selection
+from crm_relay.outreach.rebuild_metrics import first_of_month, rebuild_metrics
 from crm_relay.outreach.reconcile import reconcile
 from crm_relay.outreach.replay_deliveries import count_deliveries, replay_deliveries
-from crm_relay.outreach.report_providers import first_of_month
 from crm_relay.outreach.watch_webhooks import ROUTE
 from crm_relay.platform.clock import Deadline, utc_now
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.platform.settings import SettingsModel, read_settings
+from crm_relay.providers.bison.instance import instance_host
 from local.cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, show, told, use_settings
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
-from urllib.parse import urlsplit
 
 Origin = Literal["webhook", "deferred", "replay"]
 """How a delivery came to be applied; it stands in the log."""
@@ -76,8 +75,3 @@ class Selection:
     workspace_name: str | None = None
     event_type: str | None = None
     failed_only: bool = False
-
-
-def instance_host(url: str) -> str:
-    """The host of an EmailBison, lower-case: what a delivery's instance is compared with."""
-    return (urlsplit(url).hostname or "").lower()

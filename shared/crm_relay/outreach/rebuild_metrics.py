@@ -1,7 +1,14 @@
 """Makes a month's counters the sum of their log again."""
 
+from datetime import date
+
 from crm_relay.outreach import store
 from crm_relay.platform.database import Row, Runs
+
+
+def first_of_month(text: str) -> date:
+    """`2026-11` as its first day. ValueError for anything else."""
+    return date.fromisoformat(f"{text}-01")
 
 
 def rebuild_metrics(db: Runs, month: str, *, dry_run: bool = False) -> list[Row]:

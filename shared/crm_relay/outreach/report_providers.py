@@ -1,7 +1,7 @@
 """The day's figures of each provider, and whether one of them fell."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import keep_open
@@ -39,11 +39,6 @@ def months_around(now: datetime) -> list[str]:
     days = {(now + timedelta(days=shift)).date().replace(day=1) for shift in (1, -1)}
     this = max(days)
     return [each.isoformat() for each in sorted({*days, (this - timedelta(days=1)).replace(day=1)})]
-
-
-def first_of_month(text: str) -> date:
-    """`2026-11` as its first day. ValueError for anything else."""
-    return date.fromisoformat(f"{text}-01")
 
 
 def _fall(drop: Row) -> Incident:

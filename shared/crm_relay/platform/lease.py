@@ -2,6 +2,8 @@
 
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +48,16 @@ class Lease:
     def release(self) -> None:
         """Let the next one in at once; nothing happens where the lease is not ours any more."""
         self._conditionally("delete_item", Key={"id": {"S": self._key}}, condition="holder = :me", values=self._me)
+
+    @contextmanager
+    def held(self) -> Iterator[bool]:
+        """Hold it for the body of a `with`, however that ends; False where somebody else holds it."""
+        ours = self.acquire()
+        try:
+            yield ours
+        finally:
+            if ours:
+                self.release()
 
     @property
     def _key(self) -> str:

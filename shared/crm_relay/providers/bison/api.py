@@ -1,16 +1,12 @@
-"""Calls to EmailBison's REST API with a workspace's token, and answers held against their shape and workspace."""
+"""Calls to EmailBison's REST API with a workspace's token, and answers held against their workspace."""
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from crm_relay.platform.errors import FatalError, RejectedInput, ServerFailed
+from crm_relay.platform.errors import FatalError, RejectedInput
 from crm_relay.platform.http_client import Answer, HttpClient, NotJson
 from crm_relay.providers.bison.wire import claimed_workspaces
-
-W = TypeVar("W", bound=BaseModel)
 
 _FIELD = re.compile(r"[a-z_]+(?:\.[a-z0-9_]+)*")
 
@@ -60,14 +56,6 @@ class Api:
             raise FatalError(
                 "EmailBison answered for another workspace: its token is not of the kind api-user, or not its"
             )
-
-
-def parsed(kind: type[W], answer: Answer) -> W:
-    """The body in its shape. Raises ServerFailed where it has another: a version that is not known."""
-    try:
-        return kind.model_validate(answer.body)
-    except ValidationError:
-        raise ServerFailed(f"an answer with status {answer.status} is not of the form {kind.__name__}") from None
 
 
 def _refused_fields(body: Any) -> list[str]:

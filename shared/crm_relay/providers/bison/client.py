@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from crm_relay.platform.errors import ServerFailed
 from crm_relay.platform.http_client import HttpClient
+from crm_relay.platform.json_answer import parsed
 from crm_relay.providers.bison import wire
-from crm_relay.providers.bison.api import Api, parsed
+from crm_relay.providers.bison.api import Api
 from crm_relay.providers.bison.events import SenderAccount
 from crm_relay.providers.bison.mapping import sender_account
 
@@ -92,10 +93,6 @@ class Bison:
         body = {"name": name, "url": url, "events": list(events)}
         answer = self._api.call("PUT", f"/api/webhook-url/{webhook_id}", json=body)
         return _registered(parsed(wire.WebhookAnswer, answer).data)
-
-    def delete_webhook(self, webhook_id: int) -> None:
-        """Safe to call twice, and for what does not exist."""
-        self._api.call("DELETE", f"/api/webhook-url/{webhook_id}", accept=_NOT_FOUND)
 
     def event_types(self) -> tuple[str, ...]:
         """The names that this EmailBison can send, in lower case."""

@@ -6,22 +6,18 @@ because whoever sends it counts all the same.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BeforeValidator, Field
+
+from crm_relay.platform.wire import Wire, moment_or_none
 
 T = TypeVar("T")
 
 # An index entry ends at 2,704 bytes; no mailbox is longer than this.
 _LONGEST_ADDRESS = 320
 _LONGEST_IDENTITY = 200
-
-
-class Wire(BaseModel):
-    """Unknown fields are EmailBison's business; an error never quotes the value."""
-
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, frozen=True)
 
 
 def _text(value: object) -> object:
@@ -55,17 +51,6 @@ def _flag(value: object) -> object:
     return bool(value) if isinstance(value, bool) or (isinstance(value, int) and value in {0, 1}) else None
 
 
-def _moment(value: object) -> object:
-    # A number is not read: nothing says whether it counts seconds or milliseconds.
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if moment is None:
-            return None
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
 def _part(value: object) -> object:
     """PHP writes an empty object as a list."""
     return value if isinstance(value, dict) and value else None
@@ -86,7 +71,7 @@ Address = Annotated[str | None, BeforeValidator(_address)]
 Identity = Annotated[str | None, BeforeValidator(_identity)]
 Number = Annotated[int | None, BeforeValidator(number_or_none)]
 Flag = Annotated[bool | None, BeforeValidator(_flag)]
-Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+Moment = Annotated[datetime | None, BeforeValidator(moment_or_none)]
 Part = Annotated[T | None, BeforeValidator(_part)]
 
 

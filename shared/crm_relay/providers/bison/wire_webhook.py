@@ -5,10 +5,11 @@ recorded. The envelope is strict, because it says whose event it is; what stands
 """
 
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
+from crm_relay.platform.wire import Wire
+from crm_relay.providers.bison.instance import instance_host
 from crm_relay.providers.bison.wire import (
     Address,
     Flag,
@@ -17,7 +18,6 @@ from crm_relay.providers.bison.wire import (
     Number,
     SenderEmail,
     Text,
-    Wire,
     number_or_none,
 )
 
@@ -34,17 +34,12 @@ def _claimed_id(value: object) -> object:
 
 
 def _host(value: object) -> object:
-    """Of an address with or without a scheme; the port is left out."""
     if value is None or value == "":
         return None
-    try:
-        text = value.strip() if isinstance(value, str) else ""
-        host = urlsplit(text if "//" in text else f"//{text}").hostname
-    except ValueError:
-        host = None
+    host = instance_host(value) if isinstance(value, str) else ""
     if not host:
         raise ValueError("not an address")
-    return host.rstrip(".")
+    return host
 
 
 class Head(Wire):

@@ -1,15 +1,11 @@
-"""Calls to Mautic's REST API with an access token, and answers held against their shape."""
+"""Calls to Mautic's REST API with an access token."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from crm_relay.platform.errors import FatalError, ServerFailed
+from crm_relay.platform.errors import FatalError
 from crm_relay.platform.http_client import Answer, HttpClient
 from crm_relay.providers.mautic.oauth import API_SWITCHED_OFF, AccessToken
-
-W = TypeVar("W", bound=BaseModel)
 
 
 class Api:
@@ -44,14 +40,6 @@ class Api:
             if attempt == 1:
                 self._token.forget()
         raise FatalError(f"{method} {path}: Mautic refuses a token that it has just given out")
-
-
-def parsed(kind: type[W], answer: Answer) -> W:
-    """The body in its shape. Raises ServerFailed where it has another: somebody else answered, or another version."""
-    try:
-        return kind.model_validate(answer.body)
-    except ValidationError:
-        raise ServerFailed(f"an answer with status {answer.status} is not of the form {kind.__name__}") from None
 
 
 def _why_forbidden(method: str, path: str, body: Any) -> str:

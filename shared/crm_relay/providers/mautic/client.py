@@ -6,8 +6,9 @@ from typing import Any
 
 from crm_relay.platform.errors import ServerFailed
 from crm_relay.platform.http_client import HttpClient
+from crm_relay.platform.json_answer import parsed
 from crm_relay.providers.mautic import wire
-from crm_relay.providers.mautic.api import Api, parsed
+from crm_relay.providers.mautic.api import Api
 from crm_relay.providers.mautic.configuration import MauticConfiguration
 from crm_relay.providers.mautic.statistics import MauticStatistics
 from crm_relay.providers.mautic.vocabulary import OUR_DNC_COMMENT

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from crm_relay.platform.json_answer import parsed
 from crm_relay.providers.mautic import wire
-from crm_relay.providers.mautic.api import Api, parsed
+from crm_relay.providers.mautic.api import Api
 from crm_relay.providers.mautic.mapping import TEXT_LIMIT
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
 

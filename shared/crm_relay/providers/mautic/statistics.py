@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from crm_relay.platform.errors import FatalError, ServerFailed
+from crm_relay.platform.json_answer import parsed
 from crm_relay.providers.mautic import mapping_statistics, wire_statistics
-from crm_relay.providers.mautic.api import Api, parsed
+from crm_relay.providers.mautic.api import Api
 from crm_relay.providers.mautic.events import MauticEvent
 from crm_relay.providers.mautic.wire_statistics import HitRow, MailRow, SendingRow
 from crm_relay.providers.mautic.wire_webhook import Email

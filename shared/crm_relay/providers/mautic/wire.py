@@ -3,24 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from crm_relay.platform.wire import Wire
 
 Keyed = list[Any] | dict[str, Any]
 """Mautic sends a list where the keys run from 0 without a gap, else an object keyed by index."""
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
-
-
-class Token(_Wire):
+class Token(Wire):
     """POST /oauth/v2/token; no refresh token comes with client credentials."""
 
     access_token: str
     expires_in: int = 3600
 
 
-class BatchAnswer(_Wire):
+class BatchAnswer(Wire):
     """POST batch/new (always 201) and PATCH or PUT batch/edit (200): what became of each item stands in statusCodes."""
 
     contacts: Keyed = Field(default_factory=list)
@@ -28,37 +26,37 @@ class BatchAnswer(_Wire):
     errors: Keyed | None = None
 
 
-class ContactAnswer(_Wire):
+class ContactAnswer(Wire):
     """A single contact."""
 
     contact: dict[str, Any]
 
 
-class ContactList(_Wire):
+class ContactList(Wire):
     """GET /api/contacts: `total` is a string, an empty list is {} or []."""
 
     contacts: Keyed = Field(default_factory=dict)
 
 
-class SegmentList(_Wire):
+class SegmentList(Wire):
     """GET /api/segments: an empty list is []."""
 
     lists: Keyed = Field(default_factory=dict)
 
 
-class SegmentAnswer(_Wire):
+class SegmentAnswer(Wire):
     """POST /api/segments/new."""
 
     list: dict[str, Any]
 
 
-class MembershipAnswer(_Wire):
+class MembershipAnswer(Wire):
     """POST /api/segments/{id}/contacts/add: the top says 1 even where a contact is unknown; the details tell."""
 
     details: Keyed = Field(default_factory=dict)
 
 
-class ContactField(_Wire):
+class ContactField(Wire):
     """A field of contacts (20_*, 22_*). The length limit is taken when a field is made and never shown again.
 
     `properties` is [] where there is none; what was sent as a number comes back as a string.
@@ -72,13 +70,13 @@ class ContactField(_Wire):
     properties: Any = None
 
 
-class FieldList(_Wire):
+class FieldList(Wire):
     """GET /api/fields/contact."""
 
     fields_: Keyed = Field(default_factory=dict, alias="fields")
 
 
-class Segment(_Wire):
+class Segment(Wire):
     """A segment (60_*, 61_*); filters fill it without anybody's call."""
 
     id: int
@@ -87,7 +85,7 @@ class Segment(_Wire):
     filters: Keyed = Field(default_factory=list)
 
 
-class Hook(_Wire):
+class Hook(Wire):
     """A webhook (91_*, 92_*). `createdBy` is null for one that the API made, `dateModified` until somebody edits it."""
 
     id: int
@@ -103,19 +101,19 @@ class Hook(_Wire):
     modified_at: str | None = Field(default=None, alias="dateModified")
 
 
-class HookList(_Wire):
+class HookList(Wire):
     """GET /api/hooks, in the order of the names."""
 
     hooks: Keyed = Field(default_factory=dict)
 
 
-class HookAnswer(_Wire):
+class HookAnswer(Wire):
     """One webhook, made or edited."""
 
     hook: Hook
 
 
-class TriggerList(_Wire):
+class TriggerList(Wire):
     """GET /api/hooks/triggers: name -> label and description (90_*)."""
 
     triggers: dict[str, Any]

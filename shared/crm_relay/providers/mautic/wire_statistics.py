@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from crm_relay.providers.mautic.wire_webhook import Address, ContactId, Moment, Number, Text, Wire, Word
+from crm_relay.platform.wire import Wire
+from crm_relay.providers.mautic.wire_webhook import Address, ContactId, Moment, Number, Text, Word
 
 _OPENED_AT = re.compile(r's:8:"datetime";s:19:"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)"')
 

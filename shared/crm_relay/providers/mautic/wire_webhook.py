@@ -7,18 +7,14 @@ writes both as `[]`; a list with gaps in its keys becomes an object.
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
+
+from crm_relay.platform.wire import Wire
 
 T = TypeVar("T")
 
 # Mautic's own column ends at 255; an index entry here ends at 2,704 bytes.
 _LONGEST_ADDRESS = 320
-
-
-class Wire(BaseModel):
-    """Unknown fields are Mautic's business; an error never quotes the value."""
-
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, frozen=True)
 
 
 def _none_if_empty(value: object) -> object:

@@ -2,16 +2,14 @@
 
 import itertools
 import json
-import os
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-from unittest.mock import patch
 
 from benchmarks.customers import confirm_everybody, email_of, insert_customers
 from benchmarks.figures import Figure, Subject, median, percentiles
+from benchmarks.function_settings import function_settings
 from benchmarks.servers import Login, Servers
 from mautic_webhook import wiring
 from mautic_webhook.handler import handler
@@ -24,29 +22,9 @@ _COUNTED_DELIVERIES = 5
 _RUNS = 7
 _DELIVERIES_A_RUN = 100
 _SINGLE_DELIVERIES = 1000
-_NOWHERE = "http://127.0.0.1:9"
+_SETTINGS = {"MAUTIC_WEBHOOK_SECRET": SECRET}
 
 HttpEvent = dict[str, Any]
-
-
-@contextmanager
-def function_settings(database_url: str) -> Iterator[None]:
-    """The function in this process, on this database. AWS is away: a delivery that goes well never asks it."""
-    settings = {
-        "DATABASE_URL": database_url,
-        "MAUTIC_WEBHOOK_SECRET": SECRET,
-        "DEFERRED_QUEUE_URL": f"{_NOWHERE}/123456789012/deferred",
-        "OVERSIZE_BUCKET": "oversize",
-        "COORDINATION_TABLE": "coordination",
-        "AWS_ENDPOINT_URL": _NOWHERE,
-        "CRM_RELAY_SECRET_ID": "",
-    }
-    with patch.dict(os.environ, settings):
-        wiring.world.forget()
-        try:
-            yield
-        finally:
-            wiring.world.forget()
 
 
 def count_round_trips(login: Login, deliveries: int = _COUNTED_DELIVERIES) -> list[int]:
@@ -54,7 +32,7 @@ def count_round_trips(login: Login, deliveries: int = _COUNTED_DELIVERIES) -> li
     with login.as_owner() as owner:
         insert_customers(owner, EVENTS * deliveries)
         confirm_everybody(owner)
-    with CountingProxy(login.url) as proxy, function_settings(proxy.url):
+    with CountingProxy(login.url) as proxy, function_settings(wiring.world, proxy.url, _SETTINGS):
         deliver(http_event(delivery(email_on_open=[_open(1, "warm")])), 1)
         return [_round_trips(proxy, first) for first in range(1, EVENTS * deliveries, EVENTS)]
 
@@ -124,7 +102,7 @@ def _measure(servers: Servers) -> Iterator[Figure]:
     with servers.database() as login, login.as_owner() as owner:
         insert_customers(owner, _CUSTOMERS)
         confirm_everybody(owner)
-        with function_settings(login.url):
+        with function_settings(wiring.world, login.url, _SETTINGS):
             yield from _times()
 
 

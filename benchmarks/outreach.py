@@ -2,13 +2,11 @@
 
 import itertools
 import json
-import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from unittest.mock import patch
 
 from benchmarks.figures import Figure, Subject, median, percentiles
+from benchmarks.function_settings import function_settings
 from benchmarks.servers import Login, Servers
 from bison_webhook import wiring
 from bison_webhook.handler import handler
@@ -21,7 +19,6 @@ from crm_relay.providers.bison.client import Bison
 from local.simulators.bison import BisonSimulator
 from tests.support.counting_proxy import CountingProxy
 
-_NOWHERE = "http://127.0.0.1:9"
 _INSTANCE = "https://send.example.com"
 _WORKSPACES = 24
 _DELIVERIES = 1500
@@ -52,25 +49,10 @@ def _token(number: int) -> str:
     return f"workspace-token-{number:04}"
 
 
-@contextmanager
-def function_settings(database_url: str) -> Iterator[None]:
-    """The function in this process, on this database. AWS is away: a delivery that goes well never asks it."""
-    settings = {
-        "DATABASE_URL": database_url,
-        "BISON_INSTANCE_URL": _INSTANCE,
-        "BISON_WEBHOOK_TOKENS": json.dumps({f"W{number}": _token(number) for number in range(_WORKSPACES)}),
-        "DEFERRED_QUEUE_URL": f"{_NOWHERE}/123456789012/deferred",
-        "OVERSIZE_BUCKET": "oversize",
-        "COORDINATION_TABLE": "coordination",
-        "AWS_ENDPOINT_URL": _NOWHERE,
-        "CRM_RELAY_SECRET_ID": "",
-    }
-    with patch.dict(os.environ, settings):
-        wiring.world.forget()
-        try:
-            yield
-        finally:
-            wiring.world.forget()
+_SETTINGS = {
+    "BISON_INSTANCE_URL": _INSTANCE,
+    "BISON_WEBHOOK_TOKENS": json.dumps({f"W{number}": _token(number) for number in range(_WORKSPACES)}),
+}
 
 
 def delivered(number: int, workspace: int) -> float:
@@ -113,7 +95,7 @@ def _measure_webhook(servers: Servers) -> Iterator[Figure]:
     numbers = itertools.count(1)
     with servers.database() as login:
         _plant(login)
-        with CountingProxy(login.url) as proxy, function_settings(proxy.url):
+        with CountingProxy(login.url) as proxy, function_settings(wiring.world, proxy.url, _SETTINGS):
             delivered(next(numbers), 0)
             counts = []
             for _ in range(12):
@@ -121,7 +103,7 @@ def _measure_webhook(servers: Servers) -> Iterator[Figure]:
                 delivered(next(numbers), 0)
                 counts.append(len(proxy.queries) + len(proxy.other_messages))
         yield median("bison_webhook.round_trips", "per delivery of 1 event", counts)
-        with function_settings(login.url):
+        with function_settings(wiring.world, login.url, _SETTINGS):
             for _ in range(200):
                 delivered(next(numbers), 0)
             one = [delivered(next(numbers), 0) for _ in range(_DELIVERIES)]

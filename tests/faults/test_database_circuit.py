@@ -14,8 +14,9 @@ from crm_relay.platform.database import Database
 from crm_relay.platform.errors import TransientError
 from mautic_webhook import wiring as webhook_wiring
 from tests.support.aws_of_a_test import Aws, Silent, running_aws
+from tests.support.function_settings import NOWHERE
 from tests.support.mautic_hooks import delivery, opened, recorded
-from tests.support.mautic_webhook_function import ENVIRONMENT, NOWHERE, deliver
+from tests.support.mautic_webhook_function import ENVIRONMENT, deliver
 
 AWAY = "postgresql://nobody:secret@127.0.0.1:9/crm"
 EMAIL = "hook.one@example.com"

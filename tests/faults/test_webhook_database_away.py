@@ -9,9 +9,10 @@ import pytest
 from crm_relay.platform.database import Database
 from tests.support.aws_of_a_test import Aws, failures, running_aws, sqs_event, wait_until
 from tests.support.counting_proxy import CountingProxy
+from tests.support.function_settings import NOWHERE
 from tests.support.log import quiet_about
 from tests.support.mautic_hooks import body_of, delivery, opened, recorded
-from tests.support.mautic_webhook_function import NOWHERE, counts, deliver, tables
+from tests.support.mautic_webhook_function import counts, deliver, tables
 from tests.support.rows import add_customer, one, rows_of
 from webhook_replay.handler import handler as replay_handler
 

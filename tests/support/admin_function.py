@@ -14,9 +14,9 @@ from crm_relay.platform.callers import Role
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
 from tests.support.edge_twin import EdgeTwin
+from tests.support.function_settings import NOWHERE, WITHOUT_AWS, give_settings
 
 ADMIN = "the-bootstrap-token-of-a-test"
-NOWHERE = "http://127.0.0.1:9"
 
 
 @dataclass(frozen=True)
@@ -72,21 +72,14 @@ class AdminFunction:
 
 def admin_function(monkeypatch: pytest.MonkeyPatch, database: Database, database_url: str) -> AdminFunction:
     """With the table in memory."""
-    settings = {
+    settings = WITHOUT_AWS | {
         "DATABASE_URL": database_url,
         "ADMIN_TOKEN": ADMIN,
         "EDGE_CACHE_TABLE": "edge",
         "CACHE_ORDERS_QUEUE_URL": f"{NOWHERE}/123456789012/orders",
-        "DEFERRED_QUEUE_URL": f"{NOWHERE}/123456789012/deferred",
-        "OVERSIZE_BUCKET": "oversize",
-        "AWS_ENDPOINT_URL": NOWHERE,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
+        "INTEGRITY_ORDERS_QUEUE_URL": f"{NOWHERE}/123456789012/checks",
     }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    wiring.world.forget()
+    give_settings(monkeypatch, wiring.world, settings)
     twin = EdgeTwin()
     wiring.world().__dict__["table"] = twin
     return AdminFunction(database, twin)

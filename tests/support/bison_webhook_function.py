@@ -9,32 +9,23 @@ import pytest
 from bison_webhook import wiring
 from bison_webhook.handler import handler
 from crm_relay.platform.database import Database, Row
+from tests.support.function_settings import WITHOUT_AWS, give_settings
 from tests.support.mautic_hooks import http_event
 from tests.support.rows import rows_of
 
-NOWHERE = "http://127.0.0.1:9"
 INSTANCE = "https://send.example.com"
 NORTHWIND, CONTOSO = "Northwind", "Contoso"
 NUMBERS = {NORTHWIND: 17, CONTOSO: 18}
 TOKENS = {NORTHWIND: "northwind-token-0001", CONTOSO: "contoso-token-000002"}
-ENVIRONMENT = {
+ENVIRONMENT = WITHOUT_AWS | {
     "BISON_INSTANCE_URL": INSTANCE,
     "BISON_WEBHOOK_TOKENS": json.dumps(TOKENS),
-    "DEFERRED_QUEUE_URL": f"{NOWHERE}/123456789012/deferred",
-    "OVERSIZE_BUCKET": "oversize",
-    "COORDINATION_TABLE": "coordination",
-    "AWS_ENDPOINT_URL": NOWHERE,
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": "us-east-1",
 }
 
 
 def configure(monkeypatch: pytest.MonkeyPatch, database_url: str, **settings: str) -> None:
     """Settings of the function in this environment, with an AWS that is away unless `settings` names one."""
-    for name, value in (ENVIRONMENT | settings | {"DATABASE_URL": database_url}).items():
-        monkeypatch.setenv(name, value)
-    wiring.world.forget()
+    give_settings(monkeypatch, wiring.world, ENVIRONMENT | settings | {"DATABASE_URL": database_url})
 
 
 def plant_workspaces(database: Database, *, timezone: str = "UTC") -> None:

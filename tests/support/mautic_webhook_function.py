@@ -9,27 +9,16 @@ import pytest
 from crm_relay.platform.database import Database, Row
 from mautic_webhook import wiring
 from mautic_webhook.handler import handler
+from tests.support.function_settings import WITHOUT_AWS, give_settings
 from tests.support.mautic_hooks import SECRET, http_event
 from tests.support.rows import rows_of
 
-NOWHERE = "http://127.0.0.1:9"
-ENVIRONMENT = {
-    "MAUTIC_WEBHOOK_SECRET": f"older-secret, {SECRET}",
-    "DEFERRED_QUEUE_URL": f"{NOWHERE}/123456789012/deferred",
-    "OVERSIZE_BUCKET": "oversize",
-    "COORDINATION_TABLE": "coordination",
-    "AWS_ENDPOINT_URL": NOWHERE,
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": "us-east-1",
-}
+ENVIRONMENT = WITHOUT_AWS | {"MAUTIC_WEBHOOK_SECRET": f"older-secret, {SECRET}"}
 
 
 def configure(monkeypatch: pytest.MonkeyPatch, database_url: str, **settings: str) -> None:
     """Settings of a function in this environment, with an AWS that is away unless `settings` names one."""
-    for name, value in (ENVIRONMENT | settings | {"DATABASE_URL": database_url}).items():
-        monkeypatch.setenv(name, value)
-    wiring.world.forget()
+    give_settings(monkeypatch, wiring.world, ENVIRONMENT | settings | {"DATABASE_URL": database_url})
 
 
 def deliver(body: bytes, *, headers: Mapping[str, str] | None = None) -> dict[str, Any]:

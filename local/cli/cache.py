@@ -24,6 +24,9 @@ from local.cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_databa
 app = typer.Typer(no_args_is_help=True, help="The DynamoDB cache at the edge.")
 
 Names = Annotated[list[str] | None, typer.Argument(help=f"Some of {', '.join(ENTITIES)}; default: all.")]
+AllowShrink = Annotated[
+    bool, typer.Option("--allow-shrink", help="For an hour: rows that disappeared were meant to go.")
+]
 # Each round has the lease for itself, so it must be shorter than that.
 _ROUND_SECONDS = 600.0
 _PAUSE_SECONDS = 2.0
@@ -36,9 +39,7 @@ WHO = "operator"
 def sync(
     direction: Annotated[str, typer.Option("--direction", help="to_cache, to_postgres or both.")] = "both",
     entities: Names = None,
-    allow: Annotated[
-        bool, typer.Option("--allow-shrink", help="For an hour: rows that disappeared were meant to go.")
-    ] = False,
+    allow: AllowShrink = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
@@ -58,9 +59,7 @@ def sync(
 @told
 def resync(
     entities: Names = None,
-    allow: Annotated[
-        bool, typer.Option("--allow-shrink", help="For an hour: rows that disappeared were meant to go.")
-    ] = False,
+    allow: AllowShrink = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:

@@ -52,9 +52,9 @@ def item(table: EdgeTable, row_id: UUID = ROW, entity: Entity = "prospects") -> 
     return table.get(entity, [row_id])[row_id]
 
 
-def edit(table: EdgeTable, doc: str, seconds: float = 0, *, row_id: UUID = ROW, must_be_new: bool = False) -> Item:
+def edit(table: EdgeTable, doc: str, seconds: float = 0, *, row_id: UUID = ROW) -> Item:
     at = NOW + timedelta(seconds=seconds)
-    return table.edit("prospects", row_id, doc, edited_at=at, must_be_new=must_be_new)
+    return table.edit("prospects", row_id, doc, edited_at=at)
 
 
 def test_a_row_comes_back_as_it_was_written(table: EdgeTable) -> None:
@@ -134,22 +134,6 @@ def test_an_edit_waits_and_no_write_goes_over_it(table: EdgeTable) -> None:
 def test_an_edit_of_what_postgresql_never_had_has_version_zero(table: EdgeTable) -> None:
     edited = edit(table, "new")
     assert (edited.version, edited.updated_at, edited.written_at, edited.edits) == (0, NOW, NOW, 1)
-
-
-def test_recording_something_new_twice_is_once(table: EdgeTable) -> None:
-    first = edit(table, "first", must_be_new=True)
-    assert edit(table, "second", 5, must_be_new=True) == first
-    assert table.settle(first, version=3, doc="first", updated_at=NOW, now=NOW)
-    assert edit(table, "third", 9, must_be_new=True).doc == "first"
-    assert table.count_unsynced() == 0
-
-
-def test_something_new_stays_deleted_until_its_tombstone_has_gone(stage: EdgeStage, table: EdgeTable) -> None:
-    write(table, 5, doc=None)
-    assert edit(table, "again", 60, must_be_new=True).doc is None
-    late = stage.later(days=31)
-    again = table.edit("prospects", ROW, "again", edited_at=late, must_be_new=True)
-    assert (again.doc, again.version, item(table)) == ("again", 5, again)
 
 
 def test_of_two_edits_the_later_one_stands_whatever_order_they_come_in(table: EdgeTable) -> None:

@@ -58,10 +58,10 @@ class History(RuleBasedStateMachine):
         at = NOW + timedelta(seconds=version)
         self.both("write", [source_row(row_id, version, doc)], now=at, generation=generation)
 
-    @rule(row_id=ROWS, doc=DOCS, seconds=SECONDS, must_be_new=st.booleans())
-    def edit(self, row_id: UUID, doc: str, seconds: int, must_be_new: bool) -> None:
+    @rule(row_id=ROWS, doc=DOCS, seconds=SECONDS)
+    def edit(self, row_id: UUID, doc: str, seconds: int) -> None:
         at = NOW + timedelta(seconds=seconds)
-        self.both("edit", "prospects", row_id, doc, edited_at=at, must_be_new=must_be_new)
+        self.both("edit", "prospects", row_id, doc, edited_at=at)
 
     @rule()
     def read_what_waits(self) -> None:

@@ -12,12 +12,12 @@ import pytest
 from cache_digest.handler import handler
 from cache_digest.wiring import world
 from crm_relay.edge_cache.dynamo_table import DynamoTable
-from crm_relay.edge_cache.items import attributes_of
 from crm_relay.edge_cache.keys import content_hash
 from crm_relay.edge_cache.models import Item
 from local.aws import LocalAws
 from local.edge import Edge
 from local.streams import StreamPoller, failed_from, passes
+from tests.support.edge_attributes import attributes_of
 from tests.support.edge_tables import NOW, TEMPLATE, edge_aws, source_row
 
 SAMPLE = Path(__file__).parents[2] / "events" / "cache_digest" / "modify.json"

@@ -7,12 +7,13 @@ from itertools import count
 from uuid import UUID
 
 from crm_relay.edge_cache.digests import MARK, Digest, advance, change_in
-from crm_relay.edge_cache.items import attributes_of, expiry_of, hash_in, is_too_large, key_of
+from crm_relay.edge_cache.items import expiry_of, hash_in, is_too_large, key_of
 from crm_relay.edge_cache.keys import BUCKETS, Entity, bucket_of, partition_key
 from crm_relay.edge_cache.models import Item, SourceRow, WriteResult, Written
 from crm_relay.platform.clock import Clock, utc_now
 from crm_relay.platform.dynamo import Attributes, key, number, text
 from crm_relay.platform.errors import RejectedInput
+from tests.support.edge_attributes import attributes_of
 
 _STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/twin/stream/2026-01-01T00:00:00.000"
 _KEYS_A_READ = 100
@@ -50,12 +51,12 @@ class EdgeTwin:
         self.items_read += len(found)
         return list(self._living(found))
 
-    def edit(self, entity: Entity, row_id: UUID, doc: str, *, edited_at: datetime, must_be_new: bool = False) -> Item:
+    def edit(self, entity: Entity, row_id: UUID, doc: str, *, edited_at: datetime) -> Item:
         base = Item(entity, row_id, 0, doc, edited_at, edited_at)
         _refuse_too_large(base)
         self.calls += 1
         there = self._at(entity, row_id)
-        if there and (_is_there(there, edited_at) if must_be_new else _is_refused(there, doc, edited_at)):
+        if there and _is_refused(there, doc, edited_at):
             return there
         old = there or base
         item = replace(old, doc=doc, written_at=edited_at, edited_at=edited_at, edits=old.edits + 1)
@@ -183,10 +184,6 @@ class EdgeTwin:
 def _may_be_written(there: Item, row: SourceRow, generation: int | None) -> bool:
     is_same = there.version == row.version
     return there.version < row.version or (generation is not None and is_same and there.generation < generation)
-
-
-def _is_there(there: Item, edited_at: datetime) -> bool:
-    return there.doc is not None or expiry_of(there.written_at) > int(edited_at.timestamp())
 
 
 def _is_refused(there: Item, doc: str, edited_at: datetime) -> bool:

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_relay.edge_cache.digests import MARK, Change, Digest, Position, advance, change_in
-from crm_relay.edge_cache.items import attributes_of
 from crm_relay.edge_cache.keep_digests import keep_digests
 from crm_relay.edge_cache.keys import ENTITIES, Entity, bucket_in, bucket_of, content_hash, partition_key
 from crm_relay.edge_cache.models import Item
 from crm_relay.platform.errors import TransientError
+from tests.support.edge_attributes import attributes_of
 from tests.support.edge_tables import NOW, TEMPLATE, source_row
 from tests.support.edge_twin import EdgeTwin
 

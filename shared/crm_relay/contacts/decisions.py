@@ -1,6 +1,5 @@
 """What to do with one customer, and why: pure, shared by the sync, the dry run and `why`."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -143,9 +142,3 @@ def stop_reason(shrinkage: Shrinkage, limit_percent: float) -> str | None:
     if shrinkage.vanishing > _NEVER_SUSPICIOUS and share > limit_percent:
         return f"{shrinkage.vanishing} of {shrinkage.known} contacts would go, the limit is {limit_percent:g} %"
     return None
-
-
-def chunks(items: Iterable[Customer], size: int) -> list[list[Customer]]:
-    """Lists of at most `size`, in order."""
-    every = list(items)
-    return [every[start : start + size] for start in range(0, len(every), size)]

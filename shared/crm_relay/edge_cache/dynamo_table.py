@@ -41,7 +41,6 @@ _IS_OLDER = "(attribute_not_exists(#version) OR #version < :version)"
 _IS_NOT_STAMPED = "(attribute_not_exists(#generation) OR #generation < :generation)"
 _IS_OLDER_OR_NOT_STAMPED = f"({_IS_OLDER} OR (#version = :version AND {_IS_NOT_STAMPED}))"
 _DOES_NOT_WAIT = "attribute_not_exists(#edited_at)"
-_IS_NEW = "(attribute_not_exists(#pk) OR #expires_at <= :seconds)"
 _IS_LATER = "(attribute_not_exists(#edited_at) OR #edited_at < :at OR (#edited_at = :at AND #doc <> :doc))"
 _IS_TO_BE_SETTLED = "#edits = :seen AND (attribute_exists(#edited_at) OR #version < :version)"
 _ROWS = "pk = :pk AND sk < :end"
@@ -84,7 +83,7 @@ class DynamoTable:
         """See EdgeTable."""
         return self._items(self._rows(entity, bucket))
 
-    def edit(self, entity: Entity, row_id: UUID, doc: str, *, edited_at: datetime, must_be_new: bool = False) -> Item:
+    def edit(self, entity: Entity, row_id: UUID, doc: str, *, edited_at: datetime) -> Item:
         """See EdgeTable."""
         at = text(time_text(edited_at))
         sets = content(entity, doc, version=0, updated_at=edited_at, now=edited_at) | waiting(row_id, edited_at)
@@ -92,10 +91,9 @@ class DynamoTable:
         _refuse_too_large(key_of(entity, row_id), base, sets)
         computed = {name: f"if_not_exists(#{name}, :{name})" for name in base} | _ONE_MORE_EDIT
         update = Update(sets, computed, _without(sets, *base))
-        condition = _IS_NEW if must_be_new else _IS_LATER
-        values = base | _ONE_MORE | ({"seconds": number(int(edited_at.timestamp()))} if must_be_new else {"at": at})
+        values = base | _ONE_MORE | {"at": at}
         try:
-            found = self._table.update(key_of(entity, row_id), update, condition=condition, values=values)
+            found = self._table.update(key_of(entity, row_id), update, condition=_IS_LATER, values=values)
         except ConditionFailed as failed:
             found = failed.item or {}
         return _known(found)

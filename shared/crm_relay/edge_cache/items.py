@@ -67,14 +67,6 @@ def of_prospect(doc: str) -> Attributes:
     return {"gsi2pk": text(f"prospect#{texts[0]}"), "gsi2sk": text(texts[1])}
 
 
-def attributes_of(item: Item) -> Attributes:
-    """All of them, with the keys."""
-    found = key_of(item.entity, item.row_id)
-    found |= content(item.entity, item.doc, version=item.version, updated_at=item.updated_at, now=item.written_at)
-    found |= {"generation": number(item.generation), "edits": number(item.edits)}
-    return found | (waiting(item.row_id, item.edited_at) if item.edited_at else {})
-
-
 def item_of(attributes: Mapping[str, Any]) -> Item | None:
     """None where the key is none of ours. Others may write here too: what they mangled is read as an older version."""
     where = bucket_in(text_in(attributes, "pk") or "")

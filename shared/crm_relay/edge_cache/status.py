@@ -18,9 +18,13 @@ FEW_PENDING = 100
 
 @dataclass(frozen=True)
 class DirectionStatus:
-    """One direction. `pending`: rows that wait; `parked`: those of them that could not be written, with a reason."""
+    """One direction. `records`: those of the last run.
+
+    `pending`: rows that wait, which may lag a little; `parked`: those of them that could not be written, with a reason.
+    """
 
     direction: str
+    healthy: bool
     last_success_at: datetime | None
     last_status: str | None
     last_error: str | None
@@ -29,7 +33,6 @@ class DirectionStatus:
     failures_24h: int
     pending: int
     parked: int
-    healthy: bool
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def _direction(name: str, run: Row | dict[str, Any], pending: int, parked: int, 
     last = run.get("last_success_at")
     return DirectionStatus(
         name,
+        last is not None and now - last <= FRESH and pending < FEW_PENDING,
         last,
         run.get("last_status"),
         run.get("last_error"),
@@ -77,5 +81,4 @@ def _direction(name: str, run: Row | dict[str, Any], pending: int, parked: int, 
         run.get("failures_24h") or 0,
         pending,
         parked,
-        last is not None and now - last <= FRESH and pending < FEW_PENDING,
     )

@@ -34,12 +34,12 @@ class EdgeTable(Protocol):
     def bucket(self, entity: Entity, bucket: int) -> list[Item]:
         """All items of a bucket, tombstones included, by id; read consistently, however many pages it takes."""
 
-    def edit(self, entity: Entity, row_id: UUID, doc: str, *, edited_at: datetime, must_be_new: bool = False) -> Item:
+    def edit(self, entity: Entity, row_id: UUID, doc: str, *, edited_at: datetime) -> Item:
         """An edit made at the edge: it waits in the sparse index until PostgreSQL has it. `doc` is canonical JSON.
 
-        `must_be_new`: an item that is there already, a tombstone too, stays as it is and is returned (idempotent on the
-        id). An edit that is older than the one that waits, or the same once more, is refused in the same way.
-        `version` and `updated_at` stay those of what was last agreed on. Raises RejectedInput for one over 400 KB.
+        An edit that is older than the one that waits, or the same once more, changes nothing: the item is returned as
+        it is. `version` and `updated_at` stay those of what was last agreed on. Raises RejectedInput for one over
+        400 KB.
         """
 
     def unsynced(self, *, at_most: int) -> list[Item]:

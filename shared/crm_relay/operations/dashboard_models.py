@@ -5,24 +5,10 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from crm_relay.edge_cache.status import DirectionStatus
+
 MOST_COUNTED = 1000
 """What waits is counted up to here; one more means "more than that"."""
-
-
-@dataclass(frozen=True)
-class Direction:
-    """One way of the edge sync. `records` are those of the last run; `pending` may lag a little."""
-
-    direction: str
-    healthy: bool
-    last_success_at: datetime | None
-    last_status: str | None
-    last_error: str | None
-    records: int
-    records_24h: int
-    failures_24h: int
-    pending: int
-    parked: int
 
 
 @dataclass(frozen=True)
@@ -76,7 +62,7 @@ class Status:
 
     healthy: bool
     checked_at: datetime
-    directions: list[Direction]
+    directions: list[DirectionStatus]
     resyncs: list[ResyncProgress]
     entities: list[EntitySize]
     conflicts_24h: int
@@ -203,7 +189,10 @@ class DeadLetters:
 
 @dataclass(frozen=True)
 class CheckState:
-    """One check of the last run; `standing`: so many of the latest findings are not mended by now."""
+    """One check of the last run that has ended; `standing`: so many of the latest findings are not mended by now.
+
+    `unseen`: what could not be looked at, and why; of that nobody knows whether it is sound.
+    """
 
     check: str
     found: int
@@ -211,6 +200,7 @@ class CheckState:
     fixed: int
     asks: bool
     standing: int
+    unseen: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,14 @@ from crm_relay.operations.dashboard_store import fix_versions
 from crm_relay.platform.database import Row, Runs
 from crm_relay.platform.errors import RejectedInput
 
+_NOT_REACHED = "the run failed before it"
+
 
 def integrity(db: Runs, *, at_most: int) -> Integrity:
-    """Three statements."""
+    """Three statements. A run that is at work has found nothing yet: the checks are those of the one before it."""
     runs, found = last_runs(db, at_most=at_most), standing_findings(db, at_most=at_most)
     return Integrity(
-        _checks(runs[0] if runs else None, found),
+        _checks(next((run for run in runs if run["finished_at"]), None), found),
         [IntegrityRun(**_some(row, IntegrityRun)) for row in runs],
         [StandingFinding(**_some(row, StandingFinding)) for row in found],
         [Fix(**_some(row, Fix)) for row in last_fixes(db, at_most=at_most)],
@@ -41,12 +43,13 @@ def before_and_after(db: Runs, fix_id: int) -> FixVersions:
 def _checks(run: Row | None, found: list[Row]) -> list[CheckState]:
     counts: dict[str, dict[str, Any]] = {} if run is None else run["counts"]
     standing = Counter(row["check_name"] for row in found)
-    return [_check(name, counts.get(name, {}), standing[name]) for name in CHECKS]
+    missing = {"unseen": {"all": _NOT_REACHED}} if run is not None and run["status"] == "failed" else {}
+    return [_check(name, counts.get(name, missing), standing[name]) for name in CHECKS]
 
 
 def _check(name: str, counts: dict[str, Any], standing: int) -> CheckState:
     found, fixable, fixed = (int(counts.get(key, 0)) for key in ("found", "fixable", "fixed"))
-    return CheckState(name, found, fixable, fixed, bool(counts.get("asks")), standing)
+    return CheckState(name, found, fixable, fixed, bool(counts.get("asks")), standing, counts.get("unseen", {}))
 
 
 def _some(row: Row, kind: Any) -> Row:

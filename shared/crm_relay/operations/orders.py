@@ -8,6 +8,7 @@ from crm_relay.platform.logging import logger
 from crm_relay.platform.queue import send_message
 
 LOOK_AT = "/api/sync/status"
+LOOK_AT_CHECKS = "/api/integrity"
 _FROM_THE_EDGE: Entity = "emails"
 
 
@@ -21,6 +22,16 @@ class Ordered:
     look_at: str = LOOK_AT
 
 
+@dataclass(frozen=True)
+class CheckOrdered:
+    """Which run of the checks was ordered, and where it and what it finds are seen."""
+
+    fix: bool
+    full: bool
+    ordered_by: str
+    look_at: str = LOOK_AT_CHECKS
+
+
 def order_sync(queue_url: str, entity: Entity, *, who: str) -> Ordered:
     """What changed of one entity; e-mails are written at the edge, so they come from there."""
     if entity == _FROM_THE_EDGE:
@@ -31,6 +42,13 @@ def order_sync(queue_url: str, entity: Entity, *, who: str) -> Ordered:
 def order_resync(queue_url: str, entities: Sequence[Entity], *, who: str) -> Ordered:
     """Everything anew, of all entities where none is named. One that runs already is gone on with."""
     return _order(queue_url, "resync", list(entities or ENTITIES), who)
+
+
+def order_check(queue_url: str, *, fix: bool, full: bool, who: str) -> CheckOrdered:
+    """A run of the integrity checks. Safe to call twice, errors as the others'; it waits for one that is at work."""
+    send_message(queue_url, {"fix": fix, "full": full, "ordered_by": who})
+    logger().info("integrity check ordered", extra={"fix": fix, "full": full, "ordered_by": who})
+    return CheckOrdered(fix, full, who)
 
 
 def _order(queue_url: str, direction: str, entities: list[Entity], who: str) -> Ordered:

@@ -1,6 +1,6 @@
 """Everything that the operator's page shows, put together from the rooms; a constant number of statements."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from crm_relay.edge_cache.conflicts import list_conflicts
@@ -11,7 +11,6 @@ from crm_relay.operations import dashboard_store as store
 from crm_relay.operations.dashboard_models import (
     Conflict,
     DeadLetters,
-    Direction,
     Integrity,
     MauticRun,
     OpenIncident,
@@ -74,7 +73,7 @@ def status(db: Runs, table: EdgeTable, now: datetime) -> Status:
     return Status(
         found.healthy,
         now,
-        [Direction(**asdict(each)) for each in found.directions],
+        list(found.directions),
         [_progress(row) for row in store.latest_resyncs(db)],
         store.entity_sizes(db),
         found.conflicts_24h,

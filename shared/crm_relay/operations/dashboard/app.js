@@ -1,12 +1,13 @@
 // The operator's page: signs in, fills the board, carries out what is ordered.
 import { Refused, get, post, token } from "./api.js";
 import { byId, bodyOf, empty, h, number } from "./dom.js";
+import { showCampaigns } from "./campaigns.js";
 import { differences, showConflicts, showDeadLetters, showIncidents, showIntegrity, showProviders, showWorkspaces } from "./sections.js";
 import { showNothing, showRuns, showStatus } from "./sync.js";
 import { showWhy } from "./why.js";
 
 const REFRESH_MS = 30_000, PROGRESS_MS = 1_000, WAIT_FOR_A_WORKER_MS = 120_000;
-let following = null;
+let following = null, caller = null;
 
 function say(text, kind = "") {
   byId("message").dataset.kind = kind;
@@ -47,23 +48,26 @@ function signOut(text) {
   byId("sign-in").hidden = false;
   byId("signed-in").hidden = true;
   byId("token-help").hidden = false;
-  byId("replay-all").hidden = true;
+  byId("replay-all").hidden = byId("checks").hidden = true;
   clearBoard();
-  for (const id of ["dead-note", "incidents-note", "integrity-note"]) byId(id).textContent = "";
+  for (const id of ["dead-note", "incidents-note", "integrity-note", "campaigns-note"]) byId(id).textContent = "";
   showNothing();
   say(text, text.startsWith("Signed") || !text ? "" : "bad");
   byId("token").focus();
 }
 
 async function fill() {
-  const data = await get("/api/dashboard");
+  const [data, funnels] = await Promise.all([get("/api/dashboard"), get("/api/campaigns/funnels")]);
   byId("sign-in").hidden = true;
   byId("signed-in").hidden = false;
   byId("token-help").hidden = true;
-  byId("who").textContent = `${data.caller} (${data.role})`;
+  caller = data.caller;
+  byId("who").textContent = `${caller} (${data.role})`;
+  byId("checks").hidden = false;
   showStatus(data.status);
   showWorkspaces(data.workspaces);
   showProviders(data.provider_days);
+  showCampaigns(funnels);
   showIntegrity(data.integrity, { compare: compareFix, undo: undoFix });
   showConflicts(data.conflicts, { compare: compareConflict, revert: revertConflict });
   showIncidents(data.incidents);
@@ -116,6 +120,41 @@ async function resync() {
   });
 }
 
+const CHECK_BUTTONS = ["check", "check-fix"];
+async function check(fix) {
+  if (byId("check").getAttribute("aria-disabled") === "true") return undefined;
+  if (fix && !(await ask("Check, and fix what may be fixed?", "Each fix is kept with what was there before, and can be undone.", "Check and fix"))) return undefined;
+  return attempt(async () => {
+    const [newest] = (await get("/api/integrity")).runs;
+    await post("/api/integrity/check", { fix });
+    say("Ordered. The check begins as soon as a worker is free.");
+    CHECK_BUTTONS.forEach((id) => byId(id).setAttribute("aria-disabled", "true"));
+    try {
+      await followCheck(newest?.id ?? 0);
+    } finally {
+      CHECK_BUTTONS.forEach((id) => byId(id).removeAttribute("aria-disabled"));
+    }
+  });
+}
+
+// Looks every second until the run that was ordered after run `before` has ended.
+async function followCheck(before) {
+  for (const began = Date.now(), mine = caller; token.get() && mine === caller; ) {
+    const found = await get("/api/integrity");
+    const run = found.runs.find((each) => each.id > before && each.ordered_by === mine);
+    if (run?.finished_at) {
+      const sum = (name) => number(found.checks.reduce((total, each) => total + each[name], 0));
+      const blind = found.checks.some((each) => Object.keys(each.unseen).length) ? " Not everything could be looked at." : "";
+      await fill();
+      return run.status === "failed" ? say(`The check failed: ${run.error}`, "bad") : say(`Check done: ${sum("found")} found, ${sum("fixed")} fixed.${blind}`);
+    }
+    if (run) say("The check is at work.");
+    else if (Date.now() - began > WAIT_FOR_A_WORKER_MS) return say("No worker has taken the order up yet; it is not lost.");
+    await new Promise((resolve) => setTimeout(resolve, PROGRESS_MS));
+  }
+  return undefined;
+}
+
 // Looks every second until nothing runs any more that began after `since`, or was begun before and goes on.
 async function follow(since) {
   if (following) return;
@@ -156,6 +195,8 @@ byId("sign-out").addEventListener("click", () => signOut("Signed out."));
 byId("refresh").addEventListener("click", async () => { say(""); await refresh(); });
 byId("resync").addEventListener("click", resync);
 byId("replay-all").addEventListener("click", replayAll);
+byId("check").addEventListener("click", () => check(false));
+byId("check-fix").addEventListener("click", () => check(true));
 byId("why-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const known = await attempt(() => get(`/api/why?who=${encodeURIComponent(byId("why-who").value.trim())}`));

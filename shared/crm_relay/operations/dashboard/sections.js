@@ -95,16 +95,25 @@ export function showDeadLetters(found, { replay }) {
   bodyOf("dead-letters").replaceChildren(found.failed_tasks.length ? table("Dead letters", columns, found.failed_tasks) : empty("No message was given up."));
 }
 
+// What could not be looked at is not called clean.
+function unseen(check) {
+  const whats = Object.groupBy(Object.keys(check.unseen), (what) => check.unseen[what]);
+  return Object.entries(whats).map(([why, names]) =>
+    h("span", { class: "sub" }, `not seen${names.some((name) => name !== check.check && name !== "all") ? ` ${names.join(", ")}` : ""}: ${why}`));
+}
+
 export function showIntegrity(found, { compare, undo }) {
   const run = found.runs[0];
-  byId("integrity-note").textContent = run ? `last check ${ago(run.finished_at ?? run.started_at)}` : "";
+  byId("integrity-note").textContent = !run ? "" : run.finished_at
+    ? `last check ${ago(run.finished_at)} by ${run.ordered_by}${run.status === "success" ? "" : `, ${run.status}`}`
+    : `a check of ${run.ordered_by} is at work`;
   if (!run) return bodyOf("integrity").replaceChildren(empty("No check has run yet."));
-  const told = found.checks.filter((each) => each.found || each.standing);
+  const told = found.checks.filter((each) => each.found || each.standing || Object.keys(each.unseen).length);
   const clean = found.checks.filter((each) => !told.includes(each)).map((each) => words(each.check));
   const checks = [told.length ? table("Checks of the last run", [
-    ["check", (each) => words(each.check)], ["found", (each) => number(each.found), "n"], ["fixed", (each) => number(each.fixed), "n"],
+    ["check", (each) => [words(each.check), unseen(each)]], ["found", (each) => number(each.found), "n"], ["fixed", (each) => number(each.fixed), "n"],
     ["standing", (each) => number(each.standing), "n"],
-    ["", (each) => (each.asks ? chip("bad", "asks") : each.standing ? chip("warn", "look") : chip("good", "mended")), "act"],
+    ["", (each) => (each.asks ? chip("bad", "asks") : each.standing ? chip("warn", "look") : Object.keys(each.unseen).length ? chip("unknown", "not seen") : chip("good", "mended")), "act"],
   ], told, false) : null, clean.length ? h("p", { class: "clean" }, chip("good", `${number(clean.length)} clean`), h("span", { class: "note" }, clean.join(", "))) : null];
   const findings = found.findings.length ? table("Findings", [
     ["finding", (each) => [words(each.check_name), h("span", { class: "sub mono" }, `${each.entity} ${each.row_id.slice(0, 8)}`)]],

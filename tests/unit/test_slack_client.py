@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crm_relay.platform.errors import FatalError, NoAnswer, RateLimited, RejectedInput, ServerFailed
+from crm_relay.platform.errors import FatalError, NotConnected, RateLimited, RejectedInput, ServerFailed
 from crm_relay.providers.slack.client import Slack, cut, escape, paragraph
 from tests.support.canned_server import Canned, CannedServer, canned_server
 
@@ -147,7 +147,7 @@ def test_any_other_address_is_refused_and_not_repeated(url: str) -> None:
 
 def test_the_address_is_told_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    with pytest.raises(NoAnswer) as failed:
+    with pytest.raises(NotConnected) as failed:
         Slack("http://127.0.0.1:9" + PATH, timeout=(1, 1)).post("text")
     assert failed.value.__cause__ is None
     assert "never-to-be-seen" not in caplog.text + repr(failed.value)

@@ -1,4 +1,4 @@
-"""The four errors of the house, told apart by what happens next, and three that say how far a request may have got."""
+"""The four errors of the house, told apart by what happens next, and four that say how far a request may have got."""
 
 from collections.abc import Sequence
 
@@ -38,6 +38,10 @@ class ServerFailed(TransientError):
 
 class NoAnswer(TransientError):
     """Nothing came back in time: the request may be being carried out at this very moment."""
+
+
+class NotConnected(TransientError):
+    """No connection could be made: the request was surely not carried out."""
 
 
 class FatalError(Exception):

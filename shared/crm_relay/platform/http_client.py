@@ -1,5 +1,6 @@
 """HTTP out: one session with time-outs, and statuses turned into our four errors in one place."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
@@ -7,15 +8,16 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util import Retry
 
 from crm_relay.platform.errors import (
     FatalError,
     NoAnswer,
+    NotConnected,
     RateLimited,
     RejectedInput,
     ServerFailed,
-    TransientError,
 )
 
 _TRANSIENT_STATUSES = {408, 425, 429, 500, 502, 503, 504}
@@ -23,10 +25,14 @@ _TRANSIENT_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True)
 class Answer:
-    """A status below 300 or one that the caller asked to see, and the decoded JSON body (None where there is none)."""
+    """A status below 300 or one that the caller asked to see, and the decoded JSON body (None where there is none).
+
+    Names of headers are in lower case.
+    """
 
     status: int
     body: Any
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class NotJson(ServerFailed):
@@ -53,6 +59,8 @@ class HttpClient:
             total=self.repeats,
             connect=self.repeats,
             read=0,
+            # Such as an error of TLS in the middle of an answer.
+            other=0,
             status=self.repeats,
             backoff_factor=0.5,
             status_forcelist=(502, 503, 504),
@@ -75,12 +83,15 @@ class HttpClient:
         query: Mapping[str, str] | None = None,
         json: object = None,
         form: Mapping[str, str] | None = None,
+        content: bytes | None = None,
         accept: frozenset[int] = frozenset(),
         as_text: bool = False,
     ) -> Answer:
         """One exchange; statuses in `accept` are returned instead of raised. `as_text` leaves the body undecoded.
 
-        Raises RateLimited for 429, ServerFailed for 5xx, NoAnswer for a time-out or a broken connection, TransientError
+        The request's body is one of `json`, `form`, and `content` as it is.
+
+        Raises RateLimited for 429, ServerFailed for 5xx, NoAnswer for a time-out or a broken connection, NotConnected
         where no connection could be made, FatalError for 3xx, 401 and 403, RejectedInput for every other 4xx, NotJson
         for a good status with something else.
         """
@@ -92,18 +103,26 @@ class HttpClient:
                 headers=headers,
                 params=query,
                 json=json,
-                data=form,
+                data=form if content is None else content,
                 timeout=self.timeout,
                 allow_redirects=False,
             )
-        except requests.exceptions.ConnectTimeout:
-            raise TransientError(f"{method} {path}: no connection") from None
         except requests.exceptions.RequestException as error:
+            if _was_never_connected(error):
+                raise NotConnected(f"{method} {path}: no connection") from None
             raise NoAnswer(f"{method} {path}: {type(error).__name__}") from None
         if response.status_code < 300 or response.status_code in accept:
             body = response.text if as_text else _decoded(response, f"{method} {path}")
-            return Answer(response.status_code, body)
+            return Answer(response.status_code, body, {name.lower(): text for name, text in response.headers.items()})
         raise _error(response, f"{method} {path}")
+
+
+def _was_never_connected(error: requests.exceptions.RequestException) -> bool:
+    """Whether it failed at the name, the port or the certificate of the other side, before anything was sent."""
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    if isinstance(reason, NewConnectionError | ConnectTimeoutError):
+        return True
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in getattr(reason, "args", ()))
 
 
 def _decoded(response: requests.Response, what: str) -> Any:

@@ -1,0 +1,38 @@
+"""`GET /emails/receiving/{id}`: a mail that came in, with its text and headers."""
+
+from __future__ import annotations
+
+from local.simulators.resend.clock import stamp
+from local.simulators.resend.state import Account, Inbound
+from local.simulators.resend.wire import ApiError, Json, Request, Response
+
+
+def get(account: Account, request: Request, email_id: str) -> Response:
+    mail = account.inbound.get(email_id)
+    if mail is None:
+        raise ApiError(404, "not_found", "Email not found")
+    return Response(200, shown(mail, request.query.get("html_format", "data_uri")))
+
+
+def shown(mail: Inbound, html_format: str) -> Json:
+    """[D]; the names of headers are in lower case there, and `from` has the name that the webhook leaves out."""
+    return {
+        "object": "email",
+        "id": mail.id,
+        "to": list(mail.to),
+        "from": mail.sender,
+        "created_at": stamp(mail.at),
+        "subject": mail.subject,
+        "html": f"<p>{mail.text}</p>",
+        "html_format": html_format,
+        "text": mail.text,
+        "headers": {"from": mail.sender, "mime-version": "1.0", "message-id": mail.message_id, **mail.headers},
+        "bcc": [],
+        "cc": list(mail.cc),
+        "reply_to": [],
+        "received_for": [],
+        "authentication": {"spf": "pass", "dkim": "pass", "dmarc": "pass"},
+        "message_id": mail.message_id,
+        "raw": None,
+        "attachments": [],
+    }

@@ -1,0 +1,180 @@
+"""The simulated Twilio account as tests and the local stack use it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any, Literal, get_args
+from urllib.parse import parse_qsl
+
+from local.simulators.fault_queue import AimedFault, FaultQueue
+from local.simulators.http_server import Incoming, NoAnswerError, Outgoing, ServedSimulator
+
+_JSON = {"Content-Type": "application/json"}
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_LONGEST = 1600
+
+Kind = Literal["500_before", "500_after", "cut_before", "cut_after", "garbled_after", "502_page", "429", "slow"]
+
+
+@dataclass
+class Fault(AimedFault):
+    """…_before: nothing is done. …_after: everything is done, then the answer is lost. slow: `seconds` longer."""
+
+    kinds = frozenset(get_args(Kind))
+
+    kind: Kind
+    seconds: float = 1.0
+    retry_after: int = 1
+
+
+@dataclass
+class Text:
+    """A text message that was taken: whoever is `to` gets it. `date_sent` is None while it waits."""
+
+    sid: str
+    to: str
+    sender: str
+    body: str
+    created: datetime
+    status: str = "queued"
+    date_sent: datetime | None = None
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(code)
+        self.answer = _json(status, {"code": code, "message": message, "more_info": "", "status": status})
+
+
+class TwilioSimulator(ServedSimulator):
+    """`GET /_simulator/state` shows it to another process; `POST /_simulator/faults` adds a fault.
+
+    `opted_out`: numbers that answered STOP. `now` moves in whole seconds in answers.
+    """
+
+    def __init__(self, port: int = 0, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        super().__init__(port)
+        self.account_sid = f"AC{secrets.token_hex(16)}"
+        self.auth_token = secrets.token_hex(16)
+        self.number = "+15550100000"
+        self.opted_out: set[str] = set()
+        self.faults: FaultQueue[Fault] = FaultQueue()
+        self._now = now
+        self._lock = threading.Lock()
+        self._texts: list[Text] = []
+
+    @property
+    def texts(self) -> list[Text]:
+        """Everything that was taken, in order."""
+        with self._lock:
+            return list(self._texts)
+
+    def fault(self, kind: str, match: str = "POST", **details: Any) -> None:
+        self.faults.add(Fault(match=match, kind=kind, **details))  # type: ignore[arg-type]
+
+    def sent(self, text: Text) -> None:
+        """It leaves the queue."""
+        text.status, text.date_sent = "sent", self._now()
+
+    def answer(self, incoming: Incoming) -> Outgoing:
+        if incoming.path.startswith("/_simulator/"):
+            return self._control(incoming)
+        try:
+            return self._with_faults(incoming)
+        except _Refused as refused:
+            return refused.answer
+
+    def _control(self, incoming: Incoming) -> Outgoing:
+        if (incoming.method, incoming.path) == ("POST", "/_simulator/faults"):
+            self.fault(**json.loads(incoming.body))
+            return _json(200, {"faults_pending": self.faults.pending})
+        if (incoming.method, incoming.path) == ("GET", "/_simulator/state"):
+            credentials = {"account_sid": self.account_sid, "auth_token": self.auth_token, "number": self.number}
+            return _json(200, {**credentials, "texts": [self._shown(text) for text in self.texts]})
+        return _json(404, {"error": "no such control"})
+
+    def _with_faults(self, incoming: Incoming) -> Outgoing:
+        fault = self.faults.take(f"{incoming.method} {incoming.target}", incoming.body)
+        kind = fault.kind if fault else None
+        if fault is not None and kind == "slow":
+            time.sleep(fault.seconds)
+        if kind == "cut_before":
+            raise NoAnswerError
+        if kind in {"500_before", "502_page"}:
+            return Outgoing(int(str(kind)[:3]), {"Content-Type": "text/html"}, b"<html>Server Error</html>")
+        if fault is not None and kind == "429":
+            late = _json(429, {"code": 20429, "message": "Too Many Requests", "more_info": "", "status": 429})
+            return Outgoing(429, {**_JSON, "Retry-After": str(fault.retry_after)}, late.body)
+        outgoing = self._checked(incoming)
+        if kind == "cut_after":
+            raise NoAnswerError
+        if kind == "500_after":
+            return _json(500, {"code": 20500, "message": "Internal Server Error", "more_info": "", "status": 500})
+        return Outgoing(outgoing.status, outgoing.headers, outgoing.body[:-9]) if kind == "garbled_after" else outgoing
+
+    def _checked(self, incoming: Incoming) -> Outgoing:
+        credentials = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
+        if incoming.header("Authorization") != f"Basic {credentials}":
+            raise _Refused(401, 20003, "Authenticate")
+        if incoming.path != f"/2010-04-01/Accounts/{self.account_sid}/Messages.json":
+            raise _Refused(404, 20404, "The requested resource was not found")
+        return self._create(incoming) if incoming.method == "POST" else self._list(incoming)
+
+    def _create(self, incoming: Incoming) -> Outgoing:
+        form = dict(parse_qsl(incoming.body.decode(), keep_blank_values=True))
+        to, body, sender = form.get("To", ""), form.get("Body", ""), form.get("From") or form.get("MessagingServiceSid")
+        if not _E164.fullmatch(to):
+            raise _Refused(400, 21211, f"The 'To' number {to} is not a valid phone number.")
+        if not sender:
+            raise _Refused(400, 21603, "A 'From' phone number is required.")
+        if form.get("From") not in {None, self.number}:
+            raise _Refused(400, 21659, "The 'From' number is not a Twilio phone number.")
+        if not body:
+            raise _Refused(400, 21602, "Message body is required.")
+        if len(body) > _LONGEST:
+            raise _Refused(400, 21617, "The concatenated message body exceeds the 1600 character limit")
+        if to in self.opted_out:
+            raise _Refused(400, 21610, "Attempt to send to unsubscribed recipient")
+        text = Text(f"SM{secrets.token_hex(16)}", to, sender, body, self._now())
+        with self._lock:
+            self._texts.append(text)
+        return _json(201, self._shown(text))
+
+    def _list(self, incoming: Incoming) -> Outgoing:
+        """Newest first; by DateSent, a day in UTC, a text that still waits is not found (assumed)."""
+        query = incoming.query
+        found = [text for text in reversed(self.texts) if query.get("To") in {None, text.to}]
+        if "DateSent" in query:
+            found = [text for text in found if text.date_sent and f"{text.date_sent:%Y-%m-%d}" == query["DateSent"]]
+        shown = [self._shown(text) for text in found[: int(query.get("PageSize", "50"))]]
+        return _json(200, {"messages": shown, "page": 0, "page_size": len(shown), "next_page_uri": None})
+
+    def _shown(self, text: Text) -> dict[str, Any]:
+        """Times in RFC 2822."""
+        return {
+            "sid": text.sid,
+            "account_sid": self.account_sid,
+            "to": text.to,
+            "from": text.sender,
+            "body": text.body,
+            "status": text.status,
+            "direction": "outbound-api",
+            "num_segments": "1",
+            "error_code": None,
+            "error_message": None,
+            "date_created": format_datetime(text.created),
+            "date_sent": format_datetime(text.date_sent) if text.date_sent else None,
+        }
+
+
+def _json(status: int, body: dict[str, Any]) -> Outgoing:
+    return Outgoing(status, _JSON, json.dumps(body).encode())

@@ -1,0 +1,1 @@
+"""Resend: mail out in batches, received mail and its headers by its API, and signed webhooks in."""

@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
-from moto.server import ThreadedMotoServer
-
+from local.moto_server import MotoServer, client_of
 from local.template import ACCOUNT, REGION, Template
 
 _ACCESS = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": REGION}
@@ -26,17 +24,16 @@ class LocalAws:
     template: Template
     endpoint_url: str
     prefix: str
-    _server: ThreadedMotoServer
+    _server: MotoServer
     references: dict[tuple[str, str | None], str] = field(default_factory=dict)
 
     @classmethod
     def start(cls, template: Template, secret: Mapping[str, str] | None = None) -> "LocalAws":
         """`secret` becomes the JSON secret that CRM_RELAY_SECRET_ID names."""
         logging.getLogger("werkzeug").setLevel(logging.WARNING)  # moto would tell every request
-        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server = MotoServer()
         server.start()
-        host, port = server.get_host_and_port()
-        aws = cls(template, f"http://{host}:{port}", next(_prefixes), server)
+        aws = cls(template, server.url, next(_prefixes), server)
         aws._create_all(secret or {})
         return aws
 
@@ -59,7 +56,7 @@ class LocalAws:
 
     def client(self, service: str) -> Any:
         """A boto3 client of this server, whatever the process's environment says; may be shared by threads."""
-        return boto3.session.Session(**_ACCESS).client(service, endpoint_url=self.endpoint_url)
+        return client_of(self.endpoint_url, service)
 
     def queue_url(self, logical_id: str) -> str:
         return self.references[(logical_id, None)]

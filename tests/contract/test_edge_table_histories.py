@@ -108,8 +108,17 @@ class History(RuleBasedStateMachine):
 
 
 def test_any_history_leaves_both_the_same_and_the_digests_right(aws: LocalAws) -> None:
+    run(aws, examples=4)
+
+
+@pytest.mark.slow
+def test_many_more_histories_leave_both_the_same(aws: LocalAws) -> None:
+    run(aws, examples=40)
+
+
+def run(aws: LocalAws, *, examples: int) -> None:
     kind = type("HistoryOnMoto", (History,), {"aws": aws})
     thorough = settings(
-        max_examples=8, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     run_state_machine_as_test(kind, settings=thorough)

@@ -19,6 +19,16 @@ NAMES = sorted(Template.read(TEMPLATE).functions)
 
 @cache
 def transformed(kind: str) -> dict[str, dict[str, Any]]:
+    resources, template = everything_transformed()
+    return {
+        logical_id: template.evaluate(resource["Properties"])
+        for logical_id, resource in resources.items()
+        if resource["Type"] == kind
+    }
+
+
+@cache
+def everything_transformed() -> tuple[dict[str, Any], Template]:
     document = load_template(TEMPLATE)
     for resource in document["Resources"].values():
         if resource["Type"] == "AWS::Serverless::LayerVersion":
@@ -27,14 +37,10 @@ def transformed(kind: str) -> dict[str, dict[str, Any]]:
     values = {"MauticUrl": "https://mautic.example.com"}
     translator = Translator({}, Parser(), boto_session=Session(region_name=REGION))
     resources = translator.translate(document, values)["Resources"]
-    template = Template(document, Template.read(TEMPLATE, values).parameters)
-    return {
-        logical_id: template.evaluate(resource["Properties"])
-        for logical_id, resource in resources.items()
-        if resource["Type"] == kind
-    }
+    return resources, Template(document, Template.read(TEMPLATE, values).parameters)
 
 
+@cache
 def function(name: str) -> FunctionDefinition:
     return Template.read(TEMPLATE, {"MauticUrl": "https://mautic.example.com"}).functions[name]
 

@@ -16,6 +16,7 @@ import requests
 from crm_relay.platform.database import Database
 from local.sample_data import insert_customers
 from tests.conftest import ROOT
+from tests.support.commands import Commands
 
 COMMAND = str(Path(sys.executable).with_name("crm-relay"))
 STARTUP_SECONDS = 60
@@ -37,7 +38,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     database = Database(description["database_url"])
     insert_customers(database, 1000)
     database.close()
-    yield {**description, "stack_file": str(stack_file)}
+    with Commands(environment | {"COLUMNS": "120"}) as commands:
+        yield {**description, "stack_file": str(stack_file), "commands": commands}
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     assert not stack_file.exists()
@@ -45,8 +47,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 
 def crm_relay(stack: dict[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
     """One command against the running stack."""
-    environment = {**os.environ, "CRM_RELAY_STACK_FILE": stack["stack_file"], "COLUMNS": "120"}
-    return subprocess.run([COMMAND, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    done: subprocess.CompletedProcess[str] = stack["commands"].run(*arguments)
+    return done
 
 
 def as_json(done: subprocess.CompletedProcess[str]) -> Any:

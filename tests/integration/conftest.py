@@ -1,4 +1,4 @@
-"""Fixtures of the tests that need a database and a Mautic."""
+"""Fixtures of the tests that need a database and another side of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,10 @@ import pytest
 
 from crm_relay.platform.database import Database
 from local.simulators.mautic import MauticSimulator
+from local.simulators.resend import ResendSimulator
+from local.simulators.resend.clock import MovableClock
 from tests.conftest import fresh_database
+from tests.support.campaign_world import BEGIN, CampaignWorld
 from tests.support.edge_twin import EdgeTwin
 from tests.support.edge_world import EdgeWorld
 from tests.support.mautic_world import CLIENT, MauticWorld
@@ -18,6 +21,16 @@ def world(database: Database) -> Iterator[MauticWorld]:
     """An empty CRM and an empty, prepared Mautic."""
     with MauticSimulator(port=0, client_id=CLIENT[0], client_secret=CLIENT[1]) as simulator:
         yield MauticWorld(database, simulator)
+
+
+@pytest.fixture
+def campaigns(database: Database, database_url: str) -> Iterator[CampaignWorld]:
+    """An organization that may send, and a Resend under the same clock; the accounts are balanced after each test."""
+    time = [BEGIN]
+    with ResendSimulator(clock=MovableClock(lambda: time[0]), requests_per_second=None) as simulator:
+        world = CampaignWorld(database, simulator, database_url, time)
+        yield world
+        world.assert_accounts()
 
 
 @pytest.fixture

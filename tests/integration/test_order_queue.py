@@ -31,7 +31,7 @@ def waiting(stage: AdminStage) -> list[dict[str, Any]]:
     """Takes the messages out of the queue of orders; those are seen that are delayed, too."""
     sqs, url = stage.aws.client("sqs"), stage.aws.queue_url("CacheOrdersQueue")
     state = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0).get("Messages", [])
     delayed = int(state["ApproximateNumberOfMessagesDelayed"])
     return [json.loads(each["Body"]) for each in found] + [{"delayed": True}] * delayed
 
@@ -63,6 +63,7 @@ def test_an_email_that_is_ordered_through_reaches_postgres(stage: AdminStage) ->
 
 
 def test_an_order_that_meets_another_run_is_put_back_with_a_delay(stage: AdminStage) -> None:
+    assert waiting(stage) == [], "nothing that was carried out is put back"
     lease = Lease(stage.aws.environment["COORDINATION_TABLE"], "edge:to_cache", 60)
     assert lease.acquire()
     message = {"body": json.dumps({"direction": "resync", "entities": ["mailboxes"], "ordered_by": "ada"})}

@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
 from aws_lambda_powertools.utilities.circuit_breaker import base as breaker
-from moto.server import ThreadedMotoServer
 
 from crm_relay.platform.queue import aws_client
+from local.moto_server import MotoServer, client_of
 from tests.support.mautic_webhook_function import configure
 from webhook_replay import wiring as replay_wiring
 
@@ -24,10 +23,7 @@ class Aws:
 
     def __init__(self, endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.endpoint = endpoint
-        session = boto3.Session("test", "test", region_name="us-east-1")
-        self._sqs, self.s3, self.dynamodb = (
-            session.client(service, endpoint_url=endpoint) for service in ("sqs", "s3", "dynamodb")
-        )
+        self._sqs, self.s3, self.dynamodb = (client_of(endpoint, service) for service in ("sqs", "s3", "dynamodb"))
         self.name = f"deferred-{secrets.token_hex(6)}"
         self.queue = self._sqs.create_queue(QueueName=self.name)["QueueUrl"]
         self.s3.create_bucket(Bucket=self.name)
@@ -67,10 +63,9 @@ class Aws:
 @contextlib.contextmanager
 def running_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     """A moto server, in which this test's things have names of their own: moto's state is one for the whole process."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server = MotoServer()
     server.start()
-    host, port = server.get_host_and_port()
-    yield Aws(f"http://{host}:{port}", monkeypatch)
+    yield Aws(server.url, monkeypatch)
     server.stop()
     aws_client.cache_clear()
 

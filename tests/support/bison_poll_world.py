@@ -19,12 +19,20 @@ INSTANCE = "127.0.0.1"
 
 @dataclass
 class PollWorld:
-    """`now` moves by a second with each look at it, so that no two readings are at the same time."""
+    """`now` moves by a second with each look at it, so that no two readings are at the same time.
+
+    Pauses are only written down; `after_pause` does what the time would have done.
+    """
 
     db: Database
     sim: BisonSimulator
     now: datetime = datetime(2026, 11, 20, 12, tzinfo=UTC)
     paused: list[float] = field(default_factory=list)
+    after_pause: Callable[[], None] = lambda: None
+
+    def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+        self.after_pause()
 
     def clock(self) -> datetime:
         self.now += timedelta(seconds=1)
@@ -45,7 +53,7 @@ class PollWorld:
             self.clock,
             Deadline.after(600),
             keep_lease=keep_lease,
-            pause=self.paused.append,
+            pause=self.pause,
         ).run()
 
     def round(self, *workspaces: Workspace, deadline: Deadline | None = None) -> Round:

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from uuid import UUID
 
 from crm_relay.edge_cache.dynamo_digests import DynamoDigests
 from crm_relay.edge_cache.dynamo_table import DynamoTable
+from crm_relay.edge_cache.items import content, key_of
 from crm_relay.edge_cache.keep_digests import keep_digests
 from crm_relay.edge_cache.keys import Entity, bucket_of, content_hash
-from crm_relay.edge_cache.models import Item, SourceRow
+from crm_relay.edge_cache.models import Item, SourceRow, WriteResult, Written
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.platform.dynamo import Table
 from crm_relay.platform.queue import aws_client
@@ -60,6 +61,27 @@ class TwinStage(EdgeStage):
     def __init__(self) -> None:
         super().__init__()
         self.table = EdgeTwin(clock=self.clock)
+
+
+class TableOfNewRows(DynamoTable):
+    """Many rows that are not there yet, a few at a call: the conditions that a write has would be true of all."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._name = name
+
+    def write(self, rows: Sequence[SourceRow], *, now: datetime, generation: int | None = None) -> list[WriteResult]:
+        assert generation is None
+        for first in range(0, len(rows), 25):
+            items = [
+                key_of(row.entity, row.row_id)
+                | content(row.entity, row.doc, version=row.version, updated_at=row.updated_at, now=now)
+                for row in rows[first : first + 25]
+            ]
+            puts = [{"PutRequest": {"Item": item}} for item in items]
+            answer = aws_client("dynamodb").batch_write_item(RequestItems={self._name: puts})
+            assert not answer["UnprocessedItems"]
+        return [WriteResult(row, Written.DONE) for row in rows]
 
 
 class MotoStage(EdgeStage):

@@ -38,8 +38,8 @@ def sources(*folders: str) -> tuple[Source, ...]:
 
 
 def query_files() -> list[Path]:
-    """Every `queries.sql` of the layer."""
-    return sorted((ROOT / "shared").rglob("queries.sql"))
+    """Every `queries.sql` of the layer, and what a large room has beside it."""
+    return sorted((ROOT / "shared").rglob("*queries.sql"))
 
 
 def _read(path: Path) -> Source:

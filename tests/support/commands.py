@@ -1,0 +1,94 @@
+"""`crm-relay` as a process of its own for every command, forked from one that has already imported everything.
+
+`python -m tests.support.commands` reads one JSON order a line and answers each with one line. Most of a short command's
+second is imports; all the rest is as it is: its own process, environment, standard streams and exit code.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from tests.support.source_tree import ROOT
+
+
+class Commands:
+    """The process, from outside. It ends with the `with`."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        path = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.commands"],
+            cwd=ROOT,
+            env={**environment, "PYTHONPATH": path},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=30)
+
+    def run(self, *arguments: str, answer: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        """One command; `answer` is what it reads, `environment` what it has besides."""
+        if self._process.stdin is None or self._process.stdout is None:
+            raise AssertionError("opened with pipes")
+        order = {"arguments": arguments, "answer": answer, "environment": environment}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        told = self._process.stdout.readline()
+        assert told, "the process that forks commands died"
+        return subprocess.CompletedProcess(arguments, **json.loads(told))
+
+
+def _carried_out(arguments: Sequence[str], answer: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        given.write(answer.encode())
+        given.seek(0)
+        child = os.fork()
+        if child == 0:
+            for number, file in enumerate((given, out, err)):
+                os.dup2(file.fileno(), number)
+            os.environ.update(environment)
+            _become(arguments)
+        _, status = os.waitpid(child, 0)
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode())
+    return {"returncode": os.waitstatus_to_exitcode(status), "stdout": texts[0], "stderr": texts[1]}
+
+
+def _become(arguments: Sequence[str]) -> None:
+    """What the console script does. Does not return."""
+    code: object = 1
+    try:
+        from local.cli.main import app
+
+        app(list(arguments), prog_name="crm-relay")
+    except SystemExit as end:
+        code = end.code
+    except BaseException:  # noqa: BLE001 - the interpreter would tell it in the same way
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def _serve() -> None:
+    import local.cli.main  # noqa: F401 - so that no command has to
+
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(_carried_out(**json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _serve()

@@ -64,7 +64,8 @@ create table if not exists campaign_enrollments (
     last_error_at timestamptz,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    unique (campaign_id, contact_id)
+    -- By contact first: so it also finds where somebody is enrolled. The index on addresses finds all of a campaign.
+    unique (contact_id, campaign_id)
 );
 alter table campaign_enrollments add column if not exists address text;
 alter table campaign_enrollments add column if not exists first_opened_at timestamptz;
@@ -76,10 +77,9 @@ alter table campaign_enrollments add column if not exists stopped_reason text;
 alter table campaign_enrollments add column if not exists held_for text;
 -- Two contacts may share an address; its owner gets one sequence all the same.
 create unique index if not exists idx_campaign_enrollments_address on campaign_enrollments (campaign_id, address);
-create index if not exists idx_campaign_enrollments_due on campaign_enrollments (campaign_id, next_step_at)
+-- Everybody at one place of a campaign has the same next step, and so may all have to wait for room to send it.
+create index if not exists idx_campaign_enrollments_due on campaign_enrollments (campaign_id, current_step, next_step_at)
     where next_step_at is not null and status in ('active', 'engaged');
-create index if not exists idx_campaign_enrollments_contact on campaign_enrollments (contact_id);
-create index if not exists idx_campaign_enrollments_of_address on campaign_enrollments (address) where status in ('active', 'engaged', 'paused');
 create index if not exists idx_campaign_enrollments_finished on campaign_enrollments (updated_at)
     where status not in ('active', 'engaged', 'paused');
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from crm_relay.campaigns.conditions import first_true
 from crm_relay.campaigns.models import Act, Campaign, Capabilities, Channel, Decision, Enrolled, LatePolicy, Step
 from crm_relay.campaigns.variants import Variant, choose
+from crm_relay.delivery.models import Identity
 from crm_relay.delivery.windows import SendWindow, is_open, next_open, zone_of
 
 # The worker comes every minute: a step that waited longer than this for it was kept by something else.
@@ -32,13 +33,14 @@ def decide(enrolled: Enrolled, campaign: Campaign, now: datetime, can: Capabilit
         status, reason = end
         return Decision(enrolled.id, Act.STOP, step, reason, status=status)
     window = window_of(campaign, enrolled.timezone)
-    if not is_open(window, now):
+    # Moved into the window a step would have a new time, and nobody could tell any more that it is late.
+    if not is_open(window, now) and not _too_late(campaign, now - enrolled.due_at):
         return Decision(enrolled.id, Act.MOVE, reason="window", next_at=next_open(window, now))
     # The worker's own delay of some seconds must not push a whole calendar along.
     done_at = enrolled.due_at if now - enrolled.due_at <= _PUNCTUAL and is_open(window, enrolled.due_at) else now
     next_at = due_after(step, campaign, window, done_at)
-    if (reason := _skip(step, enrolled, campaign, now, can)) is not None:
-        return Decision(enrolled.id, Act.SKIP, step, reason, next_at)
+    if (why := _skip(step, enrolled, campaign, now, can)) is not None:
+        return Decision(enrolled.id, Act.SKIP, step, why, next_at)
     if (hold := _hold(step, enrolled, campaign, window, now)) is not None:
         until, reason = hold
         return Decision(enrolled.id, Act.MOVE, reason=reason, next_at=until)
@@ -120,11 +122,20 @@ def _hold(
     """Until when the step has to wait, and for what."""
     if step.channel is not Channel.EMAIL:
         return None
-    if campaign.identity is None or campaign.identity.paused:
-        return next_open(window, now + _SENDER_IS_LOOKED_AT_AGAIN), "sender_paused"
+    if (reason := _no_sender(campaign.identity)) is not None:
+        return next_open(window, now + _SENDER_IS_LOOKED_AT_AGAIN), reason
     if enrolled.cap_frees_at is not None and enrolled.cap_frees_at > now:
         return next_open(window, enrolled.cap_frees_at), "frequency_cap"
     return None
+
+
+def _no_sender(identity: Identity | None) -> str | None:
+    """Why nobody can send it now; somebody has to do something about that, and nobody enrolled loses a step by it."""
+    if identity is None:
+        return "no_sender"
+    if not (identity.postal_address or "").strip():
+        return "no_postal_address"
+    return "sender_paused" if identity.paused else None
 
 
 def _act(channel: Channel) -> Act:

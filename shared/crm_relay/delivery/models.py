@@ -5,10 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from crm_relay.delivery.windows import SendWindow
 from crm_relay.platform.database import Runs
+
+_SENDS = UUID("5f0c1b53-7f6c-4b5e-9d0e-1c7f0f3f8a11")
+
+
+def id_of_send(send_key: str) -> UUID:
+    """The ledger's id of the mail with this key, known before the row is there: the mail carries it as a tag."""
+    return uuid5(_SENDS, send_key)
 
 
 class Mode(Enum):
@@ -47,6 +54,32 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class Letter:
+    """What somebody is to get, rendered, before it has a sender, a footer and headers (`compose` gives it those).
+
+    `recipient` is the address as it was written, `address` its normalised form. `send_key` is its identity for ever.
+    `topic`: what the reader may unsubscribe from alone.
+    """
+
+    send_key: str
+    org_id: UUID
+    recipient: str
+    address: str
+    subject: str
+    html: str
+    text: str
+    topic: str | None = None
+    window: SendWindow | None = None
+    entity_type: str | None = None
+    entity_id: UUID | None = None
+    enrollment_id: UUID | None = None
+    campaign_id: UUID | None = None
+    sequence_id: UUID | None = None
+    contact_id: UUID | None = None
+    ab_variant: str | None = None
+
+
+@dataclass(frozen=True)
 class Mail:
     """One e-mail to be queued. `send_key` is its identity for ever: a second one with the same key is the same mail.
 
@@ -72,6 +105,11 @@ class Mail:
     sequence_id: UUID | None = None
     contact_id: UUID | None = None
     ab_variant: str | None = None
+
+    @property
+    def id(self) -> UUID:
+        """Its id in the ledger."""
+        return id_of_send(self.send_key)
 
 
 class Fate(Enum):

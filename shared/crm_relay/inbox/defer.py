@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from crm_relay.inbox.models import Delivered
+from crm_relay.inbox.models import DELIVERY_ID, Delivered
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.queue import get_object, put_object, send_message
 
@@ -47,6 +47,7 @@ class Deferred:
                 body=self._body(message),
                 headers=message["headers"],
                 received_at=datetime.fromisoformat(message["received_at"]),
+                delivery_id=message["headers"].get(DELIVERY_ID),
             )
         except (ValueError, TypeError, LookupError, AttributeError, binascii.Error):
             raise RejectedInput("not a message of the deferred queue") from None

@@ -8,6 +8,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+DELIVERY_ID = "delivery-id"
+"""Among the kept headers; no request can bring it, since what a request brings is taken from a list."""
+
 # Nothing here names a person or opens a door; the signature is left out, since it was checked and would let whoever
 # reads the table send the delivery again.
 _KEPT_HEADERS = ("content-type", "user-agent", "x-origin-base-url")
@@ -15,23 +18,29 @@ _KEPT_HEADERS = ("content-type", "user-agent", "x-origin-base-url")
 
 @dataclass(frozen=True)
 class Delivered:
-    """One verified request of a provider. `body` is exactly what was signed; header names are lower-case."""
+    """One verified request of a provider. `body` is exactly what was signed; header names are lower-case.
+
+    `delivery_id` is the provider's own id of the delivery where its signature covers that, else None.
+    """
 
     source: str
     body: bytes
     received_at: datetime
     headers: Mapping[str, str] = field(default_factory=dict)
     workspace_name: str | None = None
+    delivery_id: str | None = None
 
     @cached_property
     def dedupe_key(self) -> str:
-        """No provider's delivery id is signed, so the body is its own identity, in its workspace where it has one."""
-        return identity_of(self.body, self.workspace_name)
+        """A signed delivery id says that a delivery is the same one. Without, the body is its own identity."""
+        own = self.body if self.delivery_id is None else self.delivery_id.encode()
+        return identity_of(own, self.workspace_name)
 
     @property
     def kept_headers(self) -> dict[str, str]:
-        """Those that may be stored."""
-        return {name: self.headers[name] for name in _KEPT_HEADERS if name in self.headers}
+        """Those that may be stored, and the delivery's id, by which a delivery read from there is the same one."""
+        kept = {name: self.headers[name] for name in _KEPT_HEADERS if name in self.headers}
+        return kept if self.delivery_id is None else kept | {DELIVERY_ID: self.delivery_id}
 
     @property
     def message(self) -> dict[str, Any]:

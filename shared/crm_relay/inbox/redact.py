@@ -3,7 +3,7 @@
 A delivery may hold events of several persons, and those of the others have to stay: what belongs to whom is told by the
 addresses, ids and numbers in each event. Mautic's delivery is a JSON object of event names; what an event names as
 `lead` or `contact` is the person that it is about (recorded: tests/samples/mautic/9*_hook_*.json). EmailBison's is one
-event, of which stays what makes it count.
+event, of which stays what makes it count; Resend's is one, and goes as a whole.
 """
 
 import base64
@@ -47,6 +47,8 @@ def without(text: str, person: Person) -> str | None:
         return NOTHING_LEFT if found & set(person.marks) else None
     if (event := without_person(content)) is not None:
         return _event_without(content, event, person)
+    if content.keys() >= {"type", "created_at", "data"}:
+        return NOTHING_LEFT if _is_about("", content, replace(person, contact_ids=frozenset())) else None
     kept = {name: _kept(name, value, person) for name, value in content.items()}
     if all(kept[name] is content[name] for name in content):
         return None

@@ -10,7 +10,7 @@ from datetime import datetime
 from crm_relay.consent.person import Person
 from crm_relay.inbox import store
 from crm_relay.inbox.defer import Deferred
-from crm_relay.inbox.models import Delivered, Outcome
+from crm_relay.inbox.models import DELIVERY_ID, Delivered, Outcome
 from crm_relay.inbox.receive import apply_once
 from crm_relay.inbox.redact import NOTHING_LEFT, marks_in_message, message_without
 from crm_relay.platform.database import Database, Row, Runs
@@ -104,7 +104,12 @@ def _send_unapplied(database: Database, deferred: Deferred) -> int:
 def _send_delivery(deferred: Deferred, row: Row) -> None:
     received_at: datetime = row["received_at"]
     delivered = Delivered(
-        row["source"], (row["body"] or "").encode(), received_at, row["headers"], workspace_name=row["workspace_name"]
+        row["source"],
+        (row["body"] or "").encode(),
+        received_at,
+        row["headers"],
+        workspace_name=row["workspace_name"],
+        delivery_id=row["headers"].get(DELIVERY_ID),
     )
     if row["object_key"] is None:
         deferred.keep(delivered)

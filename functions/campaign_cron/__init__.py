@@ -1,0 +1,1 @@
+"""Does every step of every campaign that is due, and sends what they queue."""

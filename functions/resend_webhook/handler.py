@@ -1,0 +1,11 @@
+"""POST /webhooks/resend."""
+
+from typing import Any
+
+from crm_relay.platform.http_edge import Response, respond
+from resend_webhook.wiring import ACCEPTS, receive_delivery
+
+
+def handler(event: dict[str, Any], _context: object) -> Response:
+    """Answers 200 once the delivery and its effects are committed, 202 once it is in the queue."""
+    return respond(event, ACCEPTS, receive_delivery)

@@ -1,0 +1,11 @@
+"""GET, HEAD and POST /unsubscribe/{token}: the page shows, and only POST acts."""
+
+from typing import Any
+
+from crm_relay.platform.http_edge import Response, respond
+from unsubscribe.wiring import ACCEPTS, answer
+
+
+def handler(event: dict[str, Any], _context: object) -> Response:
+    """A page for whoever reads; 202 where a request was kept because the database is away."""
+    return respond(event, ACCEPTS, answer)

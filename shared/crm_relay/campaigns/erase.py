@@ -1,0 +1,26 @@
+"""Erases a person from campaigns; what steps reached stays counted, without saying of whom."""
+
+from datetime import datetime
+
+from crm_relay.campaigns import store
+from crm_relay.consent.address import normalise_phone
+from crm_relay.consent.person import Person
+from crm_relay.platform.database import Row, Runs
+
+
+def erase_enrolled(db: Runs, person: Person, now: datetime) -> Row:
+    """Table -> rows that lost the person; whatever was queued is taken back. One statement; safe to call twice.
+
+    Before the contact loses its address: by that the enrollments are found. Activities and replies are erased with the
+    rest of the CRM, mails with delivery's own.
+    """
+    return store.erase_person(db, list(person.addresses), _numbers(person), now)
+
+
+def count_enrolled(db: Runs, person: Person) -> Row:
+    """Table -> rows that erase_enrolled would change."""
+    return store.count_of_person(db, list(person.addresses), _numbers(person))
+
+
+def _numbers(person: Person) -> list[str]:
+    return sorted({number for phone in person.phones if (number := normalise_phone(phone)) is not None})

@@ -1,0 +1,86 @@
+"""A campaign as the engine, the simulation and its owner's commands read it from its document."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from crm_relay.campaigns.conditions import read_conditions
+from crm_relay.campaigns.models import Campaign, Channel, LatePolicy, Step
+from crm_relay.campaigns.variants import read_variants
+from crm_relay.delivery.models import Identity
+from crm_relay.delivery.templates import VARIABLES
+from crm_relay.delivery.windows import SendWindow
+
+
+def read_campaign(document: Mapping[str, Any]) -> Campaign:
+    """Of what `claim_due` and `campaign_defined` put together; `identity` has the organization's postal address.
+
+    RejectedInput, ValueError, KeyError or TypeError for a row that somebody wrote by hand and that makes no sense.
+    """
+    return Campaign(
+        id=UUID(document["id"]),
+        org_id=UUID(document["org_id"]),
+        name=document["name"],
+        window=SendWindow.of(
+            document["send_days"],
+            document["send_window_start"],
+            document["send_window_end"],
+            document["timezone"],
+        ),
+        steps=tuple(_step(step) for step in document["steps"]),
+        identity=_identity(document["identity"], document["postal_address"]),
+        use_recipient_timezone=document["use_recipient_timezone"],
+        late_policy=LatePolicy(document["late_policy"]),
+        late_after=timedelta(minutes=document["late_minutes"]),
+        topic=document["topic"],
+    )
+
+
+def sends_mail(campaign: Campaign) -> bool:
+    """Whether any step is an e-mail: then it needs a sender, and everybody an address."""
+    return any(step.channel is Channel.EMAIL for step in campaign.steps)
+
+
+def _identity(row: Mapping[str, Any] | None, postal_address: str | None) -> Identity | None:
+    if row is None:
+        return None
+    return Identity(
+        id=UUID(row["id"]),
+        from_address=row["from_address"],
+        from_name=row["from_name"],
+        reply_to=row["reply_to"],
+        inbound_domain=row["inbound_domain"],
+        postal_address=postal_address,
+        paused=row["paused_at"] is not None,
+    )
+
+
+def _step(row: Mapping[str, Any]) -> Step:
+    """The step's own words, and its template's where it has none; both forms of a body come from one place."""
+    has_body = bool(row["body_html"] or row["body_text"])
+    return Step(
+        id=UUID(row["id"]),
+        number=row["step_number"],
+        channel=Channel(row["channel"]),
+        delay=timedelta(days=row["delay_days"], hours=row["delay_hours"], minutes=row["delay_minutes"]),
+        subject=row["subject"] or row["template_subject"] or "",
+        body_html=(row["body_html"] if has_body else row["template_html"]) or "",
+        body_text=(row["body_text"] if has_body else row["template_text"]) or "",
+        defaults=_defaults(row["template_variables"]),
+        conditions=read_conditions(row["skip_conditions"]),
+        variants=read_variants(row["ab_variants"]),
+        ab_winner=row["ab_winner"],
+        stop_on_reply=row["stop_on_reply"],
+        task=row["task_config"],
+    )
+
+
+def _defaults(variables: object) -> dict[str, str]:
+    """What a template declares. Whatever else stands there may concern others who use it, and stops no campaign."""
+    entries = [entry for entry in (variables if isinstance(variables, list) else []) if isinstance(entry, dict)]
+    return {
+        entry["name"]: entry["default"]
+        for entry in entries
+        if entry.get("name") in VARIABLES and isinstance(entry.get("default"), str)
+    }

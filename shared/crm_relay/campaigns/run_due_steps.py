@@ -1,0 +1,235 @@
+"""Everything that is due: claimed, decided, queued and recorded in one transaction, and only then sent."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from uuid import UUID
+
+from crm_relay.campaigns import store
+from crm_relay.campaigns.claim import OF_ONE_ROW, Claimed, claim_due
+from crm_relay.campaigns.content import letter_of, text_of
+from crm_relay.campaigns.decisions import decide, window_of
+from crm_relay.campaigns.models import Act, Campaign, Capabilities, Decision, Enrolled
+from crm_relay.campaigns.outcomes import Outcome, failed, outcome_of, with_text
+from crm_relay.campaigns.send_texts import SendsTexts, TextReport, send_texts
+from crm_relay.campaigns.settle import settle
+from crm_relay.campaigns.stop import stop_answered
+from crm_relay.delivery.compose import compose
+from crm_relay.delivery.models import Identity, Mail, SendPolicy
+from crm_relay.delivery.queue import queue_emails
+from crm_relay.delivery.send_batches import PostOffice, TakesBatches, send_batch, send_due
+from crm_relay.delivery.send_batches import Report as Sent
+from crm_relay.delivery.windows import next_open
+from crm_relay.platform.clock import Clock, Deadline
+from crm_relay.platform.database import Database, Runs
+from crm_relay.platform.errors import RejectedInput
+from crm_relay.platform.logging import logger
+
+BATCH = 100
+"""As many as one request takes."""
+
+# A batch with its request and the time that the provider may take for it.
+_BATCH_SECONDS = 25.0
+_AFTER_AN_ERROR = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class World:
+    """What steps need besides the database.
+
+    `sender`: EMAIL_FROM, where an organization has no identity. `texts` None: text messages are not configured.
+    `public_url` is where the function `unsubscribe` answers.
+    """
+
+    resend: TakesBatches
+    policy: SendPolicy
+    public_url: str
+    sender: Identity | None = None
+    texts: SendsTexts | None = None
+
+    @property
+    def can(self) -> Capabilities:
+        """What the installation can do."""
+        return Capabilities(sms=self.texts is not None)
+
+
+@dataclass
+class Report:
+    """What a run did. `acts` counts decisions by what was done; `errors`: steps that could not be made.
+
+    `answered`: sequences that a reply ended. `is_finished` False: the time was up, or the provider wants a rest.
+    """
+
+    batches: int = 0
+    acts: Counter[str] = field(default_factory=Counter)
+    errors: int = 0
+    answered: int = 0
+    mail: Sent = field(default_factory=Sent)
+    texts: TextReport = field(default_factory=TextReport)
+    is_finished: bool = False
+
+    @property
+    def claimed(self) -> int:
+        """How many steps were taken up."""
+        return self.acts.total() + self.errors
+
+
+def run_due_steps(db: Database, world: World, clock: Clock, deadline: Deadline) -> Report:
+    """Until nothing is due or time is up. Any number may run side by side and be killed at any line.
+
+    What a killed run had queued leaves first. For each batch: replies that are here end their sequences, then it is
+    claimed, decided, queued and recorded in one transaction, and only what that has committed is sent. Raises what the
+    database raises; a step that cannot be made is its enrollment's error and nobody else's.
+    """
+    return _Engine(db, world, clock, deadline).run()
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What one transaction decided; `senders` counts the organizations that have mail in it: a request each."""
+
+    outcomes: tuple[Outcome, ...]
+    acts: Counter[str]
+    senders: int
+    answered: int
+
+
+@dataclass
+class _Engine:
+    db: Database
+    world: World
+    clock: Clock
+    deadline: Deadline
+    report: Report = field(default_factory=Report)
+    at_most: int = BATCH
+    # Who was claimed by the transaction that runs, in case the database refuses what was made of it.
+    claimed: tuple[UUID, ...] = ()
+
+    def run(self) -> Report:
+        self._send_waiting()
+        while self.deadline.allows(_BATCH_SECONDS):
+            batch = self._next_batch()
+            if batch is None:
+                continue
+            self._count(batch)
+            self._send(batch.senders)
+            if not batch.outcomes:
+                self.report.is_finished = True
+                break
+        # What a refusal has split in parts, or was held for a moment only.
+        self._send_waiting()
+        self._send_texts()
+        self.report.is_finished &= self.report.mail.stopped is None
+        return self.report
+
+    @cached_property
+    def office(self) -> PostOffice:
+        return PostOffice(self.db, self.world.resend, self.world.policy)
+
+    def _next_batch(self) -> _Batch | None:
+        """None: the database refused something in it, and the next try takes fewer."""
+        now = self.clock()
+        try:
+            batch = self.db.transact(lambda tx: self._take(tx, now))
+        except RejectedInput as error:
+            self._narrow(error, now)
+            return None
+        self.at_most = BATCH
+        return batch
+
+    def _take(self, tx: Runs, now: datetime) -> _Batch:
+        self.claimed = ()
+        answered = store.take_turn(tx, now)
+        with_mail = self.report.mail.stopped is None
+        claimed = claim_due(tx, self.world.sender, now, at_most=self.at_most, with_mail=with_mail)
+        self.claimed = tuple(each.id for each in claimed.enrolled)
+        made = _Making(self.world, claimed, now)
+        made.make()
+        if made.mails:
+            queue_emails(tx, made.mails, now)
+        if made.outcomes:
+            store.record(tx, made.outcomes, now)
+        return _Batch(tuple(made.outcomes), made.acts, len({mail.org_id for mail in made.mails}), answered)
+
+    def _narrow(self, error: RejectedInput, now: datetime) -> None:
+        """One row that the database does not take would hold up all the others: it is found, and waits alone."""
+        if not self.claimed:
+            raise error
+        if len(self.claimed) > 1:
+            self.at_most = max(1, len(self.claimed) // 10)
+            return
+        logger().warning("a step cannot be recorded", enrollments=[str(each) for each in self.claimed])
+        outcomes = [failed(each, str(error), now + _AFTER_AN_ERROR) for each in self.claimed]
+        self.db.transact(lambda tx: store.record(tx, outcomes, now))
+        self.report.errors += len(outcomes)
+
+    def _count(self, batch: _Batch) -> None:
+        self.report.batches += bool(batch.outcomes)
+        self.report.acts += batch.acts
+        self.report.errors += sum(each.error is not None for each in batch.outcomes)
+        self.report.answered += batch.answered
+
+    def _send_waiting(self) -> None:
+        """Nothing where the provider wants a rest."""
+        if self.report.mail.stopped is not None:
+            return
+        # Before anything leaves: what is queued may be for somebody who has answered since.
+        self.report.answered += stop_answered(self.db, self.clock())
+        self.report.mail += send_due(self.office, clock=self.clock, deadline=self.deadline, settle=settle)
+
+    def _send(self, senders: int) -> None:
+        for _ in range(senders):
+            if self.report.mail.stopped is not None or not self.deadline.allows(_BATCH_SECONDS):
+                return
+            self.report.mail += send_batch(self.office, clock=self.clock, settle=settle) or Sent()
+
+    def _send_texts(self) -> None:
+        if self.world.texts is not None:
+            self.report.texts = send_texts(self.db, self.world.texts, self.world.policy, self.clock, self.deadline)
+
+
+@dataclass
+class _Making:
+    """Decides about a batch, one by one; nothing here asks anybody."""
+
+    world: World
+    claimed: Claimed
+    now: datetime
+    outcomes: list[Outcome] = field(default_factory=list)
+    mails: list[Mail] = field(default_factory=list)
+    acts: Counter[str] = field(default_factory=Counter)
+
+    def make(self) -> None:
+        for enrolled in self.claimed.enrolled:
+            campaign = self.claimed.campaigns.get(enrolled.campaign_id)
+            if campaign is None:
+                self.outcomes.append(failed(enrolled.id, "the campaign cannot be read", self.now + _AFTER_AN_ERROR))
+                continue
+            try:
+                self._one(enrolled, campaign)
+            except OF_ONE_ROW as error:
+                again_at = next_open(window_of(campaign, enrolled.timezone), self.now + _AFTER_AN_ERROR)
+                self.outcomes.append(failed(enrolled.id, _told(error), again_at))
+
+    def _one(self, enrolled: Enrolled, campaign: Campaign) -> None:
+        decision = decide(enrolled, campaign, self.now, self.world.can)
+        outcome = outcome_of(decision, enrolled, self.now)
+        if decision.act is Act.EMAIL:
+            self.mails.append(self._mail(decision, enrolled, campaign))
+        elif decision.act is Act.SMS:
+            outcome = with_text(outcome, text_of(decision, enrolled, campaign))
+        self.outcomes.append(outcome)
+        self.acts[decision.act.value] += 1
+
+    def _mail(self, decision: Decision, enrolled: Enrolled, campaign: Campaign) -> Mail:
+        if campaign.identity is None:
+            raise RejectedInput("the campaign has no sender")
+        return compose(letter_of(decision, enrolled, campaign), campaign.identity, self.world.public_url)
+
+
+def _told(error: Exception) -> str:
+    """Our own messages name fields and never a value; of any other error only its kind is kept."""
+    if isinstance(error, RejectedInput):
+        return "; ".join((error.message, *error.details))
+    return type(error).__name__

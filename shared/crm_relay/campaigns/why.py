@@ -1,0 +1,22 @@
+"""Where a person stands in every campaign and why, for `crm-relay why`."""
+
+from dataclasses import dataclass
+
+from crm_relay.campaigns import store
+from crm_relay.consent.person import Person
+from crm_relay.platform.database import Row, Runs
+
+LATEST = 20
+"""So many enrollments are told, the newest ones."""
+
+
+@dataclass(frozen=True)
+class Enrollments:
+    """`enrolled`: campaign, status, stopped_reason, held_for, next_step_at and so on; `steps` with their reasons."""
+
+    enrolled: list[Row]
+
+
+def enrollments_of(db: Runs, person: Person) -> Enrollments:
+    """One statement. Never what a mail says."""
+    return Enrollments(store.enrollments_of(db, list(person.addresses), at_most=LATEST))

@@ -1,0 +1,360 @@
+-- name: queue_emails
+-- The ledger has it before anything leaves; a key that it knows is the same mail and is left alone.
+with queued as (
+    insert into email_sends (
+        id, org_id, send_key, entity_type, entity_id, enrollment_id, campaign_id, sequence_id, contact_id, ab_variant,
+        identity_id, batch_id, position, recipient_email, address, subject, topic, send_window, payload, links, status,
+        unsubscribe_token, reply_token, queued_at
+    )
+    select
+        mail.id, mail.org_id, mail.send_key, mail.entity_type, mail.entity_id, mail.enrollment_id, mail.campaign_id, mail.sequence_id,
+        mail.contact_id, mail.ab_variant, mail.identity_id, mail.batch_id, mail.position, mail.recipient_email, mail.address,
+        mail.subject, mail.topic, mail.send_window, mail.payload, mail.links, 'queued', mail.unsubscribe_token, mail.reply_token, :now
+    from jsonb_to_recordset(:mails) as mail (
+        id uuid, org_id uuid, send_key text, entity_type text, entity_id uuid, enrollment_id uuid, campaign_id uuid, sequence_id uuid,
+        contact_id uuid, ab_variant text, identity_id uuid, batch_id uuid, position integer, recipient_email text, address text,
+        subject text, topic text, send_window jsonb, payload jsonb, links integer, unsubscribe_token text, reply_token text
+    )
+    on conflict do nothing
+    returning id, org_id, batch_id
+),
+batched as (
+    insert into email_batches (id, org_id, purpose, not_before)
+    select distinct batch_id, org_id, :purpose, cast(:now as timestamptz)
+    from queued
+)
+select id from queued;
+
+-- name: claim_batch
+-- The batch that is ours for this transaction, and of each of its mails what the gate has to know at this moment.
+with batch as materialized (
+    select id, org_id, generation, attempts, first_attempt_at
+    from email_batches
+    where purpose = :purpose and state in ('queued', 'sending') and not_before <= :now
+        and (claimed_until is null or claimed_until <= :now)
+        and (cast(:batch_id as uuid) is null or id = :batch_id)
+    order by not_before, created_at, id
+    limit 1
+    for update skip locked
+),
+mail as materialized (
+    select id, org_id, position, status, address, topic, send_window, identity_id, resend_id, enrollment_id, sequence_id
+    from email_sends
+    where batch_id = (select id from batch) and position is not null
+    order by position
+    for update
+)
+select
+    batch.id as batch_id, batch.org_id, batch.generation, batch.attempts, batch.first_attempt_at,
+    mail.id, mail.status, mail.address, mail.send_window, mail.identity_id, mail.enrollment_id, mail.sequence_id,
+    (select suppressed_by from suppression(mail.org_id, 'email', mail.address)) as suppressed_by,
+    exists (
+        select
+        from topic_opt_outs refused
+        where refused.org_id = mail.org_id and refused.address = mail.address and refused.topic = mail.topic
+    ) as is_topic_opt_out,
+    identity.paused_at is not null as is_sender_paused,
+    mail.resend_id is not null or exists (
+        select from email_logs log where log.email_send_id = mail.id and log.event_type <> 'unsubscribed'
+    ) as is_seen
+from batch
+left join mail on true
+left join email_identities identity on identity.id = mail.identity_id
+order by mail.position;
+
+-- name: freeze_batch
+-- From here on the bytes are these, whoever carries them on; what the gate kept back is recorded in the same statement.
+with verdict as (
+    select * from jsonb_to_recordset(:verdicts) as verdict (id uuid, status text, reason text, batch_id uuid)
+),
+held as (
+    insert into email_batches (id, org_id, purpose, not_before, problem)
+    select hold.id, batch.org_id, batch.purpose, hold.not_before, hold.problem
+    from jsonb_to_recordset(:holds) as hold (id uuid, not_before timestamptz, problem text)
+    cross join email_batches batch
+    where batch.id = :batch_id
+),
+marked as (
+    update email_sends mail
+    set
+        status = verdict.status,
+        reason = verdict.reason,
+        batch_id = coalesce(verdict.batch_id, mail.batch_id),
+        position = case when verdict.status in ('sending', 'queued') then mail.position end,
+        payload = case when verdict.status in ('sending', 'queued') then mail.payload end,
+        updated_at = now()
+    from verdict
+    where mail.id = verdict.id
+),
+beside as (
+    update email_sends mail
+    set position = null
+    where mail.batch_id = :batch_id and mail.position is not null and mail.status <> 'queued'
+),
+frozen as (
+    select '[' || string_agg(mail.payload::text, ',' order by mail.position) || ']' as bytes
+    from email_sends mail
+    join verdict on verdict.id = mail.id
+    where verdict.status = 'sending'
+)
+update email_batches
+set
+    state = case when frozen.bytes is null then 'done' else 'sending' end,
+    payload = frozen.bytes,
+    attempts = case when frozen.bytes is null then 0 else 1 end,
+    first_attempt_at = case when frozen.bytes is not null then cast(:now as timestamptz) end,
+    claimed_until = case when frozen.bytes is not null then cast(:claimed_until as timestamptz) end,
+    finished_at = case when frozen.bytes is null then cast(:now as timestamptz) end
+from frozen
+where email_batches.id = :batch_id
+returning email_batches.payload;
+
+-- name: repeat_batch
+-- The same bytes once more, under the same key.
+update email_batches
+set attempts = attempts + 1, claimed_until = :claimed_until
+where id = :batch_id
+returning payload;
+
+-- name: postpone_batch
+-- It may have been sent: it waits as it is. Nothing where somebody else has carried it on since.
+update email_batches
+set not_before = :not_before, claimed_until = null, problem = :problem
+where id = :batch_id and state = 'sending' and attempts = :attempts and generation = :generation;
+
+-- name: requeue_batch
+-- Surely nothing of it was sent: everything may be decided anew, under a new key.
+with batch as (
+    update email_batches
+    set
+        state = 'queued', generation = generation + 1, attempts = 0, first_attempt_at = null, payload = null, claimed_until = null,
+        not_before = :not_before, problem = :problem
+    where id = :batch_id and state = 'sending' and attempts = :attempts and generation = :generation
+    returning id
+)
+update email_sends mail
+set status = 'queued', updated_at = now()
+from batch
+where mail.batch_id = batch.id and mail.status = 'sending';
+
+-- name: split_batch
+-- Surely nothing of it was sent, and something in it is the reason: its parts go on, each under a key of its own.
+with batch as (
+    update email_batches
+    set state = 'done', payload = null, claimed_until = null, finished_at = :now, problem = :problem
+    where id = :batch_id and state = 'sending' and generation = :generation
+    returning org_id, purpose
+),
+parts as (
+    insert into email_batches (id, org_id, purpose, not_before, problem)
+    select distinct part.batch_id, batch.org_id, batch.purpose, cast(:now as timestamptz), :problem
+    from jsonb_to_recordset(:parts) as part (batch_id uuid)
+    cross join batch
+)
+update email_sends mail
+set batch_id = part.batch_id, status = 'queued', updated_at = now()
+from jsonb_to_recordset(:parts) as part (id uuid, batch_id uuid)
+cross join batch
+where mail.id = part.id and mail.status = 'sending';
+
+-- name: accept_batch
+-- In one call: whose ids these are, and what was told of them before anybody knew them.
+select accept_email_batch(:batch_id, :results, :now) as is_ours;
+
+-- name: park_batch
+-- It may have been sent, and the provider no longer knows its key: never again. Of each mail whether it was seen since.
+with batch as (
+    update email_batches
+    set state = 'unknown', payload = null, claimed_until = null, finished_at = :now, problem = :problem
+    where id = :batch_id and state = 'sending'
+    returning id
+)
+update email_sends mail
+set
+    status = case when mail.status = 'sending' then 'unknown' else mail.status end,
+    reason = case when mail.status = 'sending' then :problem else mail.reason end,
+    payload = null,
+    updated_at = now()
+from batch
+where mail.batch_id = batch.id and mail.position is not null
+returning mail.id, mail.status;
+
+-- name: apply_mail_event
+-- Log, state and consent of one event in one call.
+select result from apply_mail_event(:event);
+
+-- name: keep_inbound_mail
+-- A reply, or any other mail that came in; once.
+select keep_inbound_mail(:event) as is_new;
+
+-- name: leave_topics
+-- No more of these; an opt-out from a topic is never taken back by itself. Who was erased stays away without a row.
+insert into topic_opt_outs (org_id, address, topic, source, occurred_at)
+select default_org_id(), :address, topic, :source, :at
+from unnest(cast(:topics as text[])) as topic
+where not is_erased(null, 'email', :address)
+on conflict do nothing
+returning topic;
+
+-- name: headers_to_read
+-- Replies whose headers nobody has asked for yet, the oldest first.
+select id, external_id
+from inbox_items
+where source = 'resend' and headers_read_at is null and received_at > :since
+order by received_at
+limit :at_most;
+
+-- name: keep_headers
+-- What tells a reply to which mail, and an automatic answer from a person's.
+update inbox_items item
+set
+    in_reply_to = read.in_reply_to,
+    reference_ids = coalesce(read.reference_ids, '{}'),
+    thread_id = coalesce(read.thread_id, item.thread_id),
+    is_auto_reply = read.is_auto_reply,
+    headers_read_at = :now,
+    updated_at = now()
+from jsonb_to_recordset(:read) as read (id uuid, in_reply_to text, reference_ids text[], thread_id text, is_auto_reply boolean)
+where item.id = read.id;
+
+-- name: give_up_headers
+-- After a day they count as read: whoever wrote is still known by the address that was written to.
+update inbox_items
+set headers_read_at = :now, updated_at = now()
+where source = 'resend' and headers_read_at is null and received_at <= :since
+returning id;
+
+-- name: sender_weeks
+-- How a sender's mail of the last days fared, from its last resumption on.
+select
+    identity.id,
+    count(mail.id)::integer as sent,
+    count(mail.id) filter (where mail.bounce_type = 'permanent')::integer as permanent_bounces,
+    count(mail.id) filter (where mail.complained_at is not null)::integer as complaints,
+    exists (
+        select
+        from incidents trouble
+        where trouble.kind = 'sender_refused' and trouble.subject = identity.id::text and trouble.closed_at is null
+            and trouble.opened_at < max(mail.sent_at)
+    ) as was_taken_again
+from email_identities identity
+left join email_sends mail
+    on mail.identity_id = identity.id and mail.sent_at > greatest(:since, identity.resumed_at)
+where identity.paused_at is null
+group by identity.id;
+
+-- name: pause_senders
+-- Nothing more leaves in these names.
+update email_identities identity
+set paused_at = :now, paused_reason = problem.reason, updated_at = now()
+from jsonb_to_recordset(:problems) as problem (id uuid, reason text)
+where identity.id = problem.id and identity.paused_at is null;
+
+-- name: resume_sender
+-- By an operator alone; what was held is looked at again within a quarter of an hour.
+update email_identities
+set paused_at = null, paused_reason = null, resumed_at = :now, updated_at = now()
+where id = :id
+returning id;
+
+-- name: reader_of
+-- What the page behind a link has to say; the address itself stays here.
+select
+    mail.topic, organization.name as organization,
+    left(mail.address, 1) as first_letter, substring(mail.address from '@(.)') as domain_letter,
+    substring(mail.address from '(\.[^.@]+)$') as ending,
+    (select suppressed_by from suppression(mail.org_id, 'email', mail.address)) is not null or mail.address is null as is_out,
+    exists (
+        select
+        from topic_opt_outs refused
+        where refused.org_id = mail.org_id and refused.address = mail.address and refused.topic = mail.topic
+    ) as is_out_of_topic
+from email_sends mail
+left join organizations organization on organization.id = mail.org_id
+where mail.unsubscribe_token = :token;
+
+-- name: unsubscribe_reader
+-- Into the ledger and onto the mail, in one call.
+select org_id, address, topic from unsubscribe_reader(:token, :only_topic, :at);
+
+-- name: refuse_waiting
+-- Whatever is still here of what somebody does not want, whoever queued it.
+update email_sends
+set
+    status = 'refused', reason = case when cast(:topic as text) is null then 'opt_out' else 'topic_opt_out' end, payload = null,
+    position = null, updated_at = now()
+where address = :address and org_id = :org_id and status = 'queued' and (cast(:topic as text) is null or topic = :topic);
+
+-- name: erase_mail
+-- The mails stay, for everything that is counted; whom they went to and what was in them does not.
+with theirs as materialized (
+    select
+        mail.id, mail.status,
+        mail.position is not null and exists (
+            select from email_batches batch where batch.id = mail.batch_id and batch.state = 'sending'
+        ) as is_on_its_way
+    from email_sends mail
+    where mail.address = any (:addresses::text[])
+),
+mails as (
+    update email_sends mail
+    set
+        recipient_email = null, address = null, subject = null, payload = null, message_id = null, error_message = null,
+        status = case mail.status when 'queued' then 'refused' else mail.status end,
+        reason = case mail.status when 'queued' then 'erased' else mail.reason end,
+        position = case mail.status when 'queued' then null else mail.position end,
+        updated_at = :now
+    from theirs
+    where mail.id = theirs.id and not theirs.is_on_its_way
+    returning mail.id
+),
+logs as (
+    -- Of what happened the kind and the time stay, so that what was counted can be counted again.
+    update email_logs log
+    set event_data = log.event_data - array['link', 'user_agent', 'reason', 'message_id']
+    where log.email_send_id in (select id from theirs where not is_on_its_way)
+        and log.event_data ?| array['link', 'user_agent', 'reason', 'message_id']
+    returning log.id
+),
+topics as (
+    delete from topic_opt_outs where address = any (:addresses::text[]) returning topic
+)
+select
+    (select count(*) from mails)::integer as email_sends,
+    (select count(*) from logs)::integer as email_logs,
+    (select count(*) from topics)::integer as topic_opt_outs,
+    (select count(*) from theirs where is_on_its_way)::integer as on_its_way;
+
+-- name: count_mail
+-- What erase_mail would change.
+select
+    (select count(*) from email_sends where address = any (:addresses::text[]))::integer as email_sends,
+    (
+        select count(*)
+        from email_logs log
+        join email_sends mail on mail.id = log.email_send_id
+        where mail.address = any (:addresses::text[])
+            and log.event_data ?| array['link', 'user_agent', 'reason', 'message_id']
+    )::integer as email_logs,
+    (select count(*) from topic_opt_outs where address = any (:addresses::text[]))::integer as topic_opt_outs;
+
+-- name: mails_of
+-- What became of the newest mails to somebody, and why.
+select
+    mail.id, mail.campaign_id, campaign.name as campaign, mail.topic, mail.status, mail.reason, mail.queued_at, mail.sent_at,
+    mail.delivered_at, mail.opened_at, mail.opened_count, mail.human_opens, mail.clicked_at, mail.clicked_count, mail.human_clicks,
+    mail.bounced_at, mail.bounce_type, mail.complained_at, mail.unsubscribed_at, batch.problem as batch_problem,
+    case when mail.status in ('queued', 'sending') then batch.not_before end as not_before
+from email_sends mail
+left join email_batches batch on batch.id = mail.batch_id
+left join campaigns campaign on campaign.id = mail.campaign_id
+where mail.address = any (:addresses::text[])
+order by mail.queued_at desc, mail.id
+limit :at_most;
+
+-- name: topics_left
+-- What somebody wants no more of, in every organization.
+select org_id, topic, source, occurred_at
+from topic_opt_outs
+where address = any (:addresses::text[])
+order by occurred_at, topic;

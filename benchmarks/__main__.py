@@ -13,6 +13,8 @@ from rich.console import Console
 from benchmarks import (
     bundle,
     cache_sync,
+    campaign_simulate,
+    campaigns,
     database,
     dirty_list,
     integrity,
@@ -38,6 +40,8 @@ SUBJECTS = tuple(
         million,
         dirty_list,
         outreach,
+        campaigns,
+        campaign_simulate,
         cache_sync,
         integrity,
         operations,

@@ -8,21 +8,15 @@ from uuid import UUID
 
 from benchmarks.figures import Figure, Subject
 from benchmarks.servers import Login, Servers
-from crm_relay.edge_cache.digests import Digest
-from crm_relay.edge_cache.keys import bucket_of
-from crm_relay.edge_cache.models import Item
-from crm_relay.edge_cache.read import LAST_CONFIRMED
-from crm_relay.edge_cache.store import source_page
 from crm_relay.integrity import store
 from crm_relay.integrity.compare_sides import look_for_drift
-from crm_relay.integrity.decisions import item_hash
 from crm_relay.integrity.models import Inspection
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database
-from tests.support.edge_twin import EdgeTwin
+from tests.support.filled_twin import FilledTwin
+from tests.support.rows import one
 
 _PROSPECTS = 1_000_000
-_PAGE = 20_000
 _FIND_SECONDS = 600.0
 
 _MILLION = """
@@ -35,17 +29,6 @@ _MILLION = """
     select entity, 1, 'bench', 'done', now() from edge_entities;
     analyze prospects;
     vacuum prospects"""
-
-
-class FilledTwin(EdgeTwin):
-    """Has got everything without a word about how, or the stream of a million changes would be most of the time."""
-
-    def take(self, item: Item) -> None:
-        """As if it had been there for long."""
-        bucket = bucket_of(item.row_id)
-        self._items.setdefault((item.entity, bucket), {})[item.row_id] = item
-        kept = self.kept.get((item.entity, bucket), Digest())
-        self.kept[item.entity, bucket] = replace(kept, total=kept.total + item_hash(item))
 
 
 def _measure(servers: Servers) -> Iterator[Figure]:
@@ -73,15 +56,9 @@ def _figures(login: Login) -> Iterator[Figure]:
 
 def _twin(database: Database) -> tuple[FilledTwin, UUID]:
     """With the number of the last row."""
-    twin, after, now = FilledTwin(), None, datetime.now(UTC)
-    while page := source_page(database, "prospects", after=after, at_most=_PAGE):
-        for row in page:
-            twin.take(Item("prospects", row.row_id, row.version, row.doc, row.updated_at, now))
-        after = page[-1].row_id
-    twin.set_config({LAST_CONFIRMED: (now - timedelta(days=1)).isoformat()})
-    if after is None:
-        raise RuntimeError("there are no prospects")
-    return twin, after
+    twin = FilledTwin()
+    twin.fill(database, confirmed_at=datetime.now(UTC) - timedelta(days=1))
+    return twin, one(database, "select id from prospects order by id desc limit 1")["id"]
 
 
 def _change(twin: FilledTwin, row_id: UUID) -> None:

@@ -15,13 +15,15 @@ from crm_relay.edge_cache.dynamo_table import DynamoTable
 from crm_relay.platform.database import Database
 from crm_relay.platform.sql import parse_queries
 from local.agreement import disagreements
+from local.demo_campaigns import CampaignAct
 from local.demo_edge import EdgeAct
 from local.demo_outreach import Outreach
 from local.sample_data import insert_customers
-from local.serve import describe, until_signal
+from local.serve import describe
 from local.simulated import OPERATORS
 from local.simulators.mautic import MauticSimulator
 from local.stack import ROOT, Stack
+from local.until_signal import until_signal
 
 _SQL = parse_queries((Path(__file__).with_name("demo.sql")).read_text(encoding="utf-8"))
 _EDITED, _OPTED_OUT, _DELETED = 300, 20, 5
@@ -63,6 +65,7 @@ class Demo:
         self._people_react()
         self._business_goes_on()
         self._outreach()
+        self._campaigns()
         self._edge()
 
     def expect(self, what: str, expected: object, found: object) -> None:
@@ -142,6 +145,22 @@ class Demo:
             tell=self.tell,
         ).play()
         self.expect("deliveries not applied", 0, self._one("unapplied"))
+
+    def _campaigns(self) -> None:
+        resend, fire = self.stack.simulated.resend, self.stack.scheduler.run_round
+        if resend is None:
+            raise AssertionError("the demo always brings its own Resend")
+        contact = next(each for each in sorted(self.mautic.contacts) if self.mautic.mailable(each))
+        CampaignAct(
+            resend,
+            self.database,
+            self.stack.edge.base_url,
+            customer=str(self.mautic.contacts[contact].fields["email"]),
+            sync=lambda: fire("mautic_sync"),
+            is_muted=lambda: not self.mautic.mailable(contact),
+            expect=self.expect,
+            tell=self.tell,
+        ).play()
 
     def _edge(self) -> None:
         fire = self.stack.scheduler.run_round

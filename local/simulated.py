@@ -1,4 +1,4 @@
-"""The services that the local stack brings itself where the operator names none: Mautic, EmailBison and Slack."""
+"""The services that the local stack brings itself where the operator names none: Mautic, EmailBison, Resend, Slack."""
 
 import json
 import secrets
@@ -14,9 +14,21 @@ from crm_relay.providers.bison.client import Bison
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
 from local.simulators.bison import BisonSimulator
 from local.simulators.mautic import MauticSimulator
+from local.simulators.resend import ResendSimulator
+from local.simulators.resend.state import new_secret
 from local.simulators.slack import SlackSimulator
 
-OPERATORS = ("DATABASE_URL", "MAUTIC_URL", "BISON_", "ALERT_")
+OPERATORS = (
+    "DATABASE_URL",
+    "MAUTIC_URL",
+    "BISON_",
+    "ALERT_",
+    "RESEND_",
+    "SEND_",
+    "EMAIL_FROM",
+    "TWILIO_",
+    "PUBLIC_URL",
+)
 """Beginnings of the settings by which an operator brings a service of their own."""
 
 WORKSPACES = ("Northwind", "Contoso", "Fabrikam")
@@ -34,17 +46,19 @@ class Simulated:
     mautic: MauticSimulator | None = None
     bison: BisonSimulator | None = None
     slack: SlackSimulator | None = None
+    resend: ResendSimulator | None = None
 
     def start(self, settings: Mapping[str, str], opened: ExitStack) -> dict[str, str]:
         """The settings by which the functions find what was started; it ends with `opened`."""
         found: dict[str, str] = {}
         if not settings.get("MAUTIC_URL"):
             found |= self._start_mautic(opened)
-        # Made-up workspaces and accounts have no business in a database of somebody's own.
-        if not settings.get("DATABASE_URL") and not any(
-            settings[name] for name in settings if name.startswith("BISON_")
-        ):
-            found |= self._start_bison(opened)
+        # Made-up workspaces and mail that reaches nobody have no business in a database of somebody's own.
+        if not settings.get("DATABASE_URL"):
+            if not _any_of(settings, "BISON_"):
+                found |= self._start_bison(opened)
+            if not _any_of(settings, "RESEND_"):
+                found |= self._start_resend(opened)
         if not settings.get("ALERT_SLACK_WEBHOOK_URL"):
             self.slack = opened.enter_context(SlackSimulator())
             found["ALERT_SLACK_WEBHOOK_URL"] = self.slack.webhook_url
@@ -57,11 +71,14 @@ class Simulated:
             self.mautic.hook(f"{base_url}/webhooks/mautic", secret, HOOK_EVENTS)
         if self.bison is not None:
             self._connect_bison(environment, base_url)
+        if self.resend is not None:
+            secret = environment["RESEND_WEBHOOK_SECRET"]
+            self.resend.hook(f"{base_url}/webhooks/resend", secret=secret)
 
     @property
     def urls(self) -> dict[str, str]:
         """Name -> address, of those that run."""
-        running = {"mautic": self.mautic, "bison": self.bison, "slack": self.slack}
+        running = {"mautic": self.mautic, "bison": self.bison, "resend": self.resend, "slack": self.slack}
         return {name: each.url for name, each in running.items() if each is not None}
 
     def _start_mautic(self, opened: ExitStack) -> dict[str, str]:
@@ -89,6 +106,16 @@ class Simulated:
             "BISON_WEBHOOK_TOKENS": json.dumps({**doors, SAMPLE_WORKSPACE: SAMPLE_TOKEN}),
         }
 
+    def _start_resend(self, opened: ExitStack) -> dict[str, str]:
+        self.resend = opened.enter_context(ResendSimulator(requests_per_second=None, live=True))
+        return {
+            "RESEND_API_URL": self.resend.url,
+            "RESEND_API_KEY": self.resend.api_key,
+            "RESEND_WEBHOOK_SECRET": new_secret(),
+            "EMAIL_FROM": "CRM Relay <hello@relay.example>",
+            "SEND_MODE": "live",
+        }
+
     def _connect_bison(self, environment: Mapping[str, str], base_url: str) -> None:
         """As `crm-relay bison webhooks ensure` does it."""
         doors, keys = (json.loads(environment[name]) for name in ("BISON_WEBHOOK_TOKENS", "BISON_API_TOKENS"))
@@ -97,3 +124,7 @@ class Simulated:
         for name, key in keys.items():
             ensure_webhook(database, Bison(http, key), name, base_url, [doors[name]], utc_now())
         database.close()
+
+
+def _any_of(settings: Mapping[str, str], beginning: str) -> bool:
+    return any(settings[name] for name in settings if name.startswith(beginning))

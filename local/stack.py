@@ -65,7 +65,7 @@ class Stack:
         self.edge = Edge(self.template)
         self.edge.start()
         self._open.callback(self.edge.stop)
-        self.environment.setdefault("PUBLIC_URL", self.edge.base_url)
+        os.environ["PUBLIC_URL"] = self.environment.setdefault("PUBLIC_URL", self.edge.base_url)
         self.scheduler = Scheduler(self.template, self.edge.invoke)
         self.queues = QueuePoller(self.template, aws, self.edge.invoke, visibility_seconds=5)
         self.streams = StreamPoller(self.template, aws, self.edge.invoke)

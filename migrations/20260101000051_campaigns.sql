@@ -80,6 +80,9 @@ create unique index if not exists idx_campaign_enrollments_address on campaign_e
 -- Everybody at one place of a campaign has the same next step, and so may all have to wait for room to send it.
 create index if not exists idx_campaign_enrollments_due on campaign_enrollments (campaign_id, current_step, next_step_at)
     where next_step_at is not null and status in ('active', 'engaged');
+-- After which step people answered: the page asks for it every half minute.
+create index if not exists idx_campaign_enrollments_replied on campaign_enrollments (campaign_id, current_step)
+    where replied_at is not null;
 create index if not exists idx_campaign_enrollments_finished on campaign_enrollments (updated_at)
     where status not in ('active', 'engaged', 'paused');
 

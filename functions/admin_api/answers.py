@@ -107,6 +107,11 @@ def order_resync(world: "World", call: Call) -> object:
     return orders.order_resync(world.orders_queue_url, call.given.entities, who=call.who)
 
 
+def order_check(world: "World", call: Call) -> object:
+    wanted = call.given
+    return orders.order_check(world.checks_queue_url, fix=wanted.fix, full=wanted.full, who=call.who)
+
+
 def allow_shrink(world: "World", call: Call) -> object:
     until = utc_now() + _SHRINK_ALLOWED
     allow(world.database, call.given.entities, until=until)

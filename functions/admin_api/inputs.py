@@ -48,6 +48,13 @@ class Resync(Given):
     entities: Annotated[tuple[Entity, ...], Field(max_length=4)] = ()
 
 
+class CheckWanted(Given):
+    """A run of the integrity checks; `full`: every item at the edge is read, not only where the sums differ."""
+
+    fix: Annotated[bool, Field(description="Mend what may be mended unasked.")] = False
+    full: bool = False
+
+
 class Shrink(Given):
     """Whose deletions were meant."""
 

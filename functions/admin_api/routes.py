@@ -1,14 +1,13 @@
 """The table of all routes of the admin API: address, role, what is taken, what is given."""
 
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pydantic import BaseModel
-
 from admin_api import answers
+from admin_api.campaign_routes import CAMPAIGNS
 from admin_api.inputs import (
+    CheckWanted,
     ConflictsAsked,
     Newest,
     OfFile,
@@ -19,40 +18,16 @@ from admin_api.inputs import (
     TokenWanted,
     Who,
 )
+from admin_api.table import ADMIN, OPERATE, READ, get, post
 from crm_relay.edge_cache.documents import EmailDocument
 from crm_relay.edge_cache.keys import ENTITIES
 from crm_relay.operations import dashboard_models as shown
-from crm_relay.operations.orders import Ordered
+from crm_relay.operations.orders import CheckOrdered, Ordered
 from crm_relay.operations.overview import Overview
 from crm_relay.operations.token_store import StoredToken
 from crm_relay.operations.tokens import NewToken
-from crm_relay.platform.callers import Role
 from crm_relay.platform.http_edge import Content
-from crm_relay.platform.http_routes import Call, Nothing, Route
-
-READ, OPERATE, ADMIN = Role.READ, Role.OPERATE, Role.ADMIN
-Answer = Callable[[Any, Call], object]
-
-
-def _get(
-    role: Role | None, path: str, summary: str, answer: Answer, gives: Any, takes: type[BaseModel] = Nothing
-) -> Route:
-    errors = (404,) if "{" in path else ()
-    return Route("GET", path, summary, answer, role, takes, gives, errors=errors)
-
-
-def _post(
-    role: Role,
-    path: str,
-    summary: str,
-    answer: Answer,
-    gives: Any,
-    takes: type[BaseModel] = Nothing,
-    *,
-    status: int = 200,
-    errors: tuple[int, ...] = (),
-) -> Route:
-    return Route("POST", path, summary, answer, role, takes, gives, status, errors)
+from crm_relay.platform.http_routes import Call
 
 
 def describe_routes(_world: object, _call: Call) -> Content:
@@ -66,17 +41,17 @@ def describe_routes(_world: object, _call: Call) -> Content:
 
 # No token: there is nothing in them that is anybody's.
 _OPEN = [
-    _get(None, "/health", "Whether the database answers", answers.health, answers.Health),
-    _get(None, "/dashboard", "The operator's page", answers.page_itself, None),
-    _get(None, "/dashboard/{file}", "A file of the page", answers.file, None, OfFile),
-    _get(None, "/api/openapi.json", "This description", describe_routes, None),
+    get(None, "/health", "Whether the database answers", answers.health, answers.Health),
+    get(None, "/dashboard", "The operator's page", answers.page_itself, None),
+    get(None, "/dashboard/{file}", "A file of the page", answers.file, None, OfFile),
+    get(None, "/api/openapi.json", "This description", describe_routes, None),
 ]
 
 # What takes long is ordered here and done elsewhere.
 _SYNC = [
-    _get(READ, "/api/sync/status", "How every sync is", answers.status, shown.Status),
+    get(READ, "/api/sync/status", "How every sync is", answers.status, shown.Status),
     *(
-        _post(
+        post(
             OPERATE,
             f"/api/sync/{entity}",
             f"Have what changed of {entity} synchronised",
@@ -86,7 +61,7 @@ _SYNC = [
         )
         for entity in ENTITIES
     ),
-    _post(
+    post(
         OPERATE,
         "/api/sync/full",
         "Have everything written to the edge anew; its progress is in /api/sync/status",
@@ -95,7 +70,7 @@ _SYNC = [
         Resync,
         status=202,
     ),
-    _post(
+    post(
         ADMIN,
         "/api/sync/allow-shrink",
         "Say that rows were really meant to go, for one hour",
@@ -103,7 +78,7 @@ _SYNC = [
         answers.Allowed,
         Shrink,
     ),
-    _post(
+    post(
         OPERATE,
         "/api/emails",
         "Record an e-mail at the edge; once, however often it is sent",
@@ -115,27 +90,27 @@ _SYNC = [
 
 # Nothing in these is personal data.
 _SHOWN = [
-    _get(READ, "/api/dashboard", "Everything that the page shows", answers.dashboard, Overview),
-    _get(READ, "/api/runs", "The edge sync's audit trail", answers.runs, list[shown.Run], Newest),
-    _get(READ, "/api/mautic/runs", "Runs to Mautic", answers.mautic_runs, list[shown.MauticRun], Newest),
-    _get(
+    get(READ, "/api/dashboard", "Everything that the page shows", answers.dashboard, Overview),
+    get(READ, "/api/runs", "The edge sync's audit trail", answers.runs, list[shown.Run], Newest),
+    get(READ, "/api/mautic/runs", "Runs to Mautic", answers.mautic_runs, list[shown.MauticRun], Newest),
+    get(
         READ,
         "/api/workspaces",
         "Webhook health, counters of the month and sender accounts of every workspace",
         answers.workspaces,
         list[shown.Workspace],
     ),
-    _get(
+    get(
         READ,
         "/api/providers",
         "What mail providers sent and got back, by day",
         answers.provider_days,
         list[shown.ProviderDay],
     ),
-    _get(READ, "/api/integrity", "What the checks found and changed", answers.integrity, shown.Integrity, Newest),
-    _get(READ, "/api/incidents", "What is wrong", answers.incidents, list[shown.OpenIncident], Newest),
-    _get(READ, "/api/failed-tasks", "What was given up", answers.dead_letters, shown.DeadLetters, Newest),
-    _get(
+    get(READ, "/api/integrity", "What the checks found and changed", answers.integrity, shown.Integrity, Newest),
+    get(READ, "/api/incidents", "What is wrong", answers.incidents, list[shown.OpenIncident], Newest),
+    get(READ, "/api/failed-tasks", "What was given up", answers.dead_letters, shown.DeadLetters, Newest),
+    get(
         READ,
         "/api/conflicts",
         "Rows that both sides had changed",
@@ -147,7 +122,7 @@ _SHOWN = [
 
 # Personal data: a role that merely reads does not see them.
 _PERSONAL = [
-    _get(
+    get(
         OPERATE,
         "/api/conflicts/{id}",
         "A conflict with both versions",
@@ -155,7 +130,7 @@ _PERSONAL = [
         answers.BothVersions,
         OfNumber,
     ),
-    _get(
+    get(
         OPERATE,
         "/api/integrity/fixes/{id}",
         "A fix with what was there before and after",
@@ -163,12 +138,21 @@ _PERSONAL = [
         shown.FixVersions,
         OfNumber,
     ),
-    _get(OPERATE, "/api/why", "All that is known of somebody", answers.why, dict[str, Any], Who),
+    get(OPERATE, "/api/why", "All that is known of somebody", answers.why, dict[str, Any], Who),
 ]
 
 # Who did it is recorded by the token's name.
 _ACTING = [
-    _post(
+    post(
+        OPERATE,
+        "/api/integrity/check",
+        "Have everything checked; the run is in /api/integrity as soon as it begins",
+        answers.order_check,
+        CheckOrdered,
+        CheckWanted,
+        status=202,
+    ),
+    post(
         OPERATE,
         "/api/conflicts/{id}/revert",
         "Bring back the version that lost",
@@ -177,7 +161,7 @@ _ACTING = [
         OfNumber,
         errors=(404, 409),
     ),
-    _post(
+    post(
         OPERATE,
         "/api/integrity/fixes/{id}/revert",
         "Take back what a fix changed",
@@ -186,7 +170,7 @@ _ACTING = [
         OfNumber,
         errors=(404, 409),
     ),
-    _post(
+    post(
         OPERATE,
         "/api/failed-tasks/{id}/replay",
         "Send a message that was given up once more",
@@ -196,7 +180,7 @@ _ACTING = [
         status=202,
         errors=(404, 409),
     ),
-    _post(
+    post(
         OPERATE,
         "/api/failed-tasks/replay",
         "Send everything that waits once more",
@@ -207,8 +191,8 @@ _ACTING = [
 ]
 
 _TOKENS = [
-    _get(ADMIN, "/api/tokens", "All tokens", answers.tokens, list[StoredToken]),
-    _post(
+    get(ADMIN, "/api/tokens", "All tokens", answers.tokens, list[StoredToken]),
+    post(
         ADMIN,
         "/api/tokens",
         "Make a token; it is shown this once",
@@ -218,7 +202,7 @@ _TOKENS = [
         status=201,
         errors=(409,),
     ),
-    _post(
+    post(
         ADMIN,
         "/api/tokens/{name}/revoke",
         "Make a token worthless",
@@ -229,4 +213,4 @@ _TOKENS = [
     ),
 ]
 
-TABLE = (*_OPEN, *_SYNC, *_SHOWN, *_PERSONAL, *_ACTING, *_TOKENS)
+TABLE = (*_OPEN, *_SYNC, *_SHOWN, *_PERSONAL, *_ACTING, *CAMPAIGNS, *_TOKENS)

@@ -48,6 +48,11 @@ class World:
         """Where cache_sync takes its orders from."""
         return self.settings.cache_orders_queue_url
 
+    @property
+    def checks_queue_url(self) -> str:
+        """Where integrity_check takes its orders from."""
+        return self.settings.integrity_orders_queue_url
+
     def identify(self, authorization: str) -> Caller | None:
         """Whose token it is."""
         return identify(self.database, self.settings.admin_token, authorization, utc_now())

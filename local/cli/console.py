@@ -12,6 +12,7 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from crm_relay.platform.database import Database
@@ -65,11 +66,11 @@ def _standard_output_for_results() -> Iterator[None]:
 
 
 @contextmanager
-def open_database(env_file: Path | None) -> Iterator[Database]:
-    """The database of the settings."""
+def open_database(env_file: Path | None, *, patience: float = 60.0) -> Iterator[Database]:
+    """The database of the settings; `patience`: seconds that one statement may take."""
     use_settings(env_file)
     settings = read_settings(DatabaseSettings)
-    database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=60.0)
+    database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=patience)
     try:
         yield database
     finally:
@@ -84,7 +85,10 @@ def told(command: Callable[P, int | None]) -> Callable[P, None]:
         with _standard_output_for_results():
             try:
                 code = command(*arguments, **options)
-            except (RejectedInput, FatalError) as error:
+            except RejectedInput as error:
+                _tell_error("\n  ".join((error.message, *error.details)))
+                raise typer.Exit(WRONG_USE) from None
+            except FatalError as error:
                 _tell_error(str(error))
                 raise typer.Exit(WRONG_USE) from None
             except TransientError as error:
@@ -96,7 +100,8 @@ def told(command: Callable[P, int | None]) -> Callable[P, None]:
 
 
 def _tell_error(message: str) -> None:
-    Console(stderr=True).print(f"[red]crm-relay:[/] {message}", highlight=False)
+    # What stands in brackets is a path or a rule of ours, not markup.
+    Console(stderr=True).print(f"[red]crm-relay:[/] {escape(message)}", highlight=False)
 
 
 def show(result: Any, as_json: bool, title: str) -> None:

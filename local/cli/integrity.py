@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crm_relay.integrity.models import CHECKS, Order, Report
+from crm_relay.integrity.rebuild_totals import rebuild_totals
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.errors import TransientError
 from crm_relay.platform.settings import read_settings
 from integrity_check.settings import Settings
-from local.cli.console import FOUND, GOOD, AsJson, EnvFile, show, told, use_settings
+from local.cli.console import FOUND, GOOD, AsJson, EnvFile, open_database, show, told, use_settings
 
 if TYPE_CHECKING:
     from integrity_check.wiring import World
@@ -59,6 +60,20 @@ def revert(
     done = _world(env_file).revert(wanted, "operator")
     show(asdict(done), as_json, "Taken back")
     return FOUND if done.left else GOOD
+
+
+@app.command("rebuild-totals")
+@told
+def rebuild(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")] = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make the totals of campaigns what their rows say again; exit 1 where they differed and were left so."""
+    with open_database(env_file) as database:
+        drift = rebuild_totals(database, dry_run=dry_run)
+    show(drift, as_json, "Totals that differ" if dry_run else "Totals corrected")
+    return FOUND if dry_run and drift else GOOD
 
 
 def _show(report: Report, *, as_json: bool) -> None:

@@ -23,6 +23,7 @@ from crm_relay.platform.migrations import read_migrations
 from crm_relay.platform.settings import SettingsModel, read_settings
 from local.cli.bison import app as bison
 from local.cli.cache import app as cache
+from local.cli.campaign import app as campaign
 from local.cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, show, told, use_settings
 from local.cli.doctor import examine
 from local.cli.erase import erase_person
@@ -52,6 +53,7 @@ for name, group in (
     ("bison", bison),
     ("cache", cache),
     ("integrity", integrity),
+    ("campaign", campaign),
     ("deferred", deferred),
     ("consent", consent),
     ("token", token),

@@ -38,6 +38,8 @@ def in_lines(known: Known) -> dict[str, str]:
         f"last {LATEST} events": map(_event, engagement.events),
         f"last {LATEST} that wait for a customer": map(_event, engagement.waiting),
         "cold outreach": [*map(_lead, known.outreach.leads), *map(_reply, known.outreach.replies)],
+        "campaigns": map(_enrollment, known.campaigns.enrolled),
+        "mail": [*map(_mail, known.delivery.mails), *map(_left, known.delivery.topics_left)],
         "deliveries": [*map(_delivery, inbox.deliveries), _reach(inbox.deliveries_searched)],
         "failed tasks": [*map(_task, inbox.failed_tasks), _reach(inbox.failed_tasks_searched)],
         "erasure": _erasure(known.erasure),
@@ -111,6 +113,37 @@ _TIMES_OF_A_LEAD = ("interested", "replied", "bounced", "unsubscribed")
 def _reply(reply: Row) -> str:
     kind = "an automatic reply" if reply["is_auto_reply"] else "a reply"
     return f"{_at(reply['received_at'])} {kind} to {reply['workspace_name'] or 'an unknown workspace'}"
+
+
+def _enrollment(enrollment: Row) -> str:
+    why = f" ({enrollment['stopped_reason']})" if enrollment["stopped_reason"] else ""
+    held = f", held for {enrollment['held_for']}" if enrollment["held_for"] else ""
+    following = f", next step {_at(enrollment['next_step_at'])}" if enrollment["next_step_at"] else ""
+    return (
+        f"{enrollment['campaign']}: {enrollment['status']}{why}, at step {enrollment['current_step']}{held}{following}"
+    )
+
+
+def _mail(mail: Row) -> str:
+    why = f" ({mail['reason']})" if mail["reason"] else ""
+    times = [f"{word} {_at(mail[f'{word}_at'])}" for word in _TIMES_OF_A_MAIL if mail[f"{word}_at"]]
+    return f"{mail['campaign'] or 'no campaign'}: {mail['status']}{why}; {', '.join(times)}"
+
+
+_TIMES_OF_A_MAIL = (
+    "queued",
+    "sent",
+    "delivered",
+    "opened",
+    "clicked",
+    "bounced",
+    "complained",
+    "unsubscribed",
+)
+
+
+def _left(topic: Row) -> str:
+    return f"wants no more of {topic['topic']}: {_at(topic['occurred_at'])}, from {topic['source']}"
 
 
 def _delivery(delivery: Row) -> str:

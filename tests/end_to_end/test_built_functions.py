@@ -43,6 +43,8 @@ STATUS |= {
     "admin_api/unknown_address": {404},
     "admin_api/wrong_method": {405},
     "admin_api/resync": {202},
+    "admin_api/campaign_create": {201},
+    "admin_api/campaign_unknown": {404},
     "admin_api/options": {204},
 }
 STATUS |= {case: {200} for case in CASES if case.startswith("admin_api/") and case not in STATUS}

@@ -234,6 +234,54 @@ def test_why_answers_on_the_page(watched: Watched, stage: AdminStage) -> None:
     expect(page.locator("#why")).to_contain_text("Nothing is known of anybody by that name.")
 
 
+def test_every_number_of_a_campaigns_funnel_is_that_of_the_tables(watched: Watched, stage: AdminStage) -> None:
+    page = watched.sign_in()
+    running = rows_of(
+        stage.database,
+        """select id, name, total_active, total_completed from campaigns
+           where status = 'active' order by activated_at desc""",
+    )
+    cards = page.locator("#campaigns article")
+    assert [card.get_attribute("aria-label") for card in cards.all()] == [row["name"] for row in running]
+    for campaign in running:
+        card = page.locator(f"#campaigns article[data-campaign='{campaign['id']}']")
+        told = card.locator("dd").all_inner_texts()
+        assert told[:2] == [shown(campaign[name]) for name in ("total_active", "total_completed")]
+        lines = rows_of(
+            stage.database,
+            """select step.step_number, step.channel, count(line.id) as reached,
+                   count(*) filter (where line.status = 'sent') as sent,
+                   count(*) filter (where line.status = 'skipped') as skipped,
+                   count(*) filter (where line.status = 'failed') as failed,
+                   count(*) filter (where line.status = 'pending') as pending,
+                   count(*) filter (where line.status = 'stopped') as stopped,
+                   (select count(*) from email_sends m where m.sequence_id = step.id and human_opens > 0) as opened,
+                   (select count(*) from email_sends m where m.sequence_id = step.id and human_clicks > 0) as clicked,
+                   (
+                       select count(*) from campaign_enrollments e where e.campaign_id = step.campaign_id
+                       and e.current_step = step.step_number and e.replied_at is not null
+                   ) as replied
+               from campaign_sequences step left join campaign_sequence_logs line on line.sequence_id = step.id
+               where step.campaign_id = :id group by step.id order by step.step_number""",
+            id=campaign["id"],
+        )
+        found = cells(page, "campaigns", f"Steps of {campaign['name']}")
+        for row, there in zip(lines, found, strict=True):
+            assert there[0].startswith(f"{row['step_number']} · {row['channel']}")
+            names = ("reached", "sent", "skipped", "failed", "pending", "stopped")
+            assert there[1:7] == [shown(row[name]) for name in names]
+            mails = [shown(row[name]) for name in ("opened", "clicked")] if row["channel"] == "email" else ["–", "–"]
+            assert there[7:10] == [*mails, shown(row["replied"])]
+    assert sum(int(row["opened"]) for row in lines) > 0
+
+
+def test_without_a_campaign_that_runs_the_page_says_so(watched: Watched, stage: AdminStage) -> None:
+    rows_of(stage.database, "update campaigns set status = 'paused' where status = 'active'")
+    page = watched.sign_in()
+    expect(page.locator("#campaigns")).to_contain_text("No campaign is running.")
+    rows_of(stage.database, "update campaigns set status = 'active' where status = 'paused'")
+
+
 def test_what_comes_from_outside_is_text_and_nothing_else(watched: Watched, stage: AdminStage) -> None:
     rows_of(
         stage.database,

@@ -9,8 +9,10 @@ import pytest
 
 from crm_relay.delivery.models import SendPolicy
 from crm_relay.delivery.queue import queue_emails
+from crm_relay.delivery.watch_senders import watch_senders
 from crm_relay.platform.database import Database
 from local.simulators.resend import MovableClock, ResendSimulator
+from tests.support.delivery_events import apply, told
 from tests.support.delivery_world import MONDAY, DeliveryWorld, add_identity
 from tests.support.rows import rows_of
 
@@ -260,6 +262,12 @@ def test_what_is_still_unclear_after_23_hours_is_parked_told_and_never_sent_agai
     post.wait(hours=48)
     post.queue("ada")
     assert post.send().batches == 0
+    watch_senders(post.db, post.now)
+    assert post.incidents() == {"email_unknown"}
+    # A late event tells after all.
+    apply(post.db, [told("delivered", 5)], ada, "late")
+    watch_senders(post.db, post.now)
+    assert (post.status(), post.incidents()) == ({"ada": "delivered"}, set())
     assert post.got("ada") == before
 
 

@@ -118,10 +118,15 @@ WRONG: list[tuple[str, str, dict[str, Any], int]] = [
     ("POST", "/api/failed-tasks/99/replay", {}, 404),
     ("POST", "/api/integrity/fixes/99/revert", {}, 404),
     ("POST", "/api/sync/full", {"body": {"entities": ["people"]}}, 422),
+    ("POST", "/api/integrity/check", {"body": {"fix": "yes"}}, 422),
+    ("POST", "/api/integrity/check", {"body": {"full": 1}}, 422),
+    ("POST", "/api/integrity/check", {"body": {"approve": ["drift"]}}, 422),
+    ("GET", "/api/integrity/check", {}, 405),
     ("GET", "/api/runs", {"query": {"limit": "0"}}, 422),
     ("GET", "/api/runs", {"query": {"page": "2"}}, 422),
     ("GET", "/api/why", {}, 422),
     ("POST", "/api/sync/full", {}, 503),  # AWS is away in this test
+    ("POST", "/api/integrity/check", {}, 503),
 ]
 
 

@@ -13,7 +13,7 @@ from tests.support.rows import rows_of
 from tests.support.sudden_death import Killed, Life
 
 # A run over one mail and one task, from the first look at replies to the last commit.
-STEPS_OF_A_RUN = 26
+STEPS_OF_A_RUN = 28
 
 
 def run(campaigns: CampaignWorld, life: Life) -> Seen:
@@ -49,13 +49,11 @@ def test_a_run_comes_by_every_named_step(campaigns: CampaignWorld) -> None:
     assert len(seen) <= STEPS_OF_A_RUN
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-@pytest.mark.parametrize("last", range(1, STEPS_OF_A_RUN))
-def test_a_run_that_dies_at_a_step_is_carried_on_by_the_next(
-    campaigns: CampaignWorld, last: int, *, before: bool
-) -> None:
+# Before a step is after the one before it.
+@pytest.mark.parametrize("last", range(STEPS_OF_A_RUN))
+def test_a_run_that_dies_at_a_step_is_carried_on_by_the_next(campaigns: CampaignWorld, last: int) -> None:
     plant(campaigns)
-    run(campaigns, Life(last=last, before=before))
+    run(campaigns, Life(last=max(last, 1), before=last == 0))
     for _ in range(4):
         campaigns.wait(minutes=5)
         campaigns.tick()

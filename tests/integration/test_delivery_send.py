@@ -184,6 +184,17 @@ def test_mail_of_a_paused_sender_waits_until_it_is_resumed(post: DeliveryWorld) 
     assert post.send().sent == 1
 
 
+def test_mail_of_a_paused_campaign_waits_until_it_is_resumed(post: DeliveryWorld) -> None:
+    campaign = one(post.db, "insert into campaigns (name, status) values ('Held', 'paused') returning id")["id"]
+    queue_emails(post.db, [post.mail("ada", campaign_id=campaign), post.mail("bob")], post.now, purpose="test")
+    report = post.send()
+    assert (report.sent, report.held) == (1, 1)
+    assert post.rows()["ada"]["reason"] == "campaign_paused"
+    rows_of(post.db, "update campaigns set status = 'active' where id = :id", id=campaign)
+    post.wait(minutes=15)
+    assert post.send().sent == 1
+
+
 def test_dry_run_does_everything_but_the_request(post: DeliveryWorld) -> None:
     post.policy = SendPolicy()
     post.opt_out("bob")

@@ -22,7 +22,7 @@ from tests.support.source_tree import ROOT
 TEMPLATE = Template.read(ROOT / "template.yaml")
 FUNCTIONS = sorted(TEMPLATE.functions)
 # Read by the platform, by Powertools or by the command line.
-NOT_OF_A_FUNCTION = {SECRET_ID, "LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "PUBLIC_URL"}
+NOT_OF_A_FUNCTION = {SECRET_ID, "LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
 
 
 def text_of(name: str) -> str:

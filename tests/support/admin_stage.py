@@ -21,6 +21,7 @@ from crm_relay.platform.database import Database
 from crm_relay.platform.http_edge import respond
 from crm_relay.platform.http_routes import Routes
 from crm_relay.platform.queue import aws_client
+from integrity_check import wiring as integrity_wiring
 from local.aws import LocalAws
 from local.edge import Edge
 from local.execution import Handler
@@ -92,12 +93,12 @@ def admin_stage(
         aws.stop()
         aws_client.cache_clear()
         _restore(before)
-        for wiring in (admin_wiring, cache_wiring):
+        for wiring in (admin_wiring, cache_wiring, integrity_wiring):
             wiring.world.forget()
 
 
 def _with(table: EdgeTable) -> dict[str, Handler]:
-    """Both functions as they are, but for the table."""
+    """The functions as they are, but for the table."""
 
     def admin_world() -> admin_wiring.World:
         world = admin_wiring.world()
@@ -108,10 +109,15 @@ def _with(table: EdgeTable) -> dict[str, Handler]:
         cache_wiring.world().__dict__["table"] = table
         return cache_wiring.sync(event, context)
 
+    def integrity_check(event: dict[str, Any], context: Any) -> Any:
+        integrity_wiring.world().__dict__["table"] = table
+        return integrity_wiring.check(event, context)
+
     routes = Routes(TABLE, admin_world, lambda authorization: admin_world().identify(authorization))
     return {
         "admin_api": lambda event, _context: respond(event, routes.accepts(event), routes.answer),
         "cache_sync": cache_sync,
+        "integrity_check": integrity_check,
     }
 
 

@@ -135,3 +135,77 @@ select
     min(run_id), min(id), 'orphaned_email', 'emails', gen_random_uuid()::text, 'marked orphaned', '{"orphaned": false}',
     '{"orphaned": true}', cast(:now as timestamptz) - interval '39 minutes', 'schedule', :now
 from finding;
+
+-- name: campaigns
+-- Two campaigns that run, one of them with an A/B winner, and one that is still a draft.
+with campaign as (
+    insert into campaigns (id, name, status, activated_at, timezone)
+    select
+        ('00000000-0000-4000-8000-00000000010' || n)::uuid, name, status,
+        case status when 'active' then cast(:now as timestamptz) - n * interval '3 days' end, zone
+    from (
+        values (1, 'Spring launch', 'active', 'America/New_York'), (2, 'Win back', 'active', 'Europe/Lisbon'), (3, 'Summer', 'draft', 'UTC')
+    ) as given (n, name, status, zone)
+    returning id
+)
+insert into campaign_sequences (id, campaign_id, step_number, channel, subject, body_html, task_config, ab_winner)
+select
+    ('00000000-0000-4000-8000-0000000002' || n || number)::uuid, ('00000000-0000-4000-8000-00000000010' || n)::uuid, number, channel,
+    subject, case channel when 'email' then '<p>Hello</p>' end, case channel when 'linkedin' then '{"title": "Connect"}'::jsonb end, winner
+from (
+    values
+        (1, 1, 'email', 'A new season, {{contact.first_name|friend}}', 'b'), (1, 2, 'linkedin', null, null),
+        (1, 3, 'email', 'Did you see it?', null), (1, 4, 'phone', null, null),
+        (2, 1, 'email', 'We miss you', null), (2, 2, 'sms', null, null), (3, 1, 'email', 'Sun', null)
+) as given (n, number, channel, subject, winner)
+where exists (select from campaign);
+
+-- name: enrollments
+-- Forty in the first, twelve in the second, some of them at the end of their sequence.
+with person as (
+    insert into contacts (id, email, first_name)
+    select ('00000000-0000-4000-8000-00000000' || lpad(n::text, 4, '0'))::uuid, 'reader' || n || '@example.com', 'Reader'
+    from generate_series(1, 52) as n
+    returning id
+)
+insert into campaign_enrollments (id, org_id, campaign_id, contact_id, status, current_step, next_step_at, replied_at, emails_sent, created_at)
+select
+    ('00000000-0000-4000-9000-00000000' || lpad(n::text, 4, '0'))::uuid, default_org_id(),
+    ('00000000-0000-4000-8000-00000000010' || case when n <= 40 then 1 else 2 end)::uuid,
+    ('00000000-0000-4000-8000-00000000' || lpad(n::text, 4, '0'))::uuid,
+    case when n <= 5 then 'replied' when n <= 12 then 'completed' when n % 9 = 0 then 'engaged' else 'active' end,
+    case when n <= 5 then 1 when n <= 12 then 4 when n <= 30 then 2 else 1 end,
+    case when n > 12 then cast(:now as timestamptz) + n * interval '1 hour' end,
+    case when n <= 5 then cast(:now as timestamptz) - interval '1 day' end, 1, cast(:now as timestamptz) - interval '5 days'
+from generate_series(1, 52) as n
+where exists (select from person);
+
+-- name: lines
+-- What each of them has reached, and how that ended.
+insert into campaign_sequence_logs (org_id, campaign_id, enrollment_id, sequence_id, step_number, channel, status, reason, sent_at)
+select
+    enrollment.org_id, enrollment.campaign_id, enrollment.id, step.id, step.step_number, step.channel,
+    case
+        when step.step_number = 2 and place % 7 = 0 then 'skipped' when step.step_number = 1 and place % 11 = 0 then 'failed'
+        when step.step_number = 1 and place % 13 = 0 then 'stopped' when step.channel = 'sms' then 'pending' else 'sent'
+    end,
+    null, :now
+from (select *, row_number() over (order by id) as place from campaign_enrollments) enrollment
+join campaign_sequences step on step.campaign_id = enrollment.campaign_id and step.step_number <= enrollment.current_step;
+
+-- name: reached
+-- The engine's own count of the same lines.
+update campaign_sequences step
+set reached = (select count(*) from campaign_sequence_logs line where line.sequence_id = step.id)
+where cast(:now as timestamptz) is not null;
+
+-- name: mails
+-- Every third one was opened by a person, every sixth one clicked, and a scanner looked at all of them.
+insert into email_sends (org_id, send_key, campaign_id, sequence_id, enrollment_id, status, opened_count, human_opens, human_clicks, queued_at)
+select
+    org_id, 'board:' || id, campaign_id, sequence_id, enrollment_id, 'delivered', 1, (place % 3 = 0)::integer, (place % 6 = 0)::integer, :now
+from (
+    select *, row_number() over (order by enrollment_id, step_number) as place
+    from campaign_sequence_logs
+    where channel = 'email' and status = 'sent'
+) line;

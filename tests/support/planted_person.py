@@ -4,14 +4,12 @@ import base64
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
-
-import boto3
 
 from crm_relay.consent.grant import grant_consent
 from crm_relay.consent.models import Channel, ConsentEvent, Kind
@@ -21,6 +19,7 @@ from crm_relay.inbox.models import Delivered
 from crm_relay.inbox.receive import apply_once
 from crm_relay.operations.erase import World
 from crm_relay.platform.database import Database
+from local.moto_server import client_of
 from tests.support.mautic_hooks import delivery, opened, subscription
 from tests.support.mautic_world import MauticWorld
 from tests.support.rows import one, rows_of
@@ -57,18 +56,20 @@ class Places:
 
     environment: dict[str, str]
     customers: dict[str, UUID] = field(default_factory=dict)
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         """A client of the simulated AWS."""
-        access = {"aws_access_key_id": "t", "aws_secret_access_key": "t", "region_name": "us-east-1"}
-        return boto3.client(service, endpoint_url=self.environment["AWS_ENDPOINT_URL"], **access)
+        if service not in self._clients:
+            self._clients[service] = client_of(self.environment["AWS_ENDPOINT_URL"], service)
+        return self._clients[service]
 
     @property
     def deferred(self) -> Deferred:
         """As the functions see it."""
         return Deferred(self.environment["DEFERRED_QUEUE_URL"], self.environment["OVERSIZE_BUCKET"])
 
-    @property
+    @cached_property
     def queues(self) -> tuple[str, str]:
         """The deferred queue and its dead letters."""
         sqs, url = self.client("sqs"), self.deferred.queue_url
@@ -123,6 +124,7 @@ def plant(world: MauticWorld, places: Places, who: Planted) -> UUID:
     )
     _plant_crm(world, who)
     _plant_ledger(world.db, who)
+    _plant_mail(world, who)
     world.sync()
     _plant_deliveries(world, places, who, customer)
     return customer
@@ -153,16 +155,8 @@ def erasure(world: MauticWorld, places: Places, **more: Any) -> World:
 
 def traces(world: MauticWorld, places: Places, who: Planted) -> list[str]:
     """Where anything of that person can be read: every column of every table, every object, message and contact."""
-    found = [
-        f"{table}: {text}"
-        for table in _tables(world.db)
-        for row in rows_of(world.db, f"select each::text as row from {table} each")
-        for text in who.texts
-        if _stands(text, unpacked(row["row"]))
-    ]
-    for place, content in [*places.texts(), *_mautic(world)]:
-        found += [f"{place}: {text}" for text in who.texts if _stands(text, content)]
-    return found
+    standing = [*_rows(world.db), *places.texts(), *_mautic(world)]
+    return [f"{place}: {text}" for place, content in standing for text in _standing(who.texts, content)]
 
 
 def snapshot(world: MauticWorld, customer: UUID) -> dict[str, Any]:
@@ -192,9 +186,19 @@ def unpacked(text: str) -> str:
     return " ".join(texts)
 
 
-def _stands(text: str, content: str) -> bool:
-    """By itself, and not as the end of somebody else's address."""
-    return re.search(rf"(?<![\w.+]){re.escape(text)}", content.lower()) is not None
+def _standing(texts: Sequence[str], content: str) -> Iterator[str]:
+    """Those that stand by themselves, and not as the end of somebody else's address."""
+    lowered = content.lower()
+    for text in texts:
+        if text in lowered and re.search(rf"(?<![\w.+]){re.escape(text)}", lowered):
+            yield text
+
+
+def _rows(database: Database) -> Iterator[tuple[str, str]]:
+    """(table, all its columns) of every row of every table."""
+    each = (f"select '{table}' as name, each::text as content from {table} each" for table in _tables(database))
+    for row in rows_of(database, " union all ".join(each)):
+        yield row["name"], unpacked(row["content"])
 
 
 def _tables(database: Database) -> list[str]:
@@ -264,6 +268,31 @@ def _plant_crm(world: MauticWorld, who: Planted) -> None:
     )
 
 
+def _plant_mail(world: MauticWorld, who: Planted) -> None:
+    mail = one(
+        world.db,
+        """insert into email_sends (send_key, recipient_email, address, subject, status, payload, error_message)
+           values (:key, :mail, lower(:mail), :name, 'queued', jsonb_build_object('to', :mail::text), :mail)
+           returning id""",
+        key=f"planted-{who.phone[-1]}",
+        mail=who.address,
+        name=f"Dear {who.first}",
+    )["id"]
+    world.sql(
+        """insert into email_logs (email_send_id, event_type, event_data, occurred_at, event_key)
+           values (:id, 'clicked', jsonb_build_object('link', 'https://example.com/?to=' || :mail::text), now(),
+               :key)""",
+        id=mail,
+        mail=who.address,
+        key=f"planted-{who.phone[-1]}",
+    )
+    world.sql(
+        """insert into topic_opt_outs (org_id, address, topic, source, occurred_at)
+           values (default_org_id(), lower(:mail), 'news', 'test', now())""",
+        mail=who.address,
+    )
+
+
 def _plant_ledger(database: Database, who: Planted) -> None:
     record_events(
         database,
@@ -308,5 +337,5 @@ def _plant_deliveries(world: MauticWorld, places: Places, who: Planted, customer
         "insert into mautic_sync_logs (run_started_at, error_details) values (now(), cast(:details as jsonb))",
         details=details,
     )
-    with closing(places.client("s3")) as s3:
-        s3.put_object(Bucket=places.deferred.bucket, Key=f"oversize/mautic/{who.phone[-1]}", Body=bodies[1])
+    key = f"oversize/mautic/{who.phone[-1]}"
+    places.client("s3").put_object(Bucket=places.deferred.bucket, Key=key, Body=bodies[1])

@@ -1,5 +1,6 @@
 """The rules of the integrity checks, without a database."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,10 +13,13 @@ from crm_relay.edge_cache.models import Item
 from crm_relay.integrity.decisions import (
     STATUSES,
     EmailState,
+    EnrollmentState,
     difference,
+    implied_by_log,
     implied_by_times,
     may_mend,
     problems_of,
+    problems_of_enrollment,
     suspects_among,
 )
 from crm_relay.integrity.models import Fingerprint
@@ -51,6 +55,26 @@ def test_no_time_is_invented_and_none_is_forgotten(state: EmailState) -> None:
         if name != "status":
             assert at == state.sent_at
             assert getattr(state, name) is not None
+
+
+@given(
+    st.builds(
+        EnrollmentState,
+        status=st.sampled_from(["active", "engaged", "paused", "replied", "stopped", "completed"]),
+        current_step=st.integers(0, 9),
+        next_step_at=st.one_of(st.none(), st.just(NOW)),
+        last_step=st.integers(3, 6),
+        logged_step=st.integers(0, 3),
+        is_running=st.booleans(),
+    )
+)
+def test_a_place_that_was_mended_breaks_no_rule_and_what_broke_none_is_not_touched(state: EnrollmentState) -> None:
+    values = implied_by_log(state)
+    if values is None:
+        assert "live without next_step_at" in problems_of_enrollment(state)
+        return
+    assert problems_of_enrollment(replace(state, **values)) == []
+    assert bool(values) == bool(problems_of_enrollment(state))
 
 
 def item(*, version: int = 3, doc: str | None = "{}", edited_at: datetime | None = None) -> Item:

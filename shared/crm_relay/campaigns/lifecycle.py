@@ -107,7 +107,7 @@ def activate(
 
 
 def pause(db: Database, campaign_id: UUID, now: datetime, *, who: str = OPERATOR) -> Changed:
-    """Hold everybody where they are: no step is begun, times stay as they are. What was queued before still leaves.
+    """Hold everybody where they are: no step is begun, times stay as they are, and mail that was queued waits.
 
     Safe to call twice. RejectedInput with 409 for a campaign that does not run.
     """

@@ -42,7 +42,7 @@ class HourLoad:
 
 @dataclass(frozen=True)
 class Forecast:
-    """`status` is that of the campaign now; a draft is looked at as if activated at `since`, a paused one as if resumed.
+    """`status` is that of the campaign now; a draft is looked at as if begun at `since`, a paused one as if resumed.
 
     `recipients` are looked at; `ends` counts them by their status at `until`. `held`: steps moved to later, by reason.
     `warnings`: what keeps e-mails from leaving now; they are shown as if it were mended. `calendar` has the steps of

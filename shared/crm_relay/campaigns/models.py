@@ -115,8 +115,9 @@ class Act(Enum):
 class Decision:
     """What happens to one enrollment now.
 
-    `step` is the one reached (None for MOVE and COMPLETE). `next_at`: when the following step is due, None: there is none
-    and the enrollment is complete. `status`: the enrollment's new one where it ends. `variant` is what an A/B step chose.
+    `step` is the one reached (None for MOVE and COMPLETE). `next_at`: when the following step is due, None: there is
+    none and the enrollment is complete. `status`: the enrollment's new one where it ends. `variant` is what an A/B step
+    chose.
     """
 
     enrollment_id: UUID

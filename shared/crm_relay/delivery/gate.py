@@ -12,7 +12,7 @@ from crm_relay.delivery.windows import SendWindow, is_open, next_open
 KEY_LIVES = timedelta(hours=23)
 """So long a request may be repeated: Resend knows a key for 24 hours from the first one on."""
 
-_SENDER_IS_LOOKED_AT_AGAIN = timedelta(minutes=15)
+_PAUSES_ARE_LOOKED_AT_AGAIN = timedelta(minutes=15)
 _EVIDENCE_IS_LOOKED_FOR_AGAIN = timedelta(minutes=10)
 _LONGEST_PAUSE = timedelta(minutes=15)
 _KEPT_BY = {Mode.DRY_RUN: "dry_run", Mode.ALLOW_LIST: "not_on_allow_list", Mode.LIVE: "no_address"}
@@ -29,6 +29,7 @@ class Waiting:
     suppressed_by: str | None = None
     is_topic_opt_out: bool = False
     is_sender_paused: bool = False
+    is_campaign_paused: bool = False
     is_seen: bool = False
     identity_id: UUID | None = None
     enrollment_id: UUID | None = None
@@ -55,9 +56,10 @@ def judge(mail: Waiting, policy: SendPolicy, now: datetime) -> Verdict:
         return Verdict(Fate.REFUSED, reason=reason)
     if mail.window is not None and not is_open(mail.window, now):
         return Verdict(until=next_open(mail.window, now), reason="window")
-    if mail.is_sender_paused:
-        later = now + _SENDER_IS_LOOKED_AT_AGAIN
-        return Verdict(until=later if mail.window is None else next_open(mail.window, later), reason="sender_paused")
+    if mail.is_sender_paused or mail.is_campaign_paused:
+        later = now + _PAUSES_ARE_LOOKED_AT_AGAIN
+        reason = "sender_paused" if mail.is_sender_paused else "campaign_paused"
+        return Verdict(until=later if mail.window is None else next_open(mail.window, later), reason=reason)
     if mail.address is None or not policy.allows(mail.address):
         return Verdict(Fate.DRY_RUN, reason=_KEPT_BY[policy.mode])
     return Verdict()

@@ -38,7 +38,9 @@ with batch as materialized (
     for update skip locked
 ),
 mail as materialized (
-    select id, org_id, position, status, address, topic, send_window, identity_id, resend_id, enrollment_id, sequence_id
+    select
+        id, org_id, position, status, address, topic, send_window, identity_id, resend_id, campaign_id, enrollment_id,
+        sequence_id
     from email_sends
     where batch_id = (select id from batch) and position is not null
     order by position
@@ -54,12 +56,14 @@ select
         where refused.org_id = mail.org_id and refused.address = mail.address and refused.topic = mail.topic
     ) as is_topic_opt_out,
     identity.paused_at is not null as is_sender_paused,
+    owner.status = 'paused' as is_campaign_paused,
     mail.resend_id is not null or exists (
         select from email_logs log where log.email_send_id = mail.id and log.event_type <> 'unsubscribed'
     ) as is_seen
 from batch
 left join mail on true
 left join email_identities identity on identity.id = mail.identity_id
+left join campaigns owner on owner.id = mail.campaign_id
 order by mail.position;
 
 -- name: freeze_batch
@@ -242,6 +246,15 @@ left join email_sends mail
     on mail.identity_id = identity.id and mail.sent_at > greatest(:since, identity.resumed_at)
 where identity.paused_at is null
 group by identity.id;
+
+-- name: batches_cleared_up
+-- Batches that were told of as unclear, of which events have shown since what became of every mail.
+select trouble.subject
+from incidents trouble
+where trouble.kind = 'email_unknown' and trouble.closed_at is null
+    and not exists (
+        select from email_sends mail where mail.batch_id::text = trouble.subject and mail.status = 'unknown'
+    );
 
 -- name: pause_senders
 -- Nothing more leaves in these names.

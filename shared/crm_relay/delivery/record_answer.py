@@ -30,12 +30,12 @@ CLOSED_BY_SUCCESS = (QUOTA, CONFIGURATION)
 """Incidents about the provider that are over as soon as it takes mail again."""
 
 _SENDER = "sender_refused"
-_UNKNOWN = "email_unknown"
+UNKNOWN = "email_unknown"
 _TITLES = {
     QUOTA: "The plan's e-mails at the provider are used up: mail waits",
     CONFIGURATION: "The e-mail provider refuses this installation: mail waits until its settings are changed",
     _SENDER: "The provider refuses a From address: its mail waits until the domain is verified",
-    _UNKNOWN: "E-mail(s) of which nobody knows whether they were sent: never sent again, look at the provider's log",
+    UNKNOWN: "E-mail(s) of which nobody knows whether they were sent: never sent again, look at the provider's log",
 }
 _PAUSE = timedelta(seconds=30)
 _QUOTA_IS_ASKED_AGAIN = timedelta(hours=1)
@@ -88,7 +88,7 @@ def tell_of_parked(db: Runs, batch: Batch, why: str, settle: Settle, now: dateti
     if any(each.fate is Fate.UNKNOWN for each in settled):
         logger().error("a batch is parked as unknown", batch=str(batch.id), reason=why)
         count_metric("UnknownEmails", source="resend")
-        open_incidents(db, [_incident(_UNKNOWN, str(batch.id))], now)
+        open_incidents(db, [_incident(UNKNOWN, str(batch.id))], now)
     if settled:
         settle(db, settled, now)
     return settled

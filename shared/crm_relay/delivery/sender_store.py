@@ -15,6 +15,11 @@ def weeks(db: Runs, *, since: datetime) -> list[Row]:
     return db.run(_SQL["sender_weeks"], since=since)
 
 
+def cleared_up(db: Runs) -> list[str]:
+    """Subjects of open incidents about unclear batches that are clear by now."""
+    return [row["subject"] for row in db.run(_SQL["batches_cleared_up"])]
+
+
 def pause(db: Runs, problems: Mapping[UUID, str], now: datetime) -> None:
     """Each for its reason. Safe to call twice."""
     given = [{"id": identity, "reason": reason} for identity, reason in problems.items()]

@@ -141,6 +141,7 @@ def _waiting(row: Row) -> Waiting:
         suppressed_by=row["suppressed_by"],
         is_topic_opt_out=row["is_topic_opt_out"],
         is_sender_paused=bool(row["is_sender_paused"]),
+        is_campaign_paused=bool(row["is_campaign_paused"]),
         is_seen=row["is_seen"],
         identity_id=row["identity_id"],
         enrollment_id=row["enrollment_id"],

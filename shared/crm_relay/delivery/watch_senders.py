@@ -5,6 +5,7 @@ from uuid import UUID
 
 from crm_relay.delivery import sender_store
 from crm_relay.delivery.decisions import SenderWeek, sender_problem
+from crm_relay.delivery.record_answer import UNKNOWN
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import close_incidents, open_incidents
 from crm_relay.platform.database import Database, Runs
@@ -23,7 +24,7 @@ def watch_senders(db: Database, now: datetime) -> int:
     """How many senders this look paused. Safe to call twice.
 
     What was sent before a sender was last resumed counts no more. An incident about a refused From address is over once
-    the provider has taken mail of it again.
+    the provider has taken mail of it again, one about mail that may have left once events have told what became of it.
     """
     return db.transact(lambda tx: _watch(tx, now))
 
@@ -52,4 +53,6 @@ def _watch(tx: Runs, now: datetime) -> int:
         logger().error("senders paused", count=len(problems))
     if taken := [str(row["id"]) for row in rows if row["was_taken_again"]]:
         close_incidents(tx, "sender_refused", taken, now)
+    if clear := sender_store.cleared_up(tx):
+        close_incidents(tx, UNKNOWN, clear, now)
     return len(problems)

@@ -1,4 +1,4 @@
-"""What differs between two sides, which state an e-mail's times imply, and what may be mended unasked: pure."""
+"""What differs between two sides, which state times or a log imply, and what may be mended unasked: pure."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +18,12 @@ STATUSES = (
 
 ENGAGED = ("delivered", "opened", "clicked", "replied")
 """What cannot be said of an e-mail that came back."""
+
+LIVE = ("active", "engaged")
+"""An enrollment that goes on by itself."""
+
+UNFINISHED = (*LIVE, "paused")
+"""An enrollment that is not over."""
 
 SKEW = timedelta(minutes=5)
 """Two machines' clocks may differ by this: what happened so little before the sending happened with it."""
@@ -137,6 +143,55 @@ def _status_of(state: EmailState) -> str | None:
     if furthest is not None:
         return furthest.removesuffix("_at")
     return None if state.sent_at is None else "sent"
+
+
+@dataclass(frozen=True)
+class EnrollmentState:
+    """Where somebody stands in a campaign. `last_step`: the campaign's last number, 0 where it has no step.
+
+    `logged_step`: the furthest with a line in the log, 0: none. `is_running`: the engine works on the campaign.
+    """
+
+    status: str
+    current_step: int
+    next_step_at: datetime | None
+    last_step: int
+    logged_step: int
+    is_running: bool
+
+    @property
+    def is_past_the_last(self) -> bool:
+        """No step is left that it could have done."""
+        return self.current_step > self.last_step
+
+    @property
+    def is_due_though_finished(self) -> bool:
+        """Nothing comes after the end."""
+        return self.next_step_at is not None and self.status not in UNFINISHED
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Nobody would ever take its next step."""
+        return self.is_running and self.next_step_at is None and self.status in LIVE
+
+
+def problems_of_enrollment(state: EnrollmentState) -> list[str]:
+    """Every rule that it breaks; the query `suspicious_enrollments` says the same in SQL."""
+    rules = {
+        "current_step past the last": state.is_past_the_last,
+        "next_step_at on a finished enrollment": state.is_due_though_finished,
+        "live without next_step_at": state.is_forgotten,
+    }
+    return [rule for rule, is_broken in rules.items() if is_broken]
+
+
+def implied_by_log(state: EnrollmentState) -> dict[str, Any] | None:
+    """The columns to change so that no rule is broken; None: when the next step is due cannot be known."""
+    if state.is_forgotten:
+        return None
+    step = {"current_step": state.logged_step} if state.is_past_the_last else {}
+    due = {"next_step_at": None} if state.is_due_though_finished else {}
+    return step | due
 
 
 def may_mend(fixable: int, *, cap: int, approved: bool) -> bool:

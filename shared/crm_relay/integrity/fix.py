@@ -12,6 +12,7 @@ from crm_relay.integrity.models import (
     Finding,
     Inspection,
     MendEmail,
+    MendEnrollment,
     PushNow,
     Replicate,
 )
@@ -36,7 +37,8 @@ class Fixing:
     def mend(self, found: Sequence[Numbered]) -> tuple[set[int], set[int]]:
         """Findings that were settled, and those for which somebody has to be asked first."""
         now = self.inspection.clock()
-        settled = self._emails(found, now) | self._statuses(found, now) | self._push(found, now)
+        settled = self._emails(found, now) | self._statuses(found, now) | self._enrollments(found, now)
+        settled |= self._push(found, now)
         suspects = [(number, each.remedy.suspect) for number, each in found if isinstance(each.remedy, Replicate)]
         replication = Replication(self.inspection, self.run_id, self.check, self.who, self.approved)
         again, doubtful = replication.run(suspects)
@@ -69,6 +71,17 @@ class Fixing:
         if not fixes:
             return set()
         return store.drop_statuses(self.inspection.db, self.run_id, self.check, fixes, self.who, now)
+
+    def _enrollments(self, found: Sequence[Numbered], now: datetime) -> set[int]:
+        fixes = [
+            {"finding_id": number, "row_id": each.remedy.enrollment_id, "action": each.remedy.action}
+            | {"seen": dict(each.remedy.seen), "changes": dict(each.remedy.values)}
+            for number, each in found
+            if isinstance(each.remedy, MendEnrollment)
+        ]
+        if not fixes:
+            return set()
+        return store.fix_enrollments(self.inspection.db, self.run_id, self.check, fixes, self.who, now)
 
     def _push(self, found: Sequence[Numbered], now: datetime) -> set[int]:
         """The ordinary run, only at once: it has an audit trail of its own, and nothing to be taken back."""

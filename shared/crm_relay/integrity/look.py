@@ -6,7 +6,16 @@ from typing import Any
 
 from crm_relay.integrity import store
 from crm_relay.integrity.compare_sides import look_for_drift
-from crm_relay.integrity.decisions import ENGAGED, STATUSES, EmailState, implied_by_times, problems_of
+from crm_relay.integrity.decisions import (
+    ENGAGED,
+    STATUSES,
+    EmailState,
+    EnrollmentState,
+    implied_by_log,
+    implied_by_times,
+    problems_of,
+    problems_of_enrollment,
+)
 from crm_relay.integrity.models import (
     MOST_KEPT,
     Change,
@@ -16,8 +25,10 @@ from crm_relay.integrity.models import (
     Inspection,
     Looked,
     MendEmail,
+    MendEnrollment,
     PushNow,
 )
+from crm_relay.integrity.rebuild_totals import rebuild_totals
 from crm_relay.outreach.rebuild_metrics import rebuild_metrics
 from crm_relay.platform.database import Row
 
@@ -70,7 +81,7 @@ def _duplicate(row: Row, *, merges: bool) -> Finding:
 
 
 def look_for_invalid_states(inspection: Inspection) -> Looked:
-    """E-mails whose state contradicts itself, and sync states without a customer."""
+    """E-mails and enrollments whose state contradicts itself, and sync states without a customer."""
     settled_before = inspection.clock() - _SETTLED
     emails = _looked(
         store.suspicious_emails(
@@ -79,7 +90,9 @@ def look_for_invalid_states(inspection: Inspection) -> Looked:
         _invalid,
     )
     strays = _looked(store.stray_statuses(inspection.db, at_most=MOST_KEPT), _stray)
-    return Looked((emails.findings + strays.findings)[:MOST_KEPT], emails.total + strays.total)
+    enrollments = _looked(store.suspicious_enrollments(inspection.db, at_most=MOST_KEPT), _misplaced)
+    found = emails.findings + strays.findings + enrollments.findings
+    return Looked(found[:MOST_KEPT], emails.total + strays.total + enrollments.total)
 
 
 def _invalid(row: Row) -> Finding:
@@ -100,12 +113,37 @@ def _stray(row: Row) -> Finding:
     return Finding("mautic_sync_status", str(customer), "sync status without a customer", {}, DropStatus(customer))
 
 
+def _misplaced(row: Row) -> Finding:
+    state = EnrollmentState(**{name: row[name] for name in EnrollmentState.__dataclass_fields__})
+    values, what = implied_by_log(state), ", ".join(problems_of_enrollment(state))
+    if values is None:
+        return Finding("campaign_enrollments", str(row["id"]), what, parked=True)
+    seen = {"status": state.status, "current_step": state.current_step, "next_step_at": row["due"]}
+    remedy = MendEnrollment(row["id"], "state by its log", seen, values)
+    return Finding("campaign_enrollments", str(row["id"]), what, {"columns": sorted(values)}, remedy)
+
+
+def look_at_accounting(inspection: Inspection) -> Looked:
+    """What each step of a campaign reached against the lines of its log; nobody can tell which of both is wrong."""
+    return _looked(store.unbalanced_steps(inspection.db, at_most=MOST_KEPT), _unbalanced)
+
+
+def _unbalanced(row: Row) -> Finding:
+    told = ("step_number", "reached", "sent", "skipped", "failed", "pending", "stopped")
+    details = {"campaign": str(row["campaign_id"])} | {name: row[name] for name in told}
+    return Finding("campaign_sequences", str(row["sequence_id"]), "reached is not the sum of its log", details)
+
+
 def look_at_counters(inspection: Inspection) -> Looked:
-    """EmailBison's counters of this month and the last against the log; mended by an operator's command alone."""
+    """EmailBison's counters of this month and the last against the log, and the totals of campaigns.
+
+    Both are mended by an operator's command alone.
+    """
     now = inspection.clock()
     this, last = now.strftime("%Y-%m-01"), (now.replace(day=1) - timedelta(days=1)).strftime("%Y-%m-01")
     drift = {month: rebuild_metrics(inspection.db, month, dry_run=True) for month in (last, this)}
-    found = [_counter(month, row) for month, rows in drift.items() for row in rows]
+    totals = rebuild_totals(inspection.db, dry_run=True)
+    found = [_counter(month, row) for month, rows in drift.items() for row in rows] + [_total(row) for row in totals]
     return Looked(tuple(found[:MOST_KEPT]), len(found))
 
 
@@ -114,6 +152,11 @@ def _counter(month: str, row: Row) -> Finding:
     return Finding(
         "client_metrics", f"{row['workspace_name']} {month} {row['metric']}", "not the sum of its log", details
     )
+
+
+def _total(row: Row) -> Finding:
+    details = {"logged": row["logged"], "counted": row["counted"]}
+    return Finding("campaigns", f"{row['campaign_id']} {row['total']}", "not what its rows say", details)
 
 
 def look_at_retention(inspection: Inspection) -> Looked:
@@ -136,6 +179,7 @@ LOOKS: Mapping[CheckName, Callable[[Inspection], Looked]] = {
     "orphaned_email": look_for_orphans,
     "duplicate_message": look_for_duplicates,
     "invalid_state": look_for_invalid_states,
+    "accounting": look_at_accounting,
     "counters": look_at_counters,
     "retention": look_at_retention,
 }

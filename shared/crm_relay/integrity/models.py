@@ -12,7 +12,9 @@ from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
 
-CheckName = Literal["backlog", "drift", "orphaned_email", "duplicate_message", "invalid_state", "counters", "retention"]
+CheckName = Literal[
+    "backlog", "drift", "orphaned_email", "duplicate_message", "invalid_state", "accounting", "counters", "retention"
+]
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 
 MOST_KEPT = 1000
@@ -64,6 +66,16 @@ class DropStatus:
 
 
 @dataclass(frozen=True)
+class MendEnrollment:
+    """New values for some columns of one enrollment, as long as `seen` is what stands in it."""
+
+    enrollment_id: UUID
+    action: str
+    seen: Mapping[str, Any]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Replicate:
     """The row goes to the edge once more."""
 
@@ -75,7 +87,7 @@ class PushNow:
     """What waits at the edge is written to PostgreSQL at once."""
 
 
-Remedy = MendEmail | DropStatus | Replicate | PushNow
+Remedy = MendEmail | DropStatus | MendEnrollment | Replicate | PushNow
 
 
 @dataclass(frozen=True)
@@ -152,13 +164,14 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run found and did; `run_id` None: a dry run leaves no trace."""
+    """What a run found and did; `run_id` None: a dry run leaves no trace. `archived`: lines of campaigns' logs."""
 
     run_id: int | None
     at: datetime
     items_read: int
     results: tuple[CheckResult, ...]
     error: str | None = None
+    archived: int = 0
 
     @property
     def found(self) -> int:
@@ -173,6 +186,7 @@ class Report:
             "found": self.found,
             "fixed": sum(each.fixed for each in self.results),
             "items_read": self.items_read,
+            "archived": self.archived,
             "error": self.error,
             "checks": {each.check: each.as_counts() for each in self.results},
         }

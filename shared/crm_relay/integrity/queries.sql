@@ -136,6 +136,141 @@ where not exists (select from customer_profiles customer where customer.id = sta
 order by status.customer_id
 limit :at_most;
 
+-- name: suspicious_enrollments
+-- Enrollments whose place in their campaign cannot be; which rule it breaks is decided by decisions.problems_of_enrollment.
+-- Each arm reads one index that holds next to nothing else, however many people are enrolled.
+with campaign as materialized (
+    select
+        owner.id, owner.status = 'active' and owner.source = 'native' as is_running,
+        coalesce((select max(step_number) from campaign_sequences where campaign_id = owner.id), 0) as last_step
+    from campaigns owner
+),
+suspicious as (
+    select late.id
+    from campaign
+    cross join lateral (
+        select id
+        from campaign_enrollments
+        where campaign_id = campaign.id and current_step > campaign.last_step
+            and next_step_at is not null and status in ('active', 'engaged')
+        offset 0
+    ) late
+    union
+    select resting.id
+    from campaign
+    cross join lateral (
+        select id
+        from campaign_enrollments
+        where campaign_id = campaign.id and current_step > campaign.last_step
+            and (next_step_at is null or status not in ('active', 'engaged'))
+            -- Every one there is, so that the index is entered once for each.
+            and status in ('active', 'engaged', 'paused', 'replied', 'bounced', 'unsubscribed', 'stopped', 'completed')
+        offset 0
+    ) resting
+    union
+    select id
+    from campaign_enrollments
+    where next_step_at is not null and status not in ('active', 'engaged', 'paused')
+    union
+    select forgotten.id
+    from campaign
+    cross join lateral (
+        select id
+        from campaign_enrollments
+        where campaign_id = campaign.id and next_step_at is null and status in ('active', 'engaged')
+        offset 0
+    ) forgotten
+    where campaign.is_running
+)
+select
+    enrollment.id, enrollment.status, enrollment.current_step, enrollment.next_step_at,
+    to_jsonb(enrollment.next_step_at) #>> '{}' as due, campaign.last_step, campaign.is_running, count(*) over () as total,
+    (
+        -- By the numbers that the steps have now.
+        select coalesce(max(step.step_number), 0)
+        from campaign_sequences step
+        where step.campaign_id = enrollment.campaign_id and (
+            exists (select from campaign_sequence_logs where enrollment_id = enrollment.id and sequence_id = step.id)
+            or exists (select from campaign_sequence_logs_archive where enrollment_id = enrollment.id and sequence_id = step.id)
+        )
+    ) as logged_step
+from suspicious
+cross join lateral (select * from campaign_enrollments where id = suspicious.id offset 0) enrollment
+join campaign on campaign.id = enrollment.campaign_id
+order by enrollment.id
+limit :at_most;
+
+-- name: unbalanced_steps
+-- Steps that more or fewer people came to than there are lines of.
+select
+    sequence_id, campaign_id, step_number, reached, sent, skipped, failed, pending, stopped, count(*) over () as total
+from campaign_step_accounting
+where not holds
+order by sequence_id
+limit :at_most;
+
+-- name: total_drift
+-- Totals of campaigns that their rows contradict: what was sent stands in the log and its archive.
+-- Who was deleted after the end has completed it all the same, and left lines in the archive alone.
+select campaign.id as campaign_id, told.total, told.counted, told.logged
+from campaigns campaign
+cross join lateral (
+    select
+        (
+            select count(*) from campaign_enrollments
+            where campaign_id = campaign.id and next_step_at is not null and status in ('active', 'engaged')
+        ) + (
+            select count(*) from campaign_enrollments
+            where campaign_id = campaign.id and next_step_at is null and status in ('active', 'engaged')
+        ) as active,
+        (select count(*) from campaign_enrollments where campaign_id = campaign.id and status = 'completed') as completed,
+        (
+            select coalesce(sum(step.sent), 0)
+            from campaign_step_accounting step
+            where step.campaign_id = campaign.id and step.channel = 'email'
+        ) as sent
+    -- Counted once, however often it is looked at.
+    offset 0
+) rows
+cross join lateral (
+    select case when campaign.total_completed > rows.completed then (
+        select count(distinct line.enrollment_id)
+        from campaign_sequences step
+        join campaign_sequence_logs_archive line on line.sequence_id = step.id
+        where step.campaign_id = campaign.id
+            and not exists (select from campaign_enrollments known where known.id = line.enrollment_id)
+    ) else 0 end as enrollments
+) deleted
+cross join lateral (
+    values
+        ('total_active', campaign.total_active::bigint, rows.active),
+        ('total_completed', campaign.total_completed, greatest(
+            rows.completed, least(campaign.total_completed, rows.completed + deleted.enrollments)
+        )),
+        ('total_sent', campaign.total_sent, rows.sent)
+) told (total, counted, logged)
+where told.counted <> told.logged
+    -- Campaigns of others keep totals of their own.
+    and campaign.source = 'native' and exists (select from campaign_sequences step where step.campaign_id = campaign.id)
+order by campaign.id, told.total;
+
+-- name: correct_totals
+-- By the difference: what was counted since stays counted.
+update campaigns campaign
+set
+    total_active = campaign.total_active + given.active, total_completed = campaign.total_completed + given.completed,
+    total_sent = campaign.total_sent + given.sent
+from (
+    select
+        campaign_id, coalesce(sum(total_active), 0) as active, coalesce(sum(total_completed), 0) as completed,
+        coalesce(sum(total_sent), 0) as sent
+    from jsonb_to_recordset(:differences) as given (
+        campaign_id uuid, total_active integer, total_completed integer, total_sent integer
+    )
+    group by campaign_id
+) given
+where campaign.id = given.campaign_id;
+
 -- name: forgotten_tasks
 -- Failed tasks that nobody has replayed in time.
 select id, source, count(*) over () as total
@@ -262,6 +397,46 @@ set status = 'fixed', closed_at = :now
 where id in (select finding_id from logged)
 returning id;
 
+-- name: fix_enrollments
+-- The changes, their log and what they settle, in one; only of enrollments that stand where they were seen.
+with given as materialized (
+    select *
+    from jsonb_to_recordset(:fixes) as given (finding_id bigint, row_id uuid, action text, seen jsonb, changes jsonb)
+),
+locked as materialized (
+    select given.*, known as was
+    from given
+    join campaign_enrollments known on known.id = given.row_id
+    order by known.id
+    for no key update of known
+),
+changed as (
+    update campaign_enrollments known
+    set current_step = (next.enrollment).current_step, next_step_at = (next.enrollment).next_step_at
+    from (
+        select row_id, jsonb_populate_record(was, changes) as enrollment
+        from locked
+        where jsonb_populate_record(was, seen) is not distinct from was
+    ) next
+    where known.id = next.row_id
+    returning known.id
+),
+logged as (
+    insert into integrity_fixes
+        (run_id, finding_id, check_name, entity, row_id, action, before, after, fixed_at, fixed_by, applied_at)
+    select
+        :run_id, finding_id, :check_name, 'campaign_enrollments', row_id, action,
+        (select jsonb_object_agg(name, to_jsonb(was) -> name) from jsonb_object_keys(changes) as name),
+        changes, :now, :who, :now
+    from locked
+    where row_id in (select id from changed)
+    returning finding_id
+)
+update integrity_findings
+set status = 'fixed', closed_at = :now
+where id in (select finding_id from logged)
+returning id;
+
 -- name: touch
 -- New versions for rows that have to reach the edge anew; that they changed is noted with them.
 select id, version from edge_touch(:entity, :ids::uuid[]);
@@ -352,6 +527,30 @@ called_off as (
 update integrity_fixes
 set reverted_at = :now, reverted_by = :who
 where id in (select fix.id from fix join put_back on put_back.customer_id = (fix.before ->> 'customer_id')::uuid)
+returning id;
+
+-- name: undo_enrollments
+-- Only where somebody still stands where the fix put them.
+with fix as materialized (
+    select id, row_id::uuid as enrollment_id, before, after
+    from integrity_fixes
+    where id = any (:ids::bigint[]) and reverted_at is null
+),
+put_back as (
+    update campaign_enrollments known
+    set current_step = (next.enrollment).current_step, next_step_at = (next.enrollment).next_step_at
+    from (
+        select fix.enrollment_id, jsonb_populate_record(present, fix.before) as enrollment
+        from fix
+        join campaign_enrollments present
+            on present.id = fix.enrollment_id and jsonb_populate_record(present, fix.after) is not distinct from present
+    ) next
+    where known.id = next.enrollment_id
+    returning known.id
+)
+update integrity_fixes
+set reverted_at = :now, reverted_by = :who
+where id in (select fix.id from fix join put_back on put_back.id = fix.enrollment_id)
 returning id;
 
 -- name: mark_reverted

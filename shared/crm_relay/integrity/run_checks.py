@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from crm_relay.campaigns.archive import archive_lines
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import keep_open
 from crm_relay.integrity import store
@@ -34,7 +35,8 @@ _TITLES: dict[CheckName, str] = {
     "orphaned_email": "E-mails without their prospect",
     "duplicate_message": "The same message stands in several e-mails",
     "invalid_state": "States that cannot be",
-    "counters": "EmailBison's counters are not the sum of their log",
+    "accounting": "Steps of campaigns reached more or fewer people than their log has lines",
+    "counters": "Counters are not the sum of their log",
     "retention": "Failed tasks are older than a day",
 }
 
@@ -48,16 +50,20 @@ def run_checks(inspection: Inspection, order: Order) -> Report:
     inspection = replace(inspection, full=order.full, is_rehearsal=order.dry_run)
     run_id = None if order.dry_run else store.begin_run(inspection.db, order, began)
     results: list[CheckResult] = []
+    archived = 0
     error: str | None = "not foreseen"
     try:
         # One by one, so that what was done before something failed is told.
         results.extend(_check(inspection, order, run_id, name) for name in CHECKS)
+        if order.fix and run_id is not None:
+            archived = archive_lines(inspection.db, inspection.clock(), inspection.deadline)
         error = None
     except (TransientError, FatalError, RejectedInput) as problem:
         error = str(problem)
         raise
     finally:
-        report = Report(run_id, began, inspection.table.items_read - read_before, tuple(results), error)
+        read = inspection.table.items_read - read_before
+        report = Report(run_id, began, read, tuple(results), error, archived)
         if run_id is not None:
             _finish(inspection, order, report, run_id)
     return report

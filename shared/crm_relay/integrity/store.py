@@ -90,6 +90,26 @@ def stray_statuses(db: Runs, *, at_most: int) -> list[Row]:
     return db.run(_SQL["stray_statuses"], at_most=at_most)
 
 
+def suspicious_enrollments(db: Runs, *, at_most: int) -> list[Row]:
+    """id, total, due (next_step_at as JSON has it), and the fields of EnrollmentState."""
+    return db.run(_SQL["suspicious_enrollments"], at_most=at_most)
+
+
+def unbalanced_steps(db: Runs, *, at_most: int) -> list[Row]:
+    """Of campaign_step_accounting what does not hold, and total."""
+    return db.run(_SQL["unbalanced_steps"], at_most=at_most)
+
+
+def total_drift(db: Runs) -> list[Row]:
+    """campaign_id, total (the name of the column), counted, logged."""
+    return db.run(_SQL["total_drift"])
+
+
+def correct_totals(db: Runs, differences: Sequence[Mapping[str, Any]]) -> None:
+    """Each with campaign_id and what is to be added to which total."""
+    db.run(_SQL["correct_totals"], differences=Json(list(differences)))
+
+
 def forgotten_tasks(db: Runs, *, before: datetime, at_most: int) -> list[Row]:
     """id, source, total."""
     return db.run(_SQL["forgotten_tasks"], before=before, at_most=at_most)
@@ -156,6 +176,14 @@ def drop_statuses(
     return {row["id"] for row in rows}
 
 
+def fix_enrollments(
+    db: Runs, run_id: int, check: CheckName, fixes: Sequence[Mapping[str, Any]], who: str, now: datetime
+) -> set[int]:
+    """The findings that were settled."""
+    rows = db.run(_SQL["fix_enrollments"], run_id=run_id, check_name=check, fixes=Json(list(fixes)), who=who, now=now)
+    return {row["id"] for row in rows}
+
+
 def touch(db: Runs, entity: Entity, ids: Sequence[UUID]) -> dict[UUID, int]:
     """The new versions; a row that does not exist any more is left out."""
     return {row["id"]: row["version"] for row in db.run(_SQL["touch"], entity=entity, ids=list(ids))}
@@ -192,6 +220,11 @@ def undo_emails(db: Runs, ids: Sequence[int], who: str, now: datetime) -> set[in
 def undo_statuses(db: Runs, ids: Sequence[int], who: str, now: datetime) -> set[int]:
     """The fixes that were taken back."""
     return {row["id"] for row in db.run(_SQL["undo_statuses"], ids=list(ids), who=who, now=now)}
+
+
+def undo_enrollments(db: Runs, ids: Sequence[int], who: str, now: datetime) -> set[int]:
+    """The fixes that were taken back."""
+    return {row["id"] for row in db.run(_SQL["undo_enrollments"], ids=list(ids), who=who, now=now)}
 
 
 def mark_reverted(db: Runs, ids: Sequence[int], who: str, now: datetime) -> set[int]:

@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from crm_relay.campaigns.erase import count_enrolled, erase_enrolled
 from crm_relay.consent.erase import block_return
 from crm_relay.consent.person import Person
 from crm_relay.contacts.erase import count_customers, erase_contacts, erase_customers, find_person
 from crm_relay.contacts.run import Run
+from crm_relay.delivery.erase import count_mail, erase_mail
 from crm_relay.edge_cache.erase import bring_in, count_conflicts, erase_conflicts, send_out
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.engagement.erase import count_events, erase_events
@@ -30,6 +32,7 @@ from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 BEYOND_REACH = (
     "Mautic: its sending statistics and audit log have no way to be erased from outside",
     "EmailBison: a lead, what was sent to it and what it wrote; to be deleted in its workspace",
+    "Resend and Twilio: what was sent, and the logs of it, for as long as the plan keeps them",
     "backups of the edge cache: until they expire (35 days at most)",
     "backups and write-ahead logs of the database, and access logs of Mautic's web server: until they expire",
 )
@@ -100,6 +103,8 @@ def preview(world: World, who: str) -> Preview:
     rows |= {
         "customer_email_engagement": count_events(db, person),
         "client_leads": count_leads(db, person),
+        **count_enrolled(db, person),
+        **count_mail(db, person),
         "edge_conflicts": count_conflicts(db, person),
         "integrity_fixes": count_fixes(db, person),
         "webhook_inbox": erase_deliveries(db, person, dry_run=True).redacted,
@@ -160,6 +165,8 @@ def _from_everywhere_else(world: World, person: Person, receipt: Receipt) -> Non
     _reach(receipt, "webhook_inbox", lambda: _told(erase_deliveries(db, person)))
     _reach(receipt, "customer_email_engagement", lambda: erase_events(db, person))
     _reach(receipt, "client_leads", lambda: erase_leads(db, person))
+    _reach(receipt, "campaigns", lambda: erase_enrolled(db, person, world.run.now()))
+    _reach(receipt, "mail", lambda: erase_mail(db, person, world.run.now()))
     _reach(receipt, "edge_conflicts", lambda: erase_conflicts(db, person))
     _reach(receipt, "integrity_fixes", lambda: erase_fixes(db, person))
 

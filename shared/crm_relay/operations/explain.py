@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from crm_relay.campaigns.why import Enrollments, enrollments_of
 from crm_relay.consent.address import normalise_phone
 from crm_relay.consent.models import Channel, LedgerEntry
 from crm_relay.consent.person import Person
 from crm_relay.consent.why import history
 from crm_relay.contacts.explain import Explanation, explain
+from crm_relay.delivery.why import Delivery, delivery_of
 from crm_relay.engagement.why import Engagement, engagement_of
 from crm_relay.inbox.why import Mentions, mentions_of
 from crm_relay.operations import store
@@ -39,6 +41,8 @@ class Known:
     removals: list[Row]
     engagement: Engagement
     outreach: Outreach
+    campaigns: Enrollments
+    delivery: Delivery
     inbox: Mentions
     erasure: Erasure
     ledger: list[LedgerEntry]
@@ -53,6 +57,9 @@ class Known:
                 self.engagement.counts,
                 self.outreach.leads,
                 self.outreach.replies,
+                self.campaigns.enrolled,
+                self.delivery.mails,
+                self.delivery.topics_left,
                 self.inbox.deliveries,
                 self.inbox.failed_tasks,
                 self.erasure.receipts,
@@ -74,6 +81,8 @@ def explain_person(db: Runs, who: str, now: datetime) -> Known:
         removals=contacts.removals,
         engagement=engagement_of(db, person),
         outreach=outreach_of(db, person),
+        campaigns=enrollments_of(db, person),
+        delivery=delivery_of(db, person),
         inbox=mentions_of(db, person),
         erasure=_erasure_of(db, person),
         ledger=history(db, *person.marks, *person.phones),

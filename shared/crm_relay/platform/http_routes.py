@@ -1,5 +1,6 @@
 """A table of routes: who may call which, what a request has to look like, and what is answered."""
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ _MAX_BODY_BYTES = 1024 * 1024
 
 
 class Given(BaseModel):
-    """What a route takes: parameters of its path, with GET of its query, else members of its JSON body."""
+    """What a route takes: parameters of its path, with GET those of its query, else the members of its JSON body."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
 
@@ -71,6 +72,11 @@ class Route:
         return tuple(re.findall(r"\{(\w+)\}", self.path))
 
     @cached_property
+    def body_fields(self) -> frozenset[str]:
+        """What stands in the body of a request that has one."""
+        return frozenset(self.takes.model_fields) - frozenset(self.path_parameters)
+
+    @cached_property
     def gives_adapter(self) -> TypeAdapter[Any]:
         """Made on first use: a cold start pays only for the route that is called."""
         return TypeAdapter(self.gives)
@@ -106,12 +112,18 @@ class Route:
             raise _rejected(error) from None
 
     def _read_body(self, body: bytes, parameters: Mapping[str, str]) -> BaseModel:
-        """As strict as JSON is: a number in quotes is none. Where the path says what is meant the body is empty."""
+        """As strict as JSON is: a number in quotes is none. Where the path says all that is meant the body is empty."""
         if not parameters:
             return self.takes.model_validate_json(body, strict=True)
-        if _JSON_OBJECT.validate_json(body):
-            raise RejectedInput("the request is not valid", status=422, details=["the body has to be empty"])
-        return self.takes.model_validate(parameters)
+        given = _JSON_OBJECT.validate_json(body)
+        if not self.body_fields:
+            if given:
+                raise RejectedInput("the request is not valid", status=422, details=["the body has to be empty"])
+            return self.takes.model_validate(parameters)
+        if twice := sorted(parameters.keys() & given.keys()):
+            raise RejectedInput("the request is not valid", status=422, details=[f"{twice[0]}: stands in the path"])
+        # Through JSON once more: there, and only there, a strict model takes a list for a tuple and text for a UUID.
+        return self.takes.model_validate_json(json.dumps({**given, **parameters}), strict=True)
 
 
 _JSON_OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])

@@ -78,10 +78,14 @@ def _parameters(route: Route, taken: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _body(route: Route, taken: dict[str, Any]) -> dict[str, Any] | None:
-    if route.method == "GET" or route.path_parameters or not taken.get("properties"):
+    if route.method == "GET" or not route.body_fields:
         return None
     schema = {name: value for name, value in taken.items() if name not in {"title", "description"}}
-    return {"required": bool(schema.get("required")), "content": {"application/json": {"schema": schema}}}
+    schema["properties"] = {name: value for name, value in schema["properties"].items() if name in route.body_fields}
+    required = [name for name in schema.pop("required", []) if name in route.body_fields]
+    if required:
+        schema["required"] = required
+    return {"required": bool(required), "content": {"application/json": {"schema": schema}}}
 
 
 def _responses(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:

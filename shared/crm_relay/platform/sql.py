@@ -94,9 +94,9 @@ class Query:
         return "".join(rendered[piece] if index % 2 else piece for index, piece in enumerate(self.pieces))
 
 
-def queries_beside(module_file: str) -> dict[str, Query]:
-    """The named queries of `queries.sql` in the folder of `module_file` (pass `__file__`)."""
-    return parse_queries(Path(module_file).with_name("queries.sql").read_text(encoding="utf-8"))
+def queries_beside(module_file: str, name: str = "queries.sql") -> dict[str, Query]:
+    """The named queries of `queries.sql`, or of `name`, in the folder of `module_file` (pass `__file__`)."""
+    return parse_queries(Path(module_file).with_name(name).read_text(encoding="utf-8"))
 
 
 def parse_queries(text: str) -> dict[str, Query]:

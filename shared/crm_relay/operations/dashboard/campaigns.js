@@ -18,7 +18,7 @@ function bar(step, most) {
     s("rect", { class: "part well", x: 0, y: 0, width: WIDTH, height: HEIGHT }), parts);
 }
 
-const share = (count, of) => (of ? [number(count), h("span", { class: "sub" }, percent((100 * count) / of))] : number(count));
+const share = (count, of) => (count && of ? [number(count), h("span", { class: "sub" }, percent((100 * count) / of))] : number(count));
 const ofMail = (step, name) => (step.channel === "email" ? share(step[name], step.sent) : "–");
 
 function card({ campaign, steps }) {

@@ -111,7 +111,7 @@ export function showIntegrity(found, { compare, undo }) {
   const told = found.checks.filter((each) => each.found || each.standing || Object.keys(each.unseen).length);
   const clean = found.checks.filter((each) => !told.includes(each)).map((each) => words(each.check));
   const checks = [told.length ? table("Checks of the last run", [
-    ["check", (each) => [words(each.check), unseen(each)]], ["found", (each) => number(each.found), "n"], ["fixed", (each) => number(each.fixed), "n"],
+    ["check", (each) => [words(each.check), ...unseen(each)]], ["found", (each) => number(each.found), "n"], ["fixed", (each) => number(each.fixed), "n"],
     ["standing", (each) => number(each.standing), "n"],
     ["", (each) => (each.asks ? chip("bad", "asks") : each.standing ? chip("warn", "look") : Object.keys(each.unseen).length ? chip("unknown", "not seen") : chip("good", "mended")), "act"],
   ], told, false) : null, clean.length ? h("p", { class: "clean" }, chip("good", `${number(clean.length)} clean`), h("span", { class: "note" }, clean.join(", "))) : null];

@@ -1,0 +1,118 @@
+"""The routes under /api/campaigns: who may look at campaigns, and who may run them."""
+
+from admin_api import campaigns
+from admin_api.campaigns import CampaignsAsked, OfCampaign, OfEnrollment, PeopleWanted, SimulationWanted
+from admin_api.table import OPERATE, READ, get, post
+from crm_relay.campaigns.definition import Definition
+from crm_relay.campaigns.funnels import CampaignLine, CampaignShown, Funnel
+from crm_relay.campaigns.hold_enrollment import PlaceChanged
+from crm_relay.campaigns.lifecycle import Changed, Created, Enrolled
+from crm_relay.campaigns.look_ahead import Forecast
+
+_STATES = (404, 409)
+
+# Counters, ids and the campaign's own words: nothing in these is personal data.
+_SHOWN = [
+    get(
+        READ,
+        "/api/campaigns",
+        "Native campaigns, those that run first",
+        campaigns.list_all,
+        list[CampaignLine],
+        CampaignsAsked,
+    ),
+    # Above the one with an id, which would take its last word for one.
+    get(
+        READ,
+        "/api/campaigns/funnels",
+        "The steps of every running campaign, as funnels",
+        campaigns.running,
+        list[Funnel],
+    ),
+    get(
+        READ,
+        "/api/campaigns/{id}",
+        "A campaign with its funnel, where its people are, and who did what with it",
+        campaigns.one,
+        CampaignShown,
+        OfCampaign,
+    ),
+]
+
+_ACTING = [
+    post(
+        OPERATE,
+        "/api/campaigns",
+        "Keep a campaign as a draft; everything that is wrong with it is told at once",
+        campaigns.create,
+        Created,
+        Definition,
+        status=201,
+        errors=(409,),
+    ),
+    post(
+        OPERATE,
+        "/api/campaigns/{id}/enroll",
+        "Enroll contacts by id, by address, or all of an account; the others are counted by reason",
+        campaigns.enroll,
+        Enrolled,
+        PeopleWanted,
+        errors=_STATES,
+    ),
+    post(
+        OPERATE,
+        "/api/campaigns/{id}/activate",
+        "Begin: everybody gets the time of the first step; at most 50,000 people",
+        campaigns.activate,
+        Changed,
+        OfCampaign,
+        errors=_STATES,
+    ),
+    post(
+        OPERATE,
+        "/api/campaigns/{id}/pause",
+        "Hold everybody where they are",
+        campaigns.pause,
+        Changed,
+        OfCampaign,
+        errors=_STATES,
+    ),
+    post(
+        OPERATE,
+        "/api/campaigns/{id}/resume",
+        "Go on where everybody was held; what fell into the pause is done by the late policy",
+        campaigns.resume,
+        Changed,
+        OfCampaign,
+        errors=_STATES,
+    ),
+    post(
+        OPERATE,
+        "/api/campaigns/{id}/simulate",
+        "What the next days bring to whom, without any effect; at most 2,000 people",
+        campaigns.simulate,
+        Forecast,
+        SimulationWanted,
+        errors=_STATES,
+    ),
+    post(
+        OPERATE,
+        "/api/enrollments/{id}/pause",
+        "Hold one person of a campaign",
+        campaigns.pause_one,
+        PlaceChanged,
+        OfEnrollment,
+        errors=_STATES,
+    ),
+    post(
+        OPERATE,
+        "/api/enrollments/{id}/resume",
+        "Let one person go on",
+        campaigns.resume_one,
+        PlaceChanged,
+        OfEnrollment,
+        errors=_STATES,
+    ),
+]
+
+CAMPAIGNS = (*_SHOWN, *_ACTING)

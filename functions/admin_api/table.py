@@ -1,0 +1,35 @@
+"""How a line of the table of routes is written."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel
+
+from crm_relay.platform.callers import Role
+from crm_relay.platform.http_routes import Call, Nothing, Route
+
+READ, OPERATE, ADMIN = Role.READ, Role.OPERATE, Role.ADMIN
+Answer = Callable[[Any, Call], object]
+
+
+def get(
+    role: Role | None, path: str, summary: str, answer: Answer, gives: Any, takes: type[BaseModel] = Nothing
+) -> Route:
+    """Looks, and changes nothing."""
+    errors = (404,) if "{" in path else ()
+    return Route("GET", path, summary, answer, role, takes, gives, errors=errors)
+
+
+def post(
+    role: Role,
+    path: str,
+    summary: str,
+    answer: Answer,
+    gives: Any,
+    takes: type[BaseModel] = Nothing,
+    *,
+    status: int = 200,
+    errors: tuple[int, ...] = (),
+) -> Route:
+    """Does something; the answer's `errors` besides those of every route."""
+    return Route("POST", path, summary, answer, role, takes, gives, status, errors)

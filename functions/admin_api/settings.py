@@ -4,7 +4,7 @@ from crm_relay.platform.settings import SettingsModel
 
 
 class Settings(SettingsModel):
-    """`admin_token` None: only named tokens are valid. `email_from` and `twilio_from`: what campaign_cron may send as."""
+    """`admin_token` None: only named tokens are valid. `email_from`, `twilio_from`: as what campaign_cron may send."""
 
     database_url: str
     database_ca_file: str | None = None

@@ -60,9 +60,8 @@ class StreamPoller:
     def drain(self) -> int:
         """Delivers until no shard has anything more, and returns how many records were read."""
         total = 0
-        with self._reading:
-            while read := sum(self._poll(source) for source in self._sources):
-                total += read
+        while read := self._read():
+            total += read
         return total
 
     def start(self) -> None:
@@ -80,7 +79,12 @@ class StreamPoller:
 
     def _poll_until_stopped(self) -> None:
         while not self._stopping.wait(_WAIT_SECONDS):
-            self.drain()
+            while self._read() and not self._stopping.is_set():
+                pass
+
+    def _read(self) -> int:
+        with self._reading:
+            return sum(self._poll(source) for source in self._sources)
 
     def _poll(self, source: _Source) -> int:
         """A batch of each shard, parents before children."""

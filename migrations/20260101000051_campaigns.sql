@@ -120,6 +120,9 @@ alter table inbox_items add column if not exists to_addresses text[] not null de
 alter table inbox_items add column if not exists headers_read_at timestamptz;
 alter table inbox_items add column if not exists followed_at timestamptz;
 create index if not exists idx_inbox_items_unfollowed on inbox_items (received_at) where followed_at is null;
+create index if not exists idx_inbox_items_unread on inbox_items (received_at) where source = 'resend' and headers_read_at is null;
+-- Tests of variants ask who has answered.
+create index if not exists idx_inbox_items_enrollment on inbox_items (enrollment_id) where enrollment_id is not null;
 
 -- What the engine says it has done with a step, against its lines: integrity holds them against each other.
 create or replace view campaign_step_accounting with (security_invoker = true) as

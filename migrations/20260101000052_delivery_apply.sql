@@ -346,8 +346,9 @@ begin
         select mail.org_id, mail.address, wanted, 'unsubscribe', at
         where mail.address is not null
         on conflict do nothing;
-    -- Not by the mail's id: whoever consents again and leaves again by the same link has left.
-    elsif (select suppressed_by from suppression(mail.org_id, 'email', mail.address)) is null and mail.address is not null then
+    -- Not by the mail's id: whoever consents again and leaves again by the same link has left. A bounce is no word of theirs.
+    elsif mail.address is not null
+        and coalesce((select suppressed_by from suppression(mail.org_id, 'email', mail.address)), 'hard_bounce') = 'hard_bounce' then
         perform record_consent_events(jsonb_build_array(jsonb_build_object(
             'org_id', mail.org_id, 'channel', 'email', 'address', mail.address, 'kind', 'opt_out',
             'source', 'unsubscribe', 'occurred_at', at

@@ -233,12 +233,14 @@ as $$
 $$;
 
 -- Replies that nobody looked at, and whom each one is from: by the mail that it answers, else by the address that it was
--- sent to, else, from EmailBison, by its sender. `stops`: whether the sequence ends with it.
+-- sent to, else, from EmailBison, by its sender. `stops`: whether the sequence ends with it. `is_read`: whether it is known if
+-- a person wrote it.
 create or replace view unfollowed_replies with (security_invoker = true) as
 select
     item.id as inbox_item_id,
     item.received_at,
     item.is_auto_reply,
+    item.source <> 'resend' or item.headers_read_at is not null as is_read,
     coalesce(item.thread_id, item.reference_ids[1], item.in_reply_to) as thread_id,
     enrollment.id as enrollment_id,
     not item.is_auto_reply and (
@@ -246,7 +248,9 @@ select
             select
             from campaign_sequence_logs line
             join campaign_sequences step on step.id = line.sequence_id
-            where line.enrollment_id = enrollment.id and line.status in ('sent', 'pending') and step.stop_on_reply
+            where line.enrollment_id = enrollment.id and step.stop_on_reply
+                -- The answer itself proves that what was parked as unknown did arrive.
+                and (line.status in ('sent', 'pending') or line.status = 'failed' and line.reason = 'unknown')
         )
         or item.source = 'bison' and exists (
             select from campaign_sequences step where step.campaign_id = enrollment.campaign_id and step.stop_on_reply
@@ -299,7 +303,9 @@ begin
         return 0;
     end if;
     with reply as materialized (
+        -- An answer of a machine says so in its headers. Where nobody can read them, nobody is written to until then.
         select * from unfollowed_replies
+        where is_read or coalesce(received_at, '-infinity') <= at - interval '15 minutes'
     ),
     looked_at as (
         update inbox_items item

@@ -120,7 +120,8 @@ def as_deployed(aws: LocalAws, database_url: str, mautic_url: str) -> dict[str, 
 
 @pytest.fixture
 def environment(aws: LocalAws, mautic: MauticSimulator, bison: BisonSimulator, database_url: str) -> dict[str, str]:
-    return with_bison(as_deployed(aws, database_url, mautic.url), bison)
+    public = {"PUBLIC_URL": "https://crm.example.com"}
+    return with_bison(as_deployed(aws, database_url, mautic.url), bison) | public
 
 
 def event_of(case: str, aws: LocalAws) -> Any:

@@ -16,6 +16,7 @@ from tests.support.rows import one, rows_of
 __all__ = ["stack"]
 
 TASK = {"channel": "task", "delay": {"hours": 1}, "task": {"title": "Ring"}}
+NOBODY = "6a0f6f3e-0000-4000-8000-000000000000"
 YAML = """
 name: From YAML
 zone: Europe/Lisbon
@@ -138,15 +139,15 @@ def test_what_is_due_is_done_by_command(stack: dict[str, Any], database: Databas
     [
         ["create", "nothing.json"],
         ["create", "README.md"],
-        ["enroll", "Nowhere", "--contact", str(uuid4())],
+        ["enroll", "Nowhere", "--contact", NOBODY],
         ["enroll", "Launch"],
         ["activate", "Nowhere"],
         ["pause"],
-        ["pause", "Launch", "--enrollment", str(uuid4())],
-        ["resume", "--enrollment", str(uuid4())],
+        ["pause", "Launch", "--enrollment", NOBODY],
+        ["resume", "--enrollment", NOBODY],
         ["simulate", "Launch", "--days", "0"],
         ["simulate", "Nowhere"],
-        ["show", str(uuid4())],
+        ["show", NOBODY],
     ],
     ids=" ".join,
 )
@@ -154,3 +155,28 @@ def test_wrong_use_is_exit_2(stack: dict[str, Any], arguments: list[str]) -> Non
     done = crm_relay(stack, "campaign", *arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_our_webhook_is_registered_in_resend_once_and_its_secret_is_shown_once(stack: dict[str, Any]) -> None:
+    first = crm_relay(stack, "campaign", "webhook", "--url", "https://crm.example.com/")
+    second = crm_relay(stack, "campaign", "webhook", "--url", "https://crm.example.com")
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "whsec_" in first.stdout
+    assert "registered already" in second.stdout
+    assert "whsec_" not in second.stdout
+    wrong = crm_relay(stack, "campaign", "webhook", "--url", "crm.example.com")
+    assert (wrong.returncode, "the whole address" in wrong.stderr) == (2, True)
+
+
+def test_a_paused_sender_is_resumed_by_its_id_and_nobody_else(stack: dict[str, Any], database: Database) -> None:
+    paused = one(
+        database,
+        """insert into email_identities (from_address, paused_at, paused_reason)
+           values (:address, now(), 'bounces') returning id""",
+        address=f"{uuid4()}@example.com",
+    )["id"]
+
+    assert crm_relay(stack, "campaign", "resume-sender", str(paused)).returncode == 0
+    assert one(database, "select paused_at from email_identities where id = :id", id=paused)["paused_at"] is None
+    assert crm_relay(stack, "campaign", "resume-sender", NOBODY).returncode == 2

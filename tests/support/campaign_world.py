@@ -236,6 +236,7 @@ class CampaignWorld:
             "from_address": mail.recipients[0],
             "in_reply_to": mail.message_id,
             "received_at": self.now,
+            "headers_read_at": self.now,
             **columns,
         }
         made: UUID = one(

@@ -108,7 +108,9 @@ select
                 'template_variables', template.variables
             ) order by step.step_number), '[]')
             from campaign_sequences step
-            left join email_templates template on template.id = step.template_id
+            left join email_templates template
+                on template.id = step.template_id
+                and coalesce(template.org_id, default_org_id()) = coalesce(campaign.org_id, default_org_id())
             where step.campaign_id = campaign.id and step.is_active
         )
     ) as document

@@ -65,6 +65,10 @@ room as materialized (
             and mail.queued_at <= cast(:now as timestamptz) - interval '1 minute'
     ) backlog
 ),
+-- Who has sent something of which nobody knows yet whether a person wrote it waits for its headers.
+unfollowed as materialized (
+    select distinct enrollment_id, stops, is_read from unfollowed_replies
+),
 share as (
     -- Of each place so many that the batch is full also where some of them have only a few.
     select least(cast(:at_most as integer), 1 + 4 * cast(:at_most as integer) / greatest(count(*)::integer, 1)) as each from waiting
@@ -82,6 +86,7 @@ candidate as (
         join contacts contact on contact.id = enrollment.contact_id
         where enrollment.campaign_id = waiting.campaign_id and enrollment.current_step = waiting.at
             and enrollment.status in ('active', 'engaged') and enrollment.next_step_at <= :now
+            and enrollment.id not in (select enrollment_id from unfollowed where not is_read)
         order by enrollment.next_step_at
         limit (select each from share)
     ) due
@@ -110,7 +115,7 @@ picked as materialized (
     for no key update skip locked
 ),
 answered as materialized (
-    select distinct enrollment_id from unfollowed_replies where stops
+    select distinct enrollment_id from unfollowed where stops
 )
 select
     picked.id, picked.campaign_id, picked.contact_id, picked.current_step, picked.next_step_at as due_at,
@@ -153,7 +158,9 @@ select
                     'template_variables', template.variables
                 ) order by step.step_number), '[]')
                 from campaign_sequences step
-                left join email_templates template on template.id = step.template_id
+                left join email_templates template
+                    on template.id = step.template_id
+                    and coalesce(template.org_id, default_org_id()) = coalesce(campaign.org_id, default_org_id())
                 where step.campaign_id = campaign.id and step.is_active
             )
         ))
@@ -327,12 +334,16 @@ select
     campaign.send_days, campaign.send_window_start, campaign.send_window_end, campaign.timezone as campaign_zone,
     case when campaign.use_recipient_timezone then contact.timezone end as recipient_zone,
     case
+        when claimed.to_number is null or claimed.body is null then 'erased'
+        -- With its contact, or with its whole campaign.
+        when enrollment.id is null or campaign.id is null then 'gone'
         when enrollment.status in ('replied', 'bounced', 'unsubscribed', 'stopped')
             then coalesce(enrollment.stopped_reason, enrollment.status)
-    end as ended_by
+    end as ended_by,
+    coalesce(campaign.status = 'paused', false) as is_campaign_paused
 from claimed
-join campaign_enrollments enrollment on enrollment.id = claimed.enrollment_id
-join campaigns campaign on campaign.id = claimed.campaign_id
+left join campaign_enrollments enrollment on enrollment.id = claimed.enrollment_id
+left join campaigns campaign on campaign.id = claimed.campaign_id
 left join contacts contact on contact.id = claimed.contact_id;
 
 -- name: record_text
@@ -385,8 +396,9 @@ select
     ), '[]') as arms
 from campaign_sequences step
 cross join lateral (
+    -- Of a plan that makes no sense any length will do: it is not judged, and must not stop the others.
     select interval '1 hour' * case jsonb_typeof(step.ab_test -> 'wait_hours')
-        when 'number' then (step.ab_test ->> 'wait_hours')::numeric::double precision else 72
+        when 'number' then least(greatest((step.ab_test ->> 'wait_hours')::numeric, 0), 100000)::double precision else 72
     end as length
 ) patience
 where jsonb_typeof(step.ab_test) = 'object' and step.ab_verdict is null

@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from uuid import UUID
 
 from crm_relay.campaigns import store
 from crm_relay.campaigns.claim import OF_ONE_ROW, Claimed, claim_due
@@ -104,7 +103,7 @@ class _Engine:
     report: Report = field(default_factory=Report)
     at_most: int = BATCH
     # Who was claimed by the transaction that runs, in case the database refuses what was made of it.
-    claimed: tuple[UUID, ...] = ()
+    claimed: Claimed = field(default_factory=lambda: Claimed((), {}))
 
     def run(self) -> Report:
         self._send_waiting()
@@ -139,11 +138,11 @@ class _Engine:
         return batch
 
     def _take(self, tx: Runs, now: datetime) -> _Batch:
-        self.claimed = ()
+        self.claimed = Claimed((), {})
         answered = store.take_turn(tx, now)
         with_mail = self.report.mail.stopped is None
         claimed = claim_due(tx, self.world.sender, now, at_most=self.at_most, with_mail=with_mail)
-        self.claimed = tuple(each.id for each in claimed.enrolled)
+        self.claimed = claimed
         made = _Making(self.world, claimed, now)
         made.make()
         if made.mails:
@@ -154,13 +153,17 @@ class _Engine:
 
     def _narrow(self, error: RejectedInput, now: datetime) -> None:
         """One row that the database does not take would hold up all the others: it is found, and waits alone."""
-        if not self.claimed:
+        enrolled = self.claimed.enrolled
+        if not enrolled:
             raise error
-        if len(self.claimed) > 1:
-            self.at_most = max(1, len(self.claimed) // 10)
+        if len(enrolled) > 1:
+            self.at_most = max(1, len(enrolled) // 10)
             return
-        logger().warning("a step cannot be recorded", enrollments=[str(each) for each in self.claimed])
-        outcomes = [failed(each, str(error), now + _AFTER_AN_ERROR) for each in self.claimed]
+        logger().warning("a step cannot be recorded", enrollments=[str(each.id) for each in enrolled])
+        outcomes = [
+            failed(each.id, str(error), _again_at(self.claimed.campaigns.get(each.campaign_id), each, now))
+            for each in enrolled
+        ]
         self.db.transact(lambda tx: store.record(tx, outcomes, now))
         self.report.errors += len(outcomes)
 
@@ -204,13 +207,13 @@ class _Making:
         for enrolled in self.claimed.enrolled:
             campaign = self.claimed.campaigns.get(enrolled.campaign_id)
             if campaign is None:
-                self.outcomes.append(failed(enrolled.id, "the campaign cannot be read", self.now + _AFTER_AN_ERROR))
+                again_at = _again_at(None, enrolled, self.now)
+                self.outcomes.append(failed(enrolled.id, "the campaign cannot be read", again_at))
                 continue
             try:
                 self._one(enrolled, campaign)
             except OF_ONE_ROW as error:
-                again_at = next_open(window_of(campaign, enrolled.timezone), self.now + _AFTER_AN_ERROR)
-                self.outcomes.append(failed(enrolled.id, _told(error), again_at))
+                self.outcomes.append(failed(enrolled.id, _told(error), _again_at(campaign, enrolled, self.now)))
 
     def _one(self, enrolled: Enrolled, campaign: Campaign) -> None:
         decision = decide(enrolled, campaign, self.now, self.world.can)
@@ -226,6 +229,12 @@ class _Making:
         if campaign.identity is None:
             raise RejectedInput("the campaign has no sender")
         return compose(letter_of(decision, enrolled, campaign), campaign.identity, self.world.public_url)
+
+
+def _again_at(campaign: Campaign | None, enrolled: Enrolled, now: datetime) -> datetime:
+    """After an error; inside the window, where it is known."""
+    later = now + _AFTER_AN_ERROR
+    return later if campaign is None else next_open(window_of(campaign, enrolled.timezone), later)
 
 
 def _told(error: Exception) -> str:

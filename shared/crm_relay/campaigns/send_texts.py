@@ -7,6 +7,7 @@ from typing import Any, Protocol, assert_never
 from uuid import UUID
 
 from crm_relay.campaigns import store
+from crm_relay.campaigns.claim import OF_ONE_ROW
 from crm_relay.campaigns.outcomes import LineSettled
 from crm_relay.consent.models import Channel, ConsentEvent, Kind
 from crm_relay.consent.record import record_events
@@ -67,24 +68,25 @@ class TextReport:
 class QueuedText:
     """One message that is ours to send. `attempts` counts this one; above 1 nobody knows whether it was sent before.
 
-    `ended_by`: why the sequence has ended since.
+    `ended_by`: why the sequence has ended since; 'erased': number and text are None; 'gone': the window's columns are.
     """
 
     id: UUID
     org_id: UUID
     enrollment_id: UUID
     sequence_id: UUID
-    to_number: str
-    body: str
+    to_number: str | None
+    body: str | None
     attempts: int
     first_attempt_at: datetime
     is_suppressed: bool
-    send_days: list[str]
+    send_days: Any
     send_window_start: Any
     send_window_end: Any
-    campaign_zone: str
+    campaign_zone: Any
     recipient_zone: str | None
     ended_by: str | None
+    is_campaign_paused: bool
 
     @property
     def window(self) -> SendWindow:
@@ -135,15 +137,25 @@ def _report(counts: Counter[str], *, stopped: bool) -> TextReport:
 
 
 def _carry(texts: SendsTexts, queued: QueuedText, policy: SendPolicy, now: datetime) -> TextOutcome:
+    to_number, body = queued.to_number, queued.body
+    if to_number is None or body is None:
+        return _erased(queued)
     if queued.attempts > 1:
         try:
-            found = texts.find(queued.to_number, queued.body, queued.first_attempt_at)
+            found = texts.find(to_number, body, queued.first_attempt_at)
         except (TransientError, FatalError, RejectedInput):
             return _unclear(queued, now)
         if found is not None:
             return TextOutcome("sent", sid=found.sid, line=LineSettled("sent"))
     gate = _gate(queued, policy, now)
-    return gate or _outcome(texts.send(queued.to_number, queued.body), queued, now)
+    return gate or _outcome(texts.send(to_number, body), queued, now)
+
+
+def _erased(queued: QueuedText) -> TextOutcome:
+    """There is nothing left to send, nor to look for where it was tried before."""
+    if queued.attempts > 1:
+        return TextOutcome("unknown", "erased", line=LineSettled("failed", "unknown"))
+    return TextOutcome("refused", "erased", line=LineSettled("stopped", "erased"))
 
 
 def _gate(queued: QueuedText, policy: SendPolicy, now: datetime) -> TextOutcome | None:
@@ -156,9 +168,18 @@ def _gate(queued: QueuedText, policy: SendPolicy, now: datetime) -> TextOutcome 
         return TextOutcome("refused", "dry_run", line=LineSettled("skipped", "dry_run"))
     if policy.mode is Mode.ALLOW_LIST and queued.to_number not in policy.allow_list:
         return TextOutcome("refused", "not_on_allow_list", line=LineSettled("skipped", "not_on_allow_list"))
-    if not is_open(queued.window, now):
-        return TextOutcome("queued", "window", not_before=next_open(queued.window, now))
-    return None
+    if queued.is_campaign_paused:
+        return TextOutcome("queued", "campaign_paused", not_before=now + _LONG_PAUSE)
+    return _outside_the_window(queued, now)
+
+
+def _outside_the_window(queued: QueuedText, now: datetime) -> TextOutcome | None:
+    try:
+        window = queued.window
+    except OF_ONE_ROW:
+        # Written by hand and no window: it concerns nobody else's messages.
+        return TextOutcome("queued", "no_window", not_before=now + _LONG_PAUSE)
+    return None if is_open(window, now) else TextOutcome("queued", "window", not_before=next_open(window, now))
 
 
 def _outcome(answer: Answered, queued: QueuedText, now: datetime) -> TextOutcome:
@@ -199,7 +220,7 @@ def _record(tx: Runs, queued: QueuedText, outcome: TextOutcome, now: datetime) -
         not_before=outcome.not_before,
         line=None if outcome.line is None else settled | asdict(outcome.line),
     )
-    if outcome.reason == "sms_opt_out" and not queued.is_suppressed:
+    if outcome.reason == "sms_opt_out" and not queued.is_suppressed and queued.to_number is not None:
         opt_out = ConsentEvent(
             Kind.OPT_OUT, queued.to_number, "twilio", now, Channel.SMS, str(queued.id), org_id=queued.org_id
         )

@@ -20,7 +20,10 @@ _KEPT_BY = {Mode.DRY_RUN: "dry_run", Mode.ALLOW_LIST: "not_on_allow_list", Mode.
 
 @dataclass(frozen=True)
 class Waiting:
-    """One mail of a batch as it stands now. `is_seen`: an event has come that only a mail that was sent can have."""
+    """One mail of a batch as it stands now. `is_seen`: an event has come that only a mail that was sent can have.
+
+    `ended_by`: why the sequence that it is a step of goes on no longer; 'gone' where that is not there any more.
+    """
 
     id: UUID
     status: str
@@ -30,6 +33,7 @@ class Waiting:
     is_topic_opt_out: bool = False
     is_sender_paused: bool = False
     is_campaign_paused: bool = False
+    ended_by: str | None = None
     is_seen: bool = False
     identity_id: UUID | None = None
     enrollment_id: UUID | None = None
@@ -52,7 +56,8 @@ class Verdict:
 
 def judge(mail: Waiting, policy: SendPolicy, now: datetime) -> Verdict:
     """Whether a mail that was never tried may leave now."""
-    if (reason := _refusal(mail)) is not None:
+    # Only here: of a mail that may have left, the end of its sequence keeps nothing back.
+    if (reason := _refusal(mail) or mail.ended_by) is not None:
         return Verdict(Fate.REFUSED, reason=reason)
     if mail.window is not None and not is_open(mail.window, now):
         return Verdict(until=next_open(mail.window, now), reason="window")

@@ -40,7 +40,7 @@ with batch as materialized (
 mail as materialized (
     select
         id, org_id, position, status, address, topic, send_window, identity_id, resend_id, campaign_id, enrollment_id,
-        sequence_id
+        sequence_id, entity_type
     from email_sends
     where batch_id = (select id from batch) and position is not null
     order by position
@@ -57,6 +57,13 @@ select
     ) as is_topic_opt_out,
     identity.paused_at is not null as is_sender_paused,
     owner.status = 'paused' as is_campaign_paused,
+    case
+        -- With its contact, or with its whole campaign.
+        when mail.entity_type = 'campaign_enrollment' and enrollment.id is null then 'gone'
+        when enrollment.status in ('replied', 'bounced', 'unsubscribed', 'stopped')
+            then coalesce(enrollment.stopped_reason, enrollment.status)
+        when person.deleted_at is not null then 'contact_deleted'
+    end as ended_by,
     mail.resend_id is not null or exists (
         select from email_logs log where log.email_send_id = mail.id and log.event_type <> 'unsubscribed'
     ) as is_seen
@@ -64,6 +71,8 @@ from batch
 left join mail on true
 left join email_identities identity on identity.id = mail.identity_id
 left join campaigns owner on owner.id = mail.campaign_id
+left join campaign_enrollments enrollment on enrollment.id = mail.enrollment_id
+left join contacts person on person.id = enrollment.contact_id
 order by mail.position;
 
 -- name: freeze_batch
@@ -201,12 +210,18 @@ on conflict do nothing
 returning topic;
 
 -- name: headers_to_read
--- Replies whose headers nobody has asked for yet, the oldest first.
+-- Replies whose headers are not known yet; who was asked for in vain waits behind the others.
 select id, external_id
 from inbox_items
 where source = 'resend' and headers_read_at is null and received_at > :since
-order by received_at
+order by updated_at, received_at
 limit :at_most;
+
+-- name: asked_in_vain
+-- Next time the others come first.
+update inbox_items
+set updated_at = now()
+where id = any (cast(:ids as uuid[])) and headers_read_at is null;
 
 -- name: keep_headers
 -- What tells a reply to which mail, and an automatic answer from a person's.
@@ -253,7 +268,7 @@ select trouble.subject
 from incidents trouble
 where trouble.kind = 'email_unknown' and trouble.closed_at is null
     and not exists (
-        select from email_sends mail where mail.batch_id::text = trouble.subject and mail.status = 'unknown'
+        select from email_sends mail where mail.batch_id = try_uuid(trouble.subject) and mail.status = 'unknown'
     );
 
 -- name: pause_senders

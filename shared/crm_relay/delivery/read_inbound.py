@@ -38,7 +38,9 @@ class InboundRead:
 
 
 def read_inbound(db: Runs, resend: KnowsReceived, *, clock: Clock, deadline: Deadline) -> InboundRead:
-    """At most 20 replies, the oldest first: a request each, outside of any transaction, and three statements for all.
+    """At most 20 replies, the oldest first, those asked for in vain last: a request each, outside of any transaction.
+
+    Four statements for all of them.
 
     Safe to call twice and side by side. The provider's troubles are logged; what failed is asked for again next time.
     """
@@ -46,16 +48,22 @@ def read_inbound(db: Runs, resend: KnowsReceived, *, clock: Clock, deadline: Dea
     given_up = tracking_store.give_up_headers(db, since=since, now=clock())
     waiting = tracking_store.headers_to_read(db, since=since, at_most=_PAGE)
     found: list[dict[str, Any]] = []
+    in_vain: list[UUID] = []
     try:
         for row in waiting:
             if not deadline.allows(_REQUEST_SECONDS):
                 break
-            if (mail := _asked(resend, row["external_id"])) is not None:
+            mail = _asked(resend, row["external_id"])
+            if mail is None:
+                in_vain.append(row["id"])
+            else:
                 found.append(_headers(row["id"], mail))
     except (RateLimited, FatalError) as error:
         logger().warning("headers of replies cannot be read now", reason=str(error))
     if found:
         tracking_store.keep_headers(db, found, clock())
+    if in_vain:
+        tracking_store.asked_in_vain(db, in_vain)
     return InboundRead(len(found), len(waiting) - len(found), len(given_up))
 
 

@@ -142,6 +142,7 @@ def _waiting(row: Row) -> Waiting:
         is_topic_opt_out=row["is_topic_opt_out"],
         is_sender_paused=bool(row["is_sender_paused"]),
         is_campaign_paused=bool(row["is_campaign_paused"]),
+        ended_by=row["ended_by"],
         is_seen=row["is_seen"],
         identity_id=row["identity_id"],
         enrollment_id=row["enrollment_id"],

@@ -31,6 +31,11 @@ def headers_to_read(db: Runs, *, since: datetime, at_most: int) -> list[Row]:
     return db.run(_SQL["headers_to_read"], since=since, at_most=at_most)
 
 
+def asked_in_vain(db: Runs, ids: Sequence[UUID]) -> None:
+    """Their headers could not be read; the others come first next time."""
+    db.run(_SQL["asked_in_vain"], ids=list(ids))
+
+
 def keep_headers(db: Runs, read: Sequence[Mapping[str, Any]], now: datetime) -> None:
     """Each with id, in_reply_to, reference_ids, thread_id and is_auto_reply."""
     db.run(_SQL["keep_headers"], read=Json([dict(each) for each in read]), now=now)

@@ -207,13 +207,20 @@ class _Making:
         for enrolled in self.claimed.enrolled:
             campaign = self.claimed.campaigns.get(enrolled.campaign_id)
             if campaign is None:
-                again_at = _again_at(None, enrolled, self.now)
-                self.outcomes.append(failed(enrolled.id, "the campaign cannot be read", again_at))
+                self._hold(enrolled)
                 continue
             try:
                 self._one(enrolled, campaign)
             except OF_ONE_ROW as error:
                 self.outcomes.append(failed(enrolled.id, _told(error), _again_at(campaign, enrolled, self.now)))
+
+    def _hold(self, enrolled: Enrolled) -> None:
+        """It is the campaign's fault: three such errors must not pause everybody in it, one by one."""
+        logger().error("a campaign cannot be read", campaign=str(enrolled.campaign_id))
+        again_at = _again_at(None, enrolled, self.now)
+        decision = Decision(enrolled.id, Act.MOVE, reason="campaign_unreadable", next_at=again_at)
+        self.outcomes.append(outcome_of(decision, enrolled, self.now))
+        self.acts[decision.act.value] += 1
 
     def _one(self, enrolled: Enrolled, campaign: Campaign) -> None:
         decision = decide(enrolled, campaign, self.now, self.world.can)

@@ -23,7 +23,7 @@ from local.serve import describe
 from local.simulated import OPERATORS
 from local.simulators.mautic import MauticSimulator
 from local.stack import ROOT, Stack
-from local.until_signal import until_signal
+from local.until_signal import until_signal, wait_for
 
 _SQL = parse_queries((Path(__file__).with_name("demo.sql")).read_text(encoding="utf-8"))
 _EDITED, _OPTED_OUT, _DELETED = 300, 20, 5
@@ -210,7 +210,7 @@ def run_demo(settings: Mapping[str, str], *, customers: int, once: bool, as_json
             stack.start_background()
             stack.write_file()
             describe(stack)
-            stop.wait()
+            wait_for(stop)
     return 0 if good else 1
 
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from local.stack import STACK_FILE, Stack
-from local.until_signal import until_signal
+from local.until_signal import until_signal, wait_for
 
 console = Console()
+_RESEND = "https://api.resend.com, as SEND_MODE allows"
 
 
 def serve(settings: Mapping[str, str]) -> int:
@@ -16,20 +17,21 @@ def serve(settings: Mapping[str, str]) -> int:
         stack.start_background()
         stack.write_file()
         describe(stack)
-        stop.wait()
+        wait_for(stop)
     return 0
 
 
 def describe(stack: Stack) -> None:
     """Where everything is."""
-    routes = "POST /webhooks/mautic, POST /webhooks/bison/{token}, POST /api/sync/mautic"
+    routes = "/webhooks/mautic, /webhooks/bison/{token}, /webhooks/resend, /unsubscribe/{token}, /api/…"
     console.print(f"HTTP edge  {stack.edge.base_url}  ({routes})", highlight=False)
     console.print(f"dashboard  {stack.edge.base_url}/dashboard  (admin_token in the details)", highlight=False)
     console.print(f"Mautic     {_where(stack, 'mautic', 'MAUTIC_URL')}", highlight=False)
     console.print(f"EmailBison {_where(stack, 'bison', 'BISON_INSTANCE_URL')}", highlight=False)
+    console.print(f"Resend     {_where(stack, 'resend', 'RESEND_API_URL', _RESEND)}", highlight=False)
     console.print(f"details    {STACK_FILE}; stop with Ctrl-C", highlight=False)
 
 
-def _where(stack: Stack, name: str, setting: str) -> str:
+def _where(stack: Stack, name: str, setting: str, default: str = "none") -> str:
     simulator = stack.simulated.urls.get(name)
-    return f"simulated at {simulator}" if simulator else stack.environment.get(setting, "none")
+    return f"simulated at {simulator}" if simulator else stack.environment.get(setting, default)

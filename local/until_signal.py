@@ -16,3 +16,11 @@ def until_signal() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def wait_for(stop: threading.Event) -> None:
+    """Until it is set, in slices: the kernel may hand a signal to any thread, and its handler runs in the main one only
+    when that is awake.
+    """
+    while not stop.wait(0.5):
+        pass

@@ -3,7 +3,7 @@
 import sys
 
 from local.simulators.http_server import ServedSimulator
-from local.until_signal import until_signal
+from local.until_signal import until_signal, wait_for
 
 
 def serve_alone(simulator: ServedSimulator, name: str) -> None:
@@ -11,4 +11,4 @@ def serve_alone(simulator: ServedSimulator, name: str) -> None:
     with until_signal() as stopped, simulator:
         sys.stdout.write(f"{name} simulator on {simulator.url}\n")
         sys.stdout.flush()
-        stopped.wait()
+        wait_for(stopped)

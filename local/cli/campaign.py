@@ -15,17 +15,15 @@ from crm_relay.campaigns import funnels, lifecycle
 from crm_relay.campaigns.lifecycle_store import contacts_called
 from crm_relay.campaigns.look_ahead import Forecast, look_ahead
 from crm_relay.campaigns.models import Capabilities
-from crm_relay.delivery.watch_senders import resume_sender
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.platform.http_client import HttpClient
 from crm_relay.platform.settings import SettingsModel, read_settings
-from crm_relay.providers.resend.client import API_URL, Resend
-from crm_relay.providers.resend.vocabulary import HOOK_EVENTS
+from local.cli.campaign_mail import app as mail
 from local.cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, show, told, use_settings
 
 app = typer.Typer(no_args_is_help=True, help="Sequences: who gets what and when.")
+app.add_typer(mail)
 
 CALLED = typer.Argument(metavar="CAMPAIGN", help="Its id, or its name.")
 Called = Annotated[str, CALLED]
@@ -33,7 +31,6 @@ Enrollment = Annotated[
     UUID | None,
     typer.Option("--enrollment", help="One person's place in a campaign, by its id, instead of a campaign."),
 ]
-_ROUTE = "/webhooks/resend"
 _LINES = 40
 """So much of a calendar is shown to a person; --json has it whole."""
 
@@ -43,14 +40,6 @@ class CampaignSettings(SettingsModel):
 
     email_from: str | None = None
     twilio_from: str | None = None
-
-
-class ResendSettings(SettingsModel):
-    """An account of Resend's, by a key with full access."""
-
-    resend_api_key: str
-    resend_api_url: str = API_URL
-    public_url: str | None = None
 
 
 @app.command("create")
@@ -185,40 +174,6 @@ def run(env_file: EnvFile = None, as_json: AsJson = False) -> int:
     answer = run_once({}, LambdaContext.of(definition))
     show(answer, as_json, "Campaigns")
     return GOOD if answer["finished"] and not answer["errors"] else FOUND
-
-
-@app.command("webhook")
-@told
-def register_webhook(
-    url: Annotated[str | None, typer.Option("--url", help="Base address of the HTTP API; default: PUBLIC_URL.")] = None,
-    env_file: EnvFile = None,
-) -> int:
-    """Register our webhook in Resend or correct it; of a new one the signing secret is printed, this once."""
-    use_settings(env_file)
-    settings = read_settings(ResendSettings)
-    base = (url or settings.public_url or "").rstrip("/")
-    if not base.startswith("https://") and not base.startswith("http://127.0.0.1"):
-        raise typer.BadParameter("the whole address, such as https://crm.example.com", param_hint="--url")
-    resend = Resend(HttpClient(settings.resend_api_url, timeout=(5.0, 20.0)), settings.resend_api_key)
-    ensured = resend.ensure_webhook(f"{base}{_ROUTE}", HOOK_EVENTS)
-    console.print("Registered." if ensured.changed else "It was registered already.", highlight=False)
-    if ensured.signing_secret is not None:
-        console.print("For RESEND_WEBHOOK_SECRET; it is shown this once:", highlight=False)
-        typer.echo(ensured.signing_secret)
-    return GOOD
-
-
-@app.command("resume-sender")
-@told
-def resume_paused_sender(
-    sender: Annotated[UUID, typer.Argument(help="Its id in email_identities, which the incident names.")],
-    env_file: EnvFile = None,
-) -> int:
-    """Let a sender send again that was paused for its bounces or complaints; its week begins anew."""
-    with open_database(env_file) as database:
-        resume_sender(database, sender, utc_now())
-    console.print("It sends again.")
-    return GOOD
 
 
 @app.command("list")

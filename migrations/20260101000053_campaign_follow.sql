@@ -1,6 +1,37 @@
 -- What follows for whoever is enrolled: from the fate of a mail, its events, a reply or an opt-out; and totals that add themselves up.
 set local lock_timeout = '5s';
 
+-- A campaign with its active steps, their templates and its sender, as the engine and the look ahead both read it.
+create or replace function campaign_document(wanted uuid) returns jsonb
+language sql stable set search_path = public, pg_temp
+as $$
+    select jsonb_build_object(
+        'id', campaign.id, 'org_id', coalesce(campaign.org_id, default_org_id()), 'name', campaign.name,
+        'send_days', campaign.send_days, 'send_window_start', campaign.send_window_start,
+        'send_window_end', campaign.send_window_end, 'timezone', campaign.timezone,
+        'use_recipient_timezone', campaign.use_recipient_timezone, 'topic', campaign.topic,
+        'late_policy', campaign.late_policy, 'late_minutes', campaign.late_minutes,
+        'postal_address', organization.postal_address, 'identity', to_jsonb(identity),
+        'steps', (
+            select coalesce(jsonb_agg(to_jsonb(step) || jsonb_build_object(
+                'template_subject', template.subject, 'template_html', template.body_html, 'template_text', template.body_text,
+                'template_variables', template.variables
+            ) order by step.step_number), '[]')
+            from campaign_sequences step
+            left join email_templates template
+                on template.id = step.template_id
+                and coalesce(template.org_id, default_org_id()) = coalesce(campaign.org_id, default_org_id())
+            where step.campaign_id = campaign.id and step.is_active
+        )
+    )
+    from campaigns campaign
+    left join organizations organization on organization.id = coalesce(campaign.org_id, default_org_id())
+    left join email_identities identity
+        on identity.org_id = coalesce(campaign.org_id, default_org_id())
+        and (identity.id = campaign.identity_id or campaign.identity_id is null and identity.is_default)
+    where campaign.id = wanted
+$$;
+
 -- A reply that stops a whole account looks for the others who work there.
 create index if not exists idx_contacts_account on contacts (account_id) where account_id is not null;
 
@@ -506,12 +537,12 @@ $$;
 
 revoke all on unfollowed_replies from public, anon, authenticated;
 grant select on unfollowed_replies to service_role, crm_relay;
-revoke all on function settle_campaign_mail(jsonb, timestamptz), stop_enrollments(uuid[], text, text, timestamptz),
+revoke all on function campaign_document(uuid), settle_campaign_mail(jsonb, timestamptz), stop_enrollments(uuid[], text, text, timestamptz),
     stop_for_address(uuid, text, text, text, text, timestamptz), stop_answered(timestamptz), take_back_ended(timestamptz),
     take_turn(timestamptz), refresh_engagement(uuid, timestamptz), react_to_mails(uuid[], timestamptz), follow_mail_event(jsonb),
     erase_enrollments(uuid[])
     from public, anon, authenticated;
-grant execute on function settle_campaign_mail(jsonb, timestamptz), stop_enrollments(uuid[], text, text, timestamptz),
+grant execute on function campaign_document(uuid), settle_campaign_mail(jsonb, timestamptz), stop_enrollments(uuid[], text, text, timestamptz),
     stop_for_address(uuid, text, text, text, text, timestamptz), stop_answered(timestamptz), take_back_ended(timestamptz),
     take_turn(timestamptz), refresh_engagement(uuid, timestamptz), react_to_mails(uuid[], timestamptz), follow_mail_event(jsonb),
     erase_enrollments(uuid[])

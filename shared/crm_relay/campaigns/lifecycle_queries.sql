@@ -92,34 +92,8 @@ select id, (select count(*) from steps)::integer as steps from made;
 select id, coalesce(org_id, default_org_id()) as org_id, name, status, source from campaigns where id = :id for no key update;
 
 -- name: campaign_defined
--- A campaign as the engine reads it (see claim_due), with what decides whether it may begin.
-select
-    campaign.status, campaign.source,
-    jsonb_build_object(
-        'id', campaign.id, 'org_id', coalesce(campaign.org_id, default_org_id()), 'name', campaign.name,
-        'send_days', campaign.send_days, 'send_window_start', campaign.send_window_start,
-        'send_window_end', campaign.send_window_end, 'timezone', campaign.timezone,
-        'use_recipient_timezone', campaign.use_recipient_timezone, 'topic', campaign.topic,
-        'late_policy', campaign.late_policy, 'late_minutes', campaign.late_minutes,
-        'postal_address', organization.postal_address, 'identity', to_jsonb(identity),
-        'steps', (
-            select coalesce(jsonb_agg(to_jsonb(step) || jsonb_build_object(
-                'template_subject', template.subject, 'template_html', template.body_html, 'template_text', template.body_text,
-                'template_variables', template.variables
-            ) order by step.step_number), '[]')
-            from campaign_sequences step
-            left join email_templates template
-                on template.id = step.template_id
-                and coalesce(template.org_id, default_org_id()) = coalesce(campaign.org_id, default_org_id())
-            where step.campaign_id = campaign.id and step.is_active
-        )
-    ) as document
-from campaigns campaign
-left join organizations organization on organization.id = coalesce(campaign.org_id, default_org_id())
-left join email_identities identity
-    on identity.org_id = coalesce(campaign.org_id, default_org_id())
-    and (identity.id = campaign.identity_id or campaign.identity_id is null and identity.is_default)
-where campaign.id = :id;
+-- A campaign as the engine reads it, with what decides whether it may begin.
+select status, source, campaign_document(id) as document from campaigns where id = :id;
 
 -- name: zones_without_a_time
 -- On whose clocks a first time has to be found, and for how many; one line where the campaign knows only its own.

@@ -145,31 +145,7 @@ select
     answered.enrollment_id is not null as answered,
     capped.frees_at as cap_frees_at,
     case when row_number() over () = 1 then (
-        select jsonb_agg(jsonb_build_object(
-            'id', campaign.id, 'org_id', coalesce(campaign.org_id, default_org_id()), 'name', campaign.name,
-            'send_days', campaign.send_days, 'send_window_start', campaign.send_window_start,
-            'send_window_end', campaign.send_window_end, 'timezone', campaign.timezone,
-            'use_recipient_timezone', campaign.use_recipient_timezone, 'topic', campaign.topic,
-            'late_policy', campaign.late_policy, 'late_minutes', campaign.late_minutes,
-            'postal_address', organization.postal_address, 'identity', to_jsonb(identity),
-            'steps', (
-                select coalesce(jsonb_agg(to_jsonb(step) || jsonb_build_object(
-                    'template_subject', template.subject, 'template_html', template.body_html, 'template_text', template.body_text,
-                    'template_variables', template.variables
-                ) order by step.step_number), '[]')
-                from campaign_sequences step
-                left join email_templates template
-                    on template.id = step.template_id
-                    and coalesce(template.org_id, default_org_id()) = coalesce(campaign.org_id, default_org_id())
-                where step.campaign_id = campaign.id and step.is_active
-            )
-        ))
-        from campaigns campaign
-        left join organizations organization on organization.id = coalesce(campaign.org_id, default_org_id())
-        left join email_identities identity
-            on identity.org_id = coalesce(campaign.org_id, default_org_id())
-            and (identity.id = campaign.identity_id or campaign.identity_id is null and identity.is_default)
-        where campaign.id in (select campaign_id from picked)
+        select jsonb_agg(campaign_document(campaign_id)) from (select distinct campaign_id from picked) each
     ) end as campaigns
 from picked
 join campaigns owner on owner.id = picked.campaign_id

@@ -355,22 +355,16 @@ changed as (
     ) next
     where known.id = next.row_id
     returning known.id
-),
-logged as (
-    insert into integrity_fixes
-        (run_id, finding_id, check_name, entity, row_id, action, before, after, fixed_at, fixed_by, applied_at)
-    select
-        :run_id, finding_id, :check_name, 'emails', row_id, action,
-        (select jsonb_object_agg(name, to_jsonb(was) -> name) from jsonb_object_keys(changes) as name),
-        changes, :now, :who, :now
+)
+select settled.id
+from (
+    select jsonb_agg(jsonb_build_object(
+        'finding_id', finding_id, 'row_id', row_id, 'action', action, 'was', to_jsonb(was), 'changes', changes
+    )) as done
     from locked
     where row_id in (select id from changed)
-    returning finding_id
-)
-update integrity_findings
-set status = 'fixed', closed_at = :now
-where id in (select finding_id from logged)
-returning id;
+) mended
+cross join lateral settle_fixes(:run_id, :check_name, 'emails', :who, :now, mended.done) as settled (id);
 
 -- name: drop_statuses
 -- The trigger of the table notes the contact for removal, as for every customer who was deleted.
@@ -383,19 +377,15 @@ dropped as (
     where status.customer_id = given.customer_id
         and not exists (select from customer_profiles customer where customer.id = status.customer_id)
     returning given.finding_id, status.customer_id, to_jsonb(status) as was
-),
-logged as (
-    insert into integrity_fixes
-        (run_id, finding_id, check_name, entity, row_id, action, before, after, fixed_at, fixed_by, applied_at)
-    select
-        :run_id, finding_id, :check_name, 'mautic_sync_status', customer_id, 'deleted', was, null, :now, :who, :now
-    from dropped
-    returning finding_id
 )
-update integrity_findings
-set status = 'fixed', closed_at = :now
-where id in (select finding_id from logged)
-returning id;
+select settled.id
+from (
+    select jsonb_agg(jsonb_build_object(
+        'finding_id', finding_id, 'row_id', customer_id, 'action', 'deleted', 'was', was
+    )) as done
+    from dropped
+) mended
+cross join lateral settle_fixes(:run_id, :check_name, 'mautic_sync_status', :who, :now, mended.done) as settled (id);
 
 -- name: fix_enrollments
 -- The changes, their log and what they settle, in one; only of enrollments that stand where they were seen.
@@ -420,22 +410,16 @@ changed as (
     ) next
     where known.id = next.row_id
     returning known.id
-),
-logged as (
-    insert into integrity_fixes
-        (run_id, finding_id, check_name, entity, row_id, action, before, after, fixed_at, fixed_by, applied_at)
-    select
-        :run_id, finding_id, :check_name, 'campaign_enrollments', row_id, action,
-        (select jsonb_object_agg(name, to_jsonb(was) -> name) from jsonb_object_keys(changes) as name),
-        changes, :now, :who, :now
+)
+select settled.id
+from (
+    select jsonb_agg(jsonb_build_object(
+        'finding_id', finding_id, 'row_id', row_id, 'action', action, 'was', to_jsonb(was), 'changes', changes
+    )) as done
     from locked
     where row_id in (select id from changed)
-    returning finding_id
-)
-update integrity_findings
-set status = 'fixed', closed_at = :now
-where id in (select finding_id from logged)
-returning id;
+) mended
+cross join lateral settle_fixes(:run_id, :check_name, 'campaign_enrollments', :who, :now, mended.done) as settled (id);
 
 -- name: touch
 -- New versions for rows that have to reach the edge anew; that they changed is noted with them.

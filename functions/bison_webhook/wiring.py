@@ -7,15 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from bison_webhook.settings import Settings
-from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.models import Delivered, Outcome
+from crm_relay.inbox.open import open_inbox
 from crm_relay.inbox.receive import Inbox
 from crm_relay.outreach.apply_delivery import apply_delivery, note_unreadable
 from crm_relay.outreach.models import Arrival
 from crm_relay.outreach.refuse_call import RefusedCalls
-from crm_relay.platform.circuit import DatabaseCircuit
 from crm_relay.platform.clock import utc_now
-from crm_relay.platform.database import Database, Runs
+from crm_relay.platform.database import Runs
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.http_edge import Accepts, Request
@@ -25,7 +24,6 @@ from crm_relay.providers.bison.events import Delivery
 from crm_relay.providers.bison.instance import instance_host
 
 ACCEPTS = Accepts()
-_DATABASE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,7 @@ class World:
 
 def _build() -> World:
     settings = read_settings(Settings)
-    database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=_DATABASE_SECONDS)
-    deferred = Deferred(settings.deferred_queue_url, settings.oversize_bucket)
-    inbox = Inbox(database, DatabaseCircuit(settings.coordination_table), deferred)
+    inbox = open_inbox(settings)
     return World(settings.bison_webhook_tokens, instance_host(settings.bison_instance_url), inbox)
 
 

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm_relay.engagement.apply_delivery import applied_before, apply_delivery, report_surprises
-from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.models import Delivered
+from crm_relay.inbox.open import open_inbox
 from crm_relay.inbox.receive import Inbox
-from crm_relay.platform.circuit import DatabaseCircuit
 from crm_relay.platform.clock import utc_now
-from crm_relay.platform.database import Database
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.http_edge import Accepts, Request
 from crm_relay.platform.settings import read_settings
@@ -18,8 +16,6 @@ from crm_relay.providers.mautic import webhook
 from mautic_webhook.settings import Settings
 
 ACCEPTS = Accepts()
-# Mautic waits with its own work until we answer: a database that takes longer is as good as away.
-_DATABASE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -32,11 +28,7 @@ class World:
 
 def _build() -> World:
     settings = read_settings(Settings)
-    database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=_DATABASE_SECONDS)
-    deferred = Deferred(settings.deferred_queue_url, settings.oversize_bucket)
-    return World(
-        settings.mautic_webhook_secret, Inbox(database, DatabaseCircuit(settings.coordination_table), deferred)
-    )
+    return World(settings.mautic_webhook_secret, open_inbox(settings))
 
 
 world = PerEnvironment(_build)

@@ -1,14 +1,10 @@
 """What resend_webhook has to be told."""
 
-from crm_relay.platform.settings import CommaSeparated, SettingsModel
+from crm_relay.inbox.open import InboxSettings
+from crm_relay.platform.settings import CommaSeparated
 
 
-class Settings(SettingsModel):
+class Settings(InboxSettings):
     """`resend_webhook_secret` empty: every delivery is refused. Several are valid at once while one is replaced."""
 
-    database_url: str
-    database_ca_file: str | None = None
     resend_webhook_secret: CommaSeparated = ()
-    deferred_queue_url: str
-    oversize_bucket: str
-    coordination_table: str

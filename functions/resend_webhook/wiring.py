@@ -6,12 +6,10 @@ from typing import Any
 
 from crm_relay.campaigns.follow_mail import follow_mail
 from crm_relay.delivery.apply_event import apply_event
-from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.models import Delivered
+from crm_relay.inbox.open import open_inbox
 from crm_relay.inbox.receive import Inbox, nothing_new
-from crm_relay.platform.circuit import DatabaseCircuit
 from crm_relay.platform.clock import utc_now
-from crm_relay.platform.database import Database
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.http_edge import Accepts, Request
 from crm_relay.platform.settings import read_settings
@@ -19,8 +17,6 @@ from crm_relay.providers.resend import webhook
 from resend_webhook.settings import Settings
 
 ACCEPTS = Accepts()
-# Resend gives up after 15 seconds: a database that takes longer than this is as good as away.
-_DATABASE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -33,11 +29,7 @@ class World:
 
 def _build() -> World:
     settings = read_settings(Settings)
-    database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=_DATABASE_SECONDS)
-    deferred = Deferred(settings.deferred_queue_url, settings.oversize_bucket)
-    return World(
-        settings.resend_webhook_secret, Inbox(database, DatabaseCircuit(settings.coordination_table), deferred)
-    )
+    return World(settings.resend_webhook_secret, open_inbox(settings))
 
 
 world = PerEnvironment(_build)

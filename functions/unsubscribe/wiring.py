@@ -6,12 +6,11 @@ from urllib.parse import parse_qs
 from crm_relay.campaigns.stop import stop_for_address
 from crm_relay.delivery.unsubscribe import SOURCE, Reader, may_be_token, reader_of, unsubscribe
 from crm_relay.delivery.unsubscribe import Request as Wanted
-from crm_relay.inbox.defer import Deferred
 from crm_relay.inbox.models import Delivered, Outcome
+from crm_relay.inbox.open import open_inbox
 from crm_relay.inbox.receive import Inbox, nothing_new
-from crm_relay.platform.circuit import DatabaseCircuit
 from crm_relay.platform.clock import utc_now
-from crm_relay.platform.database import Database, Runs
+from crm_relay.platform.database import Runs
 from crm_relay.platform.errors import TransientError
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.http_edge import Accepts, Content, Request
@@ -26,7 +25,6 @@ ACCEPTS = Accepts(
     content_types=("application/x-www-form-urlencoded", "multipart/form-data", "text/plain"),
     max_body_bytes=16 * 1024,
 )
-_DATABASE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -51,9 +49,7 @@ class World:
 
 def _build() -> World:
     settings = read_settings(Settings)
-    database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=_DATABASE_SECONDS)
-    deferred = Deferred(settings.deferred_queue_url, settings.oversize_bucket)
-    return World(Inbox(database, DatabaseCircuit(settings.coordination_table), deferred))
+    return World(open_inbox(settings))
 
 
 world = PerEnvironment(_build)

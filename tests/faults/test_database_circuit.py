@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from crm_relay.inbox import open as inbox_open
 from crm_relay.platform.circuit import DatabaseCircuit
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import TransientError
@@ -36,7 +37,7 @@ def test_after_two_failures_nobody_waits_for_the_database_any_more(
 ) -> None:
     with Silent() as silent:
         aws.configure(f"postgresql://nobody:secret@127.0.0.1:{silent.port}/crm")
-        monkeypatch.setattr(webhook_wiring, "_DATABASE_SECONDS", 0.3)
+        monkeypatch.setattr(inbox_open, "_DATABASE_SECONDS", 0.3)
         webhook_wiring.world.forget()
         for number in range(4):
             assert deliver(delivery(email_on_open=[opened(tracking=f"t{number}")])) == DEFERRED

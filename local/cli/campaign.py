@@ -2,8 +2,9 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -31,6 +32,7 @@ Enrollment = Annotated[
     UUID | None,
     typer.Option("--enrollment", help="One person's place in a campaign, by its id, instead of a campaign."),
 ]
+Verb = Callable[[Database, UUID, datetime], Any]
 _LINES = 40
 """So much of a calendar is shown to a person; --json has it whole."""
 
@@ -109,13 +111,8 @@ def pause(
     as_json: AsJson = False,
 ) -> int:
     """Hold a whole campaign, or one person; everybody keeps their place."""
-    _one_of(campaign, enrollment)
-    with open_database(env_file) as database:
-        if enrollment is not None:
-            held: Any = lifecycle.pause_enrollment(database, enrollment, utc_now())
-        else:
-            held = lifecycle.pause(database, lifecycle.find_campaign(database, str(campaign)), utc_now())
-    show(asdict(held), as_json, "Paused")
+    changed = _change(campaign, enrollment, env_file, whole=lifecycle.pause, person=lifecycle.pause_enrollment)
+    show(changed, as_json, "Paused")
     return GOOD
 
 
@@ -128,13 +125,8 @@ def resume(
     as_json: AsJson = False,
 ) -> int:
     """Go on; what fell into the pause is sent or skipped as the campaign's late policy says."""
-    _one_of(campaign, enrollment)
-    with open_database(env_file, patience=600.0) as database:
-        if enrollment is not None:
-            gone_on: Any = lifecycle.resume_enrollment(database, enrollment, utc_now())
-        else:
-            gone_on = lifecycle.resume(database, lifecycle.find_campaign(database, str(campaign)), utc_now())
-    show(asdict(gone_on), as_json, "Resumed")
+    changed = _change(campaign, enrollment, env_file, whole=lifecycle.resume, person=lifecycle.resume_enrollment)
+    show(changed, as_json, "Resumed")
     return GOOD
 
 
@@ -208,9 +200,16 @@ def show_one(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False
     return GOOD if all(each.holds for each in found.steps) else FOUND
 
 
-def _one_of(campaign: str | None, enrollment: UUID | None) -> None:
+def _change(
+    campaign: str | None, enrollment: UUID | None, env_file: Path | None, *, whole: Verb, person: Verb
+) -> dict[str, Any]:
+    """The whole campaign, or one person's place in it; exactly one of them is named."""
     if (campaign is None) == (enrollment is None):
         raise typer.BadParameter("a campaign or --enrollment: one of them")
+    with open_database(env_file, patience=600.0) as database:
+        if enrollment is not None:
+            return asdict(person(database, enrollment, utc_now()))
+        return asdict(whole(database, lifecycle.find_campaign(database, str(campaign)), utc_now()))
 
 
 def _read_file(file: Path) -> Mapping[str, Any]:

@@ -27,8 +27,9 @@ class Faulty(Protocol):
     def faults(self) -> _Queue:
         """Those that wait."""
 
-    def fault(self, match: str, kind: str, **details: Any) -> None:
-        """One more. Raises TypeError or ValueError where there is no such thing."""
+    @property
+    def fault(self) -> Callable[..., None]:
+        """One more, by `match`, `kind` and its details. Raises TypeError or ValueError where there is no such thing."""
 
 
 def carry_out(

@@ -10,41 +10,21 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
-from tests.support.source_tree import ROOT
+from tests.support.preloaded import Preloaded
 
 
-class Commands:
-    """The process, from outside. It ends with the `with`."""
+class Commands(Preloaded):
+    """The process, from outside."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        path = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.commands"],
-            cwd=ROOT,
-            env={**environment, "PYTHONPATH": path},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=30)
+        super().__init__("tests.support.commands", environment)
 
     def run(self, *arguments: str, answer: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         """One command; `answer` is what it reads, `environment` what it has besides."""
-        if self._process.stdin is None or self._process.stdout is None:
-            raise AssertionError("opened with pipes")
-        order = {"arguments": arguments, "answer": answer, "environment": environment}
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        told = self._process.stdout.readline()
-        assert told, "the process that forks commands died"
-        return subprocess.CompletedProcess(arguments, **json.loads(told))
+        told = self.ask({"arguments": arguments, "answer": answer, "environment": environment})
+        return subprocess.CompletedProcess(arguments, **told)
 
 
 def _carried_out(arguments: Sequence[str], answer: str, environment: Mapping[str, str]) -> dict[str, Any]:

@@ -8,15 +8,13 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from types import FrameType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from crm_relay.campaigns.run_due_steps import World, run_due_steps
 from crm_relay.delivery.models import Identity, Mode, SendPolicy
@@ -25,8 +23,9 @@ from crm_relay.platform.database import Database, Row
 from crm_relay.platform.http_client import Answer, HttpClient
 from crm_relay.platform.logging import logger
 from crm_relay.providers.resend.client import Resend
+from tests.support.preloaded import Preloaded
+from tests.support.source_tree import ROOT
 
-ROOT = Path(__file__).parents[2]
 SENDER = Identity(None, "team@relay.example", postal_address="1 Example Street")
 _HOUSE = str(ROOT / "shared" / "crm_relay")
 
@@ -49,44 +48,19 @@ class Order:
     ledger: bool = True
 
 
-class ForkServer:
+class ForkServer(Preloaded):
     """The process, from outside."""
 
     def __init__(self) -> None:
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "shared")])}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.forked_worker"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.stdin.close()  # type: ignore[union-attr]
-        self._process.wait(30)
+        super().__init__("tests.support.forked_worker", os.environ)
 
     def start(self, order: Order) -> int:
         """The pid of a worker that has begun."""
-        return int(self._ask(vars(order)))
+        return int(self.ask(vars(order)))
 
     def end_of(self, pid: int) -> dict[str, Any]:
         """How it ended: `signal` (0: by itself), and the `lines` and `steps` that it took (None where it died)."""
-        return json.loads(self._ask({"wait": pid}))  # type: ignore[no-any-return]
-
-    def _ask(self, question: Mapping[str, Any]) -> str:
-        if self._process.stdin is None or self._process.stdout is None:
-            raise AssertionError("opened with pipes")
-        self._process.stdin.write(json.dumps(dict(question)) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise AssertionError("the fork server died")
-        return answer
+        return dict(self.ask({"wait": pid}))
 
 
 @dataclass

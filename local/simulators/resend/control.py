@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from local.simulators.controls import carry_out
+from local.simulators.controls import add_fault, carry_out, clear_faults
 from local.simulators.resend.actions import ON_A_MAIL
 from local.simulators.resend.clock import stamp
 from local.simulators.resend.delivery import Attempt
@@ -132,17 +132,6 @@ def flush(simulator: ResendSimulator, payload: Json) -> Json:
 def deliver(simulator: ResendSimulator, payload: Json) -> Json:
     known = {message.svix_id: message for message in simulator.messages}
     return _shown(simulator.deliver([known[each] for each in payload["svix_ids"]]))
-
-
-def add_fault(simulator: ResendSimulator, payload: Json) -> Json:
-    simulator.fault(**payload)
-    return {"faults_pending": simulator.faults.pending}
-
-
-def clear_faults(simulator: ResendSimulator, payload: Json) -> Json:
-    del payload
-    simulator.faults.clear()
-    return {"faults_pending": 0}
 
 
 def advance(simulator: ResendSimulator, payload: Json) -> Json:

@@ -69,7 +69,7 @@ def test_a_place_that_cannot_be_becomes_the_one_that_the_log_implies_or_is_parke
     assert enrollment_of(world, row) == {**before, **becomes}
     (fix,) = world.fixes()
     assert (fix["action"], fix["before"].keys(), fix["after"]) == ("state by its log", becomes.keys(), becomes)
-    assert fix["is_applied"]
+    assert fix["applied_at"] is not None
     assert (world.check().found, world.incidents()) == (0, set())
     assert world.revert(f"run-{done.run_id}").left == ()
     assert enrollment_of(world, row) == before

@@ -106,7 +106,7 @@ class IntegrityWorld:
     def fixes(self) -> list[Row]:
         return self.rows(
             "select id, run_id, check_name, entity, row_id, action, before, after, applied_at, reverted_at, "
-            "reverted_by, applied_at is not null as is_applied from integrity_fixes order by id"
+            "reverted_by from integrity_fixes order by id"
         )
 
     def incidents(self) -> set[str]:

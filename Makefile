@@ -42,15 +42,15 @@ lint: $(VENV)/.dev ## ruff: rules and format
 
 .PHONY: types
 types: $(VENV)/.dev ## mypy --strict
-	$(BIN)/mypy shared/crm_relay functions local benchmarks tests
+	$(BIN)/mypy shared/crm_relay functions cli local benchmarks tests
 
 .PHONY: imports
 imports: $(VENV)/.dev ## the floors of the house: who may import whom
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: coverage
-coverage: $(VENV)/.dev ## branch coverage of campaigns and delivery by their own tests; fails below 85 %
-	$(BIN)/coverage run --source=shared/crm_relay/campaigns,shared/crm_relay/delivery -m pytest -q \
+coverage: $(VENV)/.dev ## branch coverage of campaigns and mail by their own tests; fails below 85 %
+	$(BIN)/coverage run --source=shared/crm_relay/campaigns,shared/crm_relay/mail -m pytest -q \
 	  tests/unit tests/integration tests/faults -m "not slow" \
 	  -k "campaign or delivery or resend or unsubscribe or window or template or condition or variant or ab_test or mail"
 	$(BIN)/coverage report --fail-under=85 --skip-covered

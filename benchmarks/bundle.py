@@ -10,10 +10,10 @@ from pathlib import Path
 from benchmarks.figures import Figure, Subject, median
 from benchmarks.servers import ROOT, Servers
 from local.build import build, layer_megabytes
-from local.runtime_api import BuiltFunction, install_runtime
+from local.runtime.runtime_api import BuiltFunction, install_runtime
 from local.stack import RECORDED_SECRET
-from local.template import Template
-from tests.support.mautic_hooks import delivery, http_event, opened
+from local.template.template import SamTemplate
+from tests.support.customers.mautic_hooks import delivery, http_event, opened
 
 _BUILDS = 2
 _STARTS = 7
@@ -69,7 +69,7 @@ def _as_deployed(servers: Servers, database_url: str) -> dict[str, str]:
 
 def _names() -> Iterator[str]:
     yield from ("build.seconds", "bundle.layer_mb", _FIRST_ANSWER)
-    yield from (f"cold_start.{name}_ms" for name in Template.read(ROOT / "template.yaml").functions)
+    yield from (f"cold_start.{name}_ms" for name in SamTemplate.read(ROOT / "template.yaml").functions)
 
 
 SUBJECT = Subject(tuple(_names()), _measure)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from benchmarks.figures import Figure, Subject, median
 from benchmarks.servers import Login, Servers
-from crm_relay.edge_cache.run import SyncRun
+from crm_relay.edge_cache.replication.run import SyncRun
 from crm_relay.platform.clock import Deadline, utc_now
 from crm_relay.platform.database import Database
-from tests.support.counting_proxy import CountingProxy
-from tests.support.edge_twin import EdgeTwin
+from tests.support.edge_cache.edge_twin import EdgeTwin
+from tests.support.platform.counting_proxy import CountingProxy
 
 CHANGED = 5000
 _ROWS = 20_000

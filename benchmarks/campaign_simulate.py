@@ -8,8 +8,8 @@ from uuid import UUID
 
 from benchmarks.figures import Figure, Subject, median
 from benchmarks.servers import Servers
-from crm_relay.campaigns.look_ahead import look_ahead
 from crm_relay.campaigns.models import Capabilities
+from crm_relay.campaigns.preview.look_ahead import look_ahead
 from crm_relay.platform.database import Database
 from crm_relay.platform.sql import parse_queries
 

@@ -16,18 +16,18 @@ from uuid import UUID, uuid4
 
 from benchmarks.figures import Figure, Subject, median, percentiles
 from benchmarks.servers import Login, Servers
-from crm_relay.campaigns.lifecycle import activate
-from crm_relay.campaigns.run_due_steps import BATCH, Report, World, run_due_steps
-from crm_relay.delivery.models import Mode, SendPolicy
+from crm_relay.campaigns.engine.run_due_steps import BATCH, EngineContext, EngineReport, run_due_steps
+from crm_relay.campaigns.lifecycle.change_campaign import activate
+from crm_relay.mail.models import Mode, SendPolicy
 from crm_relay.platform.clock import Deadline, utc_now
 from crm_relay.platform.database import Database
-from crm_relay.platform.http_client import HttpClient
+from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.platform.sql import Query
 from crm_relay.providers.resend.client import Resend
 from local.simulators.resend import ResendSimulator
 from resend_webhook import wiring
 from resend_webhook.handler import handler
-from tests.support.counting_proxy import CountingProxy
+from tests.support.platform.counting_proxy import CountingProxy
 
 _NOWHERE = "http://127.0.0.1:9"
 _SECRET = b"a secret of 24 bytes...."
@@ -82,9 +82,9 @@ def _plant(
     return campaign
 
 
-def _run(database: Database, simulator: ResendSimulator) -> Report:
+def _run(database: Database, simulator: ResendSimulator) -> EngineReport:
     http = HttpClient(simulator.url, timeout=(2.0, 20.0), repeats=0)
-    world = World(Resend(http, simulator.sending_key), SendPolicy(Mode.LIVE), "https://api.example.com")
+    world = EngineContext(Resend(http, simulator.sending_key), SendPolicy(Mode.LIVE), "https://api.example.com")
     return run_due_steps(database, world, lambda: _NOW, Deadline.after(600))
 
 

@@ -13,8 +13,8 @@ from crm_relay.integrity.compare_sides import look_for_drift
 from crm_relay.integrity.models import Inspection
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database
-from tests.support.filled_twin import FilledTwin
-from tests.support.rows import one
+from tests.support.platform.filled_twin import FilledTwin
+from tests.support.platform.rows import one
 
 _PROSPECTS = 1_000_000
 _FIND_SECONDS = 600.0

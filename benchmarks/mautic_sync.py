@@ -11,16 +11,16 @@ import requests
 from benchmarks.customers import change_customers, insert_customers, settle
 from benchmarks.figures import Figure, Subject, median
 from benchmarks.servers import Login, Servers
-from crm_relay.contacts.models import Options, Report
-from crm_relay.contacts.run import Run
-from crm_relay.contacts.sync_contacts import sync_contacts
+from crm_relay.customers.models import SyncOptions, SyncReport
+from crm_relay.customers.run import SyncContext
+from crm_relay.customers.syncing.sync_customers import sync_contacts
 from crm_relay.engagement.match_waiting import match_waiting
 from crm_relay.platform.clock import Deadline, utc_now
 from crm_relay.platform.database import Database
-from crm_relay.platform.http_client import HttpClient
+from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.mautic.client import Mautic
 from local.simulators.mautic import MauticSimulator
-from tests.support.counting_proxy import CountingProxy
+from tests.support.platform.counting_proxy import CountingProxy
 
 CHANGED = 1000
 _CUSTOMERS = 2000
@@ -117,10 +117,12 @@ def _cost(stage: _Stage, *, expected: int) -> Cost:
     return Cost(len(stage.simulator.requests), statements, lease.calls, seconds - session.seconds)
 
 
-def _run(stage: _Stage, session: TimedSession, lease: CountedLease) -> Run:
+def _run(stage: _Stage, session: TimedSession, lease: CountedLease) -> SyncContext:
     mautic = Mautic(HttpClient(stage.simulator.url, session=session), "crm-relay", "simulator-secret")
-    options = Options(pause_seconds=0)
-    return Run(stage.database, mautic, lease, options, utc_now, Deadline.after(600), Report(datetime.now(UTC)))
+    options = SyncOptions(pause_seconds=0)
+    return SyncContext(
+        stage.database, mautic, lease, options, utc_now, Deadline.after(600), SyncReport(datetime.now(UTC))
+    )
 
 
 def _costs(servers: Servers) -> Iterator[Costs]:

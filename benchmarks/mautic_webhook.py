@@ -13,8 +13,8 @@ from benchmarks.function_settings import function_settings
 from benchmarks.servers import Login, Servers
 from mautic_webhook import wiring
 from mautic_webhook.handler import handler
-from tests.support.counting_proxy import CountingProxy
-from tests.support.mautic_hooks import SECRET, deleted, delivery, http_event, opened, subscription
+from tests.support.customers.mautic_hooks import SECRET, deleted, delivery, http_event, opened, subscription
+from tests.support.platform.counting_proxy import CountingProxy
 
 EVENTS = 10
 _CUSTOMERS = 2000

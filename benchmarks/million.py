@@ -16,15 +16,15 @@ from benchmarks.figures import Figure, Subject
 from benchmarks.mautic_sync import CHANGED, CountedLease, TimedSession
 from benchmarks.servers import Login, Servers
 from benchmarks.sync_process import compare_everybody
-from crm_relay.contacts.models import Options, Report
-from crm_relay.contacts.run import Run
-from crm_relay.contacts.sync_contacts import sync_contacts
+from crm_relay.customers.models import SyncOptions, SyncReport
+from crm_relay.customers.run import SyncContext
+from crm_relay.customers.syncing.sync_customers import sync_contacts
 from crm_relay.platform.clock import Deadline, utc_now
 from crm_relay.platform.database import Database
-from crm_relay.platform.http_client import HttpClient
+from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.mautic.client import Mautic
 from local.simulators.mautic import MauticSimulator
-from local.simulators.mautic.state import Contact
+from local.simulators.mautic.state import SimulatedContact
 
 _CUSTOMERS = 1_000_000
 
@@ -49,11 +49,11 @@ def _seconds_for_the_changed(login: Login) -> float:
     with MauticSimulator() as simulator:
         for number in range(1, CHANGED + 1):
             fields = {"email": email_of(number), "supabase_id": str(uuid_of(number))}
-            simulator.mautic.store(Contact(number, datetime.now(UTC), fields=fields))
+            simulator.mautic.store(SimulatedContact(number, datetime.now(UTC), fields=fields))
         session, database = TimedSession(), Database(login.url, timeout=60.0)
         mautic = Mautic(HttpClient(simulator.url, session=session), "crm-relay", "simulator-secret")
-        options, report = Options(pause_seconds=0, audit_sample=0), Report(datetime.now(UTC))
-        run = Run(database, mautic, CountedLease(), options, utc_now, Deadline.after(600), report)
+        options, report = SyncOptions(pause_seconds=0, audit_sample=0), SyncReport(datetime.now(UTC))
+        run = SyncContext(database, mautic, CountedLease(), options, utc_now, Deadline.after(600), report)
         began = time.perf_counter()
         sync_contacts(run)
         seconds = time.perf_counter() - began - session.seconds

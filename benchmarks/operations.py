@@ -8,12 +8,12 @@ from unittest.mock import patch
 
 from benchmarks.figures import Figure, Subject, median
 from benchmarks.servers import Servers
-from crm_relay.edge_cache.dynamo_table import DynamoTable
-from crm_relay.operations.overview import overview, status
-from crm_relay.platform.callers import Caller, Role
+from crm_relay.edge_cache.dynamo.dynamo_table import DynamoTable
+from crm_relay.operations.overview.read_overview import overview, status
+from crm_relay.platform.aws.queue import aws_client
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
-from crm_relay.platform.queue import aws_client
+from crm_relay.platform.http.callers import Caller, Role
 from crm_relay.platform.sql import parse_queries
 
 _ROWS = 1_000_000

@@ -10,14 +10,14 @@ from benchmarks.function_settings import function_settings
 from benchmarks.servers import Login, Servers
 from bison_webhook import wiring
 from bison_webhook.handler import handler
-from crm_relay.outreach.poll_accounts import AccountPoll
+from crm_relay.outreach.polling.poll_accounts import AccountPoll
 from crm_relay.platform.clock import Deadline, utc_now
 from crm_relay.platform.database import Database, Row
-from crm_relay.platform.http_client import HttpClient
+from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.platform.sql import Query, SqlValue
 from crm_relay.providers.bison.client import Bison
 from local.simulators.bison import BisonSimulator
-from tests.support.counting_proxy import CountingProxy
+from tests.support.platform.counting_proxy import CountingProxy
 
 _INSTANCE = "https://send.example.com"
 _WORKSPACES = 24

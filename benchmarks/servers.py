@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from crm_relay.platform.database import Database
 from crm_relay.platform.migrations import migrate, read_migrations
-from local.aws import LocalAws
+from local.aws.local_aws import LocalAws
 from local.postgres import EmbeddedPostgres
-from local.template import Template
+from local.template.template import SamTemplate
 
 ROOT = Path(__file__).parents[1]
 _TEMPLATE = "bench_template"
@@ -42,7 +42,7 @@ class Login:
 class Servers:
     """PostgreSQL as safe as in production (fsync on), and moto."""
 
-    template: Template = field(default_factory=lambda: Template.read(ROOT / "template.yaml"))
+    template: SamTemplate = field(default_factory=lambda: SamTemplate.read(ROOT / "template.yaml"))
     _password: str = field(default_factory=lambda: secrets.token_hex(16))
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _open: ExitStack = field(default_factory=ExitStack)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from crm_relay.outreach.ensure_webhooks import ensure_webhook
+from crm_relay.outreach.polling.ensure_webhooks import ensure_webhook
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
-from crm_relay.platform.http_client import HttpClient
+from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.bison.client import Bison
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
 from local.simulators.bison import BisonSimulator

@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 from crm_relay.platform.database import Database
 from crm_relay.platform.migrations import migrate, read_migrations
-from local.aws import LocalAws
-from local.edge import Edge
+from local.aws.edge import Edge
+from local.aws.local_aws import LocalAws
+from local.aws.queues import QueuePoller
+from local.aws.scheduler import Scheduler
+from local.aws.streams import StreamPoller
 from local.postgres import EmbeddedPostgres
-from local.queues import QueuePoller
-from local.scheduler import Scheduler
 from local.simulated import OPERATORS, Simulated
-from local.streams import StreamPoller
-from local.template import Template
+from local.template.template import SamTemplate
 
 ROOT = Path(__file__).parent.parent
 STACK_FILE = Path(os.environ.get("CRM_RELAY_STACK_FILE") or ROOT / "build" / "stack.json")
@@ -32,7 +32,7 @@ class Stack:
     """Everything that runs; `environment` is what the functions see. `settings` are the operator's, and they win."""
 
     settings: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    template: Template = field(default_factory=lambda: Template.read(ROOT / "template.yaml"))
+    template: SamTemplate = field(default_factory=lambda: SamTemplate.read(ROOT / "template.yaml"))
     environment: dict[str, str] = field(default_factory=dict)
     database_url: str = ""
     simulated: Simulated = field(default_factory=Simulated)

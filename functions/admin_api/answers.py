@@ -6,26 +6,28 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from crm_relay.edge_cache.conflicts import conflict as one_conflict
-from crm_relay.edge_cache.conflicts import revert
 from crm_relay.edge_cache.keys import Entity
 from crm_relay.edge_cache.record_email import record_email as record
-from crm_relay.edge_cache.replicate import allow_shrink as allow
-from crm_relay.inbox.replay import replay_failed
-from crm_relay.inbox.replay import replay_task as replay_one
+from crm_relay.edge_cache.replication.conflicts import conflict as one_conflict
+from crm_relay.edge_cache.replication.conflicts import revert
+from crm_relay.edge_cache.replication.replicate import allow_shrink as allow
 from crm_relay.integrity.revert import revert as undo_fix
-from crm_relay.operations import integrity_view, orders, overview, page
-from crm_relay.operations import tokens as token_book
-from crm_relay.operations.dashboard_store import is_alive
-from crm_relay.platform.callers import Role
+from crm_relay.operations import orders
+from crm_relay.operations.access import tokens as token_book
+from crm_relay.operations.dashboard import page
+from crm_relay.operations.overview import integrity_view, read_overview
+from crm_relay.operations.overview.store import is_alive
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.platform.http_edge import Content
-from crm_relay.platform.http_routes import Call
+from crm_relay.platform.http.callers import Role
+from crm_relay.platform.http.http_edge import PageContent
+from crm_relay.platform.http.http_routes import Call
 from crm_relay.platform.logging import logger
+from crm_relay.webhooks.replay import replay_failed
+from crm_relay.webhooks.replay import replay_task as replay_one
 
 if TYPE_CHECKING:
-    from admin_api.wiring import World
+    from admin_api.wiring import AdminApi
 
 _SHRINK_ALLOWED = timedelta(hours=1)
 
@@ -82,90 +84,90 @@ class AllReplayed:
     unreadable: int
 
 
-def health(world: "World", _call: Call) -> object:
+def health(world: "AdminApi", _call: Call) -> object:
     is_alive(world.database)
     return Health("ok")
 
 
-def page_itself(_world: "World", _call: Call) -> object:
+def page_itself(_world: "AdminApi", _call: Call) -> object:
     return _asset("index.html")
 
 
-def file(_world: "World", call: Call) -> object:
+def file(_world: "AdminApi", call: Call) -> object:
     return _asset(call.given.file)
 
 
-def status(world: "World", _call: Call) -> object:
-    return overview.status(world.database, world.table, utc_now())
+def status(world: "AdminApi", _call: Call) -> object:
+    return read_overview.status(world.database, world.table, utc_now())
 
 
-def order_sync(world: "World", call: Call, *, entity: Entity) -> object:
+def order_sync(world: "AdminApi", call: Call, *, entity: Entity) -> object:
     return orders.order_sync(world.orders_queue_url, entity, who=call.who)
 
 
-def order_resync(world: "World", call: Call) -> object:
+def order_resync(world: "AdminApi", call: Call) -> object:
     return orders.order_resync(world.orders_queue_url, call.given.entities, who=call.who)
 
 
-def order_check(world: "World", call: Call) -> object:
+def order_check(world: "AdminApi", call: Call) -> object:
     wanted = call.given
     return orders.order_check(world.checks_queue_url, fix=wanted.fix, full=wanted.full, who=call.who)
 
 
-def allow_shrink(world: "World", call: Call) -> object:
+def allow_shrink(world: "AdminApi", call: Call) -> object:
     until = utc_now() + _SHRINK_ALLOWED
     allow(world.database, call.given.entities, until=until)
     _note("shrink allowed", call, entities=call.given.entities)
     return Allowed(list(call.given.entities), until)
 
 
-def record_email(world: "World", call: Call) -> object:
+def record_email(world: "AdminApi", call: Call) -> object:
     recorded = record(world.table, call.given.model_dump(), utc_now())
     return EmailRecorded(recorded.row_id, recorded.is_new)
 
 
-def dashboard(world: "World", call: Call) -> object:
+def dashboard(world: "AdminApi", call: Call) -> object:
     if call.caller is None:
         raise AssertionError("the route asks for a token")
-    return overview.overview(world.database, world.table, call.caller, utc_now())
+    return read_overview.overview(world.database, world.table, call.caller, utc_now())
 
 
-def runs(world: "World", call: Call) -> object:
-    return overview.runs(world.database, at_most=call.given.limit)
+def runs(world: "AdminApi", call: Call) -> object:
+    return read_overview.runs(world.database, limit=call.given.limit)
 
 
-def mautic_runs(world: "World", call: Call) -> object:
-    return overview.mautic_runs(world.database, at_most=call.given.limit)
+def mautic_runs(world: "AdminApi", call: Call) -> object:
+    return read_overview.mautic_runs(world.database, limit=call.given.limit)
 
 
-def workspaces(world: "World", _call: Call) -> object:
-    return overview.workspaces(world.database, utc_now())
+def workspaces(world: "AdminApi", _call: Call) -> object:
+    return read_overview.workspaces(world.database, utc_now())
 
 
-def provider_days(world: "World", _call: Call) -> object:
-    return overview.provider_days(world.database, utc_now())
+def provider_days(world: "AdminApi", _call: Call) -> object:
+    return read_overview.provider_days(world.database, utc_now())
 
 
-def incidents(world: "World", call: Call) -> object:
-    return overview.incidents(world.database, at_most=call.given.limit)
+def incidents(world: "AdminApi", call: Call) -> object:
+    return read_overview.incidents(world.database, limit=call.given.limit)
 
 
-def conflicts(world: "World", call: Call) -> object:
-    return overview.conflicts(world.database, open_only=call.given.open, at_most=call.given.limit)
+def conflicts(world: "AdminApi", call: Call) -> object:
+    return read_overview.conflicts(world.database, open_only=call.given.open, limit=call.given.limit)
 
 
-def conflict(world: "World", call: Call) -> object:
+def conflict(world: "AdminApi", call: Call) -> object:
     found = one_conflict(world.database, call.given.id)
     postgres, edge = (_document(found[name]) for name in ("postgres_doc", "edge_doc"))
     kept = {name: found[name] for name in ("id", "entity", "row_id", "winner", "reverted_at")}
     return BothVersions(**kept, postgres=postgres, edge=edge)
 
 
-def dead_letters(world: "World", call: Call) -> object:
-    return overview.dead_letters(world.database, at_most=call.given.limit)
+def dead_letters(world: "AdminApi", call: Call) -> object:
+    return read_overview.dead_letters(world.database, limit=call.given.limit)
 
 
-def why(world: "World", call: Call) -> object:
+def why(world: "AdminApi", call: Call) -> object:
     # It reaches into every room: a cold start for anything else does not pay for that.
     from crm_relay.operations.explain import explain_person
 
@@ -173,15 +175,15 @@ def why(world: "World", call: Call) -> object:
     return {"is_anything": known.is_anything, **asdict(known)}
 
 
-def integrity(world: "World", call: Call) -> object:
-    return integrity_view.integrity(world.database, at_most=call.given.limit)
+def integrity(world: "AdminApi", call: Call) -> object:
+    return integrity_view.integrity(world.database, limit=call.given.limit)
 
 
-def fix(world: "World", call: Call) -> object:
+def fix(world: "AdminApi", call: Call) -> object:
     return integrity_view.before_and_after(world.database, call.given.id)
 
 
-def revert_fix(world: "World", call: Call) -> object:
+def revert_fix(world: "AdminApi", call: Call) -> object:
     reverted = undo_fix(world.database, world.table, str(call.given.id), who=call.who, now=utc_now())
     if not reverted.fixes:
         raise RejectedInput("what this fix changed has changed again since", status=409)
@@ -189,29 +191,29 @@ def revert_fix(world: "World", call: Call) -> object:
     return Done(call.given.id, call.who)
 
 
-def revert_conflict(world: "World", call: Call) -> object:
+def revert_conflict(world: "AdminApi", call: Call) -> object:
     revert(world.database, call.given.id, who=call.who, now=utc_now())
     _note("conflict reverted", call, conflict=call.given.id)
     return Done(call.given.id, call.who)
 
 
-def replay_task(world: "World", call: Call) -> object:
+def replay_task(world: "AdminApi", call: Call) -> object:
     replay_one(world.database, world.deferred, call.given.id)
     _note("failed task replayed", call, task=call.given.id)
     return Done(call.given.id, call.who)
 
 
-def replay_all(world: "World", call: Call) -> object:
+def replay_all(world: "AdminApi", call: Call) -> object:
     done = replay_failed(world.database, world.deferred)
     _note("everything replayed", call, sent=done.sent)
     return AllReplayed(done.sent, done.unreadable)
 
 
-def tokens(world: "World", _call: Call) -> object:
+def tokens(world: "AdminApi", _call: Call) -> object:
     return token_book.list_tokens(world.database)
 
 
-def create_token(world: "World", call: Call) -> object:
+def create_token(world: "AdminApi", call: Call) -> object:
     given, now = call.given, utc_now()
     expires_at = None if given.days is None else now + timedelta(days=given.days)
     made = token_book.create_token(
@@ -221,15 +223,15 @@ def create_token(world: "World", call: Call) -> object:
     return made
 
 
-def revoke_token(world: "World", call: Call) -> object:
+def revoke_token(world: "AdminApi", call: Call) -> object:
     found = token_book.revoke_token(world.database, call.given.name, utc_now())
     _note("token revoked", call, token_name=found.name)
     return found
 
 
-def _asset(name: str) -> Content:
+def _asset(name: str) -> PageContent:
     text, kind = page.read_asset(name)
-    return Content(text, kind, page.SECURITY_HEADERS)
+    return PageContent(text, kind, page.SECURITY_HEADERS)
 
 
 def _document(text: str | None) -> dict[str, Any] | None:

@@ -3,11 +3,11 @@
 from admin_api import campaigns
 from admin_api.campaigns import CampaignsAsked, OfCampaign, OfEnrollment, PeopleWanted, SimulationWanted
 from admin_api.table import OPERATE, READ, get, post
-from crm_relay.campaigns.definition import Definition
-from crm_relay.campaigns.funnels import CampaignLine, CampaignShown, Funnel
-from crm_relay.campaigns.hold_enrollment import PlaceChanged
-from crm_relay.campaigns.lifecycle import Changed, Created, Enrolled
-from crm_relay.campaigns.look_ahead import Forecast
+from crm_relay.campaigns.definition.campaign_file import Definition
+from crm_relay.campaigns.lifecycle.change_campaign import CampaignChanged, Created, EnrollReport
+from crm_relay.campaigns.lifecycle.funnels import CampaignLine, CampaignShown, Funnel
+from crm_relay.campaigns.lifecycle.hold_enrollment import PlaceChanged
+from crm_relay.campaigns.preview.look_ahead import Forecast
 
 _STATES = (404, 409)
 
@@ -55,7 +55,7 @@ _ACTING = [
         "/api/campaigns/{id}/enroll",
         "Enroll contacts by id, by address, or all of an account; the others are counted by reason",
         campaigns.enroll,
-        Enrolled,
+        EnrollReport,
         PeopleWanted,
         errors=_STATES,
     ),
@@ -64,7 +64,7 @@ _ACTING = [
         "/api/campaigns/{id}/activate",
         "Begin: everybody gets the time of the first step; at most 50,000 people",
         campaigns.activate,
-        Changed,
+        CampaignChanged,
         OfCampaign,
         errors=_STATES,
     ),
@@ -73,7 +73,7 @@ _ACTING = [
         "/api/campaigns/{id}/pause",
         "Hold everybody where they are",
         campaigns.pause,
-        Changed,
+        CampaignChanged,
         OfCampaign,
         errors=_STATES,
     ),
@@ -82,7 +82,7 @@ _ACTING = [
         "/api/campaigns/{id}/resume",
         "Go on where everybody was held; what fell into the pause is done by the late policy",
         campaigns.resume,
-        Changed,
+        CampaignChanged,
         OfCampaign,
         errors=_STATES,
     ),

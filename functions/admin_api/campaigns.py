@@ -5,16 +5,16 @@ from uuid import UUID
 
 from pydantic import Field
 
-from crm_relay.campaigns import funnels, lifecycle
-from crm_relay.campaigns.look_ahead import look_ahead
+from crm_relay.campaigns.lifecycle import change_campaign, funnels
 from crm_relay.campaigns.models import Capabilities
+from crm_relay.campaigns.preview.look_ahead import look_ahead
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.platform.http_routes import Call, Given
+from crm_relay.platform.http.http_routes import Call, Given
 from crm_relay.platform.logging import logger
 
 if TYPE_CHECKING:
-    from admin_api.wiring import World
+    from admin_api.wiring import AdminApi
 
 MOST_SCHEDULED = 50_000
 MOST_SIMULATED = 2_000
@@ -59,29 +59,29 @@ class SimulationWanted(Given):
     recipient: UUID | None = None
 
 
-def list_all(world: "World", call: Call) -> object:
-    return funnels.list_campaigns(world.database, status=call.given.status, at_most=call.given.limit)
+def list_all(world: "AdminApi", call: Call) -> object:
+    return funnels.list_campaigns(world.database, status=call.given.status, limit=call.given.limit)
 
 
-def running(world: "World", _call: Call) -> object:
+def running(world: "AdminApi", _call: Call) -> object:
     return funnels.running_funnels(world.database)
 
 
-def one(world: "World", call: Call) -> object:
+def one(world: "AdminApi", call: Call) -> object:
     return funnels.show_campaign(world.database, call.given.id)
 
 
-def create(world: "World", call: Call) -> object:
-    made = lifecycle.create(world.database, call.given, utc_now(), who=call.who)
+def create(world: "AdminApi", call: Call) -> object:
+    made = change_campaign.create(world.database, call.given, utc_now(), who=call.who)
     _note("campaign created", call, campaign=made.id)
     return made
 
 
-def enroll(world: "World", call: Call) -> object:
+def enroll(world: "AdminApi", call: Call) -> object:
     given = call.given
     if not (given.contacts or given.addresses or given.account):
         raise RejectedInput("nobody is named", status=422, details=["contacts, addresses or account: one is needed"])
-    done = lifecycle.enroll(
+    done = change_campaign.enroll(
         world.database,
         given.id,
         utc_now(),
@@ -94,44 +94,44 @@ def enroll(world: "World", call: Call) -> object:
     return done
 
 
-def activate(world: "World", call: Call) -> object:
-    changed = lifecycle.activate(
+def activate(world: "AdminApi", call: Call) -> object:
+    changed = change_campaign.activate(
         world.database,
         call.given.id,
         utc_now(),
         email_from=world.settings.email_from,
-        at_most=MOST_SCHEDULED,
+        limit=MOST_SCHEDULED,
         who=call.who,
     )
     _note("campaign activated", call, campaign=changed.id, scheduled=changed.scheduled)
     return changed
 
 
-def pause(world: "World", call: Call) -> object:
-    changed = lifecycle.pause(world.database, call.given.id, utc_now(), who=call.who)
+def pause(world: "AdminApi", call: Call) -> object:
+    changed = change_campaign.pause(world.database, call.given.id, utc_now(), who=call.who)
     _note("campaign paused", call, campaign=changed.id)
     return changed
 
 
-def resume(world: "World", call: Call) -> object:
-    changed = lifecycle.resume(world.database, call.given.id, utc_now(), who=call.who)
+def resume(world: "AdminApi", call: Call) -> object:
+    changed = change_campaign.resume(world.database, call.given.id, utc_now(), who=call.who)
     _note("campaign resumed", call, campaign=changed.id, scheduled=changed.scheduled)
     return changed
 
 
-def pause_one(world: "World", call: Call) -> object:
-    changed = lifecycle.pause_enrollment(world.database, call.given.id, utc_now(), who=call.who)
+def pause_one(world: "AdminApi", call: Call) -> object:
+    changed = change_campaign.pause_enrollment(world.database, call.given.id, utc_now(), who=call.who)
     _note("enrollment paused", call, enrollment=changed.id)
     return changed
 
 
-def resume_one(world: "World", call: Call) -> object:
-    changed = lifecycle.resume_enrollment(world.database, call.given.id, utc_now(), who=call.who)
+def resume_one(world: "AdminApi", call: Call) -> object:
+    changed = change_campaign.resume_enrollment(world.database, call.given.id, utc_now(), who=call.who)
     _note("enrollment resumed", call, enrollment=changed.id)
     return changed
 
 
-def simulate(world: "World", call: Call) -> object:
+def simulate(world: "AdminApi", call: Call) -> object:
     given = call.given
     wanted = None if given.recipient is None else [given.recipient]
     return look_ahead(
@@ -141,7 +141,7 @@ def simulate(world: "World", call: Call) -> object:
         days=given.days,
         can=Capabilities(sms=world.settings.twilio_from is not None),
         recipients=wanted,
-        at_most=MOST_SIMULATED,
+        limit=MOST_SIMULATED,
     )
 
 

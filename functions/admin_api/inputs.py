@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crm_relay.edge_cache.keys import Entity
-from crm_relay.operations.tokens import NAME
-from crm_relay.platform.http_routes import Given
+from crm_relay.operations.access.tokens import NAME
+from crm_relay.platform.http.http_routes import Given
 
 Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
 AtMost = Annotated[int, Field(ge=1, le=500, description="So many of the newest.")]
@@ -42,7 +42,7 @@ class ConflictsAsked(Newest):
     open: bool = False
 
 
-class Resync(Given):
+class ResyncInput(Given):
     """Which entities are written anew; none named: all."""
 
     entities: Annotated[tuple[Entity, ...], Field(max_length=4)] = ()

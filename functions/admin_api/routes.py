@@ -13,7 +13,7 @@ from admin_api.inputs import (
     OfFile,
     OfName,
     OfNumber,
-    Resync,
+    ResyncInput,
     Shrink,
     TokenWanted,
     Who,
@@ -21,22 +21,22 @@ from admin_api.inputs import (
 from admin_api.table import ADMIN, OPERATE, READ, get, post
 from crm_relay.edge_cache.documents import EmailDocument
 from crm_relay.edge_cache.keys import ENTITIES
-from crm_relay.operations import dashboard_models as shown
+from crm_relay.operations.access.store import StoredToken
+from crm_relay.operations.access.tokens import NewToken
 from crm_relay.operations.orders import CheckOrdered, Ordered
-from crm_relay.operations.overview import Overview
-from crm_relay.operations.token_store import StoredToken
-from crm_relay.operations.tokens import NewToken
-from crm_relay.platform.http_edge import Content
-from crm_relay.platform.http_routes import Call
+from crm_relay.operations.overview import models as shown
+from crm_relay.operations.overview.read_overview import Overview
+from crm_relay.platform.http.http_edge import PageContent
+from crm_relay.platform.http.http_routes import Call
 
 
-def describe_routes(_world: object, _call: Call) -> Content:
+def describe_routes(_world: object, _call: Call) -> PageContent:
     """The table as OpenAPI."""
     # Asked for once in a while: a cold start for anything else does not pay for it.
-    from crm_relay.platform.openapi import describe
+    from crm_relay.platform.http.openapi import describe
 
     told = "Errors are {error, details}. Every route but the open ones needs a token: Authorization: Bearer <token>."
-    return Content(json.dumps(describe(TABLE, title="CRM Relay", version="1", description=told)))
+    return PageContent(json.dumps(describe(TABLE, title="CRM Relay", version="1", description=told)))
 
 
 # No token: there is nothing in them that is anybody's.
@@ -67,7 +67,7 @@ _SYNC = [
         "Have everything written to the edge anew; its progress is in /api/sync/status",
         answers.order_resync,
         Ordered,
-        Resync,
+        ResyncInput,
         status=202,
     ),
     post(
@@ -91,14 +91,14 @@ _SYNC = [
 # Nothing in these is personal data.
 _SHOWN = [
     get(READ, "/api/dashboard", "Everything that the page shows", answers.dashboard, Overview),
-    get(READ, "/api/runs", "The edge sync's audit trail", answers.runs, list[shown.Run], Newest),
+    get(READ, "/api/runs", "The edge sync's audit trail", answers.runs, list[shown.CacheRun], Newest),
     get(READ, "/api/mautic/runs", "Runs to Mautic", answers.mautic_runs, list[shown.MauticRun], Newest),
     get(
         READ,
         "/api/workspaces",
         "Webhook health, counters of the month and sender accounts of every workspace",
         answers.workspaces,
-        list[shown.Workspace],
+        list[shown.WorkspaceShown],
     ),
     get(
         READ,

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from crm_relay.platform.callers import Role
-from crm_relay.platform.http_routes import Call, Nothing, Route
+from crm_relay.platform.http.callers import Role
+from crm_relay.platform.http.http_routes import ApiRoute, Call, Nothing
 
 READ, OPERATE, ADMIN = Role.READ, Role.OPERATE, Role.ADMIN
 Answer = Callable[[Any, Call], object]
@@ -14,10 +14,10 @@ Answer = Callable[[Any, Call], object]
 
 def get(
     role: Role | None, path: str, summary: str, answer: Answer, gives: Any, takes: type[BaseModel] = Nothing
-) -> Route:
+) -> ApiRoute:
     """Looks, and changes nothing."""
     errors = (404,) if "{" in path else ()
-    return Route("GET", path, summary, answer, role, takes, gives, errors=errors)
+    return ApiRoute("GET", path, summary, answer, role, takes, gives, errors=errors)
 
 
 def post(
@@ -30,6 +30,6 @@ def post(
     *,
     status: int = 200,
     errors: tuple[int, ...] = (),
-) -> Route:
+) -> ApiRoute:
     """Does something; the answer's `errors` besides those of every route."""
-    return Route("POST", path, summary, answer, role, takes, gives, status, errors)
+    return ApiRoute("POST", path, summary, answer, role, takes, gives, status, errors)

@@ -4,22 +4,22 @@ from functools import cached_property
 
 from admin_api.routes import TABLE
 from admin_api.settings import Settings
-from crm_relay.edge_cache.dynamo_table import DynamoTable
+from crm_relay.edge_cache.dynamo.dynamo_table import DynamoTable
 from crm_relay.edge_cache.table import EdgeTable
-from crm_relay.inbox.defer import Deferred
-from crm_relay.operations.tokens import identify
-from crm_relay.platform.callers import Caller
+from crm_relay.operations.access.tokens import identify
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.execution_environment import PerEnvironment
-from crm_relay.platform.http_routes import Routes
+from crm_relay.platform.http.callers import Caller
+from crm_relay.platform.http.http_routes import Routes
 from crm_relay.platform.settings import read_settings
+from crm_relay.webhooks.defer import Deferred
 
 _DATABASE_SECONDS = 15.0
 """Less than the 30 seconds after which API Gateway gives up."""
 
 
-class World:
+class AdminApi:
     """What outlives one request; nothing is read before it is asked for, so that the page's files need no settings."""
 
     @cached_property
@@ -58,5 +58,5 @@ class World:
         return identify(self.database, self.settings.admin_token, authorization, utc_now())
 
 
-world = PerEnvironment(World)
+world = PerEnvironment(AdminApi)
 ROUTES = Routes(TABLE, world, lambda authorization: world().identify(authorization))

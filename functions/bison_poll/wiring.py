@@ -8,14 +8,14 @@ from typing import Any
 from bison_poll.settings import Settings
 from crm_relay.incidents.channels import channels
 from crm_relay.incidents.tell import tell_pending
-from crm_relay.outreach.poll_workspaces import Round
+from crm_relay.outreach.polling.poll_workspaces import Round
 from crm_relay.outreach.store import workspace_ids
+from crm_relay.platform.aws.lease import Lease
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.execution_environment import PerEnvironment
-from crm_relay.platform.http_client import HttpClient
-from crm_relay.platform.lease import Lease
+from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.platform.logging import logger
 from crm_relay.platform.settings import read_settings
 from crm_relay.providers.bison.client import Bison
@@ -27,7 +27,7 @@ _LEASE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class World:
+class BisonPoll:
     """What outlives one invocation."""
 
     settings: Settings
@@ -77,7 +77,7 @@ class World:
         return channels(self.settings.alert_slack_webhook_url, self.settings.alert_topic_arn)
 
 
-world = PerEnvironment(lambda: World(read_settings(Settings)))
+world = PerEnvironment(lambda: BisonPoll(read_settings(Settings)))
 
 
 def poll(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from crm_relay.inbox.open import InboxSettings
 from crm_relay.providers.bison.tokens import WebhookTokens
+from crm_relay.webhooks.open import InboxSettings
 
 
 class Settings(InboxSettings):

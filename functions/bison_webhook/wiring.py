@@ -7,27 +7,27 @@ from datetime import datetime
 from typing import Any
 
 from bison_webhook.settings import Settings
-from crm_relay.inbox.models import Delivered, Outcome
-from crm_relay.inbox.open import open_inbox
-from crm_relay.inbox.receive import Inbox
 from crm_relay.outreach.apply_delivery import apply_delivery, note_unreadable
 from crm_relay.outreach.models import Arrival
 from crm_relay.outreach.refuse_call import RefusedCalls
 from crm_relay.platform.clock import utc_now
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.execution_environment import PerEnvironment
-from crm_relay.platform.http_edge import Accepts, Request
+from crm_relay.platform.http.http_edge import Accepts, HttpRequest
 from crm_relay.platform.settings import read_settings
 from crm_relay.providers.bison import webhook
-from crm_relay.providers.bison.events import Delivery
+from crm_relay.providers.bison.events import BisonDelivery
 from crm_relay.providers.bison.instance import instance_host
+from crm_relay.webhooks.models import Delivered, DeliveryOutcome
+from crm_relay.webhooks.open import open_inbox
+from crm_relay.webhooks.receive import Inbox
 
 ACCEPTS = Accepts()
 
 
 @dataclass(frozen=True)
-class World:
+class BisonWebhook:
     """What a delivery meets."""
 
     tokens: webhook.Tokens
@@ -35,7 +35,7 @@ class World:
     inbox: Inbox
     refused: RefusedCalls = field(default_factory=RefusedCalls)
 
-    def read(self, workspace: str, body: bytes, now: datetime, started: float) -> Delivery:
+    def read(self, workspace: str, body: bytes, now: datetime, started: float) -> BisonDelivery:
         """What was delivered; what cannot be read is noted as the workspace's failure."""
         try:
             return webhook.parse(body, now=now)
@@ -49,10 +49,10 @@ class World:
             )
             raise
 
-    def take(self, delivered: Delivered, delivery: Delivery, started: float) -> tuple[int, Mapping[str, Any]]:
+    def take(self, delivered: Delivered, delivery: BisonDelivery, started: float) -> tuple[int, Mapping[str, Any]]:
         """Keep and apply; a delivery that comes again leaves its line in the log all the same."""
 
-        def apply(transaction: Runs) -> Outcome:
+        def apply(transaction: Queryable) -> DeliveryOutcome:
             arrival = Arrival(
                 delivered.workspace_name or "",
                 delivered.dedupe_key,
@@ -65,16 +65,16 @@ class World:
         return self.inbox.receive(delivered, apply, again=apply)
 
 
-def _build() -> World:
+def _build() -> BisonWebhook:
     settings = read_settings(Settings)
     inbox = open_inbox(settings)
-    return World(settings.bison_webhook_tokens, instance_host(settings.bison_instance_url), inbox)
+    return BisonWebhook(settings.bison_webhook_tokens, instance_host(settings.bison_instance_url), inbox)
 
 
 world = PerEnvironment(_build)
 
 
-def receive_delivery(request: Request) -> tuple[int, Mapping[str, Any]]:
+def receive_delivery(request: HttpRequest) -> tuple[int, Mapping[str, Any]]:
     """Let in by its token, read, keep and apply; status and answer for EmailBison."""
     started, now, here = time.monotonic(), utc_now(), world()
     workspace = webhook.workspace_of(request.path_parameters.get("token", ""), here.tokens, now)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cache_digest.settings import Settings
-from crm_relay.edge_cache.dynamo_digests import DynamoDigests
-from crm_relay.edge_cache.keep_digests import keep_digests
-from crm_relay.platform.dynamo import Table
+from crm_relay.edge_cache.dynamo.dynamo_digests import DynamoDigests
+from crm_relay.edge_cache.dynamo.keep_digests import keep_digests
+from crm_relay.platform.aws.dynamo import Table
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.settings import read_settings
 

@@ -7,21 +7,21 @@ from functools import cached_property
 from typing import Any, cast, get_args
 
 from cache_sync.settings import Settings
-from crm_relay.edge_cache.dynamo_table import DynamoTable
+from crm_relay.edge_cache.dynamo.dynamo_table import DynamoTable
 from crm_relay.edge_cache.keys import ENTITIES, Entity
-from crm_relay.edge_cache.resync import tell_nobody
-from crm_relay.edge_cache.resync_store import ResyncState
-from crm_relay.edge_cache.run import Direction, SyncRun
+from crm_relay.edge_cache.replication.resync import tell_nobody
+from crm_relay.edge_cache.replication.resync_store import ResyncState
+from crm_relay.edge_cache.replication.run import Direction, SyncRun
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.incidents.channels import channels
-from crm_relay.incidents.tell import Channel, tell_pending
+from crm_relay.incidents.tell import AlertChannel, tell_pending
+from crm_relay.platform.aws.lease import Lease
+from crm_relay.platform.aws.queue import send_message
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.execution_environment import PerEnvironment
-from crm_relay.platform.lease import Lease
 from crm_relay.platform.logging import logger
-from crm_relay.platform.queue import send_message
 from crm_relay.platform.settings import read_settings
 
 _RESERVE_SECONDS = 15.0
@@ -31,7 +31,7 @@ _LEASE_SECONDS = 930.0
 
 
 @dataclass(frozen=True)
-class Order:
+class CacheOrder:
     """One run. `entities` None: all of them."""
 
     direction: Direction
@@ -44,20 +44,20 @@ class Order:
         return {"direction": self.direction, **named, "ordered_by": self.ordered_by}
 
 
-def read_order(event: Mapping[str, Any]) -> Order:
+def read_order(event: Mapping[str, Any]) -> CacheOrder:
     """Raises RejectedInput, which names what is allowed."""
     direction, names = event.get("direction"), event.get("entities")
     if direction not in get_args(Direction):
         raise RejectedInput(f"direction must be one of {', '.join(get_args(Direction))}", status=422)
     if names is not None and (not isinstance(names, list) or not names or not set(map(str, names)) <= set(ENTITIES)):
         raise RejectedInput(f"entities must be some of {', '.join(ENTITIES)}", status=422)
-    return Order(
+    return CacheOrder(
         cast("Direction", direction), None if names is None else tuple(names), str(event.get("ordered_by", "schedule"))
     )
 
 
 @dataclass(frozen=True)
-class World:
+class CacheSync:
     """What outlives one invocation."""
 
     settings: Settings
@@ -73,12 +73,12 @@ class World:
         return DynamoTable(self.settings.edge_cache_table)
 
     @cached_property
-    def channels(self) -> Sequence[Channel]:
+    def channels(self) -> Sequence[AlertChannel]:
         """Where incidents are told."""
         return channels(self.settings.alert_slack_webhook_url, self.settings.alert_topic_arn)
 
     def sync(
-        self, order: Order, deadline: Deadline, progress: Callable[[ResyncState], None] = tell_nobody
+        self, order: CacheOrder, deadline: Deadline, progress: Callable[[ResyncState], None] = tell_nobody
     ) -> dict[str, Any]:
         """One run a direction at a time; the two directions do not wait for each other."""
         lane = "to_postgres" if order.direction == "to_postgres" else "to_cache"
@@ -89,7 +89,7 @@ class World:
         told = tell_pending(self.database, self.channels, utc_now(), deadline=deadline)
         return answer | {"incidents_told": told.sent, "incidents_waiting": told.failed}
 
-    def hand_on(self, order: Order, done: Mapping[str, Any]) -> None:
+    def hand_on(self, order: CacheOrder, done: Mapping[str, Any]) -> None:
         """By message: an order that met another run and stepped aside, and a resync for which the time was short."""
         queue = self.settings.cache_orders_queue_url
         if queue is None or order.ordered_by == "schedule":
@@ -99,7 +99,9 @@ class World:
         elif not all(each["finished"] for each in done.get("entities", ())):
             send_message(queue, order.message())
 
-    def _carry_out(self, order: Order, deadline: Deadline, progress: Callable[[ResyncState], None]) -> dict[str, Any]:
+    def _carry_out(
+        self, order: CacheOrder, deadline: Deadline, progress: Callable[[ResyncState], None]
+    ) -> dict[str, Any]:
         limit = self.settings.edge_shrink_limit_percent
         run = SyncRun(self.database, self.table, utc_now, deadline, order.ordered_by, limit)
         match order.direction:
@@ -112,7 +114,7 @@ class World:
                 return {"success": True, "direction": "resync", "entities": done}
 
 
-world = PerEnvironment(lambda: World(read_settings(Settings)))
+world = PerEnvironment(lambda: CacheSync(read_settings(Settings)))
 
 
 def sync(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:

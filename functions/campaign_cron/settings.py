@@ -5,7 +5,7 @@ from email.utils import parseaddr
 from pydantic import ValidationInfo, field_validator
 
 from crm_relay.consent.address import normalise
-from crm_relay.delivery.models import Identity, Mode, SendPolicy
+from crm_relay.mail.models import Identity, Mode, SendPolicy
 from crm_relay.platform.settings import CommaSeparated, SettingsModel
 from crm_relay.providers.resend.client import API_URL
 from crm_relay.providers.twilio.client import API_URL as TWILIO_API_URL

@@ -7,17 +7,17 @@ from functools import cached_property
 from typing import Any
 
 from campaign_cron.settings import Settings
-from crm_relay.campaigns.judge_variants import judge_variants
-from crm_relay.campaigns.run_due_steps import Report, World, run_due_steps
-from crm_relay.delivery.read_inbound import read_inbound
-from crm_relay.delivery.watch_senders import watch_senders
+from crm_relay.campaigns.ab.judge_variants import judge_variants
+from crm_relay.campaigns.engine.run_due_steps import EngineContext, EngineReport, run_due_steps
 from crm_relay.incidents.channels import channels
 from crm_relay.incidents.tell import tell_pending
+from crm_relay.mail.feedback.read_inbound import read_inbound
+from crm_relay.mail.senders.watch_senders import watch_senders
 from crm_relay.platform.clock import Clock, Deadline, LambdaContext, utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError
 from crm_relay.platform.execution_environment import PerEnvironment
-from crm_relay.platform.http_client import HttpClient
+from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.platform.logging import logger
 from crm_relay.platform.settings import read_settings
 from crm_relay.providers.resend.answers import Answered
@@ -40,7 +40,7 @@ class NoPost:
 
 
 @dataclass(frozen=True)
-class Here:
+class CampaignCron:
     """What outlives one invocation."""
 
     settings: Settings
@@ -58,7 +58,7 @@ class Here:
         return None if key is None else Resend(http, key)
 
     @cached_property
-    def world(self) -> World:
+    def world(self) -> EngineContext:
         """What the engine needs."""
         settings = self.settings
         texts = open_twilio(
@@ -68,7 +68,7 @@ class Here:
             http=HttpClient(settings.twilio_api_url, timeout=_TWILIO_TIMEOUT, repeats=0),
         )
         public_url = settings.public_url.rstrip("/")
-        return World(self.resend or NoPost(), settings.policy, public_url, settings.sender, texts)
+        return EngineContext(self.resend or NoPost(), settings.policy, public_url, settings.sender, texts)
 
     @cached_property
     def channels(self) -> list[Any]:
@@ -91,7 +91,7 @@ class Here:
         }
 
 
-here = PerEnvironment(lambda: Here(read_settings(Settings)))
+here = PerEnvironment(lambda: CampaignCron(read_settings(Settings)))
 
 
 def run(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
@@ -106,7 +106,7 @@ def _is_hourly(now: datetime) -> bool:
     return now.minute == 0
 
 
-def _summary(done: Report) -> dict[str, Any]:
+def _summary(done: EngineReport) -> dict[str, Any]:
     mail = done.mail
     return {
         "success": True,

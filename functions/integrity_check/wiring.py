@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from crm_relay.edge_cache.dynamo_table import DynamoTable
-from crm_relay.edge_cache.run import SyncRun
+from crm_relay.edge_cache.dynamo.dynamo_table import DynamoTable
+from crm_relay.edge_cache.replication.run import SyncRun
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.incidents.channels import channels
-from crm_relay.incidents.tell import Channel, tell_pending
-from crm_relay.integrity.models import CHECKS, Inspection, Order, Report
+from crm_relay.incidents.tell import AlertChannel, tell_pending
+from crm_relay.integrity.models import CHECKS, CheckOrder, CheckReport, Inspection
 from crm_relay.integrity.revert import Reverted, revert
 from crm_relay.integrity.run_checks import run_checks
+from crm_relay.platform.aws.lease import Lease
+from crm_relay.platform.aws.queue import send_message
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.platform.execution_environment import PerEnvironment
-from crm_relay.platform.lease import Lease
 from crm_relay.platform.logging import count_metric, logger
-from crm_relay.platform.queue import send_message
 from crm_relay.platform.settings import read_settings
 from integrity_check.settings import Settings
 
@@ -31,7 +31,7 @@ _LEASE_SECONDS = 930.0
 """Longer than the function may run: a run that died leaves the checks to the next one after this."""
 
 
-def read_order(event: Mapping[str, Any], cap: int) -> Order:
+def read_order(event: Mapping[str, Any], cap: int) -> CheckOrder:
     """Raises RejectedInput, which names what is allowed."""
     wishes = {name: event.get(name, False) for name in ("full", "fix", "dry_run")}
     approved, who = event.get("approve", []), event.get("ordered_by", _SCHEDULE)
@@ -39,11 +39,11 @@ def read_order(event: Mapping[str, Any], cap: int) -> Order:
         raise RejectedInput("full, fix and dry_run are true or false", status=422)
     if not isinstance(approved, list) or not set(map(str, approved)) <= set(CHECKS):
         raise RejectedInput(f"approve must be a list of {', '.join(CHECKS)}", status=422)
-    return Order(**wishes, approved=frozenset(approved), cap=cap, ordered_by=str(who))
+    return CheckOrder(**wishes, approved=frozenset(approved), cap=cap, ordered_by=str(who))
 
 
 @dataclass(frozen=True)
-class World:
+class IntegrityCheck:
     """What outlives one invocation."""
 
     settings: Settings
@@ -59,11 +59,11 @@ class World:
         return DynamoTable(self.settings.edge_cache_table)
 
     @cached_property
-    def channels(self) -> Sequence[Channel]:
+    def channels(self) -> Sequence[AlertChannel]:
         """Where incidents are told."""
         return channels(self.settings.alert_slack_webhook_url, self.settings.alert_topic_arn)
 
-    def check(self, order: Order, deadline: Deadline) -> Report | None:
+    def check(self, order: CheckOrder, deadline: Deadline) -> CheckReport | None:
         """One run at a time; None where another one is under way. A dry run disturbs nobody and waits for nobody."""
         if order.dry_run:
             return run_checks(self._inspection(deadline), order)
@@ -74,7 +74,7 @@ class World:
         tell_pending(self.database, self.channels, utc_now(), deadline=deadline)
         return report
 
-    def put_back(self, event: Mapping[str, Any], order: Order) -> None:
+    def put_back(self, event: Mapping[str, Any], order: CheckOrder) -> None:
         """What somebody ordered while a run was at work, by message; the next schedule is never far away."""
         queue = self.settings.integrity_orders_queue_url
         if queue is not None and order.ordered_by != _SCHEDULE:
@@ -102,7 +102,7 @@ class World:
         return Lease(self.settings.coordination_table, name, _LEASE_SECONDS)
 
 
-world = PerEnvironment(lambda: World(read_settings(Settings)))
+world = PerEnvironment(lambda: IntegrityCheck(read_settings(Settings)))
 
 
 def check(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:

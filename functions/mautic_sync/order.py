@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from crm_relay.platform.callers import Caller, Role
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.platform.http_edge import Accepts, Request, respond
+from crm_relay.platform.http.callers import Caller, Role
+from crm_relay.platform.http.http_edge import Accepts, HttpRequest, respond
 
 _HTTP_SECONDS = 20.0
 """API Gateway gives up on an HTTP API's integration after 30 seconds."""
 
 
 @dataclass(frozen=True)
-class Order:
+class SyncOrder:
     """One run to do. `after` continues a full comparison behind that customer; `watch` only looks after the webhook."""
 
     full: bool = False
@@ -28,18 +28,18 @@ class Order:
         return {"full": self.full, "after": None if self.after is None else str(self.after)}
 
 
-def read_order(given: Mapping[str, Any]) -> Order:
+def read_order(given: Mapping[str, Any]) -> SyncOrder:
     """An order from JSON. Raises RejectedInput for wrong types."""
     full, watch, after = given.get("full", False), given.get("watch", False), given.get("after")
     if not isinstance(full, bool) or not isinstance(watch, bool):
         raise RejectedInput("full and watch must be true or false")
     try:
-        return Order(full, None if after is None else UUID(str(after)), watch=watch)
+        return SyncOrder(full, None if after is None else UUID(str(after)), watch=watch)
     except ValueError:
         raise RejectedInput("after must be a customer id") from None
 
 
-Sync = Callable[[Order], Mapping[str, Any]]
+Sync = Callable[[SyncOrder], Mapping[str, Any]]
 Identify = Callable[[str], Caller | None]
 """Whose token stands in this text of the header Authorization."""
 
@@ -55,7 +55,7 @@ def perform(event: Mapping[str, Any], sync: Sync, identify: Identify) -> Mapping
     return sync(read_order(event))
 
 
-def _by_hand(request: Request, sync: Sync, identify: Identify) -> tuple[int, Mapping[str, Any]]:
+def _by_hand(request: HttpRequest, sync: Sync, identify: Identify) -> tuple[int, Mapping[str, Any]]:
     caller = identify(request.headers.get("authorization", ""))
     if caller is None:
         raise RejectedInput("a valid token is needed", status=401)

@@ -5,36 +5,36 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm_relay.engagement.apply_delivery import applied_before, apply_delivery, report_surprises
-from crm_relay.inbox.models import Delivered
-from crm_relay.inbox.open import open_inbox
-from crm_relay.inbox.receive import Inbox
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.execution_environment import PerEnvironment
-from crm_relay.platform.http_edge import Accepts, Request
+from crm_relay.platform.http.http_edge import Accepts, HttpRequest
 from crm_relay.platform.settings import read_settings
 from crm_relay.providers.mautic import webhook
+from crm_relay.webhooks.models import Delivered
+from crm_relay.webhooks.open import open_inbox
+from crm_relay.webhooks.receive import Inbox
 from mautic_webhook.settings import Settings
 
 ACCEPTS = Accepts()
 
 
 @dataclass(frozen=True)
-class World:
+class MauticWebhook:
     """What a delivery meets."""
 
     secrets: tuple[str, ...]
     inbox: Inbox
 
 
-def _build() -> World:
+def _build() -> MauticWebhook:
     settings = read_settings(Settings)
-    return World(settings.mautic_webhook_secret, open_inbox(settings))
+    return MauticWebhook(settings.mautic_webhook_secret, open_inbox(settings))
 
 
 world = PerEnvironment(_build)
 
 
-def receive_delivery(request: Request) -> tuple[int, Mapping[str, Any]]:
+def receive_delivery(request: HttpRequest) -> tuple[int, Mapping[str, Any]]:
     """Verify, read, keep and apply; status and answer for Mautic."""
     now = utc_now()
     delivery = webhook.receive(request.body, request.headers, secrets=world().secrets, now=now)

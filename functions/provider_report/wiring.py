@@ -6,7 +6,7 @@ from typing import Any
 
 from crm_relay.incidents.channels import channels
 from crm_relay.incidents.tell import tell_pending
-from crm_relay.outreach.report_providers import report_providers
+from crm_relay.outreach.reporting.report_providers import report_providers
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.execution_environment import PerEnvironment
@@ -18,17 +18,17 @@ _RESERVE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class World:
+class ProviderReporting:
     """What outlives one invocation."""
 
     database: Database
     channels: list[Any]
 
 
-def _build() -> World:
+def _build() -> ProviderReporting:
     settings = read_settings(Settings)
     database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=65.0)
-    return World(database, channels(settings.alert_slack_webhook_url, settings.alert_topic_arn))
+    return ProviderReporting(database, channels(settings.alert_slack_webhook_url, settings.alert_topic_arn))
 
 
 world = PerEnvironment(_build)

@@ -1,7 +1,7 @@
 """What resend_webhook has to be told."""
 
-from crm_relay.inbox.open import InboxSettings
 from crm_relay.platform.settings import CommaSeparated
+from crm_relay.webhooks.open import InboxSettings
 
 
 class Settings(InboxSettings):

@@ -4,38 +4,38 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crm_relay.campaigns.follow_mail import follow_mail
-from crm_relay.delivery.apply_event import apply_event
-from crm_relay.inbox.models import Delivered
-from crm_relay.inbox.open import open_inbox
-from crm_relay.inbox.receive import Inbox, nothing_new
+from crm_relay.campaigns.engine.follow_mail import follow_mail
+from crm_relay.mail.feedback.apply_event import apply_event
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.execution_environment import PerEnvironment
-from crm_relay.platform.http_edge import Accepts, Request
+from crm_relay.platform.http.http_edge import Accepts, HttpRequest
 from crm_relay.platform.settings import read_settings
 from crm_relay.providers.resend import webhook
+from crm_relay.webhooks.models import Delivered
+from crm_relay.webhooks.open import open_inbox
+from crm_relay.webhooks.receive import Inbox, nothing_new
 from resend_webhook.settings import Settings
 
 ACCEPTS = Accepts()
 
 
 @dataclass(frozen=True)
-class World:
+class ResendWebhook:
     """What a delivery meets."""
 
     secrets: tuple[str, ...]
     inbox: Inbox
 
 
-def _build() -> World:
+def _build() -> ResendWebhook:
     settings = read_settings(Settings)
-    return World(settings.resend_webhook_secret, open_inbox(settings))
+    return ResendWebhook(settings.resend_webhook_secret, open_inbox(settings))
 
 
 world = PerEnvironment(_build)
 
 
-def receive_delivery(request: Request) -> tuple[int, Mapping[str, Any]]:
+def receive_delivery(request: HttpRequest) -> tuple[int, Mapping[str, Any]]:
     """Verify, read, keep and apply; status and answer for Resend."""
     now = utc_now()
     key, event = webhook.receive(request.body, request.headers, secrets=world().secrets, now=now)

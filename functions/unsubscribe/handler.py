@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from crm_relay.platform.http_edge import Response, respond
+from crm_relay.platform.http.http_edge import HttpResponse, respond
 from unsubscribe.wiring import ACCEPTS, answer
 
 
-def handler(event: dict[str, Any], _context: object) -> Response:
+def handler(event: dict[str, Any], _context: object) -> HttpResponse:
     """A page for whoever reads; 202 where a request was kept because the database is away."""
     return respond(event, ACCEPTS, answer)

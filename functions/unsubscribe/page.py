@@ -5,8 +5,8 @@ import hashlib
 import html
 from collections.abc import Mapping
 
-from crm_relay.delivery.unsubscribe import Reader
-from crm_relay.platform.http_edge import Content
+from crm_relay.mail.feedback.unsubscribe import Reader
+from crm_relay.platform.http.http_edge import PageContent
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2330; --soft: #5b6474; --paper: #f4f5f7; --card: #ffffff; --line: #dfe3e9;
@@ -46,7 +46,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
 """Nothing is loaded or run, nobody frames the page or finds it by searching, and its address, a key, is not told on."""
 
 
-def asks(reader: Reader) -> Content:
+def asks(reader: Reader) -> PageContent:
     """Before: what somebody may choose."""
     whom = f" to <strong>{html.escape(reader.masked)}</strong>" if reader.masked else ""
     sender = html.escape(reader.organization) or "us"
@@ -59,7 +59,7 @@ def asks(reader: Reader) -> Content:
     return _page("Unsubscribe", f"{text}{form}<p class=soft>Nothing changes until you press a button.</p>")
 
 
-def done(reader: Reader | None, *, of_topic: bool) -> Content:
+def done(reader: Reader | None, *, of_topic: bool) -> PageContent:
     """After: what was done, also where it had been done before."""
     sender = html.escape(reader.organization) if reader and reader.organization else "us"
     if of_topic and reader is not None and reader.topic is not None and not reader.is_out:
@@ -69,21 +69,21 @@ def done(reader: Reader | None, *, of_topic: bool) -> Content:
     return _page("You are unsubscribed", f"<p>You will get no more e-mails from {sender}.</p>{_CLOSE}")
 
 
-def kept() -> Content:
+def kept() -> PageContent:
     """The request is safe, and will be carried out."""
     return _page("We have your request", f"<p>It is kept, and will be carried out within the hour.</p>{_CLOSE}")
 
 
-def unknown() -> Content:
+def unknown() -> PageContent:
     """Nothing here says whether such a link ever was."""
     return _page("This page does not exist", "<p>The link may be incomplete. Please open it from the e-mail again.</p>")
 
 
-def later() -> Content:
+def later() -> PageContent:
     """Nothing can be shown, though a mail program's own button still works."""
     text = "<p>This page cannot be shown at the moment. Please come back in a few minutes.</p>"
     page = _page("Please try again", text)
-    return Content(page.text, page.content_type, {**page.headers, "retry-after": "120"})
+    return PageContent(page.text, page.content_type, {**page.headers, "retry-after": "120"})
 
 
 _CLOSE = "<p class=soft>You can close this page.</p>"
@@ -94,11 +94,11 @@ def _button(scope: str, label: str, *, is_second: bool = False) -> str:
     return f'<button{kind} name="scope" value="{scope}">{html.escape(label)}</button>'
 
 
-def _page(title: str, body: str) -> Content:
+def _page(title: str, body: str) -> PageContent:
     text = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
         f"<title>{title}</title><style>{_STYLE}</style></head>"
         f"<body><main><h1>{title}</h1>{body}</main></body></html>"
     )
-    return Content(text, "text/html; charset=utf-8", SECURITY_HEADERS)
+    return PageContent(text, "text/html; charset=utf-8", SECURITY_HEADERS)

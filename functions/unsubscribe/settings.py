@@ -1,6 +1,6 @@
 """What unsubscribe has to be told."""
 
-from crm_relay.inbox.open import InboxSettings
+from crm_relay.webhooks.open import InboxSettings
 
 
 class Settings(InboxSettings):

@@ -7,22 +7,16 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from crm_relay.campaigns.follow_mail import follow_mail
-from crm_relay.campaigns.stop import stop_for_address
-from crm_relay.delivery.apply_event import apply_event
-from crm_relay.delivery.unsubscribe import SOURCE as UNSUBSCRIBE
-from crm_relay.delivery.unsubscribe import Request as Wanted
-from crm_relay.delivery.unsubscribe import unsubscribe
+from crm_relay.campaigns.engine.follow_mail import follow_mail
+from crm_relay.campaigns.engine.stop import stop_for_address
 from crm_relay.engagement.apply_delivery import apply_delivery
-from crm_relay.inbox.defer import Deferred
-from crm_relay.inbox.models import Delivered, Outcome
-from crm_relay.inbox.redact import NOTHING_LEFT
-from crm_relay.inbox.replay import Applier, give_up, replay
-from crm_relay.inbox.retention import forget_old_deliveries
+from crm_relay.mail.feedback.apply_event import apply_event
+from crm_relay.mail.feedback.unsubscribe import SOURCE as UNSUBSCRIBE
+from crm_relay.mail.feedback.unsubscribe import UnsubscribeRequest, unsubscribe
 from crm_relay.outreach.apply_delivery import apply_delivery as apply_bison
 from crm_relay.outreach.models import Arrival
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
-from crm_relay.platform.database import Database, Runs
+from crm_relay.platform.database import Database, Queryable
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.logging import logger
@@ -31,17 +25,22 @@ from crm_relay.providers.bison.instance import instance_host
 from crm_relay.providers.bison.webhook import parse as parse_bison
 from crm_relay.providers.mautic import webhook
 from crm_relay.providers.resend.webhook import parse as parse_resend
+from crm_relay.webhooks.defer import Deferred
+from crm_relay.webhooks.models import Delivered, DeliveryOutcome
+from crm_relay.webhooks.redact import NOTHING_LEFT
+from crm_relay.webhooks.replay import Applier, give_up, replay
+from crm_relay.webhooks.retention import forget_old_deliveries
 from webhook_replay.settings import Settings
 
 _DATABASE_SECONDS = 10.0
 _RESERVE_SECONDS = 5.0
 
 
-def _apply_mautic(transaction: Runs, delivered: Delivered) -> Outcome:
+def _apply_mautic(transaction: Queryable, delivered: Delivered) -> DeliveryOutcome:
     return apply_delivery(transaction, webhook.parse(delivered.body, now=delivered.received_at))
 
 
-def _apply_bison(transaction: Runs, delivered: Delivered) -> Outcome:
+def _apply_bison(transaction: Queryable, delivered: Delivered) -> DeliveryOutcome:
     arrival = Arrival(
         workspace_name=delivered.workspace_name or "",
         dedupe_key=delivered.dedupe_key,
@@ -52,16 +51,16 @@ def _apply_bison(transaction: Runs, delivered: Delivered) -> Outcome:
     return apply_bison(transaction, arrival, parse_bison(delivered.body, now=delivered.received_at))
 
 
-def _apply_resend(transaction: Runs, delivered: Delivered) -> Outcome:
+def _apply_resend(transaction: Queryable, delivered: Delivered) -> DeliveryOutcome:
     if delivered.body == NOTHING_LEFT.encode():
-        return Outcome(ignored=1)
+        return DeliveryOutcome(ignored=1)
     event = parse_resend(delivered.body, now=delivered.received_at)
     key = delivered.delivery_id or delivered.dedupe_key
     return apply_event(transaction, event, key=key, received_at=delivered.received_at, follow=follow_mail)
 
 
-def _apply_unsubscribe(transaction: Runs, delivered: Delivered) -> Outcome:
-    return unsubscribe(transaction, Wanted.from_body(delivered.body), stop=stop_for_address)
+def _apply_unsubscribe(transaction: Queryable, delivered: Delivered) -> DeliveryOutcome:
+    return unsubscribe(transaction, UnsubscribeRequest.from_body(delivered.body), stop=stop_for_address)
 
 
 APPLIERS: Mapping[str, Applier] = {
@@ -74,7 +73,7 @@ APPLIERS: Mapping[str, Applier] = {
 
 
 @dataclass(frozen=True)
-class World:
+class WebhookReplay:
     """What a message meets."""
 
     database: Database
@@ -83,11 +82,11 @@ class World:
     instance: str
 
 
-def _build() -> World:
+def _build() -> WebhookReplay:
     settings = read_settings(Settings)
     database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=_DATABASE_SECONDS)
     deferred = Deferred(settings.deferred_queue_url, settings.oversize_bucket)
-    return World(database, deferred, settings.inbox_retention_days, instance_host(settings.bison_instance_url))
+    return WebhookReplay(database, deferred, settings.inbox_retention_days, instance_host(settings.bison_instance_url))
 
 
 world = PerEnvironment(_build)

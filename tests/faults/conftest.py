@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from crm_relay.platform.queue import aws_client
-from local.aws import LocalAws
-from local.template import Template
+from crm_relay.platform.aws.queue import aws_client
+from local.aws.local_aws import LocalAws
+from local.template.template import SamTemplate
 from tests.conftest import ROOT
 from tests.integration.conftest import world
 
@@ -16,7 +16,7 @@ __all__ = ["world"]
 @pytest.fixture(scope="module")
 def aws() -> Iterator[LocalAws]:
     """moto with the resources of template.yaml."""
-    aws = LocalAws.start(Template.read(ROOT / "template.yaml"))
+    aws = LocalAws.start(SamTemplate.read(ROOT / "template.yaml"))
     yield aws
     aws.stop()
 

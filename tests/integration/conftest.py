@@ -10,10 +10,10 @@ from local.simulators.mautic import MauticSimulator
 from local.simulators.resend import ResendSimulator
 from local.simulators.resend.clock import MovableClock
 from tests.conftest import fresh_database
-from tests.support.campaign_world import BEGIN, CampaignWorld
-from tests.support.edge_twin import EdgeTwin
-from tests.support.edge_world import EdgeWorld
-from tests.support.mautic_world import CLIENT, MauticWorld
+from tests.support.campaigns.campaign_world import BEGIN, CampaignWorld
+from tests.support.customers.mautic_world import CLIENT, MauticWorld
+from tests.support.edge_cache.edge_twin import EdgeTwin
+from tests.support.edge_cache.edge_world import EdgeWorld
 
 
 @pytest.fixture

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 import typer.main
 
-from crm_relay.contacts.field_map import FIELDS
+from cli.main import app
+from crm_relay.customers.field_map import FIELDS
 from crm_relay.platform.settings import SECRET_ID, SettingsModel
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
-from local.cli.main import app
 from local.simulators.mautic.fields import SYNC_FIELDS
-from local.template import Template
+from local.template.template import SamTemplate
 from tests.support.source_tree import ROOT
 
-TEMPLATE = Template.read(ROOT / "template.yaml")
+TEMPLATE = SamTemplate.read(ROOT / "template.yaml")
 FUNCTIONS = sorted(TEMPLATE.functions)
 # Read by the platform, by Powertools or by the command line.
 NOT_OF_A_FUNCTION = {SECRET_ID, "LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}

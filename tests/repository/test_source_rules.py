@@ -20,8 +20,8 @@ CAPABILITIES = tuple(
 
 # "file:function" of calls that stand in a loop over rows, each with its reason.
 QUERIES_IN_A_LOOP: dict[str, str] = {
-    "shared/crm_relay/edge_cache/push_edits.py:_write": "one of four tables each",
-    "shared/crm_relay/edge_cache/replicate.py:lift_behind": "one of four tables each, and only after a restore",
+    "shared/crm_relay/edge_cache/replication/push_edits.py:_write": "one of four tables each",
+    "shared/crm_relay/edge_cache/replication/replicate.py:lift_behind": "one of four tables, after a restore",
 }
 
 LONGEST_FUNCTION = 50

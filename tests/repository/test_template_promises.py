@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from local.intrinsics import Unresolved
-from local.template import Template
+from local.template.intrinsics import Unresolved
+from local.template.template import SamTemplate
 
 ROOT = Path(__file__).parents[2]
-TEMPLATE = Template.read(ROOT / "template.yaml")
+TEMPLATE = SamTemplate.read(ROOT / "template.yaml")
 NAMES = sorted(TEMPLATE.functions)
 QUEUES = TEMPLATE.resources("AWS::SQS::Queue")
 

@@ -3,23 +3,31 @@
 Comments give the source: [V] the vendor's documents, [C] two or more public clients, [1] one; "assumed" is a guess.
 """
 
-from local.simulators.bison.delivery import Delivery
-from local.simulators.bison.events import EVENTS, Options
-from local.simulators.bison.faults import Fault
+from local.simulators.bison.delivery import HookDelivery
+from local.simulators.bison.events import EVENTS, EventOptions
+from local.simulators.bison.faults import BisonFault
 from local.simulators.bison.simulator import BisonSimulator
-from local.simulators.bison.state import Account, Campaign, Hook, Lead, Reply, Sending, Workspace
+from local.simulators.bison.state import (
+    BisonHook,
+    BisonSending,
+    SimulatedAccount,
+    SimulatedCampaign,
+    SimulatedLead,
+    SimulatedReply,
+    SimulatedWorkspace,
+)
 
 __all__ = [
     "EVENTS",
-    "Account",
+    "BisonFault",
+    "BisonHook",
+    "BisonSending",
     "BisonSimulator",
-    "Campaign",
-    "Delivery",
-    "Fault",
-    "Hook",
-    "Lead",
-    "Options",
-    "Reply",
-    "Sending",
-    "Workspace",
+    "EventOptions",
+    "HookDelivery",
+    "SimulatedAccount",
+    "SimulatedCampaign",
+    "SimulatedLead",
+    "SimulatedReply",
+    "SimulatedWorkspace",
 ]

@@ -4,56 +4,58 @@ from __future__ import annotations
 
 from typing import Literal
 
-from local.simulators.bison.events import Options, Subject
-from local.simulators.bison.state import Account, Lead, Tag, Workspace
-from local.simulators.bison.world import World
+from local.simulators.bison.events import EventOptions, Subject
+from local.simulators.bison.state import SimulatedAccount, SimulatedLead, SimulatedWorkspace, Tag
+from local.simulators.bison.world import BisonStage
 
 
-class AccountActions(World):
+class AccountActions(BisonStage):
     def add_accounts(
         self,
-        workspace: Workspace,
+        workspace: SimulatedWorkspace,
         count: int,
         provider_tag: str | None = "Gmail",
         reseller_tag: str | None = "Zapmail",
         *,
         status: str = "Connected",
-    ) -> list[Account]:
+    ) -> list[SimulatedAccount]:
         """Many at once, without webhooks."""
         names = [name for name in (provider_tag, reseller_tag) if name]
         return [self._new_account(workspace, names, status) for _ in range(count)]
 
     def add_account(
         self,
-        workspace: Workspace,
+        workspace: SimulatedWorkspace,
         email: str | None = None,
         tags: tuple[str, ...] = ("Gmail", "Zapmail"),
         *,
         status: str = "Connected",
-        options: Options | None = None,
-    ) -> Account:
+        options: EventOptions | None = None,
+    ) -> SimulatedAccount:
         """Fires email_account_added."""
         account = self._new_account(workspace, list(tags), status, email)
         self.fire_for(account, "email_account_added", options)
         return account
 
-    def _new_account(self, workspace: Workspace, tags: list[str], status: str, email: str | None = None) -> Account:
+    def _new_account(
+        self, workspace: SimulatedWorkspace, tags: list[str], status: str, email: str | None = None
+    ) -> SimulatedAccount:
         now = self.bison.now()
         with self.bison.lock:
             number = self.bison.next_id("account")
             address = email or f"sender{number}@w{workspace.id}.example.com"
-            account = Account(number, workspace.id, f"Sender {number}", address, now, now, status)
+            account = SimulatedAccount(number, workspace.id, f"Sender {number}", address, now, now, status)
             account.tags = [self.bison.tag(workspace.id, name) for name in tags]
             self.bison.accounts[number] = account
         return account
 
-    def delete_account(self, account: Account, *, options: Options | None = None) -> None:
+    def delete_account(self, account: SimulatedAccount, *, options: EventOptions | None = None) -> None:
         """Gone from the list and from its address; fires email_account_removed."""
         with self.bison.lock:
             self.bison.accounts.pop(account.id, None)
         self.fire_for(account, "email_account_removed", options)
 
-    def move_account(self, account: Account, to_workspace: Workspace) -> None:
+    def move_account(self, account: SimulatedAccount, to_workspace: SimulatedWorkspace) -> None:
         """The id and the counters stay (assumed); no webhook tells (assumed); tags keep their names."""
         with self.bison.lock:
             account.workspace_id = to_workspace.id
@@ -62,11 +64,11 @@ class AccountActions(World):
 
     def disconnect(
         self,
-        account: Account,
+        account: SimulatedAccount,
         *,
         healed: bool = False,
         status: str = "Not connected",
-        options: Options | None = None,
+        options: EventOptions | None = None,
     ) -> None:
         """Fires email_account_disconnected; `healed`: the account is connected again by then, and the webhook says
         so [1]. Public sources spell the status "Not connected" and "Disconnected" [1].
@@ -76,7 +78,7 @@ class AccountActions(World):
             account.modified = self.bison.now()
         self.fire_for(account, "email_account_disconnected", options)
 
-    def reconnect(self, account: Account, *, options: Options | None = None) -> None:
+    def reconnect(self, account: SimulatedAccount, *, options: EventOptions | None = None) -> None:
         """Wipes the account's tags [1]. The webhook is rarely fired [1]: `Options(silent=True)` is the usual case."""
         with self.bison.lock:
             account.status, account.tags = "Connected", []
@@ -84,7 +86,11 @@ class AccountActions(World):
         self.fire_for(account, "email_account_reconnected", options)
 
     def disable_warmup(
-        self, account: Account, why: Literal["receiving", "causing"] = "receiving", *, options: Options | None = None
+        self,
+        account: SimulatedAccount,
+        why: Literal["receiving", "causing"] = "receiving",
+        *,
+        options: EventOptions | None = None,
     ) -> None:
         """Fires warmup_disabled_receiving_bounces or warmup_disabled_causing_bounces."""
         with self.bison.lock:
@@ -92,26 +98,32 @@ class AccountActions(World):
             account.modified = self.bison.now()
         self.fire_for(account, f"warmup_disabled_{why}_bounces", options)
 
-    def attach_tag(self, to: Account | Lead, name: str, *, options: Options | None = None) -> Tag:
+    def attach_tag(
+        self, to: SimulatedAccount | SimulatedLead, name: str, *, options: EventOptions | None = None
+    ) -> Tag:
         """Fires tag_attached; attaching again changes nothing and fires nothing (assumed)."""
         tag = self.bison.tag(to.workspace_id, name, default=False)
-        if isinstance(to, Account):
+        if isinstance(to, SimulatedAccount):
             if tag in to.tags:
                 return tag
             to.tags.append(tag)
         self._tagged(to, "tag_attached", tag, options)
         return tag
 
-    def remove_tag(self, of: Account | Lead, name: str, *, options: Options | None = None) -> None:
+    def remove_tag(
+        self, of: SimulatedAccount | SimulatedLead, name: str, *, options: EventOptions | None = None
+    ) -> None:
         """Fires tag_removed."""
         tag = self.bison.tag(of.workspace_id, name)
-        if isinstance(of, Account):
+        if isinstance(of, SimulatedAccount):
             of.tags = [kept for kept in of.tags if kept.name != name]
         self._tagged(of, "tag_removed", tag, options)
 
-    def _tagged(self, thing: Account | Lead, event: str, tag: Tag, options: Options | None) -> None:
+    def _tagged(
+        self, thing: SimulatedAccount | SimulatedLead, event: str, tag: Tag, options: EventOptions | None
+    ) -> None:
         # The class name as `taggable_type` is Laravel's custom (assumed).
-        kind = "SenderEmail" if isinstance(thing, Account) else "Lead"
+        kind = "SenderEmail" if isinstance(thing, SimulatedAccount) else "Lead"
         data = {"taggable_id": thing.id, "taggable_type": f"App\\Models\\{kind}"}
         subject = Subject(tag={"tag_id": tag.id, "tag_name": tag.name, **data})
         self.fire(thing.workspace_id, event, subject, options)

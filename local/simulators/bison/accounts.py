@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from local.simulators.bison import shapes
-from local.simulators.bison.state import Account
-from local.simulators.bison.wire import Request, Response, invalid, missing, page, success
-from local.simulators.bison.world import World
+from local.simulators.bison.state import SimulatedAccount
+from local.simulators.bison.wire import BisonRequest, BisonResponse, invalid, missing, page, success
+from local.simulators.bison.world import BisonStage
 
 
-def list_all(world: World, request: Request) -> Response:
+def list_all(world: BisonStage, request: BisonRequest) -> BisonResponse:
     """`search`, `tag_ids[]`, `excluded_tag_ids[]`, `without_tags` [V]; how they join is assumed."""
     before = world.bison.before_page
     asked = request.query.get("page", "1")
@@ -19,7 +19,7 @@ def list_all(world: World, request: Request) -> Response:
         return page(request, found, shapes.account_in_api)
 
 
-def _wanted(account: Account, request: Request) -> bool:
+def _wanted(account: SimulatedAccount, request: BisonRequest) -> bool:
     tags = {str(tag.id) for tag in account.tags}
     wanted, excluded = request.many("tag_ids"), request.many("excluded_tag_ids")
     if request.query.get("without_tags") in {"1", "true"} and tags:
@@ -29,7 +29,7 @@ def _wanted(account: Account, request: Request) -> bool:
     return found and (not wanted or bool(tags & set(wanted))) and not tags & set(excluded)
 
 
-def known(world: World, request: Request, number: int) -> Account:
+def known(world: BisonStage, request: BisonRequest, number: int) -> SimulatedAccount:
     """Another workspace's account is as unknown as one that never was."""
     account = world.bison.accounts.get(number)
     if account is None or account.workspace_id != request.workspace_id:
@@ -37,12 +37,12 @@ def known(world: World, request: Request, number: int) -> Account:
     return account
 
 
-def get(world: World, request: Request, number: int) -> Response:
+def get(world: BisonStage, request: BisonRequest, number: int) -> BisonResponse:
     with world.bison.lock:
-        return Response(200, {"data": shapes.account_in_api(known(world, request, number))})
+        return BisonResponse(200, {"data": shapes.account_in_api(known(world, request, number))})
 
 
-def patch(world: World, request: Request, number: int) -> Response:
+def patch(world: BisonStage, request: BisonRequest, number: int) -> BisonResponse:
     """Documented, not recorded: name, daily limit and signature can be changed."""
     account, sent = known(world, request, number), request.payload
     limit = sent.get("daily_limit", account.daily_limit)
@@ -53,10 +53,10 @@ def patch(world: World, request: Request, number: int) -> Response:
         account.daily_limit = limit
         account.signature = sent.get("email_signature", account.signature)
         account.modified = world.bison.now()
-        return Response(200, {"data": shapes.account_in_api(account)})
+        return BisonResponse(200, {"data": shapes.account_in_api(account)})
 
 
-def delete(world: World, request: Request, number: int) -> Response:
+def delete(world: BisonStage, request: BisonRequest, number: int) -> BisonResponse:
     account = known(world, request, number)
     with world.bison.lock:
         world.bison.accounts.pop(number, None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from local.simulators.bison.events import Options
-from local.simulators.bison.state import Account, Workspace
-from local.simulators.bison.wire import Json, Request, Response
+from local.simulators.bison.events import EventOptions
+from local.simulators.bison.state import SimulatedAccount, SimulatedWorkspace
+from local.simulators.bison.wire import BisonRequest, BisonResponse, Json
 from local.simulators.controls import add_fault, carry_out, clear_faults
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ ON_AN_ACCOUNT = (
 )
 
 
-def answer(simulator: BisonSimulator, request: Request) -> Response:
+def answer(simulator: BisonSimulator, request: BisonRequest) -> BisonResponse:
     """
     GET  state                           workspaces with their tokens and sums, hooks, requests by route
     GET  deliveries                      every webhook attempt
@@ -45,7 +45,7 @@ def answer(simulator: BisonSimulator, request: Request) -> Response:
     POST faults {match, kind, …}         adds a fault; DELETE faults clears all, the limit too
     POST limit {every | calls, seconds}  POST switch {delivery_log: true, …}
     """
-    return Response(*carry_out(CONTROLS, simulator, request, request.payload))
+    return BisonResponse(*carry_out(CONTROLS, simulator, request, request.payload))
 
 
 def state(simulator: BisonSimulator, payload: Json) -> Json:
@@ -62,7 +62,7 @@ def state(simulator: BisonSimulator, payload: Json) -> Json:
         }
 
 
-def _workspace(simulator: BisonSimulator, item: Workspace) -> Json:
+def _workspace(simulator: BisonSimulator, item: SimulatedWorkspace) -> Json:
     accounts = simulator.accounts_of(item)
     return {
         "id": item.id,
@@ -102,7 +102,7 @@ def act(simulator: BisonSimulator, payload: Json) -> Json:
     account, action = _its_account(simulator, payload), str(payload["action"])
     if action not in ON_AN_ACCOUNT:
         raise ValueError(f"no such action: {action}")
-    options = Options(**payload.get("options", {}))
+    options = EventOptions(**payload.get("options", {}))
     rest = {key: value for key, value in payload.items() if key not in {"account_id", "action", "options"}}
     made: Any = getattr(simulator, action)(account, options=options, **rest)
     return {"success": True, "id": getattr(made, "id", None)}
@@ -123,11 +123,11 @@ def switch(simulator: BisonSimulator, payload: Json) -> Json:
     return {"success": True}
 
 
-def _its_workspace(simulator: BisonSimulator, payload: Json) -> Workspace:
+def _its_workspace(simulator: BisonSimulator, payload: Json) -> SimulatedWorkspace:
     return simulator.bison.workspaces[int(payload["workspace_id"])]
 
 
-def _its_account(simulator: BisonSimulator, payload: Json) -> Account:
+def _its_account(simulator: BisonSimulator, payload: Json) -> SimulatedAccount:
     return simulator.bison.accounts[int(payload["account_id"])]
 
 

@@ -9,13 +9,13 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from local.simulators.bison import events
-from local.simulators.bison.events import Options
-from local.simulators.bison.state import Bison, Hook
+from local.simulators.bison.events import EventOptions
+from local.simulators.bison.state import BisonHook, BisonState
 from local.simulators.bison.wire import Json
 
 
 @dataclass(frozen=True)
-class Delivery:
+class HookDelivery:
     """One attempt; `status` is None when no answer came."""
 
     id: int
@@ -46,24 +46,24 @@ class Happened:
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
-class Webhooks:
+class BisonWebhooks:
     """Delivers inside the call that caused the event; Bison itself has a queue, so the order is a simplification.
 
     That failed deliveries are tried again is [1]; three attempts, at once and byte for byte the same, are assumed.
     """
 
-    def __init__(self, bison: Bison, instance_url: str) -> None:
+    def __init__(self, bison: BisonState, instance_url: str) -> None:
         self.bison = bison
         self.instance_url = instance_url
         self.timeout = 5.0
         self.attempts = 3
-        self.deliveries: list[Delivery] = []
+        self.deliveries: list[HookDelivery] = []
         self.happened: list[Happened] = []
 
-    def publish(self, workspace_id: int, event: str, data: Json, options: Options) -> None:
+    def publish(self, workspace_id: int, event: str, data: Json, options: EventOptions) -> None:
         """An event that nobody can subscribe to, because its name is unknown, goes to every hook."""
         workspace = self.bison.workspaces[workspace_id]
-        plain = events.envelope(workspace, self.instance_url, event, data, Options())
+        plain = events.envelope(workspace, self.instance_url, event, data, EventOptions())
         happened = Happened(self.bison.next_id("event"), event, workspace_id, plain, self.bison.now())
         with self.bison.lock:
             self.happened.append(happened)
@@ -78,23 +78,23 @@ class Webhooks:
 
     def send_test(self, workspace_id: int, event: str, url: str, content: Json) -> None:
         happened = Happened(0, event, workspace_id, content, self.bison.now())
-        for body in events.bodies(content, Options()):
+        for body in events.bodies(content, EventOptions()):
             self._attempt(happened, None, url, body, 1)
 
-    def redeliver(self, delivery: Delivery, times: int = 1, *, reserialised: bool = False) -> list[Delivery]:
+    def redeliver(self, delivery: HookDelivery, times: int = 1, *, reserialised: bool = False) -> list[HookDelivery]:
         """The same body once more, to the same address, whatever was answered the first time."""
         body = events.reserialised(delivery.body) if reserialised else delivery.body
         happened = Happened(delivery.event_id, delivery.event, delivery.workspace_id, {}, self.bison.now())
         return [self._attempt(happened, delivery.hook_id, delivery.url, body, 1) for _ in range(times)]
 
-    def _deliver(self, happened: Happened, hook: Hook, body: bytes) -> None:
+    def _deliver(self, happened: Happened, hook: BisonHook, body: bytes) -> None:
         for attempt in range(1, self.attempts + 1):
             if self._attempt(happened, hook.id, hook.url, body, attempt).succeeded:
                 return
 
-    def _attempt(self, happened: Happened, hook_id: int | None, url: str, body: bytes, number: int) -> Delivery:
+    def _attempt(self, happened: Happened, hook_id: int | None, url: str, body: bytes, number: int) -> HookDelivery:
         status = post(url, body, self.timeout)
-        made = Delivery(
+        made = HookDelivery(
             self.bison.next_id("delivery"),
             happened.id,
             happened.event,

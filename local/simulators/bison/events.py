@@ -9,7 +9,14 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from local.simulators.bison import shapes
-from local.simulators.bison.state import Account, Campaign, Lead, Reply, Sending, Workspace
+from local.simulators.bison.state import (
+    BisonSending,
+    SimulatedAccount,
+    SimulatedCampaign,
+    SimulatedLead,
+    SimulatedReply,
+    SimulatedWorkspace,
+)
 from local.simulators.bison.wire import Json, laravel_json
 
 # What `data` holds, by event [C].
@@ -43,7 +50,7 @@ _CASES: dict[str, Callable[[str], str]] = {"upper": str.upper, "lower": str.lowe
 
 
 @dataclass(frozen=True)
-class Options:
+class EventOptions:
     """How one event is delivered.
 
     `envelope`: plain as the vendor shows it; nested as data.event, payload.event or data.payload.event, as relays do;
@@ -63,11 +70,11 @@ class Options:
 class Subject:
     """What an event is about; the shapes are taken when it happens."""
 
-    account: Account | None = None
-    lead: Lead | None = None
-    campaign: Campaign | None = None
-    sending: Sending | None = None
-    reply: Reply | None = None
+    account: SimulatedAccount | None = None
+    lead: SimulatedLead | None = None
+    campaign: SimulatedCampaign | None = None
+    sending: BisonSending | None = None
+    reply: SimulatedReply | None = None
     campaign_event: Json | None = None
     status: str | None = None  # of the account, where the webhook tells another one
     tag: Json = field(default_factory=dict)
@@ -89,7 +96,7 @@ def title(event: str) -> str:
     return event.replace("_", " ").title()
 
 
-def envelope(workspace: Workspace, instance_url: str, event: str, data: Json, options: Options) -> Json:
+def envelope(workspace: SimulatedWorkspace, instance_url: str, event: str, data: Json, options: EventOptions) -> Json:
     """No delivery id, no time and no signature stand in it [C]."""
     origin = {"instance_url": instance_url} if options.instance_url else {}
     whose = {**origin, "workspace_id": workspace.id, "workspace_name": workspace.name}
@@ -102,7 +109,7 @@ def envelope(workspace: Workspace, instance_url: str, event: str, data: Json, op
     return plain if options.envelope == "plain" else {options.envelope: plain}
 
 
-def bodies(content: Json, options: Options) -> list[bytes]:
+def bodies(content: Json, options: EventOptions) -> list[bytes]:
     first = laravel_json(content)
     again = reserialised(first) if options.reserialised else first
     return [first, *[again] * (options.times - 1)]
@@ -122,12 +129,12 @@ def _backwards(value: Any) -> Any:
 def sample(event: str) -> Json:
     """`data` of the sample that the instance gives and sends as a test: fixed ids, as in the vendor's examples."""
     moment = datetime(2024, 8, 2, 6, 8, 38, tzinfo=UTC)
-    account = Account(3, 1, "Sam Sample", "sam.sample@example.com", moment, moment)
-    campaign = Campaign(2, 1, "test", moment)
-    lead = Lead(1, 1, "lead@example.org", "Lea", "Leadsample", "Example Ltd", "Engineer", moment, moment)
-    sent = Sending(4, 1, account, lead, campaign, "test subject", moment)
+    account = SimulatedAccount(3, 1, "Sam Sample", "sam.sample@example.com", moment, moment)
+    campaign = SimulatedCampaign(2, 1, "test", moment)
+    lead = SimulatedLead(1, 1, "lead@example.org", "Lea", "Leadsample", "Example Ltd", "Engineer", moment, moment)
+    sent = BisonSending(4, 1, account, lead, campaign, "test subject", moment)
     people = (f"{lead.first_name} {lead.last_name}", lead.email), (account.name, account.email)
-    received = Reply(5, 1, account, "Re: test subject", "A sample reply.", *people, moment, sending=sent)
+    received = SimulatedReply(5, 1, account, "Re: test subject", "A sample reply.", *people, moment, sending=sent)
     received.uuid = "00000000-0000-4000-8000-000000000005"
     occurred = shapes.campaign_event(6, event.rpartition("_")[2], moment)
     tag = {"tag_id": 1, "tag_name": "Sample", "taggable_id": lead.id, "taggable_type": "App\\Models\\Lead"}

@@ -14,7 +14,7 @@ Form = Literal["header", "json", "both", "none"]
 
 
 @dataclass
-class Fault(AimedFault):
+class BisonFault(AimedFault):
     """500_before: nothing is done. 500_after: everything is done, then 500. 502_html: a proxy's page, nothing is done.
     401: as if the token were revoked. 429: `retry_after` is told in `form`. hang: no answer for `seconds`, nothing is
     done, the connection closes. drop: everything is done, but the answer never arrives. slow: `seconds` longer.
@@ -42,7 +42,7 @@ class TooMany:
     form: Form = "both"
 
 
-class Faults(FaultQueue[Fault]):
+class BisonFaults(FaultQueue[BisonFault]):
     def __init__(self) -> None:
         super().__init__()
         self._seen = 0

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from local.simulators.bison import routes
-from local.simulators.bison.faults import Fault, Faults, Form
-from local.simulators.bison.wire import ApiError, Json, Request, Response, page_for_a_browser
-from local.simulators.bison.world import World
+from local.simulators.bison.faults import BisonFault, BisonFaults, Form
+from local.simulators.bison.wire import BisonApiError, BisonRequest, BisonResponse, Json, page_for_a_browser
+from local.simulators.bison.world import BisonStage
 from local.simulators.http_server import NoAnswerError
 
 
 @dataclass(frozen=True)
-class Exchange:
+class BisonExchange:
     method: str
     path: str  # with the query
     status: int  # 0 when no answer was given
@@ -24,15 +24,15 @@ class Exchange:
     at: datetime
 
 
-class Gate:
-    def __init__(self, world: World, faults: Faults) -> None:
+class BisonGate:
+    def __init__(self, world: BisonStage, faults: BisonFaults) -> None:
         self.world = world
         self.faults = faults
-        self.exchanges: list[Exchange] = []
+        self.exchanges: list[BisonExchange] = []
         self.requests: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def pass_through(self, request: Request) -> Response:
+    def pass_through(self, request: BisonRequest) -> BisonResponse:
         """Answers, counts and logs; raises NoAnswerError where a fault swallows the answer."""
         at, status = self.world.bison.now(), 0
         with self._lock:
@@ -43,24 +43,24 @@ class Gate:
             return response
         finally:
             with self._lock:
-                self.exchanges.append(Exchange(request.method, request.target, status, request.workspace_id, at))
+                self.exchanges.append(BisonExchange(request.method, request.target, status, request.workspace_id, at))
 
     def forget(self) -> None:
         with self._lock:
             self.requests.clear()
             self.exchanges.clear()
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: BisonRequest) -> BisonResponse:
         try:
             return self._with_faults(request)
-        except ApiError as error:
+        except BisonApiError as error:
             return error.response(request)
         except NoAnswerError:
             raise
         except Exception:  # noqa: BLE001 - like Laravel: whatever breaks inside is a 500
             return server_error().response(request)
 
-    def _with_faults(self, request: Request) -> Response:
+    def _with_faults(self, request: BisonRequest) -> BisonResponse:
         fault = self.faults.take(f"{request.method} {request.path}?{request.raw_query}")
         if fault is None:
             return self._checked(request)
@@ -74,7 +74,7 @@ class Gate:
             raise server_error()
         return response
 
-    def _before(self, fault: Fault) -> Response | None:
+    def _before(self, fault: BisonFault) -> BisonResponse | None:
         if fault.kind in {"slow", "hang"}:
             time.sleep(fault.seconds)
         if fault.kind == "hang":
@@ -86,19 +86,19 @@ class Gate:
         if fault.kind == "429":
             raise too_many(fault.retry_after, fault.form)
         if fault.kind == "502_html":
-            return Response(502, page_for_a_browser("502 Bad Gateway"), content_type="text/html")
+            return BisonResponse(502, page_for_a_browser("502 Bad Gateway"), content_type="text/html")
         return None
 
-    def _checked(self, request: Request) -> Response:
+    def _checked(self, request: BisonRequest) -> BisonResponse:
         limit = self.faults.exceeded()
         if limit is not None:
             raise too_many(limit.retry_after, limit.form)
         if not request.path.startswith("/api/"):
-            return Response(200, page_for_a_browser("Log in"), content_type="text/html; charset=utf-8")
+            return BisonResponse(200, page_for_a_browser("Log in"), content_type="text/html; charset=utf-8")
         self._authenticate(request)
         return routes.call(self.world, request)
 
-    def _authenticate(self, request: Request) -> None:
+    def _authenticate(self, request: BisonRequest) -> None:
         kind, _, text = request.header("Authorization").partition(" ")
         token = self.world.bison.tokens.get(text.strip()) if kind.casefold() == "bearer" else None
         if token is None:
@@ -107,17 +107,17 @@ class Gate:
         request.workspace_id = token.workspace_id or self.world.bison.current_workspace_id
 
 
-def unauthenticated() -> ApiError:
+def unauthenticated() -> BisonApiError:
     """Laravel's word for no token and for a wrong one [C]."""
-    return ApiError(401, "Unauthenticated.")
+    return BisonApiError(401, "Unauthenticated.")
 
 
-def server_error() -> ApiError:
+def server_error() -> BisonApiError:
     """Laravel's, out of debug mode (documented, not recorded)."""
-    return ApiError(500, "Server Error")
+    return BisonApiError(500, "Server Error")
 
 
-def too_many(retry_after: int, form: Form) -> ApiError:
+def too_many(retry_after: int, form: Form) -> BisonApiError:
     headers = {"Retry-After": str(retry_after)} if form in {"header", "both"} else {}
     extra: Json = {"retry_after": retry_after} if form in {"json", "both"} else {}
-    return ApiError(429, "Too Many Attempts.", headers=headers, extra=extra)
+    return BisonApiError(429, "Too Many Attempts.", headers=headers, extra=extra)

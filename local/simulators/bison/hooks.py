@@ -5,55 +5,55 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from local.simulators.bison import events, shapes
-from local.simulators.bison.events import EVENTS, Options
-from local.simulators.bison.state import Hook, Workspace
-from local.simulators.bison.wire import Json, Request, Response, invalid, missing, page, success
-from local.simulators.bison.world import World
+from local.simulators.bison.events import EVENTS, EventOptions
+from local.simulators.bison.state import BisonHook, SimulatedWorkspace
+from local.simulators.bison.wire import BisonRequest, BisonResponse, Json, invalid, missing, page, success
+from local.simulators.bison.world import BisonStage
 
 
-def create(world: World, workspace_id: int, name: str, url: str, wanted: Iterable[str]) -> Hook:
+def create(world: BisonStage, workspace_id: int, name: str, url: str, wanted: Iterable[str]) -> BisonHook:
     now = world.bison.now()
-    hook = Hook(world.bison.next_id("hook"), workspace_id, name, url, list(wanted), now, now)
+    hook = BisonHook(world.bison.next_id("hook"), workspace_id, name, url, list(wanted), now, now)
     with world.bison.lock:
         world.bison.hooks[hook.id] = hook
     return hook
 
 
-def list_all(world: World, request: Request) -> Response:
+def list_all(world: BisonStage, request: BisonRequest) -> BisonResponse:
     """In pages like the other lists (assumed: clients in public read one page only [1])."""
     with world.bison.lock:
         found = [hook for hook in world.bison.hooks.values() if hook.workspace_id == request.workspace_id]
     return page(request, found, shapes.hook)
 
 
-def post(world: World, request: Request) -> Response:
+def post(world: BisonStage, request: BisonRequest) -> BisonResponse:
     """`data.id` [C]; 201 is Laravel's status for what was just made (assumed). There is no secret to set [V]."""
     sent = _checked(request.payload)
     hook = create(world, request.workspace_id, sent["name"], sent["url"], sent["events"])
-    return Response(201, {"data": shapes.hook(hook)})
+    return BisonResponse(201, {"data": shapes.hook(hook)})
 
 
-def get(world: World, request: Request, number: int) -> Response:
-    return Response(200, {"data": shapes.hook(_known(world, request, number))})
+def get(world: BisonStage, request: BisonRequest, number: int) -> BisonResponse:
+    return BisonResponse(200, {"data": shapes.hook(_known(world, request, number))})
 
 
-def put(world: World, request: Request, number: int) -> Response:
+def put(world: BisonStage, request: BisonRequest, number: int) -> BisonResponse:
     """Replaces the events [V]; that all three fields are required as for a new one is assumed."""
     hook, sent = _known(world, request, number), _checked(request.payload)
     with world.bison.lock:
         hook.name, hook.url, hook.events = sent["name"], sent["url"], list(sent["events"])
         hook.modified = world.bison.now()
-    return Response(200, {"data": shapes.hook(hook)})
+    return BisonResponse(200, {"data": shapes.hook(hook)})
 
 
-def delete(world: World, request: Request, number: int) -> Response:
+def delete(world: BisonStage, request: BisonRequest, number: int) -> BisonResponse:
     hook = _known(world, request, number)
     with world.bison.lock:
         world.bison.hooks.pop(hook.id, None)
     return success("Webhook deleted successfully.")
 
 
-def _known(world: World, request: Request, number: int) -> Hook:
+def _known(world: BisonStage, request: BisonRequest, number: int) -> BisonHook:
     hook = world.bison.hooks.get(number)
     if hook is None or hook.workspace_id != request.workspace_id:
         raise missing("WebhookUrl", number)
@@ -86,19 +86,19 @@ def _is_url(value: object) -> bool:
     return isinstance(value, str) and value.startswith(("http://", "https://"))
 
 
-def event_types(world: World, request: Request) -> Response:
+def event_types(world: BisonStage, request: BisonRequest) -> BisonResponse:
     """Documented, not recorded: each with its machine name as `id` [1]."""
     del world, request
-    return Response(200, {"data": [{"id": name, "name": events.title(name)} for name in EVENTS]})
+    return BisonResponse(200, {"data": [{"id": name, "name": events.title(name)} for name in EVENTS]})
 
 
-def sample_payload(world: World, request: Request) -> Response:
+def sample_payload(world: BisonStage, request: BisonRequest) -> BisonResponse:
     """The whole event under `data` [V]; `event_type` is documented in the body of the GET, and sent in the query."""
     event = _event_type(request.query.get("event_type") or request.payload.get("event_type"))
-    return Response(200, {"data": sample(world, request.workspace_id, event)})
+    return BisonResponse(200, {"data": sample(world, request.workspace_id, event)})
 
 
-def test_event(world: World, request: Request) -> Response:
+def test_event(world: BisonStage, request: BisonRequest) -> BisonResponse:
     """Really sends the sample [V]; the answer says nothing about its arrival (assumed: it is queued)."""
     event, url = _event_type(request.payload.get("event_type")), request.payload.get("url")
     if not _is_url(url):
@@ -115,10 +115,10 @@ def _event_type(value: object) -> str:
     return value
 
 
-def sample(world: World, workspace_id: int, event: str) -> Json:
+def sample(world: BisonStage, workspace_id: int, event: str) -> Json:
     """The vendor's text shows workspace 1, `main`, of another instance; whether a real sample does is unknown."""
     if world.bison.vendor_samples:
-        vendor = Workspace(1, "main", "", world.bison.now())
-        return events.envelope(vendor, "https://bison.example.com", event, events.sample(event), Options())
+        vendor = SimulatedWorkspace(1, "main", "", world.bison.now())
+        return events.envelope(vendor, "https://bison.example.com", event, events.sample(event), EventOptions())
     own = world.bison.workspaces[workspace_id]
-    return events.envelope(own, world.webhooks.instance_url, event, events.sample(event), Options())
+    return events.envelope(own, world.webhooks.instance_url, event, events.sample(event), EventOptions())

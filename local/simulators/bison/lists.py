@@ -9,9 +9,19 @@ from datetime import date
 
 from local.simulators.bison import shapes
 from local.simulators.bison.delivery import Happened
-from local.simulators.bison.state import Lead, Reply
-from local.simulators.bison.wire import PAGE_SIZE, ApiError, Json, Request, Response, invalid, missing, page, stamp
-from local.simulators.bison.world import World
+from local.simulators.bison.state import SimulatedLead, SimulatedReply
+from local.simulators.bison.wire import (
+    PAGE_SIZE,
+    BisonApiError,
+    BisonRequest,
+    BisonResponse,
+    Json,
+    invalid,
+    missing,
+    page,
+    stamp,
+)
+from local.simulators.bison.world import BisonStage
 
 COMPARISONS: dict[str, Callable[[date, date], bool]] = {
     "=": operator.eq,
@@ -20,21 +30,21 @@ COMPARISONS: dict[str, Callable[[date, date], bool]] = {
     "<=": operator.le,
     "<": operator.lt,
 }
-REPLY_STATUS: dict[str, Callable[[Reply], bool]] = {
+REPLY_STATUS: dict[str, Callable[[SimulatedReply], bool]] = {
     "interested": lambda reply: reply.interested,
     "automated_reply": lambda reply: reply.automated,
     "not_automated_reply": lambda reply: not reply.automated,
 }
 
 
-def replies(world: World, request: Request) -> Response:
+def replies(world: BisonStage, request: BisonRequest) -> BisonResponse:
     """Newest first (assumed); filters by `status`, `folder`, `campaign_id`, `sender_email_id`, `lead_id` [V]."""
     with world.bison.lock:
         mine = [item for item in world.bison.replies.values() if item.workspace_id == request.workspace_id]
         return page(request, [item for item in reversed(mine) if _wanted(item, request)], shapes.reply_in_api)
 
 
-def _wanted(reply: Reply, request: Request) -> bool:
+def _wanted(reply: SimulatedReply, request: BisonRequest) -> bool:
     query = request.query
     status = REPLY_STATUS.get(query.get("status", ""))
     folder = query.get("folder", "all").casefold()
@@ -45,7 +55,7 @@ def _wanted(reply: Reply, request: Request) -> bool:
     return all(name not in query or query[name] == str(shown[name]) for name in names)
 
 
-def leads(world: World, request: Request) -> Response:
+def leads(world: BisonStage, request: BisonRequest) -> BisonResponse:
     """`filters.updated_at.criteria` and `.value` select by day [V]; they travel in PHP's brackets (assumed)."""
     criteria = request.query.get("filters[updated_at][criteria]")
     value = request.query.get("filters[updated_at][value]")
@@ -56,31 +66,31 @@ def leads(world: World, request: Request) -> Response:
         return page(request, found, shapes.lead_in_api)
 
 
-def _updated(lead: Lead, criteria: str | None, value: str) -> bool:
+def _updated(lead: SimulatedLead, criteria: str | None, value: str) -> bool:
     try:
         return COMPARISONS[criteria or ""](lead.modified.date(), date.fromisoformat(value))
     except (KeyError, ValueError) as error:
         raise invalid({"filters.updated_at.value": "The selected filter is invalid."}) from error
 
 
-def lead(world: World, request: Request, number: int) -> Response:
+def lead(world: BisonStage, request: BisonRequest, number: int) -> BisonResponse:
     found = world.bison.leads.get(number)
     if found is None or found.workspace_id != request.workspace_id:
         raise missing("Lead", number)
-    return Response(200, {"data": shapes.lead_in_api(found)})
+    return BisonResponse(200, {"data": shapes.lead_in_api(found)})
 
 
-def campaigns(world: World, request: Request) -> Response:
+def campaigns(world: BisonStage, request: BisonRequest) -> BisonResponse:
     wanted = request.query.get("status", "")
     with world.bison.lock:
         mine = [item for item in world.bison.campaigns.values() if item.workspace_id == request.workspace_id]
         return page(request, [item for item in mine if wanted in {"", item.status}], shapes.campaign_in_api)
 
 
-def events(world: World, request: Request) -> Response:
+def events(world: BisonStage, request: BisonRequest) -> BisonResponse:
     """Only newer instances have it; 15 a page, by cursor, with the payload and its deliveries [1]; order assumed."""
     if not world.bison.delivery_log:
-        raise ApiError(404, "The route api/events could not be found.")
+        raise BisonApiError(404, "The route api/events could not be found.")
     before, wanted = _number(request.query.get("cursor")), request.query.get("type", "").casefold()
     with world.bison.lock:
         found = [
@@ -96,10 +106,10 @@ def events(world: World, request: Request) -> Response:
     path = request.base_url + request.path
     meta = {"path": path, "per_page": PAGE_SIZE, "next_cursor": following, "prev_cursor": None}
     links = {"first": None, "last": None, "prev": None, "next": f"{path}?cursor={following}" if following else None}
-    return Response(200, {"data": data, "links": links, "meta": meta})
+    return BisonResponse(200, {"data": data, "links": links, "meta": meta})
 
 
-def _event(world: World, item: Happened) -> Json:
+def _event(world: BisonStage, item: Happened) -> Json:
     """That `webhook_deliveries` holds attempts with response codes is [1]; their spelling is assumed."""
     attempts: dict[int, list[Json]] = {}
     for made in world.webhooks.deliveries:
@@ -112,13 +122,13 @@ def _event(world: World, item: Happened) -> Json:
     return {**whole, "created_at": moment, "updated_at": moment}
 
 
-def retry_attempt(world: World, request: Request, number: int) -> Response:
+def retry_attempt(world: BisonStage, request: BisonRequest, number: int) -> BisonResponse:
     """Sends a logged attempt once more [1]."""
     made = next((item for item in world.webhooks.deliveries if item.id == number), None)
     if not world.bison.delivery_log or made is None or made.workspace_id != request.workspace_id:
         raise missing("WebhookAttempt", number)
     world.webhooks.redeliver(made)
-    return Response(200, {"data": {"success": True, "message": "Webhook attempt queued for retry."}})
+    return BisonResponse(200, {"data": {"success": True, "message": "Webhook attempt queued for retry."}})
 
 
 def _cursor(number: int) -> str:

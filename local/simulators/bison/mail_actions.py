@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from local.simulators.bison import shapes
-from local.simulators.bison.events import Options, Subject
-from local.simulators.bison.state import Account, Campaign, Lead, Reply, Sending, Workspace
-from local.simulators.bison.world import World
+from local.simulators.bison.events import EventOptions, Subject
+from local.simulators.bison.state import (
+    BisonSending,
+    SimulatedAccount,
+    SimulatedCampaign,
+    SimulatedLead,
+    SimulatedReply,
+    SimulatedWorkspace,
+)
+from local.simulators.bison.world import BisonStage
 
 PERMANENT = "550 5.1.1"
 TEMPORARY = "451 4.7.1"
@@ -24,34 +31,41 @@ Diagnostic-Code: smtp; {code} {text}
 """
 
 
-class MailActions(World):
+class MailActions(BisonStage):
     def campaign(
-        self, workspace: Workspace, name: str = "", *, open_tracking: bool = True, include_auto_replies: bool = True
-    ) -> Campaign:
+        self,
+        workspace: SimulatedWorkspace,
+        name: str = "",
+        *,
+        open_tracking: bool = True,
+        include_auto_replies: bool = True,
+    ) -> SimulatedCampaign:
         with self.bison.lock:
             number = self.bison.next_id("campaign")
-            made = Campaign(number, workspace.id, name or f"Campaign {number}", self.bison.now())
+            made = SimulatedCampaign(number, workspace.id, name or f"Campaign {number}", self.bison.now())
             made.open_tracking, made.include_auto_replies = open_tracking, include_auto_replies
             self.bison.campaigns[number] = made
         return made
 
-    def lead(self, workspace: Workspace, email: str | None = None) -> Lead:
+    def lead(self, workspace: SimulatedWorkspace, email: str | None = None) -> SimulatedLead:
         now = self.bison.now()
         with self.bison.lock:
             number = self.bison.next_id("lead")
             address = email or f"lead{number}@company{number}.example.org"
-            made = Lead(number, workspace.id, address, "Lea", f"Lead {number}", "Example Ltd", "Buyer", now, now)
+            made = SimulatedLead(
+                number, workspace.id, address, "Lea", f"Lead {number}", "Example Ltd", "Buyer", now, now
+            )
             self.bison.leads[number] = made
         return made
 
     def send_email(
         self,
-        account: Account,
-        lead: Lead | None = None,
-        campaign: Campaign | None = None,
+        account: SimulatedAccount,
+        lead: SimulatedLead | None = None,
+        campaign: SimulatedCampaign | None = None,
         *,
-        options: Options | None = None,
-    ) -> Sending:
+        options: EventOptions | None = None,
+    ) -> BisonSending:
         """To a new lead where none is named, in the workspace's first campaign; fires email_sent, and
         lead_first_contacted for a lead's first e-mail.
         """
@@ -61,7 +75,9 @@ class MailActions(World):
             campaign = campaign or next(own, None) or self.campaign(workspace)
             lead = lead or self.lead(workspace)
             number, first = self.bison.next_id("sending"), lead.counters["emails_sent"] == 0
-            sending = Sending(number, workspace.id, account, lead, campaign, "A simulated e-mail", self.bison.now())
+            sending = BisonSending(
+                number, workspace.id, account, lead, campaign, "A simulated e-mail", self.bison.now()
+            )
             self.bison.sendings[number] = sending
             self._count(sending, emails_sent=1, total_leads_contacted=int(first))
             self._count_lead(lead, emails_sent=1)
@@ -70,11 +86,13 @@ class MailActions(World):
             self.first_contacted(sending, options=options)
         return sending
 
-    def first_contacted(self, sending: Sending, *, options: Options | None = None) -> None:
+    def first_contacted(self, sending: BisonSending, *, options: EventOptions | None = None) -> None:
         """Fires lead_first_contacted and counts nothing; send_email does it by itself."""
         self._mailed("lead_first_contacted", sending, "sent", options)
 
-    def manual_email(self, account: Account, lead: Lead | None = None, *, options: Options | None = None) -> Reply:
+    def manual_email(
+        self, account: SimulatedAccount, lead: SimulatedLead | None = None, *, options: EventOptions | None = None
+    ) -> SimulatedReply:
         """A message written by hand; not counted as sent (assumed); lead and campaign may be null [C]."""
         to = (lead.first_name, lead.email) if lead else ("Somebody", "somebody@example.org")
         mail = self._message(account, "By hand", "Written by hand.", (account.name, account.email), to)
@@ -82,7 +100,7 @@ class MailActions(World):
         self.fire(account.workspace_id, "manual_email_sent", Subject(account, lead, reply=mail), options)
         return mail
 
-    def open(self, of: Sending | Account, *, options: Options | None = None) -> None:
+    def open(self, of: BisonSending | SimulatedAccount, *, options: EventOptions | None = None) -> None:
         """Needs open tracking on the campaign, else nothing is noticed [V]; fires email_opened each time (assumed)."""
         sending = self._sending(of, options)
         if not sending.campaign.open_tracking:
@@ -96,13 +114,13 @@ class MailActions(World):
 
     def reply(
         self,
-        to: Sending | Account,
+        to: BisonSending | SimulatedAccount,
         text: str = "Tell me more.",
         *,
         automated: bool = False,
         html: str | None = None,
-        options: Options | None = None,
-    ) -> Reply:
+        options: EventOptions | None = None,
+    ) -> SimulatedReply:
         """To this e-mail, or to the account's last one, which is sent first where there is none. Fires lead_replied;
         an automated one neither fires nor counts in a campaign that leaves auto replies out of its figures [V].
         """
@@ -120,9 +138,11 @@ class MailActions(World):
         self._mailed("lead_replied", sending, "replied", options, made)
         return made
 
-    def interested(self, of: Reply | Sending | Account, *, options: Options | None = None) -> Reply:
+    def interested(
+        self, of: SimulatedReply | BisonSending | SimulatedAccount, *, options: EventOptions | None = None
+    ) -> SimulatedReply:
         """Marks a reply, made first where none is given; only the first marking of a lead counts and fires [1]."""
-        made = of if isinstance(of, Reply) else self.reply(of, options=options)
+        made = of if isinstance(of, SimulatedReply) else self.reply(of, options=options)
         sending = made.sending
         if sending is None:
             raise ValueError("an untracked reply has no lead that could be interested")
@@ -138,12 +158,12 @@ class MailActions(World):
 
     def bounce(
         self,
-        of: Sending | Account,
+        of: BisonSending | SimulatedAccount,
         *,
         permanent: bool = True,
         code: str | None = None,
-        options: Options | None = None,
-    ) -> Reply:
+        options: EventOptions | None = None,
+    ) -> SimulatedReply:
         """A delivery status notification as the reply, in folder "Bounced" [C]; its text is RFC 3464's (assumed).
         Fires email_bounced; that a temporary one counts too is assumed. `code`: "452 4.2.2" and the like.
         """
@@ -159,7 +179,7 @@ class MailActions(World):
         self._mailed("email_bounced", sending, "bounced", options, made)
         return made
 
-    def unsubscribe(self, of: Sending | Account, *, options: Options | None = None) -> Sending:
+    def unsubscribe(self, of: BisonSending | SimulatedAccount, *, options: EventOptions | None = None) -> BisonSending:
         """Fires lead_unsubscribed, once a lead (assumed)."""
         sending = self._sending(of, options)
         if sending.lead.status == "unsubscribed":
@@ -171,7 +191,9 @@ class MailActions(World):
         self._mailed("lead_unsubscribed", sending, "unsubscribed", options)
         return sending
 
-    def untracked_reply(self, account: Account, text: str = "Who are you?", *, options: Options | None = None) -> Reply:
+    def untracked_reply(
+        self, account: SimulatedAccount, text: str = "Who are you?", *, options: EventOptions | None = None
+    ) -> SimulatedReply:
         """Mail that belongs to no campaign e-mail [V]; counts nothing (assumed)."""
         sender = ("Una Known", "una.known@example.net")
         made = self._message(account, "A question", text, sender, (account.name, account.email))
@@ -181,16 +203,16 @@ class MailActions(World):
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
-    def _sending(self, of: Sending | Account, options: Options | None) -> Sending:
+    def _sending(self, of: BisonSending | SimulatedAccount, options: EventOptions | None) -> BisonSending:
         """The account's last e-mail in its workspace; one that has to be sent first is delivered in the same way."""
-        if isinstance(of, Sending):
+        if isinstance(of, BisonSending):
             return of
         with self.bison.lock:
             mine = (item for item in reversed(self.bison.sendings.values()) if item.account is of)
             found = next((item for item in mine if item.workspace_id == of.workspace_id), None)
         return found or self.send_email(of, options=options)
 
-    def _answered(self, sending: Sending, subject: str, text: str) -> Reply:
+    def _answered(self, sending: BisonSending, subject: str, text: str) -> SimulatedReply:
         lead, account = sending.lead, sending.account
         sender = (f"{lead.first_name} {lead.last_name}", lead.email)
         made = self._message(account, subject, text, sender, (account.name, account.email))
@@ -198,27 +220,32 @@ class MailActions(World):
         return made
 
     def _message(
-        self, account: Account, subject: str, text: str, sender: tuple[str, str], recipient: tuple[str, str]
-    ) -> Reply:
+        self, account: SimulatedAccount, subject: str, text: str, sender: tuple[str, str], recipient: tuple[str, str]
+    ) -> SimulatedReply:
         with self.bison.lock:
             number, now = self.bison.next_id("reply"), self.bison.now()
-            made = Reply(number, account.workspace_id, account, subject, text, sender, recipient, now)
+            made = SimulatedReply(number, account.workspace_id, account, subject, text, sender, recipient, now)
             self.bison.replies[number] = made
         return made
 
     def _mailed(
-        self, event: str, sending: Sending, kind: str, options: Options | None, reply: Reply | None = None
+        self,
+        event: str,
+        sending: BisonSending,
+        kind: str,
+        options: EventOptions | None,
+        reply: SimulatedReply | None = None,
     ) -> None:
         occurred = shapes.campaign_event(self.bison.next_id("campaign_event"), kind, self.bison.now())
         subject = Subject(sending.account, sending.lead, sending.campaign, sending, reply, occurred)
         self.fire(sending.workspace_id, event, subject, options)
 
-    def _count(self, sending: Sending, **more: int) -> None:
+    def _count(self, sending: BisonSending, **more: int) -> None:
         """On the account and on the campaign; `updated_at` of neither moves (assumed)."""
         shapes.count(sending.account.counters, **more)
         shapes.count(sending.campaign.counters, **more)
 
-    def _count_lead(self, lead: Lead, **more: int) -> None:
+    def _count_lead(self, lead: SimulatedLead, **more: int) -> None:
         for name, number in more.items():
             lead.counters[name] += number
         lead.modified = self.bison.now()

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 
 from local.simulators.bison import accounts, hooks, lists, workspaces
-from local.simulators.bison.wire import ApiError, Request, Response
-from local.simulators.bison.world import World
+from local.simulators.bison.wire import BisonApiError, BisonRequest, BisonResponse
+from local.simulators.bison.world import BisonStage
 
-Handler = Callable[..., Response]
+Handler = Callable[..., BisonResponse]
 
 ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/api/users", workspaces.user),
@@ -41,13 +41,13 @@ TABLE = [
 ]
 
 
-def name(request: Request) -> str:
+def name(request: BisonRequest) -> str:
     """`GET /api/sender-emails/{id}`; what is no route is named by its path."""
     pattern = next((pattern for _, pattern, path, _ in TABLE if path.fullmatch(request.path)), request.path)
     return f"{request.method} {pattern}"
 
 
-def call(world: World, request: Request) -> Response:
+def call(world: BisonStage, request: BisonRequest) -> BisonResponse:
     others = []
     for method, _, path, handler in TABLE:
         found = path.fullmatch(request.path)
@@ -58,5 +58,5 @@ def call(world: World, request: Request) -> Response:
     shown = request.path.strip("/")
     if others:
         text = f"The {request.method} method is not supported for route {shown}. Supported methods: "
-        raise ApiError(405, f"{text}{', '.join(others)}.")
-    raise ApiError(404, f"The route {shown} could not be found.")
+        raise BisonApiError(405, f"{text}{', '.join(others)}.")
+    raise BisonApiError(404, f"The route {shown} could not be found.")

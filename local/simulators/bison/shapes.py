@@ -7,7 +7,16 @@ from dataclasses import asdict
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from local.simulators.bison.state import Account, Campaign, Counters, Hook, Lead, Reply, Sending, Workspace
+from local.simulators.bison.state import (
+    BisonHook,
+    BisonSending,
+    Counters,
+    SimulatedAccount,
+    SimulatedCampaign,
+    SimulatedLead,
+    SimulatedReply,
+    SimulatedWorkspace,
+)
 from local.simulators.bison.wire import Json, stamp
 
 # Our name (that of webhooks [C]) -> that of GET /api/sender-emails [V].
@@ -26,7 +35,7 @@ API_COUNTERS = {
 LOCAL_ZONE = "America/New_York"
 
 
-def _account(account: Account) -> Json:
+def _account(account: SimulatedAccount) -> Json:
     return {
         "id": account.id,
         "name": account.name,
@@ -41,7 +50,7 @@ def _account(account: Account) -> Json:
     }
 
 
-def account_in_api(account: Account) -> Json:
+def account_in_api(account: SimulatedAccount) -> Json:
     counters = {API_COUNTERS[name]: count for name, count in asdict(account.counters).items()}
     return {
         **_account(account),
@@ -54,7 +63,7 @@ def account_in_api(account: Account) -> Json:
     }
 
 
-def account_in_webhook(account: Account, status: str | None = None) -> Json:
+def account_in_webhook(account: SimulatedAccount, status: str | None = None) -> Json:
     """The other spelling and a status in lower case [C]; without tags and warm-up (assumed)."""
     return {
         **_account(account),
@@ -65,12 +74,12 @@ def account_in_webhook(account: Account, status: str | None = None) -> Json:
     }
 
 
-def workspace(item: Workspace) -> Json:
+def workspace(item: SimulatedWorkspace) -> Json:
     """The keys are those of one typed client [1]."""
     return {"id": item.id, "name": item.name, "personal_team": False, "main": item.id == 1}
 
 
-def campaign_in_api(campaign: Campaign) -> Json:
+def campaign_in_api(campaign: SimulatedCampaign) -> Json:
     """Documented, not recorded; counters as webhooks spell them [1]."""
     return {
         "id": campaign.id,
@@ -85,11 +94,11 @@ def campaign_in_api(campaign: Campaign) -> Json:
     }
 
 
-def campaign_in_webhook(campaign: Campaign) -> Json:
+def campaign_in_webhook(campaign: SimulatedCampaign) -> Json:
     return {"id": campaign.id, "name": campaign.name}
 
 
-def _lead(lead: Lead) -> Json:
+def _lead(lead: SimulatedLead) -> Json:
     return {
         "id": lead.id,
         "first_name": lead.first_name,
@@ -102,7 +111,7 @@ def _lead(lead: Lead) -> Json:
     }
 
 
-def lead_in_api(lead: Lead) -> Json:
+def lead_in_api(lead: SimulatedLead) -> Json:
     stats = {name: count for name, count in lead.counters.items() if name != "bounces"}
     return {
         **_lead(lead),
@@ -115,7 +124,7 @@ def lead_in_api(lead: Lead) -> Json:
     }
 
 
-def lead_in_webhook(lead: Lead) -> Json:
+def lead_in_webhook(lead: SimulatedLead) -> Json:
     return {**_lead(lead), **lead.counters}
 
 
@@ -123,7 +132,7 @@ def _local(moment: datetime) -> str:
     return moment.astimezone(ZoneInfo(LOCAL_ZONE)).isoformat(timespec="seconds")
 
 
-def sending(item: Sending) -> Json:
+def sending(item: BisonSending) -> Json:
     return {
         "id": item.id,
         "lead_id": item.lead.id,
@@ -157,7 +166,7 @@ def campaign_event(number: int, kind: str, moment: datetime) -> Json:
     }
 
 
-def reply(item: Reply) -> Json:
+def reply(item: SimulatedReply) -> Json:
     head = f"From: {item.sender[1]}\r\nTo: {item.recipient[1]}\r\nSubject: {item.subject}\r\n"
     return {
         "id": item.id,
@@ -186,7 +195,7 @@ def reply(item: Reply) -> Json:
     }
 
 
-def reply_in_api(item: Reply) -> Json:
+def reply_in_api(item: SimulatedReply) -> Json:
     """The ids by which the list can be filtered [V] stand in it too (assumed)."""
     return {
         **reply(item),
@@ -198,7 +207,7 @@ def reply_in_api(item: Reply) -> Json:
     }
 
 
-def hook(item: Hook) -> Json:
+def hook(item: BisonHook) -> Json:
     return {
         "id": item.id,
         "name": item.name,

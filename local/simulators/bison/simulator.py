@@ -9,13 +9,13 @@ from typing import Any, Self
 
 from local.simulators.bison import control, hooks
 from local.simulators.bison.account_actions import AccountActions
-from local.simulators.bison.delivery import Delivery, Webhooks
-from local.simulators.bison.events import EVENTS, Options
-from local.simulators.bison.faults import Fault, Faults, TooMany
-from local.simulators.bison.gate import Exchange, Gate
+from local.simulators.bison.delivery import BisonWebhooks, HookDelivery
+from local.simulators.bison.events import EVENTS, EventOptions
+from local.simulators.bison.faults import BisonFault, BisonFaults, TooMany
+from local.simulators.bison.gate import BisonExchange, BisonGate
 from local.simulators.bison.mail_actions import MailActions
-from local.simulators.bison.state import Account, Bison, Hook, Workspace, utc_now
-from local.simulators.bison.wire import Json, Request
+from local.simulators.bison.state import BisonHook, BisonState, SimulatedAccount, SimulatedWorkspace, utc_now
+from local.simulators.bison.wire import BisonRequest, Json
 from local.simulators.http_server import Incoming, Outgoing, ServedSimulator
 
 
@@ -23,11 +23,11 @@ class BisonSimulator(MailActions, AccountActions, ServedSimulator):
     """`now` moves in whole seconds, as Bison's times do: two changes within one second bear the same `updated_at`."""
 
     def __init__(self, port: int = 0, *, now: Callable[[], datetime] = utc_now) -> None:
-        bison = Bison(now)
-        super().__init__(bison, Webhooks(bison, ""))
+        bison = BisonState(now)
+        super().__init__(bison, BisonWebhooks(bison, ""))
         ServedSimulator.__init__(self, port)
-        self.faults = Faults()
-        self.gate = Gate(self, self.faults)
+        self.faults = BisonFaults()
+        self.gate = BisonGate(self, self.faults)
         self.super_admin_token = bison.new_token(None)
 
     # --- server ---------------------------------------------------------------------------------------------------
@@ -38,7 +38,7 @@ class BisonSimulator(MailActions, AccountActions, ServedSimulator):
         return self
 
     def answer(self, incoming: Incoming) -> Outgoing:
-        request = Request(**vars(incoming))
+        request = BisonRequest(**vars(incoming))
         controls = request.path.startswith("/_simulator/")
         response = control.answer(self, request) if controls else self.gate.pass_through(request)
         headers = {"Cache-Control": "no-cache, private", **response.headers, "Content-Type": response.content_type}
@@ -52,15 +52,15 @@ class BisonSimulator(MailActions, AccountActions, ServedSimulator):
         return self.gate.requests
 
     @property
-    def exchanges(self) -> list[Exchange]:
+    def exchanges(self) -> list[BisonExchange]:
         return list(self.gate.exchanges)
 
     @property
-    def deliveries(self) -> list[Delivery]:
+    def deliveries(self) -> list[HookDelivery]:
         """Every attempt of every webhook, in order."""
         return list(self.webhooks.deliveries)
 
-    def accounts_of(self, workspace: Workspace) -> list[Account]:
+    def accounts_of(self, workspace: SimulatedWorkspace) -> list[SimulatedAccount]:
         return self.bison.accounts_of(workspace.id)
 
     def forget_requests(self) -> None:
@@ -93,7 +93,7 @@ class BisonSimulator(MailActions, AccountActions, ServedSimulator):
         self.bison.before_page = call
 
     def fault(self, match: str, kind: str, **details: Any) -> None:
-        self.faults.add(Fault(match=match, kind=kind, **details))  # type: ignore[arg-type]
+        self.faults.add(BisonFault(match=match, kind=kind, **details))  # type: ignore[arg-type]
 
     def too_many(self, **details: Any) -> None:
         """`every=n`, or `calls=n, seconds=s`; also `retry_after` and `form`. Without details the limit is lifted."""
@@ -101,11 +101,11 @@ class BisonSimulator(MailActions, AccountActions, ServedSimulator):
 
     # --- as an owner ----------------------------------------------------------------------------------------------
 
-    def workspace(self, name: str) -> Workspace:
+    def workspace(self, name: str) -> SimulatedWorkspace:
         """The super-admin is switched to the first one."""
         with self.bison.lock:
             number = self.bison.next_id("workspace")
-            made = Workspace(number, name, self.bison.new_token(number), self.bison.now())
+            made = SimulatedWorkspace(number, name, self.bison.new_token(number), self.bison.now())
             self.bison.workspaces[number] = made
             self.bison.current_workspace_id = self.bison.current_workspace_id or number
         return made
@@ -114,23 +114,23 @@ class BisonSimulator(MailActions, AccountActions, ServedSimulator):
         with self.bison.lock:
             self.bison.tokens.pop(token, None)
 
-    def hook(self, workspace: Workspace, url: str, events: Iterable[str] | None = None) -> Hook:
+    def hook(self, workspace: SimulatedWorkspace, url: str, events: Iterable[str] | None = None) -> BisonHook:
         """For every event where none are named."""
         return hooks.create(self, workspace.id, "CRM Relay", url, EVENTS if events is None else events)
 
     def unknown_event(
         self,
-        workspace: Workspace,
+        workspace: SimulatedWorkspace,
         event: str = "mailbox_teleported",
         data: Json | None = None,
         *,
-        options: Options | None = None,
+        options: EventOptions | None = None,
     ) -> None:
         """An event that no document names; it goes to every hook of the workspace."""
         if event in EVENTS:
             raise ValueError(f"{event} is a known event")
-        self.webhooks.publish(workspace.id, event, data or {"mailbox": {"id": 1}}, options or Options())
+        self.webhooks.publish(workspace.id, event, data or {"mailbox": {"id": 1}}, options or EventOptions())
 
-    def redeliver(self, delivery: Delivery, times: int = 1, *, reserialised: bool = False) -> list[Delivery]:
+    def redeliver(self, delivery: HookDelivery, times: int = 1, *, reserialised: bool = False) -> list[HookDelivery]:
         """The same body again; `reserialised`: the same values in other bytes."""
         return self.webhooks.redeliver(delivery, times, reserialised=reserialised)

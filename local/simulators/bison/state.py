@@ -26,7 +26,7 @@ class Counters:
 
 
 @dataclass
-class Workspace:
+class SimulatedWorkspace:
     """`token` is its api-user token, bound to it for good."""
 
     id: int
@@ -36,7 +36,7 @@ class Workspace:
 
 
 @dataclass(frozen=True)
-class Token:
+class BisonToken:
     """`workspace_id` None: a super-admin's, which sees the workspace that its user is switched to."""
 
     text: str
@@ -51,7 +51,7 @@ class Tag:
 
 
 @dataclass
-class Account:
+class SimulatedAccount:
     id: int
     workspace_id: int
     name: str
@@ -72,7 +72,7 @@ class Account:
 
 
 @dataclass
-class Campaign:
+class SimulatedCampaign:
     id: int
     workspace_id: int
     name: str
@@ -84,7 +84,7 @@ class Campaign:
 
 
 @dataclass
-class Lead:
+class SimulatedLead:
     id: int
     workspace_id: int
     email: str
@@ -105,14 +105,14 @@ class Lead:
 
 
 @dataclass
-class Sending:
+class BisonSending:
     """One campaign e-mail to one lead: what the API calls a scheduled e-mail."""
 
     id: int
     workspace_id: int
-    account: Account
-    lead: Lead
-    campaign: Campaign
+    account: SimulatedAccount
+    lead: SimulatedLead
+    campaign: SimulatedCampaign
     subject: str
     sent: datetime
     status: str = "sent"
@@ -126,12 +126,12 @@ class Sending:
 
 
 @dataclass
-class Reply:
+class SimulatedReply:
     """Any message of the inbox view: replies, bounces, and what was sent by hand."""
 
     id: int
     workspace_id: int
-    account: Account
+    account: SimulatedAccount
     subject: str
     text: str
     sender: tuple[str, str]  # name, address
@@ -141,13 +141,13 @@ class Reply:
     type: str = "Tracked Reply"
     automated: bool = False
     interested: bool = False
-    sending: Sending | None = None
+    sending: BisonSending | None = None
     html: str | None = None
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 @dataclass
-class Hook:
+class BisonHook:
     id: int
     workspace_id: int
     name: str
@@ -161,20 +161,20 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-class Bison:
+class BisonState:
     """All state. `lock` is held for reads and writes of it, never while a webhook is on its way."""
 
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         self.now = now
         self.lock = threading.RLock()
-        self.workspaces: dict[int, Workspace] = {}
-        self.tokens: dict[str, Token] = {}
-        self.accounts: dict[int, Account] = {}
-        self.campaigns: dict[int, Campaign] = {}
-        self.leads: dict[int, Lead] = {}
-        self.sendings: dict[int, Sending] = {}
-        self.replies: dict[int, Reply] = {}
-        self.hooks: dict[int, Hook] = {}
+        self.workspaces: dict[int, SimulatedWorkspace] = {}
+        self.tokens: dict[str, BisonToken] = {}
+        self.accounts: dict[int, SimulatedAccount] = {}
+        self.campaigns: dict[int, SimulatedCampaign] = {}
+        self.leads: dict[int, SimulatedLead] = {}
+        self.sendings: dict[int, BisonSending] = {}
+        self.replies: dict[int, SimulatedReply] = {}
+        self.hooks: dict[int, BisonHook] = {}
         self.tags: dict[tuple[int, str], Tag] = {}
         # Where the super-admin's user is switched to: one value for all its tokens [V].
         self.current_workspace_id = 0
@@ -193,7 +193,7 @@ class Bison:
         """`<number>|<random>`, the shape of Laravel Sanctum [V]."""
         text = f"{self.next_id('token')}|{secrets.token_urlsafe(36).replace('-', 'a').replace('_', 'b')}"
         with self.lock:
-            self.tokens[text] = Token(text, workspace_id)
+            self.tokens[text] = BisonToken(text, workspace_id)
         return text
 
     def tag(self, workspace_id: int, name: str, *, default: bool = True) -> Tag:
@@ -204,7 +204,7 @@ class Bison:
                 self.tags[key] = Tag(self.next_id("tag"), name, default)
             return self.tags[key]
 
-    def accounts_of(self, workspace_id: int) -> list[Account]:
+    def accounts_of(self, workspace_id: int) -> list[SimulatedAccount]:
         """In the order of the list, which no document tells; by id either way (assumed)."""
         with self.lock:
             found = [account for account in self.accounts.values() if account.workspace_id == workspace_id]

@@ -21,7 +21,7 @@ PAGE_SIZE = 15
 
 
 @dataclass
-class Request(Incoming):
+class BisonRequest(Incoming):
     workspace_id: int = 0  # filled in by the gate: whose data this call sees
     super_admin: bool = False
 
@@ -46,7 +46,7 @@ class Request(Incoming):
 
 
 @dataclass
-class Response:
+class BisonResponse:
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Response:
         return self.body if isinstance(self.body, bytes) else laravel_json(self.body)
 
 
-class ApiError(Exception):
+class BisonApiError(Exception):
     """`{"message": …}`, with `errors` on 422 [C]; a browser gets a page or a redirect instead."""
 
     def __init__(
@@ -72,36 +72,38 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
         self.body: Json = {"message": message, **({"errors": errors} if errors else {}), **(extra or {})}
 
-    def response(self, request: Request) -> Response:
+    def response(self, request: BisonRequest) -> BisonResponse:
         if request.wants_json:
-            return Response(self.status, self.body, self.headers)
+            return BisonResponse(self.status, self.body, self.headers)
         if self.status in {401, 422}:
             target = f"{request.base_url}/login" if self.status == 401 else request.base_url
             headers = {"Location": target, **self.headers}
-            return Response(302, page_for_a_browser(f"Redirecting to {target}"), headers, "text/html; charset=utf-8")
+            return BisonResponse(
+                302, page_for_a_browser(f"Redirecting to {target}"), headers, "text/html; charset=utf-8"
+            )
         text = page_for_a_browser(str(self.body["message"]))
-        return Response(self.status, text, self.headers, "text/html; charset=utf-8")
+        return BisonResponse(self.status, text, self.headers, "text/html; charset=utf-8")
 
 
 def page_for_a_browser(title: str) -> bytes:
     return f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body>{title}</body></html>\n".encode()
 
 
-def invalid(errors: Mapping[str, str]) -> ApiError:
+def invalid(errors: Mapping[str, str]) -> BisonApiError:
     """Laravel's summary: the first error, and how many more there are."""
     first, more = next(iter(errors.values())), len(errors) - 1
     rest = f" (and {more} more error{'s' if more > 1 else ''})" if more else ""
-    return ApiError(422, first + rest, {name: [text] for name, text in errors.items()})
+    return BisonApiError(422, first + rest, {name: [text] for name, text in errors.items()})
 
 
-def missing(model: str, number: int | str) -> ApiError:
+def missing(model: str, number: int | str) -> BisonApiError:
     """Laravel's message for a row that is not there; a row of another workspace looks the same."""
-    return ApiError(404, f"No query results for model [App\\Models\\{model}] {number}")
+    return BisonApiError(404, f"No query results for model [App\\Models\\{model}] {number}")
 
 
-def success(message: str) -> Response:
+def success(message: str) -> BisonResponse:
     """The form that two public clients know [C]."""
-    return Response(200, {"data": {"success": True, "message": message}})
+    return BisonResponse(200, {"data": {"success": True, "message": message}})
 
 
 def laravel_json(value: Any) -> bytes:
@@ -109,7 +111,7 @@ def laravel_json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).replace("/", "\\/").encode()
 
 
-def page(request: Request, items: Sequence[Item], view: Callable[[Item], Json]) -> Response:
+def page(request: BisonRequest, items: Sequence[Item], view: Callable[[Item], Json]) -> BisonResponse:
     """One page with `links` and `meta` [V]; a page behind the last is empty, one that is no number is the first."""
     asked = request.query.get("page", "1")
     number = int(asked) if asked.isdecimal() and int(asked) > 0 else 1
@@ -130,7 +132,7 @@ def page(request: Request, items: Sequence[Item], view: Callable[[Item], Json]) 
         "total": len(items),
     }
     links = {"first": link(1), "last": link(last), "prev": link(number - 1), "next": link(number + 1)}
-    return Response(200, {"data": [view(item) for item in shown], "links": links, "meta": meta})
+    return BisonResponse(200, {"data": [view(item) for item in shown], "links": links, "meta": meta})
 
 
 def stamp(moment: datetime | None) -> str | None:

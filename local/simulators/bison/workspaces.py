@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from local.simulators.bison import shapes
-from local.simulators.bison.wire import ApiError, Request, Response, invalid, missing, page, stamp
-from local.simulators.bison.world import World
+from local.simulators.bison.wire import BisonApiError, BisonRequest, BisonResponse, invalid, missing, page, stamp
+from local.simulators.bison.world import BisonStage
 
 
-def list_all(world: World, request: Request) -> Response:
+def list_all(world: BisonStage, request: BisonRequest) -> BisonResponse:
     """In pages, as all lists [V]; that an api-user sees its own workspace only is assumed."""
     with world.bison.lock:
         found = list(world.bison.workspaces.values())
@@ -16,13 +16,13 @@ def list_all(world: World, request: Request) -> Response:
     return page(request, found, shapes.workspace)
 
 
-def user(world: World, request: Request) -> Response:
+def user(world: BisonStage, request: BisonRequest) -> BisonResponse:
     """Whose token it is, with the workspace that it sees now; the keys are those that the client reads (assumed)."""
     seen = world.bison.workspaces[request.workspace_id]
-    return Response(200, {"data": {"id": 1, "name": "Owner", "workspace": shapes.workspace(seen)}})
+    return BisonResponse(200, {"data": {"id": 1, "name": "Owner", "workspace": shapes.workspace(seen)}})
 
 
-def switch(world: World, request: Request) -> Response:
+def switch(world: BisonStage, request: BisonRequest) -> BisonResponse:
     """Changes the workspace of the token's USER on the server [V]: whoever else uses it now reads another one."""
     _super_admins_only(request)
     number = request.payload.get("team_id")
@@ -32,10 +32,10 @@ def switch(world: World, request: Request) -> Response:
     if number not in world.bison.workspaces:
         raise invalid({"team_id": "The selected team id is invalid."})
     world.bison.current_workspace_id = int(number)
-    return Response(200, {"data": shapes.workspace(world.bison.workspaces[int(number)])})
+    return BisonResponse(200, {"data": shapes.workspace(world.bison.workspaces[int(number)])})
 
 
-def new_token(world: World, request: Request, number: int) -> Response:
+def new_token(world: BisonStage, request: BisonRequest, number: int) -> BisonResponse:
     """The keys are those of the OpenAPI text [V]."""
     _super_admins_only(request)
     if number not in world.bison.workspaces:
@@ -46,10 +46,10 @@ def new_token(world: World, request: Request, number: int) -> Response:
     text = world.bison.new_token(number)
     made = stamp(world.bison.now())
     shown = {"id": int(text.partition("|")[0]), "name": name, "plain_text_token": text, "abilities": ["*"]}
-    return Response(200, {"data": {**shown, "created_at": made, "updated_at": made}})
+    return BisonResponse(200, {"data": {**shown, "created_at": made, "updated_at": made}})
 
 
-def _super_admins_only(request: Request) -> None:
+def _super_admins_only(request: BisonRequest) -> None:
     """Required for new tokens [V], and an api-user cannot switch [1]; the answer is Laravel's (assumed)."""
     if not request.super_admin:
-        raise ApiError(403, "This action is unauthorized.")
+        raise BisonApiError(403, "This action is unauthorized.")

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from local.simulators.bison.delivery import Webhooks
-from local.simulators.bison.events import EVENTS, Options, Subject
-from local.simulators.bison.state import Account, Bison
+from local.simulators.bison.delivery import BisonWebhooks
+from local.simulators.bison.events import EVENTS, EventOptions, Subject
+from local.simulators.bison.state import BisonState, SimulatedAccount
 
 
-class World:
+class BisonStage:
     """State and webhooks; what changes a counter holds the lock, what sends does not."""
 
-    def __init__(self, bison: Bison, webhooks: Webhooks) -> None:
+    def __init__(self, bison: BisonState, webhooks: BisonWebhooks) -> None:
         self.bison = bison
         self.webhooks = webhooks
 
-    def fire(self, workspace_id: int, event: str, subject: Subject, options: Options | None = None) -> None:
+    def fire(self, workspace_id: int, event: str, subject: Subject, options: EventOptions | None = None) -> None:
         with self.bison.lock:
             data = subject.data(event)
-        self.webhooks.publish(workspace_id, event, data, options or Options())
+        self.webhooks.publish(workspace_id, event, data, options or EventOptions())
 
-    def fire_for(self, account: Account, event: str, options: Options | None = None, status: str | None = None) -> None:
+    def fire_for(
+        self, account: SimulatedAccount, event: str, options: EventOptions | None = None, status: str | None = None
+    ) -> None:
         """An event whose `data` is the account alone."""
         if EVENTS[event] != ("sender_email",):
             raise ValueError(f"{event} is not about an account alone")

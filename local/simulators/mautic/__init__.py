@@ -1,8 +1,8 @@
 """A Mautic 5.1.1 on one port, as unforgiving as the recordings of the real one in `tests/samples/mautic`."""
 
-from local.simulators.mautic.faults import Fault
-from local.simulators.mautic.gate import Exchange
+from local.simulators.mautic.faults import MauticFault
+from local.simulators.mautic.gate import MauticExchange
 from local.simulators.mautic.simulator import MauticSimulator
-from local.simulators.mautic.state import Contact
+from local.simulators.mautic.state import SimulatedContact
 
-__all__ = ["Contact", "Exchange", "Fault", "MauticSimulator"]
+__all__ = ["MauticExchange", "MauticFault", "MauticSimulator", "SimulatedContact"]

@@ -7,12 +7,12 @@ from typing import Any
 
 from local.simulators.mautic import shapes
 from local.simulators.mautic.contacts import Saved, change_one, create_or_merge, erase, replace_one
-from local.simulators.mautic.state import Contact, Mautic
+from local.simulators.mautic.state import MauticState, SimulatedContact
 from local.simulators.mautic.wire import (
-    ApiError,
     Json,
-    Request,
-    Response,
+    MauticApiError,
+    MauticRequest,
+    MauticResponse,
     generic_error,
     php_array,
     php_items,
@@ -23,10 +23,10 @@ Key = int | str
 MISSING = {"message": "Item was not found.", "code": 404, "type": "api"}
 
 
-class Batch:
+class SimulatedBatch:
     """Collects the outcome of one batch, item by item."""
 
-    def __init__(self, mautic: Mautic, request: Request) -> None:
+    def __init__(self, mautic: MauticState, request: MauticRequest) -> None:
         self.mautic = mautic
         self.items = php_items(request.payload)
         self.fail_after = request.fail_after_items
@@ -34,18 +34,18 @@ class Batch:
         self.errors: dict[Key, Json] = {}
         if len(self.items) > LIMIT:
             text = f"A max of {LIMIT} entities are supported at a time."
-            raise ApiError(500, [{"code": 500, "message": text, "details": []}])
+            raise MauticApiError(500, [{"code": 500, "message": text, "details": []}])
 
     def params(self, item: Any) -> Json:
         """Anything but an object breaks the whole request (recorded: 47_batch_new_non_object_items)."""
         if self.fail_after is not None and len(self.codes) >= self.fail_after:
-            raise ApiError(500, [generic_error(500)])
+            raise MauticApiError(500, [generic_error(500)])
         if not isinstance(item, dict | list):
-            raise ApiError(500, [generic_error(500)])
+            raise MauticApiError(500, [generic_error(500)])
         # A list is an array without a known key: an empty contact (recorded: 46_batch_new_wrapped_object).
         return item if isinstance(item, dict) else {}
 
-    def failed(self, key: Key, error: ApiError) -> None:
+    def failed(self, key: Key, error: MauticApiError) -> None:
         """An item's own refusal stays with the item; a 500 (a killed webhook) breaks the request."""
         if error.status >= 500:
             raise error
@@ -56,22 +56,22 @@ class Batch:
         self.codes[key] = 404
         self.errors[key] = dict(MISSING)
 
-    def answer(self, status: int, shown: dict[Key, Json]) -> Response:
+    def answer(self, status: int, shown: dict[Key, Json]) -> MauticResponse:
         body = {"contacts": php_array(shown.items()), "statusCodes": php_array(self.codes.items())}
         if self.errors:
             body["errors"] = php_array(self.errors.items())
-        return Response(status, body)
+        return MauticResponse(status, body)
 
 
-def batch_new(mautic: Mautic, request: Request) -> Response:
+def batch_new(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     """Always 201; ids in the items are ignored, failed items are absent from `contacts` (recorded: 43, 53)."""
-    batch = Batch(mautic, request)
+    batch = SimulatedBatch(mautic, request)
     shown: dict[Key, Json] = {}
     for key, item in batch.items:
         params = batch.params(item)
         try:
             saved = create_or_merge(mautic, params, batch=True)
-        except ApiError as error:
+        except MauticApiError as error:
             batch.failed(key, error)
             continue
         batch.codes[key] = saved.status
@@ -84,13 +84,13 @@ def batch_new(mautic: Mautic, request: Request) -> Response:
 class Edited:
     """The contacts one batch/edit has touched; a contact's second turn is saved as a new one."""
 
-    def __init__(self, mautic: Mautic, *, replacing: bool) -> None:
+    def __init__(self, mautic: MauticState, *, replacing: bool) -> None:
         self.mautic = mautic
         self.replacing = replacing
-        self.by_key: dict[Key, tuple[Contact, Saved | None]] = {}
-        self.by_number: dict[int, Contact] = {}
+        self.by_key: dict[Key, tuple[SimulatedContact, Saved | None]] = {}
+        self.by_number: dict[int, SimulatedContact] = {}
 
-    def apply(self, key: Key, contact: Contact | None, params: Json) -> int:
+    def apply(self, key: Key, contact: SimulatedContact | None, params: Json) -> int:
         number = contact.id if contact else 0
         if number in self.by_number:
             return self._again(key, number, params)
@@ -100,7 +100,7 @@ class Edited:
         self.by_number[number or saved.contact.id] = saved.contact
         return saved.status
 
-    def _save(self, contact: Contact | None, params: Json) -> Saved:
+    def _save(self, contact: SimulatedContact | None, params: Json) -> Saved:
         if self.replacing or contact is None:
             return replace_one(self.mautic, contact, params, batch=True)
         return change_one(self.mautic, contact, params)
@@ -117,7 +117,7 @@ class Edited:
         self.by_key[key] = (twin, saved)
         return saved.status
 
-    def _store_without_custom_fields(self, twin: Contact) -> None:
+    def _store_without_custom_fields(self, twin: SimulatedContact) -> None:
         """The answer shows the copy's custom values, its row has none (recorded: 80_contact_delete of that copy)."""
         row = copy.deepcopy(twin)
         row.fields = {alias: value for alias, value in row.fields.items() if alias in shapes.CORE_ATTRIBUTES}
@@ -127,7 +127,7 @@ class Edited:
     def shown(self) -> dict[Key, Json]:
         return {key: self._shown(contact, saved) for key, (contact, saved) in self.by_key.items()}
 
-    def _shown(self, contact: Contact, saved: Saved | None) -> Json:
+    def _shown(self, contact: SimulatedContact, saved: Saved | None) -> Json:
         if saved is not None:
             return shapes.full(self.mautic, contact, saved.change, listed=not self.replacing)
         # A refused item still comes back, without "all" and with numbers as strings (recorded: 51_…_email_of_other).
@@ -139,8 +139,8 @@ class Edited:
         return shown
 
 
-def batch_edit(mautic: Mautic, request: Request) -> Response:
-    batch = Batch(mautic, request)
+def batch_edit(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+    batch = SimulatedBatch(mautic, request)
     edited = Edited(mautic, replacing=request.method == "PUT")
     for key, item in batch.items:
         params = batch.params(item)
@@ -150,7 +150,7 @@ def batch_edit(mautic: Mautic, request: Request) -> Response:
             continue
         try:
             batch.codes[key] = edited.apply(key, contact, params)
-        except ApiError as error:
+        except MauticApiError as error:
             batch.failed(key, error)
     with mautic.lock:
         return batch.answer(200, edited.shown())
@@ -163,7 +163,7 @@ def _number(value: Any) -> int:
         return 0
 
 
-def batch_delete(mautic: Mautic, request: Request) -> Response:
+def batch_delete(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     """Ids count in the query only; unknown ones and a JSON body are passed over (recorded: 81_*)."""
     numbers = [_number(part) for part in request.query.get("ids", "").split(",")]
     found = [mautic.contacts[number] for number in numbers if number in mautic.contacts]
@@ -172,4 +172,4 @@ def batch_delete(mautic: Mautic, request: Request) -> Response:
         with mautic.lock:
             shown.append(shapes.full(mautic, contact, listed=True))
         erase(mautic, contact)
-    return Response(200, {"contacts": shown})
+    return MauticResponse(200, {"contacts": shown})

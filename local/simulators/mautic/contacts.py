@@ -7,23 +7,23 @@ from typing import Any
 
 from local.simulators.mautic import do_not_contact, events, shapes
 from local.simulators.mautic.fields import API_USER
-from local.simulators.mautic.shapes import Change
-from local.simulators.mautic.state import Contact, Event, Mautic
+from local.simulators.mautic.shapes import ContactChange
+from local.simulators.mautic.state import Event, MauticState, SimulatedContact
 from local.simulators.mautic.values import BLANK, DROPPED, RefusedError, clean
-from local.simulators.mautic.wire import Json, Request, Response, invalid, not_found
+from local.simulators.mautic.wire import Json, MauticRequest, MauticResponse, invalid, not_found
 
 
 @dataclass
 class Saved:
-    contact: Contact
-    change: Change
+    contact: SimulatedContact
+    change: ContactChange
 
     @property
     def status(self) -> int:
         return 201 if self.change.created else 200
 
 
-def cleaned(mautic: Mautic, params: Json, *, exact: bool = False) -> Json:
+def cleaned(mautic: MauticState, params: Json, *, exact: bool = False) -> Json:
     """Every known field of the item; unknown keys are ignored, one bad value refuses the item with a 400."""
     values: Json = {}
     problems: dict[str, str] = {}
@@ -38,7 +38,7 @@ def cleaned(mautic: Mautic, params: Json, *, exact: bool = False) -> Json:
     return values
 
 
-def match(mautic: Mautic, values: Json) -> Contact | None:
+def match(mautic: MauticState, values: Json) -> SimulatedContact | None:
     """Any unique field is enough; of several contacts the newest is taken."""
     found: set[int] = set()
     for item in mautic.unique_fields:
@@ -48,7 +48,7 @@ def match(mautic: Mautic, values: Json) -> Contact | None:
     return max((mautic.contacts[number] for number in found), key=lambda c: (c.added, c.id), default=None)
 
 
-def refuse_duplicates(mautic: Mautic, contact: Contact | None, values: Json, *, twin_of: int = 0) -> None:
+def refuse_duplicates(mautic: MauticState, contact: SimulatedContact | None, values: Json, *, twin_of: int = 0) -> None:
     """Looks at the whole contact, so that a duplicated one refuses even unrelated changes (recorded: 54_*)."""
     problems = {}
     for item in mautic.unique_fields:
@@ -61,48 +61,48 @@ def refuse_duplicates(mautic: Mautic, contact: Contact | None, values: Json, *, 
         raise invalid(problems, 422)
 
 
-def create_or_merge(mautic: Mautic, params: Json, *, batch: bool = False) -> Saved:
+def create_or_merge(mautic: MauticState, params: Json, *, batch: bool = False) -> Saved:
     """POST. Looking and writing are two moments, as in the original: concurrent requests make duplicates."""
     with mautic.lock:
         values = cleaned(mautic, params)
         contact = match(mautic, values)
         refuse_duplicates(mautic, contact, values)
     mautic.breathe()
-    change = Change(created=contact is None, batch=batch, api_single_merge=not batch and contact is not None)
+    change = ContactChange(created=contact is None, batch=batch, api_single_merge=not batch and contact is not None)
     return write(mautic, contact, params, values, change)
 
 
-def change_one(mautic: Mautic, contact: Contact, params: Json, *, twin_of: int = 0) -> Saved:
+def change_one(mautic: MauticState, contact: SimulatedContact, params: Json, *, twin_of: int = 0) -> Saved:
     """PATCH."""
     with mautic.lock:
         values = cleaned(mautic, params)
         refuse_duplicates(mautic, contact, values, twin_of=twin_of)
-    return write(mautic, contact, params, values, Change())
+    return write(mautic, contact, params, values, ContactChange())
 
 
-def replace_one(mautic: Mautic, contact: Contact | None, params: Json, *, batch: bool = False) -> Saved:
+def replace_one(mautic: MauticState, contact: SimulatedContact | None, params: Json, *, batch: bool = False) -> Saved:
     """PUT: blanks what is not sent; an unknown id creates (recorded: 33_contact_put_unknown_id_creates)."""
     with mautic.lock:
         sent = cleaned(mautic, params, exact=True)
         values = {alias: sent.get(alias, BLANK) for alias in mautic.fields if alias != "points"}
         refuse_duplicates(mautic, contact, {alias: value or BLANK for alias, value in sent.items()})
-    change = Change(created=contact is None, blanking=True, batch=batch)
+    change = ContactChange(created=contact is None, blanking=True, batch=batch)
     return write(mautic, contact, params, values, change, everything=True)
 
 
 def write(
-    mautic: Mautic,
-    contact: Contact | None,
+    mautic: MauticState,
+    contact: SimulatedContact | None,
     params: Json,
     values: Json,
-    change: Change,
+    change: ContactChange,
     *,
     everything: bool = False,
 ) -> Saved:
     change.sent = set(params)
     change.blanking = everything or bool(params.get("overwriteWithBlank"))
     with mautic.lock:
-        target = contact or Contact(mautic.next_id("contact"), mautic.now())
+        target = contact or SimulatedContact(mautic.next_id("contact"), mautic.now())
         _assign(mautic, target, values, change)
         happened = _tags(mautic, target, params.get("tags"))
         told = do_not_contact.apply_entries(mautic, target, params.get("doNotContact"))
@@ -112,7 +112,7 @@ def write(
     return Saved(target, change)
 
 
-def _assign(mautic: Mautic, contact: Contact, values: Json, change: Change) -> None:
+def _assign(mautic: MauticState, contact: SimulatedContact, values: Json, change: ContactChange) -> None:
     for alias, value in values.items():
         new = None if value is BLANK else value
         if value is DROPPED or (value is BLANK and not change.blanking):
@@ -123,7 +123,7 @@ def _assign(mautic: Mautic, contact: Contact, values: Json, change: Change) -> N
             mautic.set_value(contact, alias, new)
 
 
-def _tags(mautic: Mautic, contact: Contact, tags: Any) -> bool:
+def _tags(mautic: MauticState, contact: SimulatedContact, tags: Any) -> bool:
     """A leading minus removes (recorded: 37_tags_add_and_remove)."""
     before = list(contact.tags)
     for tag in tags if isinstance(tags, list) else []:
@@ -136,7 +136,7 @@ def _tags(mautic: Mautic, contact: Contact, tags: Any) -> bool:
     return contact.tags != before
 
 
-def _stamp(mautic: Mautic, contact: Contact, change: Change, *, touched: bool) -> None:
+def _stamp(mautic: MauticState, contact: SimulatedContact, change: ContactChange, *, touched: bool) -> None:
     """An update that changes nothing leaves dateModified alone (recorded: 34_value_patch_zero_numbers)."""
     identified = not contact.anonymous or any(contact.fields.get(f.alias) for f in mautic.unique_fields)
     if contact.identified is None and identified:
@@ -150,59 +150,59 @@ def _stamp(mautic: Mautic, contact: Contact, change: Change, *, touched: bool) -
         contact.modified = mautic.now()
 
 
-def _told(mautic: Mautic, contact: Contact, change: Change) -> list[Event]:
+def _told(mautic: MauticState, contact: SimulatedContact, change: ContactChange) -> list[Event]:
     """Unchanged data sends no save event."""
     if change.created:
         return events.saved_new(mautic, contact)
     return events.updated(mautic, contact) if change.changed else []
 
 
-def known(mautic: Mautic, number: int) -> Contact:
+def known(mautic: MauticState, number: int) -> SimulatedContact:
     contact = mautic.contacts.get(number)
     if contact is None:
         raise not_found()
     return contact
 
 
-def params_of(request: Request) -> Json:
+def params_of(request: MauticRequest) -> Json:
     return request.payload if isinstance(request.payload, dict) else {}
 
 
-def answer(mautic: Mautic, saved: Saved) -> Response:
+def answer(mautic: MauticState, saved: Saved) -> MauticResponse:
     with mautic.lock:
         body = {"contact": shapes.full(mautic, saved.contact, saved.change)}
     headers = {"Location": f"/api/contacts/{saved.contact.id}"} if saved.change.created else {}
-    return Response(saved.status, body, headers)
+    return MauticResponse(saved.status, body, headers)
 
 
-def post_contact(mautic: Mautic, request: Request) -> Response:
+def post_contact(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     return answer(mautic, create_or_merge(mautic, params_of(request)))
 
 
-def patch_contact(mautic: Mautic, request: Request, number: int) -> Response:
+def patch_contact(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
     return answer(mautic, change_one(mautic, known(mautic, number), params_of(request)))
 
 
-def put_contact(mautic: Mautic, request: Request, number: int) -> Response:
+def put_contact(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
     return answer(mautic, replace_one(mautic, mautic.contacts.get(number), params_of(request)))
 
 
-def get_contact(mautic: Mautic, request: Request, number: int) -> Response:
+def get_contact(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
     del request
     with mautic.lock:
-        return Response(200, {"contact": shapes.full(mautic, known(mautic, number))})
+        return MauticResponse(200, {"contact": shapes.full(mautic, known(mautic, number))})
 
 
-def erase(mautic: Mautic, contact: Contact) -> None:
+def erase(mautic: MauticState, contact: SimulatedContact) -> None:
     with mautic.lock:
         mautic.forget(contact)
         told = events.deleted(mautic, contact)
     mautic.publish(told)
 
 
-def delete_contact(mautic: Mautic, request: Request, number: int) -> Response:
+def delete_contact(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
     """Answers with the contact and `id: null` (recorded: 80_contact_delete)."""
     del request
     contact = known(mautic, number)
     erase(mautic, contact)
-    return Response(200, {"contact": shapes.full(mautic, contact)})
+    return MauticResponse(200, {"contact": shapes.full(mautic, contact)})

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from local.simulators.controls import add_fault, carry_out, clear_faults
-from local.simulators.mautic.wire import ApiError, Json, Request, Response
+from local.simulators.mautic.wire import Json, MauticApiError, MauticRequest, MauticResponse
 
 if TYPE_CHECKING:
     from local.simulators.mautic.simulator import MauticSimulator
 
 
-def answer(simulator: MauticSimulator, request: Request) -> Response:
+def answer(simulator: MauticSimulator, request: MauticRequest) -> MauticResponse:
     """
     GET  state                          counts of contacts, segments, suppressions, requests
     GET  requests                       the request log
@@ -25,8 +25,8 @@ def answer(simulator: MauticSimulator, request: Request) -> Response:
     POST delete {contact_id}            POST merge {loser, winner}         POST deduplicate
     """
     try:
-        return Response(*carry_out(ACTIONS, simulator, request, request.payload))
-    except ApiError as error:
+        return MauticResponse(*carry_out(ACTIONS, simulator, request, request.payload))
+    except MauticApiError as error:
         return error.response()
 
 

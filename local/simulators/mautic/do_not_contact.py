@@ -7,21 +7,21 @@ from typing import Any
 from local.simulators.mautic import shapes
 from local.simulators.mautic.events import subscription_changed, updated
 from local.simulators.mautic.fields import API_USER
-from local.simulators.mautic.state import Contact, DoNotContact, Event, Mautic
-from local.simulators.mautic.wire import ApiError, Json, Request, Response, not_found
+from local.simulators.mautic.state import Event, MauticState, SimulatedContact, SimulatedDoNotContact
+from local.simulators.mautic.wire import Json, MauticApiError, MauticRequest, MauticResponse, not_found
 
 UNSUBSCRIBED, BOUNCED, MANUAL = 1, 2, 3
 STATUS = {0: "contactable", UNSUBSCRIBED: "unsubscribed", BOUNCED: "bounced", MANUAL: "manual"}
 
 
-def status_of(contact: Contact, channel: str) -> str:
+def status_of(contact: SimulatedContact, channel: str) -> str:
     entry = contact.suppressions.get(channel)
     return STATUS.get(entry.reason, str(entry.reason)) if entry else "contactable"
 
 
 def suppress(
-    mautic: Mautic,
-    contact: Contact,
+    mautic: MauticState,
+    contact: SimulatedContact,
     channel: str,
     reason: int,
     comments: str,
@@ -35,11 +35,11 @@ def suppress(
         return []
     old = status_of(contact, channel)
     number = present.id if present else mautic.next_id("dnc")
-    contact.suppressions[channel] = DoNotContact(number, channel, reason, comments, mautic.now(), channel_id)
+    contact.suppressions[channel] = SimulatedDoNotContact(number, channel, reason, comments, mautic.now(), channel_id)
     return _announce(mautic, contact, channel, old, actor)
 
 
-def release(mautic: Mautic, contact: Contact, channel: str, *, actor: str = API_USER) -> list[Event]:
+def release(mautic: MauticState, contact: SimulatedContact, channel: str, *, actor: str = API_USER) -> list[Event]:
     """Erases a person's own unsubscribe too (recorded: 71_dnc_remove_of_unsubscribed)."""
     old = status_of(contact, channel)
     if contact.suppressions.pop(channel, None) is None:
@@ -47,13 +47,13 @@ def release(mautic: Mautic, contact: Contact, channel: str, *, actor: str = API_
     return _announce(mautic, contact, channel, old, actor)
 
 
-def _announce(mautic: Mautic, contact: Contact, channel: str, old: str, actor: str) -> list[Event]:
+def _announce(mautic: MauticState, contact: SimulatedContact, channel: str, old: str, actor: str) -> list[Event]:
     contact.modified, contact.modified_by = mautic.now(), actor
     new = status_of(contact, channel)
     return [*subscription_changed(mautic, contact, channel, old, new), *updated(mautic, contact)]
 
 
-def apply_entries(mautic: Mautic, contact: Contact, entries: Any) -> list[Event]:
+def apply_entries(mautic: MauticState, contact: SimulatedContact, entries: Any) -> list[Event]:
     """`doNotContact` inside a contact; reason 0 removes (recorded: 72_batch_new_remove_dnc_reason_0)."""
     events: list[Event] = []
     for entry in entries if isinstance(entries, list) else []:
@@ -66,7 +66,7 @@ def apply_entries(mautic: Mautic, contact: Contact, entries: Any) -> list[Event]
     return [event for event in events if event.type == "mautic.lead_channel_subscription_changed"]
 
 
-def _contact(mautic: Mautic, number: int) -> Contact:
+def _contact(mautic: MauticState, number: int) -> SimulatedContact:
     contact = mautic.contacts.get(number)
     if contact is None:
         raise not_found()
@@ -81,21 +81,21 @@ def _reason(payload: Json) -> int:
         reason = 0
     if reason < 1:
         detail = "Reason code needs to be an integer and higher than 0."
-        raise ApiError(400, [{"code": 400, "message": "Invalid reason code given", "details": [detail]}])
+        raise MauticApiError(400, [{"code": 400, "message": "Invalid reason code given", "details": [detail]}])
     return reason
 
 
-def add(mautic: Mautic, request: Request, number: int, channel: str) -> Response:
+def add(mautic: MauticState, request: MauticRequest, number: int, channel: str) -> MauticResponse:
     payload = request.payload if isinstance(request.payload, dict) else {}
     with mautic.lock:
         contact = _contact(mautic, number)
         events = suppress(mautic, contact, channel, _reason(payload), str(payload.get("comments") or ""))
         shown = shapes.after_suppression(mautic, contact)
     mautic.publish(events)
-    return Response(200, {"contact": shown})
+    return MauticResponse(200, {"contact": shown})
 
 
-def remove(mautic: Mautic, request: Request, number: int, channel: str) -> Response:
+def remove(mautic: MauticState, request: MauticRequest, number: int, channel: str) -> MauticResponse:
     del request
     with mautic.lock:
         contact = _contact(mautic, number)
@@ -103,4 +103,4 @@ def remove(mautic: Mautic, request: Request, number: int, channel: str) -> Respo
         events = release(mautic, contact, channel)
         shown = shapes.after_suppression(mautic, contact)
     mautic.publish(events)
-    return Response(200, {"recordFound": found, "contact": shown})
+    return MauticResponse(200, {"recordFound": found, "contact": shown})

@@ -7,8 +7,8 @@ from typing import Any
 from local.simulators.mautic import shapes
 from local.simulators.mautic.events import event
 from local.simulators.mautic.fields import API_USER
-from local.simulators.mautic.state import Contact, Email, Mautic, Sending
-from local.simulators.mautic.wire import Json, Request, Response, iso, not_found
+from local.simulators.mautic.state import MauticState, SimulatedContact, SimulatedEmail, SimulatedSending
+from local.simulators.mautic.wire import Json, MauticRequest, MauticResponse, iso, not_found
 
 LINK = "http://127.0.0.1:8099/landing?x=1"
 HTML = f'<!DOCTYPE html><html><body><p>Hello</p><a href="{LINK}">Tickets</a> {{unsubscribe_text}}</body></html>'
@@ -31,7 +31,7 @@ DYNAMIC: list[Json] = [
 ]
 
 
-def content(email: Email) -> Json:
+def content(email: SimulatedEmail) -> Json:
     """The e-mail as opens and clicks carry it (recorded: 97_hook_email_on_open_first)."""
     named = {"id": email.id, "name": email.name, "subject": email.subject, "language": "en", "category": None}
     senders = dict.fromkeys(["fromAddress", "fromName", "replyToAddress", "bccAddress", "useOwnerAsMailer"])
@@ -64,14 +64,14 @@ def content(email: Email) -> Json:
     }
 
 
-def full(email: Email) -> Json:
+def full(email: SimulatedEmail) -> Json:
     stamp = {"isPublished": True, "dateAdded": iso(email.added), "dateModified": iso(email.added)}
     people = {"createdBy": None, "createdByUser": API_USER, "modifiedBy": None, "modifiedByUser": None}
     return {**stamp, **people, **content(email)}
 
 
-def create(mautic: Mautic, wanted: Json) -> Email:
-    email = Email(
+def create(mautic: MauticState, wanted: Json) -> SimulatedEmail:
+    email = SimulatedEmail(
         mautic.next_id("email"),
         str(wanted.get("name") or "Simulated mail"),
         str(wanted.get("subject") or "Hello"),
@@ -83,16 +83,16 @@ def create(mautic: Mautic, wanted: Json) -> Email:
     return email
 
 
-def known(mautic: Mautic, number: int) -> Email:
+def known(mautic: MauticState, number: int) -> SimulatedEmail:
     email = mautic.emails.get(number)
     if email is None:
         raise not_found()
     return email
 
 
-def send(mautic: Mautic, email: Email, contact: Contact) -> Sending:
+def send(mautic: MauticState, email: SimulatedEmail, contact: SimulatedContact) -> SimulatedSending:
     with mautic.lock:
-        sending = Sending(
+        sending = SimulatedSending(
             mautic.next_id("stat"),
             email.id,
             contact.id,
@@ -107,7 +107,7 @@ def send(mautic: Mautic, email: Email, contact: Contact) -> Sending:
     return sending
 
 
-def _sent(mautic: Mautic, email: Email, contact: Contact, sending: Sending) -> Json:
+def _sent(mautic: MauticState, email: SimulatedEmail, contact: SimulatedContact, sending: SimulatedSending) -> Json:
     links = {"{unsubscribe_url}": f"/email/unsubscribe/{sending.hash}", "{webview_url}": f"/email/view/{sending.hash}"}
     texts = {"{unsubscribe_text}": "Unsubscribe", "{webview_text}": "Having trouble reading this email?"}
     dynamic = {'{dynamiccontent="Dynamic Content 1"}': "Default Dynamic Content"}
@@ -124,24 +124,24 @@ def _sent(mautic: Mautic, email: Email, contact: Contact, sending: Sending) -> J
     }
 
 
-def post_email(mautic: Mautic, request: Request) -> Response:
+def post_email(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     email = create(mautic, request.payload)
-    return Response(201, {"email": full(email)}, {"Location": f"/api/emails/{email.id}"})
+    return MauticResponse(201, {"email": full(email)}, {"Location": f"/api/emails/{email.id}"})
 
 
-def list_emails(mautic: Mautic, request: Request) -> Response:
+def list_emails(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     del request
     shown: Any = {str(email.id): full(email) for email in mautic.emails.values()}
-    return Response(200, {"total": len(shown), "emails": shown or []})
+    return MauticResponse(200, {"total": len(shown), "emails": shown or []})
 
 
-def get_email(mautic: Mautic, request: Request, number: int) -> Response:
+def get_email(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
     """Documented, not recorded: https://devdocs.mautic.org/en/latest/rest_api/emails.html"""
     del request
-    return Response(200, {"email": full(known(mautic, number))})
+    return MauticResponse(200, {"email": full(known(mautic, number))})
 
 
-def send_to_contact(mautic: Mautic, request: Request, number: int, contact_id: int) -> Response:
+def send_to_contact(mautic: MauticState, request: MauticRequest, number: int, contact_id: int) -> MauticResponse:
     """Sends to people who must not be contacted as well (recorded: 94_email_send_to_dnc_contact)."""
     del request
     email = known(mautic, number)
@@ -149,18 +149,18 @@ def send_to_contact(mautic: Mautic, request: Request, number: int, contact_id: i
     if contact is None:
         raise not_found()
     send(mautic, email, contact)
-    return Response(200, {"success": True})
+    return MauticResponse(200, {"success": True})
 
 
-def send_to_segments(mautic: Mautic, request: Request, number: int) -> Response:
+def send_to_segments(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
     """Respects do-not-contact; unpublished or empty segments simply send nothing."""
     del request
     email = known(mautic, number)
     people = [c for c in mautic.contacts.values() if c.segments & set(email.segments) and mailable(c)]
     for contact in people:
         send(mautic, email, contact)
-    return Response(200, {"success": 1, "sentCount": len(people), "failedRecipients": 0})
+    return MauticResponse(200, {"success": 1, "sentCount": len(people), "failedRecipients": 0})
 
 
-def mailable(contact: Contact) -> bool:
+def mailable(contact: SimulatedContact) -> bool:
     return bool(contact.fields.get("email")) and "email" not in contact.suppressions

@@ -11,7 +11,7 @@ Kind = Literal["500_before", "500_after_partial", "429", "hang", "drop", "expire
 
 
 @dataclass
-class Fault(AimedFault):
+class MauticFault(AimedFault):
     """Hits only requests whose body contains `in_body`.
 
     500_before: nothing is written. 500_after_partial: `after_items` items of a batch are written, then 500 (a single
@@ -31,4 +31,4 @@ class Fault(AimedFault):
         return super().hits(request_line, body) and self.in_body.encode() in body
 
 
-Faults = FaultQueue[Fault]
+Faults = FaultQueue[MauticFault]

@@ -7,10 +7,19 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from local.simulators.mautic.wire import ApiError, Json, Request, Response, invalid, iso, not_found, php_serialize
+from local.simulators.mautic.wire import (
+    Json,
+    MauticApiError,
+    MauticRequest,
+    MauticResponse,
+    invalid,
+    iso,
+    not_found,
+    php_serialize,
+)
 
 if TYPE_CHECKING:
-    from local.simulators.mautic.state import Mautic
+    from local.simulators.mautic.state import MauticState
 
 API_USER = "sync-lab [1]"
 TYPE_NAMES = (
@@ -177,7 +186,7 @@ def _core_field(number: int, alias: str, label: str, kind: str) -> Field:
     )
 
 
-def create_field(mautic: Mautic, wanted: Json) -> Field:
+def create_field(mautic: MauticState, wanted: Json) -> Field:
     """Own fields go before the built-in ones, as in every recorded contact."""
     problems = _problems(mautic, wanted)
     if problems:
@@ -212,7 +221,7 @@ def _alias(wanted: Json) -> str:
     return str(wanted.get("alias") or wanted["label"].lower().replace(" ", "_"))[:25]
 
 
-def _problems(mautic: Mautic, wanted: Json) -> dict[str, str]:
+def _problems(mautic: MauticState, wanted: Json) -> dict[str, str]:
     if not wanted.get("label"):
         return {"label": "A label is required."}
     if wanted.get("type", "text") not in TYPES:
@@ -234,39 +243,39 @@ def _limits(kind: str, wanted: Json, properties: Json) -> dict[str, str]:
     return {}
 
 
-def post_field(mautic: Mautic, request: Request) -> Response:
+def post_field(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     with mautic.lock:
         made = create_field(mautic, request.payload)
-    return Response(201, {"field": made.view()}, {"Location": f"/api/fields/contact/{made.id}"})
+    return MauticResponse(201, {"field": made.view()}, {"Location": f"/api/fields/contact/{made.id}"})
 
 
-def list_fields(mautic: Mautic, request: Request) -> Response:
+def list_fields(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     wanted = request.query.get("search", "").casefold()
     with mautic.lock:
         found = [f for f in mautic.fields.values() if wanted in f.alias.casefold() or wanted in f.label.casefold()]
     start, limit = int(request.query.get("start", 0)), int(request.query.get("limit", 30))
     page: Any = {str(item.id): item.view() for item in found[start : start + limit]}
-    return Response(200, {"total": len(found), "fields": page or []})
+    return MauticResponse(200, {"total": len(found), "fields": page or []})
 
 
-def field_by_id(mautic: Mautic, number: int) -> Field:
+def field_by_id(mautic: MauticState, number: int) -> Field:
     for item in mautic.fields.values():
         if item.id == number:
             return item
     raise not_found()
 
 
-def get_field(mautic: Mautic, request: Request, number: int) -> Response:
+def get_field(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
     del request
-    return Response(200, {"field": field_by_id(mautic, number).view()})
+    return MauticResponse(200, {"field": field_by_id(mautic, number).view()})
 
 
-def patch_field(mautic: Mautic, request: Request, number: int) -> Response:
+def patch_field(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
     """A field's type and alias are fixed, whatever is sent (src: FieldType of Mautic 5, disabled once it exists)."""
     item = field_by_id(mautic, number)
     wanted = request.payload
     if not isinstance(wanted, dict):
-        raise ApiError(400, [{"code": 400, "message": "This is a bad request.", "details": []}])
+        raise MauticApiError(400, [{"code": 400, "message": "This is a bad request.", "details": []}])
     if problems := _limits(item.type, wanted, item.properties | (wanted.get("properties") or {})):
         raise invalid(problems)
     item.label = str(wanted.get("label", item.label))
@@ -277,10 +286,10 @@ def patch_field(mautic: Mautic, request: Request, number: int) -> Response:
     for cached in ("scale", "choices", "as_created", "as_stored"):
         item.__dict__.pop(cached, None)
     mautic.reindex(item.alias)
-    return Response(200, {"field": item.view()})
+    return MauticResponse(200, {"field": item.view()})
 
 
-def delete_field(mautic: Mautic, request: Request, number: int) -> Response:
+def delete_field(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
     del request
     item = field_by_id(mautic, number)
     with mautic.lock:
@@ -288,4 +297,4 @@ def delete_field(mautic: Mautic, request: Request, number: int) -> Response:
             mautic.set_value(contact, item.alias, None)
             contact.fields.pop(item.alias)
         mautic.fields.pop(item.alias)
-    return Response(200, {"field": {**item.view(), "id": None}})
+    return MauticResponse(200, {"field": {**item.view(), "id": None}})

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 
 from local.simulators.http_server import NoAnswerError
 from local.simulators.mautic import routes
-from local.simulators.mautic.faults import Fault, Faults
+from local.simulators.mautic.faults import Faults, MauticFault
 from local.simulators.mautic.oauth import OAuth
-from local.simulators.mautic.state import Mautic
-from local.simulators.mautic.wire import ApiError, Request, Response, generic_error
+from local.simulators.mautic.state import MauticState
+from local.simulators.mautic.wire import MauticApiError, MauticRequest, MauticResponse, generic_error
 
 HOUR = timedelta(hours=1)
 OFFLINE = (
@@ -23,7 +23,7 @@ DISABLED = "API disabled. You need to enable the API in the API settings of Maut
 
 
 @dataclass(frozen=True)
-class Exchange:
+class MauticExchange:
     method: str
     path: str  # with the query
     status: int  # 0 when no answer was given
@@ -31,17 +31,17 @@ class Exchange:
     at: datetime
 
 
-class Gate:
-    def __init__(self, mautic: Mautic, oauth: OAuth, faults: Faults) -> None:
+class MauticGate:
+    def __init__(self, mautic: MauticState, oauth: OAuth, faults: Faults) -> None:
         self.mautic = mautic
         self.oauth = oauth
         self.faults = faults
-        self.requests: list[Exchange] = []
+        self.requests: list[MauticExchange] = []
         self.used = 0
         self.hour_began = mautic.now()
         self._lock = threading.Lock()
 
-    def pass_through(self, request: Request) -> Response:
+    def pass_through(self, request: MauticRequest) -> MauticResponse:
         """Runs the request and logs it; raises NoAnswerError where a fault swallows the answer."""
         at = self.mautic.now()
         with self._lock:
@@ -54,9 +54,9 @@ class Gate:
         finally:
             with self._lock:
                 self.mautic.busy -= 1
-                self.requests.append(Exchange(request.method, request.target, status, request.items, at))
+                self.requests.append(MauticExchange(request.method, request.target, status, request.items, at))
 
-    def _with_faults(self, request: Request) -> Response:
+    def _with_faults(self, request: MauticRequest) -> MauticResponse:
         line = f"{request.method} {request.path}?{request.raw_query}"
         fault = self.faults.take(line, request.body)
         if fault is None:
@@ -69,10 +69,10 @@ class Gate:
         if fault.kind == "drop":
             raise NoAnswerError
         if fault.kind == "500_after_partial":
-            return ApiError(500, [generic_error(500)]).response()
+            return MauticApiError(500, [generic_error(500)]).response()
         return response
 
-    def _before(self, fault: Fault) -> Response | None:
+    def _before(self, fault: MauticFault) -> MauticResponse | None:
         if fault.kind in {"slow", "hang"}:
             time.sleep(fault.seconds)
         if fault.kind == "hang":
@@ -80,35 +80,35 @@ class Gate:
         if fault.kind == "expire_token":
             self.oauth.expire_all()
         if fault.kind == "500_before":
-            return ApiError(500, [generic_error(500)]).response()
+            return MauticApiError(500, [generic_error(500)]).response()
         return self._too_many(self.mautic.rate_limit or 5).response() if fault.kind == "429" else None
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: MauticRequest) -> MauticResponse:
         try:
             return self._checked(request)
-        except ApiError as error:
+        except MauticApiError as error:
             return error.response()
 
-    def _checked(self, request: Request) -> Response:
+    def _checked(self, request: MauticRequest) -> MauticResponse:
         if self.mautic.database_down:
             # The token endpoint too (recorded: 121_db_down_token).
-            raise ApiError(500, [{"message": OFFLINE, "code": 500, "type": None}])
+            raise MauticApiError(500, [{"message": OFFLINE, "code": 500, "type": None}])
         if request.path == "/oauth/v2/token":
             return self.oauth.issue(request)
         if not request.path.startswith("/api/"):
             return routes.call(self.mautic, request)
         if not self.mautic.api_enabled:
-            raise ApiError(403, [{"message": DISABLED, "code": 403, "type": "api_disabled"}])
+            raise MauticApiError(403, [{"message": DISABLED, "code": 403, "type": "api_disabled"}])
         self.oauth.check(request)
         headers = self._rate()
         response = self._routed(request)
         response.headers = {"Mautic-Version": "5.1.1", **headers, **response.headers}
         return response
 
-    def _routed(self, request: Request) -> Response:
+    def _routed(self, request: MauticRequest) -> MauticResponse:
         try:
             return routes.call(self.mautic, request)
-        except ApiError as error:
+        except MauticApiError as error:
             return error.response()
 
     def _rate(self) -> dict[str, str]:
@@ -127,10 +127,10 @@ class Gate:
     def restart_hour(self) -> None:
         self.used, self.hour_began = 0, self.mautic.now()
 
-    def _too_many(self, limit: int) -> ApiError:
+    def _too_many(self, limit: int) -> MauticApiError:
         text = f"You exceeded the rate limit of {limit} API calls per hour."
         errors = [{"code": 429, "message": text, "details": []}]
-        return ApiError(429, errors, self._rate_headers(limit, 0))
+        return MauticApiError(429, errors, self._rate_headers(limit, 0))
 
     def _rate_headers(self, limit: int, remaining: int) -> dict[str, str]:
         reset = int((self.hour_began + HOUR).timestamp())

@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local.simulators.mautic.fields import API_USER
-from local.simulators.mautic.state import Event, Hook, Mautic
+from local.simulators.mautic.state import Event, MauticState, SimulatedHook
 from local.simulators.mautic.wire import (
-    ApiError,
     Json,
-    Request,
-    Response,
+    MauticApiError,
+    MauticRequest,
+    MauticResponse,
     generic_error,
     invalid,
     iso,
@@ -58,10 +58,10 @@ QUEUE_LIMIT = 10
 RECENTLY = timedelta(days=2)
 
 
-class Webhooks:
+class MauticWebhooks:
     """Sends events to every published hook that wants them."""
 
-    def __init__(self, mautic: Mautic, origin: str = "http://127.0.0.1") -> None:
+    def __init__(self, mautic: MauticState, origin: str = "http://127.0.0.1") -> None:
         self.mautic = mautic
         self.origin = origin
 
@@ -76,7 +76,7 @@ class Webhooks:
                 else:
                     self._judge(hook, self.send(hook, {event.type: [event.payload]}))
 
-    def send(self, hook: Hook, body: Json) -> int | None:
+    def send(self, hook: SimulatedHook, body: Json) -> int | None:
         """The receiver's status, or None when no connection came about; redirects are not followed."""
         raw = php_json(body)
         target = urlsplit(hook.url)
@@ -94,7 +94,7 @@ class Webhooks:
         finally:
             connection.close()
 
-    def _headers(self, hook: Hook, raw: bytes) -> dict[str, str]:
+    def _headers(self, hook: SimulatedHook, raw: bytes) -> dict[str, str]:
         return {
             "User-Agent": "GuzzleHttp/7",
             "Content-Type": "application/json",
@@ -103,7 +103,7 @@ class Webhooks:
             "Content-Length": str(len(raw)),
         }
 
-    def _judge(self, hook: Hook, status: int | None) -> None:
+    def _judge(self, hook: SimulatedHook, status: int | None) -> None:
         """No 2xx among the last 100 deliveries and not edited within two days: unpublished (recorded: 102)."""
         delivered = status is not None and 200 <= status < 300
         hook.log = [*hook.log[-99:], delivered]
@@ -112,7 +112,7 @@ class Webhooks:
             hook.published = False
             if hook.created_by is None:
                 # Nobody to notify: Mautic raises, and the call that caused the event answers 500 (recorded: 93_*).
-                raise ApiError(500, [generic_error(500)])
+                raise MauticApiError(500, [generic_error(500)])
 
     def process_queue(self) -> int:
         """`mautic:webhooks:process`: up to ten events a request, grouped by type; returns the requests sent."""
@@ -130,7 +130,7 @@ class Webhooks:
                     break  # deleted all the same, and the rest waits for the next run
         return sent
 
-    def send_test(self, hook: Hook, payload: Json) -> int | None:
+    def send_test(self, hook: SimulatedHook, payload: Json) -> int | None:
         """The button in Mautic's hook form; its payload has objects where real events have lists (recorded: 99)."""
         return self.send(hook, {**payload, "timestamp": iso(self.mautic.now())})
 
@@ -146,7 +146,7 @@ def signature(raw: bytes, secret: str) -> str:
     return base64.b64encode(hmac.new(secret.encode(), raw, hashlib.sha256).digest()).decode()
 
 
-def view(hook: Hook) -> Json:
+def view(hook: SimulatedHook) -> Json:
     return {
         "isPublished": hook.published,
         "dateAdded": iso(hook.added),
@@ -166,10 +166,10 @@ def view(hook: Hook) -> Json:
     }
 
 
-def create(mautic: Mautic, wanted: Json, *, created_by: int | None = None) -> Hook:
+def create(mautic: MauticState, wanted: Json, *, created_by: int | None = None) -> SimulatedHook:
     if not str(wanted.get("webhookUrl") or "").startswith(("http://", "https://")):
         raise invalid({"webhookUrl": "A valid URL is required."})
-    hook = Hook(
+    hook = SimulatedHook(
         mautic.next_id("hook"),
         str(wanted.get("name") or ""),
         str(wanted["webhookUrl"]),
@@ -185,33 +185,33 @@ def create(mautic: Mautic, wanted: Json, *, created_by: int | None = None) -> Ho
     return hook
 
 
-def known(mautic: Mautic, number: int) -> Hook:
+def known(mautic: MauticState, number: int) -> SimulatedHook:
     hook = mautic.hooks.get(number)
     if hook is None:
         raise not_found()
     return hook
 
 
-def post_hook(mautic: Mautic, request: Request) -> Response:
+def post_hook(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     hook = create(mautic, request.payload)
-    return Response(201, {"hook": view(hook)}, {"Location": f"/api/hooks/{hook.id}"})
+    return MauticResponse(201, {"hook": view(hook)}, {"Location": f"/api/hooks/{hook.id}"})
 
 
-def list_hooks(mautic: Mautic, request: Request) -> Response:
+def list_hooks(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     start, limit = int(request.query.get("start") or 0), int(request.query.get("limit") or 30)
     found = sorted(mautic.hooks.values(), key=lambda hook: (hook.name.casefold(), hook.id))
     page: Any = {str(hook.id): view(hook) for hook in found[start : start + limit]}
-    return Response(200, {"total": len(found), "hooks": page or []})
+    return MauticResponse(200, {"total": len(found), "hooks": page or []})
 
 
-def get_hook(mautic: Mautic, request: Request, number: int) -> Response:
+def get_hook(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
     del request
-    return Response(200, {"hook": view(known(mautic, number))})
+    return MauticResponse(200, {"hook": view(known(mautic, number))})
 
 
 # src, not recorded: WebhookApiController::preSaveEntity and FormModel::setTimestamps of Mautic 5.
 # https://github.com/mautic/mautic/blob/5.1.1/app/bundles/WebhookBundle/Controller/Api/WebhookApiController.php
-def edit_hook(mautic: Mautic, request: Request, number: int) -> Response:
+def edit_hook(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
     """PATCH only adds events; PUT sets them and blanks what is not sent; without a change it is not modified."""
     hook, wanted = known(mautic, number), dict(request.payload)
     before = view(hook)
@@ -231,17 +231,17 @@ def edit_hook(mautic: Mautic, request: Request, number: int) -> Response:
     if view(hook) != before:
         # An edited hook survives failures for two days.
         hook.modified = mautic.now()
-    return Response(200, {"hook": view(hook)})
+    return MauticResponse(200, {"hook": view(hook)})
 
 
-def delete_hook(mautic: Mautic, request: Request, number: int) -> Response:
+def delete_hook(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
     del request
     hook = known(mautic, number)
     mautic.hooks.pop(number)
-    return Response(200, {"hook": {**view(hook), "id": None}})
+    return MauticResponse(200, {"hook": {**view(hook), "id": None}})
 
 
-def list_triggers(mautic: Mautic, request: Request) -> Response:
+def list_triggers(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     del mautic, request
     shown = {name: {"label": label, "description": text} for name, (label, text) in TRIGGERS.items()}
-    return Response(200, {"triggers": shown})
+    return MauticResponse(200, {"triggers": shown})

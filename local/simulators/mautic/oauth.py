@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from local.simulators.mautic.wire import ApiError, Json, Request, Response
+from local.simulators.mautic.wire import Json, MauticApiError, MauticRequest, MauticResponse
 
 LIFETIME = timedelta(hours=1)
 ADMIN = ("admin", "simulator-password")
@@ -20,7 +20,7 @@ class OAuth:
         self.now = now
         self.tokens: dict[str, datetime] = {}
 
-    def issue(self, request: Request) -> Response:
+    def issue(self, request: MauticRequest) -> MauticResponse:
         """Form, JSON, HTTP Basic and GET all work; earlier tokens stay valid (recorded: 02_token_*)."""
         sent: Json = {**request.query, **(request.payload if isinstance(request.payload, dict) else {})}
         user, password = basic(request)
@@ -35,9 +35,9 @@ class OAuth:
         self.tokens[token] = self.now() + LIFETIME
         seconds = int(LIFETIME.total_seconds())
         body = {"access_token": token, "expires_in": seconds, "token_type": "bearer", "scope": None}
-        return Response(200, body, {"Cache-Control": "no-store, private", "Pragma": "no-cache"})
+        return MauticResponse(200, body, {"Cache-Control": "no-store, private", "Pragma": "no-cache"})
 
-    def check(self, request: Request) -> None:
+    def check(self, request: MauticRequest) -> None:
         """recorded: 03_* (three different refusals, none with WWW-Authenticate)"""
         header = request.headers.get("Authorization", "")
         if header.startswith("Basic "):
@@ -57,7 +57,7 @@ class OAuth:
         self.tokens = dict.fromkeys(self.tokens, self.now())
 
 
-def basic(request: Request) -> tuple[str, str]:
+def basic(request: MauticRequest) -> tuple[str, str]:
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme != "Basic":
         return "", ""
@@ -65,5 +65,5 @@ def basic(request: Request) -> tuple[str, str]:
     return user, password
 
 
-def _refused(status: int, kind: str, message: str) -> ApiError:
-    return ApiError(status, [{"message": message, "code": status, "type": kind}])
+def _refused(status: int, kind: str, message: str) -> MauticApiError:
+    return MauticApiError(status, [{"message": message, "code": status, "type": kind}])

@@ -18,10 +18,10 @@ from local.simulators.mautic import (
     statistics,
     tracking,
 )
-from local.simulators.mautic.state import Mautic
-from local.simulators.mautic.wire import ApiError, Request, Response
+from local.simulators.mautic.state import MauticState
+from local.simulators.mautic.wire import MauticApiError, MauticRequest, MauticResponse
 
-Handler = Callable[..., Response]
+Handler = Callable[..., MauticResponse]
 
 ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/api/contacts", search.list_contacts),
@@ -84,7 +84,7 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], list[str]]:
 TABLE = [(method, *_compiled(pattern), handler) for method, pattern, handler in ROUTES]
 
 
-def call(mautic: Mautic, request: Request) -> Response:
+def call(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     for method, pattern, kinds, handler in TABLE:
         found = pattern.fullmatch(request.path)
         if found and method == request.method:
@@ -92,4 +92,4 @@ def call(mautic: Mautic, request: Request) -> Response:
             parts: list[Any] = [int(part) if kind == "n" else part for kind, part in pairs]
             return handler(mautic, request, *parts)
     text = f"Requested URL not found: {request.path}"
-    raise ApiError(404, [{"message": text, "code": 404, "type": None}])
+    raise MauticApiError(404, [{"message": text, "code": 404, "type": None}])

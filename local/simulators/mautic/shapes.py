@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.simulators.mautic.fields import API_USER, Field
-from local.simulators.mautic.state import Contact, DoNotContact, Mautic, Segment
+from local.simulators.mautic.state import MauticState, SimulatedContact, SimulatedDoNotContact, SimulatedSegment
 from local.simulators.mautic.wire import Json, iso
 
 # The order in which lists show the built-in fields (recorded: 35_contacts_list_page).
@@ -43,7 +43,7 @@ VISITOR = {"ipAddress": "127.0.0.1", "id": 2, "ipDetails": IP_DETAILS}
 
 
 @dataclass
-class Change:
+class ContactChange:
     """What a write did, because its answer mixes old and new values (recorded: 34_value_patch_bool_*)."""
 
     created: bool = False
@@ -58,7 +58,7 @@ class Change:
         return bool(self.before)
 
 
-def _fields_of(mautic: Mautic, *, listed: bool) -> Iterable[Field]:
+def _fields_of(mautic: MauticState, *, listed: bool) -> Iterable[Field]:
     if not listed:
         return mautic.fields.values()
     first = [mautic.fields[alias] for alias in LIST_ORDER if alias in mautic.fields]
@@ -82,7 +82,7 @@ def normalized(item: Field, value: Any) -> Any:
     return value
 
 
-def _stored(item: Field, contact: Contact, *, listed: bool) -> Any:
+def _stored(item: Field, contact: SimulatedContact, *, listed: bool) -> Any:
     value = contact.fields.get(item.alias)
     if item.alias == "points":
         return value or 0
@@ -91,7 +91,7 @@ def _stored(item: Field, contact: Contact, *, listed: bool) -> Any:
     return value
 
 
-def _pair(item: Field, contact: Contact, change: Change | None, *, listed: bool) -> tuple[Any, Any]:
+def _pair(item: Field, contact: SimulatedContact, change: ContactChange | None, *, listed: bool) -> tuple[Any, Any]:
     """(value inside its group, value under "all")."""
     value = _stored(item, contact, listed=listed)
     if change is None or listed:
@@ -106,7 +106,7 @@ def _pair(item: Field, contact: Contact, change: Change | None, *, listed: bool)
     return value, value
 
 
-def _boolean_pair(item: Field, value: int, change: Change) -> tuple[Any, Any]:
+def _boolean_pair(item: Field, value: int, change: ContactChange) -> tuple[Any, Any]:
     """recorded: 34_value_patch_bool_false shows the old value in its group and the new one under "all"."""
     if item.alias in change.before:
         old = change.before[item.alias]
@@ -115,7 +115,12 @@ def _boolean_pair(item: Field, value: int, change: Change) -> tuple[Any, Any]:
 
 
 def field_groups(
-    mautic: Mautic, contact: Contact, change: Change | None = None, *, listed: bool = False, everything: bool = True
+    mautic: MauticState,
+    contact: SimulatedContact,
+    change: ContactChange | None = None,
+    *,
+    listed: bool = False,
+    everything: bool = True,
 ) -> Json:
     created = bool(change and change.created)
     groups: Json = {"core": {}, "social": {}, "personal": [], "professional": []}
@@ -129,12 +134,12 @@ def field_groups(
     return groups
 
 
-def suppression(entry: DoNotContact) -> Json:
+def suppression(entry: SimulatedDoNotContact) -> Json:
     shown: Json = {"id": entry.id, "reason": entry.reason, "comments": entry.comments}
     return {**shown, "channel": entry.channel, "channelId": entry.channel_id}
 
 
-def head(contact: Contact, *, gone: bool = False) -> Json:
+def head(contact: SimulatedContact, *, gone: bool = False) -> Json:
     return {
         "isPublished": True,
         "dateAdded": iso(contact.added),
@@ -149,7 +154,7 @@ def head(contact: Contact, *, gone: bool = False) -> Json:
     }
 
 
-def tail(mautic: Mautic, contact: Contact, *, created: bool = False) -> Json:
+def tail(mautic: MauticState, contact: SimulatedContact, *, created: bool = False) -> Json:
     return {
         "lastActive": iso(contact.last_active),
         "owner": None,
@@ -164,21 +169,25 @@ def tail(mautic: Mautic, contact: Contact, *, created: bool = False) -> Json:
     }
 
 
-def full(mautic: Mautic, contact: Contact, change: Change | None = None, *, listed: bool = False) -> Json:
+def full(
+    mautic: MauticState, contact: SimulatedContact, change: ContactChange | None = None, *, listed: bool = False
+) -> Json:
     groups = field_groups(mautic, contact, change, listed=listed)
     gone = contact.id not in mautic.contacts
     created = bool(change and change.created)
     return {**head(contact, gone=gone), "fields": groups, **tail(mautic, contact, created=created)}
 
 
-def minimal(mautic: Mautic, contact: Contact) -> Json:
+def minimal(mautic: MauticState, contact: SimulatedContact) -> Json:
     """recorded: 35_contacts_list_minimal"""
     return {**head(contact), "fields": field_groups(mautic, contact, listed=True)}
 
 
-def in_event(mautic: Mautic, contact: Contact, *, created: bool = False, attributes: bool = False) -> Json:
+def in_event(
+    mautic: MauticState, contact: SimulatedContact, *, created: bool = False, attributes: bool = False
+) -> Json:
     """Inside webhooks there is no "all"; membership events carry the built-in fields at the top as well."""
-    change = Change(created=True) if created else None
+    change = ContactChange(created=True) if created else None
     groups = field_groups(mautic, contact, change, everything=False)
     named = {alias: contact.fields.get(alias) for alias in CORE_ATTRIBUTES} if attributes else {}
     gone = contact.id not in mautic.contacts
@@ -186,19 +195,19 @@ def in_event(mautic: Mautic, contact: Contact, *, created: bool = False, attribu
     return {**head(contact, gone=gone), **named, "fields": groups, **rest}
 
 
-def as_lead(mautic: Mautic, contact: Contact) -> Json:
+def as_lead(mautic: MauticState, contact: SimulatedContact) -> Json:
     """The short form inside opens and page hits."""
     groups = field_groups(mautic, contact, everything=False)
     return {"id": contact.id, "points": contact.fields.get("points") or 0, "color": None, "fields": groups}
 
 
-def flat(mautic: Mautic, contact: Contact) -> Json:
+def flat(mautic: MauticState, contact: SimulatedContact) -> Json:
     """The form inside email_on_send, with the id as a string (recorded: 95_hook_email_on_send)."""
     values = {item.alias: _stored(item, contact, listed=False) for item in mautic.fields.values()}
     return {"id": str(contact.id), **values, "companies": []}
 
 
-def after_suppression(mautic: Mautic, contact: Contact) -> Json:
+def after_suppression(mautic: MauticState, contact: SimulatedContact) -> Json:
     """The do-not-contact calls leave every null out (recorded: 70_dnc_add_manual)."""
     shown = in_event(mautic, contact, attributes=True)
     shown["doNotContact"] = [
@@ -224,7 +233,7 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def segment(item: Segment) -> Json:
+def segment(item: SimulatedSegment) -> Json:
     return {
         "isPublished": item.published,
         "dateAdded": iso(item.added),

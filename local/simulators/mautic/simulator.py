@@ -9,13 +9,23 @@ from typing import Any, Self
 from local.simulators.http_server import Incoming, Outgoing, ServedSimulator
 from local.simulators.mautic import contacts as contact_calls
 from local.simulators.mautic import control, emails, hooks, segments, tracking
-from local.simulators.mautic.faults import Fault, Faults
+from local.simulators.mautic.faults import Faults, MauticFault
 from local.simulators.mautic.fields import SYNC_FIELDS, create_field
-from local.simulators.mautic.gate import Exchange, Gate
+from local.simulators.mautic.gate import MauticExchange, MauticGate
 from local.simulators.mautic.oauth import OAuth
 from local.simulators.mautic.server import served
-from local.simulators.mautic.state import Contact, Email, Event, Hit, Hook, Mautic, Segment, Sending, utc_now
-from local.simulators.mautic.wire import Request, Response
+from local.simulators.mautic.state import (
+    Event,
+    MauticState,
+    SimulatedContact,
+    SimulatedEmail,
+    SimulatedHit,
+    SimulatedHook,
+    SimulatedSegment,
+    SimulatedSending,
+    utc_now,
+)
+from local.simulators.mautic.wire import MauticRequest, MauticResponse
 
 
 class MauticSimulator(ServedSimulator):
@@ -31,11 +41,11 @@ class MauticSimulator(ServedSimulator):
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         super().__init__(port)
-        self.mautic = Mautic(now)
+        self.mautic = MauticState(now)
         self.oauth = OAuth(client_id, client_secret, now)
         self.faults = Faults()
-        self.gate = Gate(self.mautic, self.oauth, self.faults)
-        self.webhooks = hooks.Webhooks(self.mautic)
+        self.gate = MauticGate(self.mautic, self.oauth, self.faults)
+        self.webhooks = hooks.MauticWebhooks(self.mautic)
         self.mautic.publish = self._publish
         for wanted in SYNC_FIELDS if prepared else ():
             create_field(self.mautic, wanted)
@@ -53,7 +63,7 @@ class MauticSimulator(ServedSimulator):
     def answer(self, incoming: Incoming) -> Outgoing:
         return served(incoming, self._answer)
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: MauticRequest) -> MauticResponse:
         if request.path.startswith("/_simulator/"):
             return control.answer(self, request)
         return self.gate.pass_through(request)
@@ -61,7 +71,7 @@ class MauticSimulator(ServedSimulator):
     # --- looking --------------------------------------------------------------------------------------------------
 
     @property
-    def requests(self) -> list[Exchange]:
+    def requests(self) -> list[MauticExchange]:
         return list(self.gate.requests)
 
     def count(self, method: str | None = None, path_contains: str | None = None) -> int:
@@ -74,10 +84,10 @@ class MauticSimulator(ServedSimulator):
         self.gate.requests.clear()
 
     @property
-    def contacts(self) -> dict[int, Contact]:
+    def contacts(self) -> dict[int, SimulatedContact]:
         return self.mautic.contacts
 
-    def contact_by(self, alias: str, value: Any) -> Contact | None:
+    def contact_by(self, alias: str, value: Any) -> SimulatedContact | None:
         """The newest contact with this value, as Mautic itself would pick."""
         with self.mautic.lock:
             found = self.mautic.holders(alias, value)
@@ -116,7 +126,7 @@ class MauticSimulator(ServedSimulator):
 
     # --- as an admin ----------------------------------------------------------------------------------------------
 
-    def hook(self, url: str, secret: str, triggers: Iterable[str]) -> Hook:
+    def hook(self, url: str, secret: str, triggers: Iterable[str]) -> SimulatedHook:
         """A published webhook, as if made in the UI just now: it survives failures for two days."""
         wanted = {"name": "CRM Relay", "webhookUrl": url, "secret": secret, "triggers": list(triggers)}
         made = hooks.create(self.mautic, wanted, created_by=1)
@@ -127,10 +137,10 @@ class MauticSimulator(ServedSimulator):
         """The cron command of queue mode; returns the number of requests sent."""
         return self.webhooks.process_queue()
 
-    def segment(self, name: str, *, published: bool = True) -> Segment:
+    def segment(self, name: str, *, published: bool = True) -> SimulatedSegment:
         return segments.create(self.mautic, {"name": name, "isPublished": published})
 
-    def email(self, name: str = "Simulated mail", lists: Iterable[int] = ()) -> Email:
+    def email(self, name: str = "Simulated mail", lists: Iterable[int] = ()) -> SimulatedEmail:
         return emails.create(self.mautic, {"name": name, "lists": list(lists)})
 
     def delete_contact(self, contact_id: int) -> None:
@@ -148,7 +158,7 @@ class MauticSimulator(ServedSimulator):
             kept.suppressions = {**gone.suppressions, **kept.suppressions}
             kept.modified = self.mautic.now()
             # src, not recorded: onLeadMerge of EmailBundle and PageBundle hands the loser's rows to the winner.
-            rows: list[Sending | Hit] = [*self.mautic.sendings.values(), *self.mautic.hits]
+            rows: list[SimulatedSending | SimulatedHit] = [*self.mautic.sendings.values(), *self.mautic.hits]
             for row in rows:
                 row.contact_id = winner if row.contact_id == loser else row.contact_id
         contact_calls.erase(self.mautic, gone)
@@ -174,7 +184,7 @@ class MauticSimulator(ServedSimulator):
         contact = contact_calls.known(self.mautic, contact_id)
         return emails.send(self.mautic, self.mautic.emails[email_id], contact).hash
 
-    def sending(self, email_id: int, contact_id: int) -> Sending:
+    def sending(self, email_id: int, contact_id: int) -> SimulatedSending:
         """The last sending of this e-mail to this contact; sent now if there was none."""
         for found in reversed(list(self.mautic.sendings.values())):
             if (found.email_id, found.contact_id) == (email_id, contact_id):
@@ -196,8 +206,8 @@ class MauticSimulator(ServedSimulator):
     def bounce(self, email_id: int, contact_id: int, comments: str = "550 no such user") -> None:
         tracking.bounce(self.mautic, self.sending(email_id, contact_id), comments)
 
-    def visit_website(self, url: str) -> Contact:
+    def visit_website(self, url: str) -> SimulatedContact:
         return tracking.visit_website(self.mautic, url)
 
     def fault(self, match: str, kind: str, **details: Any) -> None:
-        self.faults.add(Fault(match=match, kind=kind, **details))  # type: ignore[arg-type]
+        self.faults.add(MauticFault(match=match, kind=kind, **details))  # type: ignore[arg-type]

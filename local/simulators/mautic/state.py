@@ -15,7 +15,7 @@ from local.simulators.mautic.fields import Field, core_fields
 
 
 @dataclass
-class DoNotContact:
+class SimulatedDoNotContact:
     id: int
     channel: str
     reason: int
@@ -25,7 +25,7 @@ class DoNotContact:
 
 
 @dataclass
-class Contact:
+class SimulatedContact:
     id: int
     added: datetime
     fields: dict[str, Any] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Contact:
     identified: datetime | None = None
     last_active: datetime | None = None
     visited: bool = False
-    suppressions: dict[str, DoNotContact] = field(default_factory=dict)
+    suppressions: dict[str, SimulatedDoNotContact] = field(default_factory=dict)
     segments: set[int] = field(default_factory=set)
     removed_segments: set[int] = field(default_factory=set)
     tags: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Contact:
 
 
 @dataclass
-class Segment:
+class SimulatedSegment:
     id: int
     name: str
     alias: str
@@ -61,7 +61,7 @@ class Segment:
 
 
 @dataclass
-class Email:
+class SimulatedEmail:
     id: int
     name: str
     subject: str
@@ -73,7 +73,7 @@ class Email:
 
 
 @dataclass
-class Sending:
+class SimulatedSending:
     """One e-mail to one person: Mautic's email_stat row, found by its tracking hash."""
 
     id: int
@@ -89,7 +89,7 @@ class Sending:
 
 
 @dataclass
-class Hit:
+class SimulatedHit:
     """One request for a tracked link or a page: Mautic's page_hits row."""
 
     id: int
@@ -106,7 +106,7 @@ class Event:
 
 
 @dataclass
-class Hook:
+class SimulatedHook:
     id: int
     name: str
     url: str
@@ -126,19 +126,19 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-class Mautic:
+class MauticState:
     """All state; `lock` guards single reads and single writes, never a read and the write that follows it."""
 
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         self.now = now
         self.lock = threading.RLock()
         self.fields: dict[str, Field] = core_fields()
-        self.contacts: dict[int, Contact] = {}
-        self.segments: dict[int, Segment] = {}
-        self.emails: dict[int, Email] = {}
-        self.sendings: dict[str, Sending] = {}
-        self.hits: list[Hit] = []
-        self.hooks: dict[int, Hook] = {}
+        self.contacts: dict[int, SimulatedContact] = {}
+        self.segments: dict[int, SimulatedSegment] = {}
+        self.emails: dict[int, SimulatedEmail] = {}
+        self.sendings: dict[str, SimulatedSending] = {}
+        self.hits: list[SimulatedHit] = []
+        self.hooks: dict[int, SimulatedHook] = {}
         self.tags: dict[str, int] = {}
         self.api_enabled = True
         self.shows_statistics = True
@@ -172,18 +172,18 @@ class Mautic:
             return set(self._index[alias].get(_key(value), ()))
         return {c.id for c in self.contacts.values() if _key(c.fields.get(alias)) == _key(value)}
 
-    def store(self, contact: Contact) -> None:
+    def store(self, contact: SimulatedContact) -> None:
         self.contacts[contact.id] = contact
         for item in self.unique_fields:
             self._add_to_index(item.alias, contact)
 
-    def set_value(self, contact: Contact, alias: str, value: Any) -> None:
+    def set_value(self, contact: SimulatedContact, alias: str, value: Any) -> None:
         self._remove_from_index(alias, contact)
         contact.fields[alias] = value
         if contact.id in self.contacts:
             self._add_to_index(alias, contact)
 
-    def forget(self, contact: Contact) -> None:
+    def forget(self, contact: SimulatedContact) -> None:
         self.contacts.pop(contact.id, None)
         for item in self.unique_fields:
             self._remove_from_index(item.alias, contact)
@@ -194,12 +194,12 @@ class Mautic:
             for contact in self.contacts.values():
                 self._add_to_index(alias, contact)
 
-    def _add_to_index(self, alias: str, contact: Contact) -> None:
+    def _add_to_index(self, alias: str, contact: SimulatedContact) -> None:
         value = contact.fields.get(alias)
         if self.fields[alias].unique and value not in (None, ""):
             self._index[alias][_key(value)].add(contact.id)
 
-    def _remove_from_index(self, alias: str, contact: Contact) -> None:
+    def _remove_from_index(self, alias: str, contact: SimulatedContact) -> None:
         self._index[alias][_key(contact.fields.get(alias))].discard(contact.id)
 
 

@@ -12,24 +12,24 @@ from typing import Any
 
 from local.simulators.mautic import tracking
 from local.simulators.mautic.search import COMPARISONS
-from local.simulators.mautic.state import Hit, Mautic, Sending
-from local.simulators.mautic.wire import Json, Request, Response, php_serialize
+from local.simulators.mautic.state import MauticState, SimulatedHit, SimulatedSending
+from local.simulators.mautic.wire import Json, MauticRequest, MauticResponse, php_serialize
 
 DENIED = "You do not have the view permission to load data from the lead table"
 
 
-def list_rows(mautic: Mautic, request: Request, table: str) -> Response:
+def list_rows(mautic: MauticState, request: MauticRequest, table: str) -> MauticResponse:
     """Whatever is wrong is answered 200: `errors` where it is forbidden, the tables where there is no such table."""
     if table not in TABLES:
-        return Response(200, {"availableTables": sorted(TABLES), "tableColumns": {}})
+        return MauticResponse(200, {"availableTables": sorted(TABLES), "tableColumns": {}})
     if not mautic.shows_statistics:
-        return Response(200, {"errors": [{"message": DENIED, "code": 0}]})
+        return MauticResponse(200, {"errors": [{"message": DENIED, "code": 0}]})
     query = request.query
     with mautic.lock:
         found = [row for row in TABLES[table](mautic) if all(test(row) for test in _conditions(query))]
     found.sort(key=lambda row: int(row[query.get("order[0][col]", "id")]), reverse=query.get("order[0][dir]") == "desc")
     start, limit = int(query.get("start") or 0), int(query.get("limit") or 100)
-    return Response(200, {"total": str(len(found)), "stats": found[start : start + limit]})
+    return MauticResponse(200, {"total": str(len(found)), "stats": found[start : start + limit]})
 
 
 def _conditions(query: dict[str, str]) -> list[Callable[[Json], bool]]:
@@ -50,11 +50,11 @@ def _anything(_held: Any, _value: str) -> bool:
     return True
 
 
-def _sendings(mautic: Mautic) -> list[Json]:
+def _sendings(mautic: MauticState) -> list[Json]:
     return [_sending(mautic, sending) for sending in mautic.sendings.values()]
 
 
-def _sending(mautic: Mautic, sending: Sending) -> Json:
+def _sending(mautic: MauticState, sending: SimulatedSending) -> Json:
     details = [{"datetime": _stored(at), "useragent": tracking.AGENT, "inBrowser": 0} for at in sending.opened_at]
     return {
         "id": str(sending.id),
@@ -78,11 +78,11 @@ def _sending(mautic: Mautic, sending: Sending) -> Json:
     }
 
 
-def _hits(mautic: Mautic) -> list[Json]:
+def _hits(mautic: MauticState) -> list[Json]:
     return [_hit(mautic, hit) for hit in mautic.hits]
 
 
-def _hit(mautic: Mautic, hit: Hit) -> Json:
+def _hit(mautic: MauticState, hit: SimulatedHit) -> Json:
     return {
         "id": str(hit.id),
         "email_id": None if hit.email_id is None else str(hit.email_id),
@@ -96,7 +96,7 @@ def _hit(mautic: Mautic, hit: Hit) -> Json:
     }
 
 
-def _lead(mautic: Mautic, contact_id: int) -> str | None:
+def _lead(mautic: MauticState, contact_id: int) -> str | None:
     """The foreign key is emptied where the contact is deleted; a merge moves it to the winner."""
     return str(contact_id) if contact_id in mautic.contacts else None
 
@@ -105,4 +105,4 @@ def _stored(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-TABLES: dict[str, Callable[[Mautic], list[Any]]] = {"email_stats": _sendings, "page_hits": _hits}
+TABLES: dict[str, Callable[[MauticState], list[Any]]] = {"email_stats": _sendings, "page_hits": _hits}

@@ -7,8 +7,8 @@ import re
 
 from local.simulators.mautic import do_not_contact, emails, events, shapes
 from local.simulators.mautic.events import event
-from local.simulators.mautic.state import Contact, Event, Hit, Mautic, Sending
-from local.simulators.mautic.wire import Json, Request, Response, iso
+from local.simulators.mautic.state import Event, MauticState, SimulatedContact, SimulatedHit, SimulatedSending
+from local.simulators.mautic.wire import Json, MauticRequest, MauticResponse, iso
 
 VISITOR = " "  # modifiedByUser after a visitor's own action (recorded: 97_hook_click__lead_post_save_update)
 PIXEL = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01"
@@ -16,7 +16,7 @@ PIXEL += b"\x00\x01\x00\x00\x02\x02D\x01\x00;"
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/120.0.0.0 Safari/537.36"
 
 
-def open_mail(mautic: Mautic, sending: Sending) -> None:
+def open_mail(mautic: MauticState, sending: SimulatedSending) -> None:
     """email_on_open on every open, with a growing openCount (recorded: 97_hook_email_on_open_second)."""
     with mautic.lock:
         contact = mautic.contacts.get(sending.contact_id)
@@ -27,7 +27,7 @@ def open_mail(mautic: Mautic, sending: Sending) -> None:
     mautic.publish(told)
 
 
-def _opened(mautic: Mautic, sending: Sending, contact: Contact) -> list[Event]:
+def _opened(mautic: MauticState, sending: SimulatedSending, contact: SimulatedContact) -> list[Event]:
     sending.opens += 1
     sending.last_open = mautic.now()
     sending.opened_at.append(sending.last_open)
@@ -37,12 +37,12 @@ def _opened(mautic: Mautic, sending: Sending, contact: Contact) -> list[Event]:
     return told
 
 
-def _seen(mautic: Mautic, contact: Contact) -> None:
+def _seen(mautic: MauticState, contact: SimulatedContact) -> None:
     contact.last_active = mautic.now()
     mautic.set_value(contact, "last_active", mautic.now().strftime("%Y-%m-%d %H:%M:%S"))
 
 
-def stat(mautic: Mautic, sending: Sending, contact: Contact) -> Json:
+def stat(mautic: MauticState, sending: SimulatedSending, contact: SimulatedContact) -> Json:
     return {
         "id": sending.id,
         "emailAddress": sending.address,
@@ -63,7 +63,7 @@ def stat(mautic: Mautic, sending: Sending, contact: Contact) -> Json:
     }
 
 
-def click(mautic: Mautic, sending: Sending, url: str = emails.LINK) -> None:
+def click(mautic: MauticState, sending: SimulatedSending, url: str = emails.LINK) -> None:
     """The contact is saved, an unopened mail counts as opened, then the page hit follows, in this order."""
     with mautic.lock:
         contact = mautic.contacts.get(sending.contact_id)
@@ -79,14 +79,14 @@ def click(mautic: Mautic, sending: Sending, url: str = emails.LINK) -> None:
     mautic.publish(told)
 
 
-def _record(mautic: Mautic, contact: Contact, url: str, email_id: int | None = None) -> Hit:
+def _record(mautic: MauticState, contact: SimulatedContact, url: str, email_id: int | None = None) -> SimulatedHit:
     """The row stands in page_hits whether or not a webhook is told of it."""
-    hit = Hit(mautic.next_id("hit"), contact.id, url, mautic.now(), email_id)
+    hit = SimulatedHit(mautic.next_id("hit"), contact.id, url, mautic.now(), email_id)
     mautic.hits.append(hit)
     return hit
 
 
-def _email_hit(mautic: Mautic, sending: Sending, contact: Contact, row: Hit) -> Json:
+def _email_hit(mautic: MauticState, sending: SimulatedSending, contact: SimulatedContact, row: SimulatedHit) -> Json:
     """The sending is found by `query.ct.stat` (recorded: 97_hook_click__page_on_hit)."""
     person, mail = str(contact.id), str(sending.email_id)
     through = {
@@ -101,7 +101,7 @@ def _email_hit(mautic: Mautic, sending: Sending, contact: Contact, row: Hit) -> 
     return {**hit, "redirect": [], "email": mail_content, "source": "email", "sourceId": sending.email_id}
 
 
-def _hit(mautic: Mautic, contact: Contact, row: Hit, title: str | None, query: Json) -> Json:
+def _hit(mautic: MauticState, contact: SimulatedContact, row: SimulatedHit, title: str | None, query: Json) -> Json:
     return {
         "id": row.id,
         "dateHit": iso(row.at),
@@ -127,10 +127,10 @@ def _hit(mautic: Mautic, contact: Contact, row: Hit, title: str | None, query: J
     }
 
 
-def visit_website(mautic: Mautic, url: str, title: str = "Shop") -> Contact:
+def visit_website(mautic: MauticState, url: str, title: str = "Shop") -> SimulatedContact:
     """An unknown visitor: the same event as a click, but with no e-mail in it."""
     with mautic.lock:
-        visitor = Contact(mautic.next_id("contact"), mautic.now())
+        visitor = SimulatedContact(mautic.next_id("contact"), mautic.now())
         mautic.store(visitor)
         query = {"page_url": url, "page_title": title}
         row = _record(mautic, visitor, url)
@@ -139,16 +139,16 @@ def visit_website(mautic: Mautic, url: str, title: str = "Shop") -> Contact:
     return visitor
 
 
-def unsubscribe(mautic: Mautic, sending: Sending) -> None:
+def unsubscribe(mautic: MauticState, sending: SimulatedSending) -> None:
     """A plain GET is enough. The same status again sends nothing."""
     _suppress(mautic, sending, do_not_contact.UNSUBSCRIBED, "User unsubscribed.")
 
 
-def bounce(mautic: Mautic, sending: Sending, comments: str = "550 no such user") -> None:
+def bounce(mautic: MauticState, sending: SimulatedSending, comments: str = "550 no such user") -> None:
     _suppress(mautic, sending, do_not_contact.BOUNCED, comments)
 
 
-def _suppress(mautic: Mautic, sending: Sending, reason: int, comments: str) -> None:
+def _suppress(mautic: MauticState, sending: SimulatedSending, reason: int, comments: str) -> None:
     with mautic.lock:
         contact = mautic.contacts.get(sending.contact_id)
         if contact is None:
@@ -161,57 +161,57 @@ def _suppress(mautic: Mautic, sending: Sending, reason: int, comments: str) -> N
     mautic.publish(told)
 
 
-def resubscribe(mautic: Mautic, sending: Sending) -> None:
+def resubscribe(mautic: MauticState, sending: SimulatedSending) -> None:
     with mautic.lock:
         contact = mautic.contacts.get(sending.contact_id)
         told = do_not_contact.release(mautic, contact, "email", actor=VISITOR) if contact else []
     mautic.publish(told)
 
 
-def get_pixel(mautic: Mautic, request: Request, tracking_hash: str) -> Response:
+def get_pixel(mautic: MauticState, request: MauticRequest, tracking_hash: str) -> MauticResponse:
     """An unknown hash gets the same picture (recorded: 96_open_pixel_unknown_hash)."""
     del request
     if sending := mautic.sendings.get(tracking_hash):
         open_mail(mautic, sending)
-    return Response(200, PIXEL, {"Pragma": "no-cache"}, "image/gif")
+    return MauticResponse(200, PIXEL, {"Pragma": "no-cache"}, "image/gif")
 
 
-def get_view(mautic: Mautic, request: Request, tracking_hash: str) -> Response:
+def get_view(mautic: MauticState, request: MauticRequest, tracking_hash: str) -> MauticResponse:
     get_pixel(mautic, request, tracking_hash)
-    return Response(200, b"<!DOCTYPE html>", content_type="text/html; charset=UTF-8")
+    return MauticResponse(200, b"<!DOCTYPE html>", content_type="text/html; charset=UTF-8")
 
 
-def get_unsubscribe(mautic: Mautic, request: Request, tracking_hash: str) -> Response:
+def get_unsubscribe(mautic: MauticState, request: MauticRequest, tracking_hash: str) -> MauticResponse:
     if sending := mautic.sendings.get(tracking_hash):
         unsubscribe(mautic, sending)
     text = b"Unsubscribed" if request.method == "POST" else b"<!DOCTYPE html>\n<html></html>"
-    return Response(200, text, content_type="text/html; charset=UTF-8")
+    return MauticResponse(200, text, content_type="text/html; charset=UTF-8")
 
 
-def get_resubscribe(mautic: Mautic, request: Request, tracking_hash: str) -> Response:
+def get_resubscribe(mautic: MauticState, request: MauticRequest, tracking_hash: str) -> MauticResponse:
     del request
     if sending := mautic.sendings.get(tracking_hash):
         resubscribe(mautic, sending)
-    return Response(200, b"<!DOCTYPE html>\n<html></html>", content_type="text/html; charset=UTF-8")
+    return MauticResponse(200, b"<!DOCTYPE html>\n<html></html>", content_type="text/html; charset=UTF-8")
 
 
-def get_link(mautic: Mautic, request: Request, tracking_hash: str) -> Response:
+def get_link(mautic: MauticState, request: MauticRequest, tracking_hash: str) -> MauticResponse:
     """Mautic's own link names the sending in `ct` (recorded: 96_click_request); ours may have it in the path."""
     url = request.query.get("url", emails.LINK)
     through = base64.b64decode(request.query.get("ct", "") + "==", validate=False).decode(errors="replace")
     found = re.search(r's:4:"stat";s:\d+:"(\w+)"', through)
     if sending := mautic.sendings.get(found.group(1) if found else tracking_hash):
         click(mautic, sending, url)
-    return Response(302, b"", {"Location": url}, "text/html; charset=UTF-8")
+    return MauticResponse(302, b"", {"Location": url}, "text/html; charset=UTF-8")
 
 
-def get_website_pixel(mautic: Mautic, request: Request) -> Response:
+def get_website_pixel(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     visit_website(mautic, request.query.get("page_url", ""), request.query.get("page_title", ""))
-    return Response(200, PIXEL, {"Pragma": "no-cache"}, "image/gif")
+    return MauticResponse(200, PIXEL, {"Pragma": "no-cache"}, "image/gif")
 
 
-def mailer_callback(mautic: Mautic, request: Request) -> Response:
+def mailer_callback(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     """recorded: 96_mailer_callback_no_plugin"""
     del mautic, request
     text = b"No email transport that could process this callback was found"
-    return Response(404, text, content_type="text/html; charset=UTF-8")
+    return MauticResponse(404, text, content_type="text/html; charset=UTF-8")

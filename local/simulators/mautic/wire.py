@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 @dataclass
-class Request(Incoming):
+class MauticRequest(Incoming):
     fail_after_items: int | None = None
 
     @cached_property
@@ -30,7 +30,7 @@ class Request(Incoming):
         try:
             return json.loads(self.body)
         except ValueError as error:
-            raise ApiError(400, [generic_error(400)]) from error
+            raise MauticApiError(400, [generic_error(400)]) from error
 
     @property
     def items(self) -> int | None:
@@ -39,12 +39,12 @@ class Request(Incoming):
             return None
         try:
             return len(self.payload) if isinstance(self.payload, dict | list) else None
-        except ApiError:
+        except MauticApiError:
             return None
 
 
 @dataclass
-class Response:
+class MauticResponse:
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -56,15 +56,15 @@ class Response:
         return php_json(self.body)
 
 
-class ApiError(Exception):
+class MauticApiError(Exception):
     def __init__(self, status: int, errors: list[Json], headers: dict[str, str] | None = None) -> None:
         super().__init__(status)
         self.status = status
         self.errors = errors
         self.headers = headers or {}
 
-    def response(self) -> Response:
-        return Response(self.status, {"errors": self.errors}, dict(self.headers))
+    def response(self) -> MauticResponse:
+        return MauticResponse(self.status, {"errors": self.errors}, dict(self.headers))
 
 
 def generic_error(code: int) -> Json:
@@ -73,13 +73,13 @@ def generic_error(code: int) -> Json:
     return {"message": f"Looks like I encountered an error (error #{code}). {text}", "code": code, "type": None}
 
 
-def not_found(message: str = "Item was not found.") -> ApiError:
-    return ApiError(404, [{"code": 404, "message": message, "details": []}])
+def not_found(message: str = "Item was not found.") -> MauticApiError:
+    return MauticApiError(404, [{"code": 404, "message": message, "details": []}])
 
 
-def invalid(details: Mapping[str, str], code: int = 400) -> ApiError:
+def invalid(details: Mapping[str, str], code: int = 400) -> MauticApiError:
     message = ", ".join(f"{alias}: {text}" for alias, text in details.items())
-    return ApiError(
+    return MauticApiError(
         code, [{"code": code, "message": message, "details": {alias: [text] for alias, text in details.items()}}]
     )
 

@@ -5,9 +5,18 @@ resend-python 2.51, [X] docs.svix.com, [I] an issue on GitHub; "assumed" is a gu
 """
 
 from local.simulators.resend.clock import MovableClock
-from local.simulators.resend.delivery import Attempt, Message
-from local.simulators.resend.faults import Fault
+from local.simulators.resend.delivery import Attempt, HookMessage
+from local.simulators.resend.faults import ResendFault
 from local.simulators.resend.simulator import ResendSimulator
-from local.simulators.resend.state import Hook, Inbound, Mail
+from local.simulators.resend.state import Inbound, ResendHook, SimulatedMail
 
-__all__ = ["Attempt", "Fault", "Hook", "Inbound", "Mail", "Message", "MovableClock", "ResendSimulator"]
+__all__ = [
+    "Attempt",
+    "HookMessage",
+    "Inbound",
+    "MovableClock",
+    "ResendFault",
+    "ResendHook",
+    "ResendSimulator",
+    "SimulatedMail",
+]

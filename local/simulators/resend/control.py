@@ -9,8 +9,8 @@ from local.simulators.controls import add_fault, carry_out, clear_faults
 from local.simulators.resend.actions import ON_A_MAIL
 from local.simulators.resend.clock import stamp
 from local.simulators.resend.delivery import Attempt
-from local.simulators.resend.state import Mail
-from local.simulators.resend.wire import Json, Request, Response
+from local.simulators.resend.state import SimulatedMail
+from local.simulators.resend.wire import Json, ResendRequest, ResendResponse
 
 if TYPE_CHECKING:
     from local.simulators.resend.simulator import ResendSimulator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Control = Callable[["ResendSimulator", Json], Json]
 
 
-def answer(simulator: ResendSimulator, request: Request) -> Response:
+def answer(simulator: ResendSimulator, request: ResendRequest) -> ResendResponse:
     """
     GET  state                                   keys, counts, webhooks, requests
     GET  mails                                   the ledger
@@ -33,7 +33,7 @@ def answer(simulator: ResendSimulator, request: Request) -> Response:
     POST faults {kind, match?, times?, …}        DELETE faults
     POST advance {seconds}                       POST switch {requests_per_second: null, …}
     """
-    return Response(*carry_out(CONTROLS, simulator, request, request.object))
+    return ResendResponse(*carry_out(CONTROLS, simulator, request, request.object))
 
 
 def state(simulator: ResendSimulator, payload: Json) -> Json:
@@ -144,7 +144,7 @@ def switch(simulator: ResendSimulator, payload: Json) -> Json:
     return {"success": True}
 
 
-def _mail(simulator: ResendSimulator, payload: Json) -> Mail:
+def _mail(simulator: ResendSimulator, payload: Json) -> SimulatedMail:
     known = payload.get("email_id")
     return simulator.mail_to(payload["to"]) if known is None else simulator.account.mails[known]
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from local.simulators.resend.clock import stamp
-from local.simulators.resend.state import Account, Hook
+from local.simulators.resend.state import ResendAccount, ResendHook
 from local.simulators.resend.wire import Json
 
 # [D] Seconds between an attempt's failure and the next attempt; after the last one Svix gives up.
@@ -40,7 +40,7 @@ class Attempt:
 
 
 @dataclass
-class Message:
+class HookMessage:
     """One event, with one id for all webhooks and attempts [X]. `due`: webhook -> when it is tried next."""
 
     svix_id: str
@@ -75,21 +75,21 @@ def headers_for(svix_id: str, body: bytes, signing: Iterable[str], at: datetime)
     }
 
 
-class Webhooks:
+class ResendWebhooks:
     """Nothing is on its way until somebody calls `flush` or `deliver`; `live` of the simulator calls `flush` itself."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: ResendAccount) -> None:
         self.account = account
         self.timeout = 15.0  # [X]
-        self.messages: list[Message] = []
+        self.messages: list[HookMessage] = []
         self.attempts: list[Attempt] = []
         self._flushing = threading.Lock()
 
-    def publish(self, event: str, data: Json, at: datetime | None = None) -> Message:
+    def publish(self, event: str, data: Json, at: datetime | None = None) -> HookMessage:
         """To every enabled webhook that asked for it. `created_at` is when the event happened, `at` or now."""
         now = self.account.clock.now()
         body = json.dumps({"type": event, "created_at": stamp(at or now), "data": data}, separators=(",", ":")).encode()
-        message = Message(f"msg_{secrets.token_hex(13)}", event, body, now)
+        message = HookMessage(f"msg_{secrets.token_hex(13)}", event, body, now)
         with self.account.lock:
             wanted = [
                 hook.id for hook in self.account.hooks.values() if hook.status == "enabled" and event in hook.events
@@ -114,7 +114,7 @@ class Webhooks:
                 made += [attempt] if attempt else []
         return made
 
-    def deliver(self, messages: Iterable[Message]) -> list[Attempt]:
+    def deliver(self, messages: Iterable[HookMessage]) -> list[Attempt]:
         """Once each, in this order, whatever was answered before: an early one, a late one, a replay [D].
 
         A replay has the same svix-id and a fresh timestamp. What succeeds is not due any more.
@@ -131,7 +131,7 @@ class Webhooks:
                 made.append(attempt)
         return made
 
-    def _attempt(self, message: Message, hook: Hook) -> Attempt:
+    def _attempt(self, message: HookMessage, hook: ResendHook) -> Attempt:
         now = self.account.clock.now()
         headers = headers_for(message.svix_id, message.body, hook.secrets_at(now), now)
         status = post(hook.url, message.body, headers, self.timeout)
@@ -140,7 +140,7 @@ class Webhooks:
             self.attempts.append(attempt)
         return attempt
 
-    def _note(self, message: Message, hook_id: str, attempt: Attempt | None) -> None:
+    def _note(self, message: HookMessage, hook_id: str, attempt: Attempt | None) -> None:
         with self.account.lock:
             message.due.pop(hook_id, None)
             if attempt is None or attempt.succeeded:

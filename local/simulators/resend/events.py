@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from local.simulators.resend.clock import stamp
-from local.simulators.resend.state import Inbound, Mail, bare, new_id
+from local.simulators.resend.state import Inbound, SimulatedMail, bare, new_id
 from local.simulators.resend.wire import Json
 
 HUMAN = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Safari/605.1.15"
@@ -20,7 +20,7 @@ _DIAGNOSTICS = {
 }
 
 
-def about_mail(mail: Mail, event: str, **parts: Json) -> tuple[str, Json]:
+def about_mail(mail: SimulatedMail, event: str, **parts: Json) -> tuple[str, Json]:
     """`created_at` of the data is the mail's; `tags` is an object [D]."""
     data: Json = {
         "created_at": stamp(mail.at),
@@ -34,7 +34,7 @@ def about_mail(mail: Mail, event: str, **parts: Json) -> tuple[str, Json]:
     return f"email.{event}", data | ({"tags": mail.tags} if mail.tags else {})
 
 
-def bounce(mail: Mail, kind: str, sub_type: str | None, *, codes_as_text: bool = False) -> Json:
+def bounce(mail: SimulatedMail, kind: str, sub_type: str | None, *, codes_as_text: bool = False) -> Json:
     """`diagnosticCode` is a list by the documentation [D] and one text by the SDK's types [S]."""
     code = _DIAGNOSTICS.get(kind, _DIAGNOSTICS["Undetermined"]).format(to=mail.recipients[0])
     return {

@@ -15,7 +15,7 @@ Kind = Literal[
 
 
 @dataclass
-class Fault(AimedFault):
+class ResendFault(AimedFault):
     """…_before: nothing is done. …_after: everything is done, then the answer is lost.
 
     500: Resend's own error. cut: the connection closes without an answer. garbled: 200 and half a body. 502_page: the
@@ -30,7 +30,7 @@ class Fault(AimedFault):
     retry_after: int = 1
 
 
-class Faults(FaultQueue[Fault]):
+class ResendFaults(FaultQueue[ResendFault]):
     """`held` requests wait on `gate`."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Faults(FaultQueue[Fault]):
         self.gate = threading.Event()
 
 
-class RateLimit:
+class SimulatedRateLimit:
     """`calls` in a second, counted from a window's first request; None: no limit. Refused requests count (assumed).
 
     [D0] 5 a second and team, of which all keys share; [D] 10.

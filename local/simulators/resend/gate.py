@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 from local.simulators.http_server import NoAnswerError
 from local.simulators.resend import hooks, receiving
-from local.simulators.resend.faults import Fault, Faults, RateLimit
-from local.simulators.resend.sending import Sending
-from local.simulators.resend.state import Account
-from local.simulators.resend.wire import ApiError, Request, Response, edge_page
+from local.simulators.resend.faults import ResendFault, ResendFaults, SimulatedRateLimit
+from local.simulators.resend.sending import BatchSending
+from local.simulators.resend.state import ResendAccount
+from local.simulators.resend.wire import ResendApiError, ResendRequest, ResendResponse, edge_page
 
-Handler = Callable[[Account, Request], Response]
-HandlerOfOne = Callable[[Account, Request, str], Response]
+Handler = Callable[[ResendAccount, ResendRequest], ResendResponse]
+HandlerOfOne = Callable[[ResendAccount, ResendRequest, str], ResendResponse]
 
 _LISTS: dict[tuple[str, str], Handler] = {("GET", "/webhooks"): hooks.list_all, ("POST", "/webhooks"): hooks.post}
 _ONE: dict[tuple[str, str, str], HandlerOfOne] = {
@@ -28,8 +28,10 @@ _ONE: dict[tuple[str, str, str], HandlerOfOne] = {
 _SENDING = ("/emails", "/emails/batch")
 
 
-class Gate:
-    def __init__(self, account: Account, sending: Sending, faults: Faults, limit: RateLimit) -> None:
+class ResendGate:
+    def __init__(
+        self, account: ResendAccount, sending: BatchSending, faults: ResendFaults, limit: SimulatedRateLimit
+    ) -> None:
         self.account = account
         self.sending = sending
         self.faults = faults
@@ -37,23 +39,23 @@ class Gate:
         self.requests: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def pass_through(self, request: Request) -> Response:
+    def pass_through(self, request: ResendRequest) -> ResendResponse:
         """Raises NoAnswerError where a fault swallows the answer."""
         with self._lock:
             self.requests[f"{request.method} {request.path}"] += 1
         if not request.header("User-Agent"):
             # [D] "a 403 error with error code 1010"; the body is the edge's own.
-            return Response(403, b"error code: 1010", content_type="text/plain; charset=UTF-8")
+            return ResendResponse(403, b"error code: 1010", content_type="text/plain; charset=UTF-8")
         try:
             return self._with_faults(request)
-        except ApiError as error:
+        except ResendApiError as error:
             return error.response()
         except NoAnswerError:
             raise
         except Exception:  # noqa: BLE001 - whatever breaks inside is a 500
             return _broken().response()
 
-    def _with_faults(self, request: Request) -> Response:
+    def _with_faults(self, request: ResendRequest) -> ResendResponse:
         fault = self.faults.take(f"{request.method} {request.target}", request.body)
         if fault is None:
             return self._checked(request)
@@ -65,9 +67,9 @@ class Gate:
             raise NoAnswerError
         if fault.kind == "500_after":
             raise _broken()
-        return Response(200, response.encoded()[:-7]) if fault.kind == "garbled_after" else response
+        return ResendResponse(200, response.encoded()[:-7]) if fault.kind == "garbled_after" else response
 
-    def _before(self, fault: Fault, request: Request) -> Response | None:
+    def _before(self, fault: ResendFault, request: ResendRequest) -> ResendResponse | None:
         if fault.kind == "cut_before":
             raise NoAnswerError
         if fault.kind == "500_before":
@@ -84,55 +86,55 @@ class Gate:
             request.pause = self.faults.hold
         return None
 
-    def _checked(self, request: Request) -> Response:
+    def _checked(self, request: ResendRequest) -> ResendResponse:
         full_access = self._authenticate(request)
         allowed, headers = self.limit.count(self.account.clock.now())
         if not allowed:
             raise _too_many(headers)
         response = self._routed(request, full_access)
         # The same answer may be kept for a repetition, so it stays as it is.
-        return Response(response.status, response.body, {**response.headers, **headers}, response.content_type)
+        return ResendResponse(response.status, response.body, {**response.headers, **headers}, response.content_type)
 
-    def _authenticate(self, request: Request) -> bool:
+    def _authenticate(self, request: ResendRequest) -> bool:
         """Whether the key may do everything."""
         kind, _, key = request.header("Authorization").partition(" ")
         if kind != "Bearer" or not key:
-            raise ApiError(401, "missing_api_key", "Missing API key in the authorization header.")
+            raise ResendApiError(401, "missing_api_key", "Missing API key in the authorization header.")
         if key in self.account.full_access_keys:
             return True
         if key in self.account.sending_keys:
             return False
         raise _bad_key()
 
-    def _routed(self, request: Request, full_access: bool) -> Response:
+    def _routed(self, request: ResendRequest, full_access: bool) -> ResendResponse:
         if request.path in _SENDING and request.method == "POST":
             return (self.sending.one if request.path == "/emails" else self.sending.batch)(request)
         if not full_access:
-            raise ApiError(401, "restricted_api_key", "This API key is restricted to only send emails.")
+            raise ResendApiError(401, "restricted_api_key", "This API key is restricted to only send emails.")
         if request.pause is not None:
             request.pause()
         if (handler := _LISTS.get((request.method, request.path))) is not None:
             return handler(self.account, request)
         return self._one(request)
 
-    def _one(self, request: Request) -> Response:
+    def _one(self, request: ResendRequest) -> ResendResponse:
         for (method, start, end), handler in _ONE.items():
             middle = request.path.removeprefix(start).removesuffix(end)
             if request.path == f"{start}{middle}{end}" and middle and "/" not in middle and method == request.method:
                 return handler(self.account, request, middle)
         if request.path in {*_SENDING, *(path for _, path in _LISTS)}:
-            raise ApiError(405, "method_not_allowed", "Method is not allowed for the requested path.")
-        raise ApiError(404, "not_found", "The requested endpoint does not exist.")
+            raise ResendApiError(405, "method_not_allowed", "Method is not allowed for the requested path.")
+        raise ResendApiError(404, "not_found", "The requested endpoint does not exist.")
 
 
-def _bad_key() -> ApiError:
-    return ApiError(403, "invalid_api_key", "API key is invalid")
+def _bad_key() -> ResendApiError:
+    return ResendApiError(403, "invalid_api_key", "API key is invalid")
 
 
-def _broken() -> ApiError:
-    return ApiError(500, "application_error", "An unexpected error occurred.")
+def _broken() -> ResendApiError:
+    return ResendApiError(500, "application_error", "An unexpected error occurred.")
 
 
-def _too_many(headers: dict[str, str]) -> ApiError:
+def _too_many(headers: dict[str, str]) -> ResendApiError:
     message = "Too many requests. Please limit the number of requests per second."
-    return ApiError(429, "rate_limit_exceeded", message, headers)
+    return ResendApiError(429, "rate_limit_exceeded", message, headers)

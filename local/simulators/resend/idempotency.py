@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from local.simulators.resend.wire import ApiError, Response
+from local.simulators.resend.wire import ResendApiError, ResendResponse
 
 # [D] "Idempotency keys are kept in the system for 24 hours."
 KEPT = timedelta(hours=24)
@@ -17,7 +17,7 @@ KEPT = timedelta(hours=24)
 class _Entry:
     body: bytes
     at: datetime
-    response: Response | None  # None: being worked on
+    response: ResendResponse | None  # None: being worked on
 
 
 class Keys:
@@ -30,13 +30,13 @@ class Keys:
         self._lock = threading.Lock()
         self._entries: dict[tuple[str, str], _Entry] = {}
 
-    def once(self, path: str, key: str | None, body: bytes, work: Callable[[], Response]) -> Response:
+    def once(self, path: str, key: str | None, body: bytes, work: Callable[[], ResendResponse]) -> ResendResponse:
         """`work`'s answer, or the one that it gave the first time; a key belongs to one endpoint [D]."""
         if key is None:
             return work()
         if not 1 <= len(key) <= 256:
             message = "Idempotency keys, if present, must have between 1 and 256 characters."
-            raise ApiError(400, "invalid_idempotency_key", message)
+            raise ResendApiError(400, "invalid_idempotency_key", message)
         name = (path, key)
         known = self._claim(name, body)
         if known is not None:
@@ -50,7 +50,7 @@ class Keys:
             self._entries[name].response = response
         return response
 
-    def _claim(self, name: tuple[str, str], body: bytes) -> Response | None:
+    def _claim(self, name: tuple[str, str], body: bytes) -> ResendResponse | None:
         now = self._now()
         with self._lock:
             entry = self._entries.get(name)
@@ -63,10 +63,10 @@ class Keys:
                     "This idempotency key has been used with this HTTP method and endpoint within the last 24 hours,"
                     " but the request body was modified and doesn't match the original request."
                 )
-                raise ApiError(409, "invalid_idempotent_request", message)
+                raise ResendApiError(409, "invalid_idempotent_request", message)
             if entry.response is None:
                 message = "There is another request in progress with the same idempotency key."
-                raise ApiError(409, "concurrent_idempotent_requests", message)
+                raise ResendApiError(409, "concurrent_idempotent_requests", message)
             return entry.response
 
     def _forget(self, name: tuple[str, str]) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from local.simulators.resend.clock import stamp
-from local.simulators.resend.state import Account, Inbound
-from local.simulators.resend.wire import ApiError, Json, Request, Response
+from local.simulators.resend.state import Inbound, ResendAccount
+from local.simulators.resend.wire import Json, ResendApiError, ResendRequest, ResendResponse
 
 
-def get(account: Account, request: Request, email_id: str) -> Response:
+def get(account: ResendAccount, request: ResendRequest, email_id: str) -> ResendResponse:
     mail = account.inbound.get(email_id)
     if mail is None:
-        raise ApiError(404, "not_found", "Email not found")
-    return Response(200, shown(mail, request.query.get("html_format", "data_uri")))
+        raise ResendApiError(404, "not_found", "Email not found")
+    return ResendResponse(200, shown(mail, request.query.get("html_format", "data_uri")))
 
 
 def shown(mail: Inbound, html_format: str) -> Json:

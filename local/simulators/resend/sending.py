@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from local.simulators.resend.delivery import Webhooks
+from local.simulators.resend.delivery import ResendWebhooks
 from local.simulators.resend.events import about_mail
 from local.simulators.resend.idempotency import Keys
-from local.simulators.resend.state import Account, Mail, bare, new_id
+from local.simulators.resend.state import ResendAccount, SimulatedMail, bare, new_id
 from local.simulators.resend.validation import problem, recipients
-from local.simulators.resend.wire import ApiError, Json, Request, Response
+from local.simulators.resend.wire import Json, ResendApiError, ResendRequest, ResendResponse
 
 _LARGEST_BATCH = 100
 _SUPPRESSED_FOR = {"bounce": "previous_bounce", "complaint": "previous_complaint", "manual": "manual"}
 
 
-class Sending:
-    def __init__(self, account: Account, webhooks: Webhooks) -> None:
+class BatchSending:
+    def __init__(self, account: ResendAccount, webhooks: ResendWebhooks) -> None:
         self.account = account
         self.webhooks = webhooks
         self.keys = Keys(account.clock.now)
 
-    def one(self, request: Request) -> Response:
+    def one(self, request: ResendRequest) -> ResendResponse:
         """`{"id"}` [D]."""
         return self._once(request, self._one)
 
-    def batch(self, request: Request) -> Response:
+    def batch(self, request: ResendRequest) -> ResendResponse:
         """`{"data": [{"id"}]}`, and with `x-batch-validation: permissive` also `errors` [D0].
 
         https://resend.com/docs/dashboard/emails/batch-validation-modes said in 2025: "Permissive mode processes all
@@ -40,31 +40,33 @@ class Sending:
         """
         return self._once(request, self._batch)
 
-    def _once(self, request: Request, work: Callable[[Request, str | None], Response]) -> Response:
+    def _once(
+        self, request: ResendRequest, work: Callable[[ResendRequest, str | None], ResendResponse]
+    ) -> ResendResponse:
         key = request.given("Idempotency-Key")
 
-        def worked_on() -> Response:
+        def worked_on() -> ResendResponse:
             if request.pause is not None:
                 request.pause()
             return work(request, key)
 
         return self.keys.once(request.path, key, request.body, worked_on)
 
-    def _one(self, request: Request, key: str | None) -> Response:
+    def _one(self, request: ResendRequest, key: str | None) -> ResendResponse:
         if not isinstance(request.json, dict):
-            raise ApiError(422, "validation_error", "The `request.body` field must be an `object`.")
+            raise ResendApiError(422, "validation_error", "The `request.body` field must be an `object`.")
         wrong = problem(request.json, in_batch=False)
         if wrong is not None:
             raise wrong
-        return Response(200, {"id": self._take([request.json], key)[0].id})
+        return ResendResponse(200, {"id": self._take([request.json], key)[0].id})
 
-    def _batch(self, request: Request, key: str | None) -> Response:
+    def _batch(self, request: ResendRequest, key: str | None) -> ResendResponse:
         mails = request.json
         if not isinstance(mails, list):
             # [I] resend-laravel #71.
-            raise ApiError(422, "validation_error", "The `request.body` field must be an `array`.")
+            raise ResendApiError(422, "validation_error", "The `request.body` field must be an `array`.")
         if not 1 <= len(mails) <= _LARGEST_BATCH:
-            raise ApiError(422, "validation_error", f"A batch holds 1 to {_LARGEST_BATCH} emails.")
+            raise ResendApiError(422, "validation_error", f"A batch holds 1 to {_LARGEST_BATCH} emails.")
         wrong = {index: found for index, mail in enumerate(mails) if (found := problem(mail, in_batch=True))}
         permissive = request.header("x-batch-validation") == "permissive" and self.account.permissive_is_known
         if wrong and not permissive:
@@ -73,9 +75,9 @@ class Sending:
         body: Json = {"data": [{"id": mail.id} for mail in taken]}
         if permissive:
             body["errors"] = [{"index": index, "message": found.message} for index, found in wrong.items()]
-        return Response(200, body)
+        return ResendResponse(200, body)
 
-    def _take(self, payloads: list[Json], key: str | None) -> list[Mail]:
+    def _take(self, payloads: list[Json], key: str | None) -> list[SimulatedMail]:
         now = self.account.clock.now()
         self._check_domains(payloads)
         with self.account.lock:
@@ -86,14 +88,14 @@ class Sending:
             self.webhooks.publish(*self._first_event(mail))
         return mails
 
-    def _mail(self, payload: Json, key: str | None, now: datetime) -> Mail:
+    def _mail(self, payload: Json, key: str | None, now: datetime) -> SimulatedMail:
         to = tuple(recipients(payload))
         origin = next(
             (self.account.suppressed[each] for each in map(bare, to) if each in self.account.suppressed), None
         )
-        return Mail(new_id(), to, payload, key, now, _SUPPRESSED_FOR.get(origin or ""))
+        return SimulatedMail(new_id(), to, payload, key, now, _SUPPRESSED_FOR.get(origin or ""))
 
-    def _first_event(self, mail: Mail) -> tuple[str, Json]:
+    def _first_event(self, mail: SimulatedMail) -> tuple[str, Json]:
         if mail.suppressed is not None:
             return about_mail(mail, "suppressed", suppressed=_on_the_list(mail.suppressed))
         return about_mail(mail, "scheduled" if mail.payload.get("scheduled_at") else "sent")
@@ -104,7 +106,7 @@ class Sending:
         domains = {bare(payload["from"]).rpartition("@")[2] for payload in payloads}
         for domain in sorted(domains - (domains if verified is None else verified)):
             message = f"The `{domain}` domain is not verified. Please, add and verify your domain."
-            raise ApiError(403, "validation_error", message)
+            raise ResendApiError(403, "validation_error", message)
 
     def _check_quotas(self, more: int, now: datetime) -> None:
         """The day is UTC's [D]; a batch that would go over it is refused whole (assumed)."""
@@ -113,7 +115,7 @@ class Sending:
         for name, quota, start in quotas:
             if quota is not None and self.account.used(start) + more > quota:
                 message = f"You have exceeded your {name} email sending quota."
-                raise ApiError(429, f"{name}_quota_exceeded", message)
+                raise ResendApiError(429, f"{name}_quota_exceeded", message)
 
 
 def _on_the_list(reason: str) -> Json:

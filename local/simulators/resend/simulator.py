@@ -11,13 +11,13 @@ from local.simulators.http_server import Incoming, Outgoing, ServedSimulator
 from local.simulators.resend import control, hooks
 from local.simulators.resend.actions import Actions
 from local.simulators.resend.clock import MovableClock
-from local.simulators.resend.delivery import Attempt, Message
-from local.simulators.resend.faults import Fault, Faults, RateLimit
-from local.simulators.resend.gate import Gate
+from local.simulators.resend.delivery import Attempt, HookMessage
+from local.simulators.resend.faults import ResendFault, ResendFaults, SimulatedRateLimit
+from local.simulators.resend.gate import ResendGate
 from local.simulators.resend.hooks import EVENTS
-from local.simulators.resend.sending import Sending
-from local.simulators.resend.state import Account, Hook, Mail, bare
-from local.simulators.resend.wire import Request
+from local.simulators.resend.sending import BatchSending
+from local.simulators.resend.state import ResendAccount, ResendHook, SimulatedMail, bare
+from local.simulators.resend.wire import ResendRequest
 
 _LIVE_PAUSE = 0.05
 
@@ -33,11 +33,11 @@ class ResendSimulator(Actions, ServedSimulator):
         requests_per_second: int | None = 5,
         live: bool = False,
     ) -> None:
-        super().__init__(Account(clock or MovableClock()))
+        super().__init__(ResendAccount(clock or MovableClock()))
         ServedSimulator.__init__(self, port)
-        self.faults = Faults()
-        self.limit = RateLimit(requests_per_second)
-        self.gate = Gate(self.account, Sending(self.account, self.webhooks), self.faults, self.limit)
+        self.faults = ResendFaults()
+        self.limit = SimulatedRateLimit(requests_per_second)
+        self.gate = ResendGate(self.account, BatchSending(self.account, self.webhooks), self.faults, self.limit)
         self._live = live
         self._stopped = threading.Event()
         self._postman: threading.Thread | None = None
@@ -61,7 +61,7 @@ class ResendSimulator(Actions, ServedSimulator):
         super().stop()
 
     def answer(self, incoming: Incoming) -> Outgoing:
-        request = Request(**vars(incoming))
+        request = ResendRequest(**vars(incoming))
         controls = request.path.startswith("/_simulator/")
         response = control.answer(self, request) if controls else self.gate.pass_through(request)
         return Outgoing(
@@ -85,7 +85,7 @@ class ResendSimulator(Actions, ServedSimulator):
         return next(iter(self.account.sending_keys))
 
     @property
-    def mails(self) -> list[Mail]:
+    def mails(self) -> list[SimulatedMail]:
         """The ledger: every mail that was accepted, in order."""
         with self.account.lock:
             return list(self.account.mails.values())
@@ -95,7 +95,7 @@ class ResendSimulator(Actions, ServedSimulator):
         """Bare address -> how many mails it got. One that was suppressed got none."""
         return Counter(address for mail in self.mails if mail.suppressed is None for address in mail.recipients)
 
-    def mails_to(self, address: str) -> list[Mail]:
+    def mails_to(self, address: str) -> list[SimulatedMail]:
         return [mail for mail in self.mails if bare(address) in mail.recipients]
 
     @property
@@ -104,13 +104,13 @@ class ResendSimulator(Actions, ServedSimulator):
         return Counter(self.gate.requests)
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[HookMessage]:
         """Every event, in order, whether or not it was delivered."""
         with self.account.lock:
             return list(self.webhooks.messages)
 
     @property
-    def pending(self) -> list[Message]:
+    def pending(self) -> list[HookMessage]:
         """Those that some webhook has not taken yet, and is still tried."""
         return [message for message in self.messages if message.due]
 
@@ -121,7 +121,7 @@ class ResendSimulator(Actions, ServedSimulator):
 
     # --- webhooks -------------------------------------------------------------------------------------------------
 
-    def hook(self, url: str, events: Iterable[str] | None = None, *, secret: str | None = None) -> Hook:
+    def hook(self, url: str, events: Iterable[str] | None = None, *, secret: str | None = None) -> ResendHook:
         """For every event where none are named; `secret` of it signs, made up where none is given."""
         return hooks.create(self.account, url, sorted(EVENTS) if events is None else events, secret=secret)
 
@@ -129,11 +129,11 @@ class ResendSimulator(Actions, ServedSimulator):
         """Everything that is due by now, once each, oldest first."""
         return self.webhooks.flush()
 
-    def deliver(self, messages: Iterable[Message]) -> list[Attempt]:
+    def deliver(self, messages: Iterable[HookMessage]) -> list[Attempt]:
         """Just these, in this order, as often as they stand there; a second time is a replay."""
         return self.webhooks.deliver(messages)
 
-    def rotate_secret(self, hook: Hook) -> str:
+    def rotate_secret(self, hook: ResendHook) -> str:
         """The new one; for 24 hours the old one signs too."""
         with self.account.lock:
             return hook.rotate(self.account.clock.now())
@@ -142,7 +142,7 @@ class ResendSimulator(Actions, ServedSimulator):
 
     def fault(self, kind: str, match: str = "POST /emails", **details: Any) -> None:
         """Of the next request that `match` is in; `times` and so on as in Fault."""
-        self.faults.add(Fault(match=match, kind=kind, **details))  # type: ignore[arg-type]
+        self.faults.add(ResendFault(match=match, kind=kind, **details))  # type: ignore[arg-type]
 
     def release(self) -> None:
         """Requests held by the fault `held` go on."""

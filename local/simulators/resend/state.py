@@ -33,7 +33,7 @@ def bare(address: str) -> str:
 
 
 @dataclass
-class Mail:
+class SimulatedMail:
     """One mail that was accepted, and so one that somebody gets. `to` as it was sent; `key` None: sent without one."""
 
     id: str
@@ -71,7 +71,7 @@ class Inbound:
 
 
 @dataclass
-class Hook:
+class ResendHook:
     """`secrets`: each until when it signs; None: until it is rotated."""
 
     id: str
@@ -95,7 +95,7 @@ class Hook:
         return self.secret
 
 
-class Account:
+class ResendAccount:
     """All state. `lock` is held for reads and writes of it, never while a request of ours is on its way."""
 
     def __init__(self, clock: MovableClock) -> None:
@@ -103,16 +103,16 @@ class Account:
         self.lock = threading.RLock()
         self.full_access_keys: set[str] = {f"re_{secrets.token_urlsafe(24)}"}
         self.sending_keys: set[str] = {f"re_{secrets.token_urlsafe(24)}"}
-        self.mails: dict[str, Mail] = {}
+        self.mails: dict[str, SimulatedMail] = {}
         self.inbound: dict[str, Inbound] = {}
-        self.hooks: dict[str, Hook] = {}
+        self.hooks: dict[str, ResendHook] = {}
         self.suppressed: dict[str, str] = {}  # bare address -> origin: bounce, complaint or manual [D]
         self.verified_domains: set[str] | None = None  # None: all
         self.permissive_is_known = True
         self.daily_quota: int | None = None
         self.monthly_quota: int | None = None
 
-    def take(self, mails: Iterable[Mail]) -> None:
+    def take(self, mails: Iterable[SimulatedMail]) -> None:
         with self.lock:
             self.mails.update((mail.id, mail) for mail in mails)
 

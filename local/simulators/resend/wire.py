@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 @dataclass
-class Request(Incoming):
+class ResendRequest(Incoming):
     pause: Callable[[], None] | None = None  # called while the request is being worked on, before it has an effect
 
     def given(self, name: str) -> str | None:
@@ -35,7 +35,7 @@ class Request(Incoming):
 
 
 @dataclass
-class Response:
+class ResendResponse:
     status: int
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Response:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body, separators=(",", ":")).encode()
 
 
-class ApiError(Exception):
+class ResendApiError(Exception):
     """`{"statusCode", "name", "message"}` [S]."""
 
     def __init__(self, status: int, name: str, message: str, headers: Mapping[str, str] | None = None) -> None:
@@ -55,16 +55,16 @@ class ApiError(Exception):
         self.message = message
         self.headers = dict(headers or {})
 
-    def response(self) -> Response:
+    def response(self) -> ResendResponse:
         body = {"statusCode": self.status, "name": self.name, "message": self.message}
-        return Response(self.status, body, self.headers)
+        return ResendResponse(self.status, body, self.headers)
 
 
-def edge_page(status: int) -> Response:
+def edge_page(status: int) -> ResendResponse:
     """The server before Resend's: a page, whatever was asked for."""
     page = f"<html><head><title>{status}</title></head><body><h1>{status}</h1><hr>cloudflare</body></html>\n"
-    return Response(status, page.encode(), content_type="text/html")
+    return ResendResponse(status, page.encode(), content_type="text/html")
 
 
-def list_of(items: list[Json], has_more: bool) -> Response:
-    return Response(200, {"object": "list", "has_more": has_more, "data": items})
+def list_of(items: list[Json], has_more: bool) -> ResendResponse:
+    return ResendResponse(200, {"object": "list", "has_more": has_more, "data": items})

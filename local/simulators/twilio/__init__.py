@@ -3,6 +3,6 @@
 https://www.twilio.com/docs/messaging/api/message-resource. There is no idempotency: what is posted twice is sent twice.
 """
 
-from local.simulators.twilio.simulator import Fault, Text, TwilioSimulator
+from local.simulators.twilio.simulator import SimulatedText, TwilioFault, TwilioSimulator
 
-__all__ = ["Fault", "Text", "TwilioSimulator"]
+__all__ = ["SimulatedText", "TwilioFault", "TwilioSimulator"]

@@ -26,7 +26,7 @@ Kind = Literal["500_before", "500_after", "cut_before", "cut_after", "garbled_af
 
 
 @dataclass
-class Fault(AimedFault):
+class TwilioFault(AimedFault):
     """…_before: nothing is done. …_after: everything is done, then the answer is lost. slow: `seconds` longer."""
 
     kinds = frozenset(get_args(Kind))
@@ -37,7 +37,7 @@ class Fault(AimedFault):
 
 
 @dataclass
-class Text:
+class SimulatedText:
     """A text message that was taken: whoever is `to` gets it. `date_sent` is None while it waits."""
 
     sid: str
@@ -67,21 +67,21 @@ class TwilioSimulator(ServedSimulator):
         self.auth_token = secrets.token_hex(16)
         self.number = "+15550100000"
         self.opted_out: set[str] = set()
-        self.faults: FaultQueue[Fault] = FaultQueue()
+        self.faults: FaultQueue[TwilioFault] = FaultQueue()
         self._now = now
         self._lock = threading.Lock()
-        self._texts: list[Text] = []
+        self._texts: list[SimulatedText] = []
 
     @property
-    def texts(self) -> list[Text]:
+    def texts(self) -> list[SimulatedText]:
         """Everything that was taken, in order."""
         with self._lock:
             return list(self._texts)
 
     def fault(self, kind: str, match: str = "POST", **details: Any) -> None:
-        self.faults.add(Fault(match=match, kind=kind, **details))  # type: ignore[arg-type]
+        self.faults.add(TwilioFault(match=match, kind=kind, **details))  # type: ignore[arg-type]
 
-    def sent(self, text: Text) -> None:
+    def sent(self, text: SimulatedText) -> None:
         """It leaves the queue."""
         text.status, text.date_sent = "sent", self._now()
 
@@ -144,7 +144,7 @@ class TwilioSimulator(ServedSimulator):
             raise _Refused(400, 21617, "The concatenated message body exceeds the 1600 character limit")
         if to in self.opted_out:
             raise _Refused(400, 21610, "Attempt to send to unsubscribed recipient")
-        text = Text(f"SM{secrets.token_hex(16)}", to, sender, body, self._now())
+        text = SimulatedText(f"SM{secrets.token_hex(16)}", to, sender, body, self._now())
         with self._lock:
             self._texts.append(text)
         return _json(201, self._shown(text))
@@ -158,7 +158,7 @@ class TwilioSimulator(ServedSimulator):
         shown = [self._shown(text) for text in found[: int(query.get("PageSize", "50"))]]
         return _json(200, {"messages": shown, "page": 0, "page_size": len(shown), "next_page_uri": None})
 
-    def _shown(self, text: Text) -> dict[str, Any]:
+    def _shown(self, text: SimulatedText) -> dict[str, Any]:
         """Times in RFC 2822."""
         return {
             "sid": text.sid,

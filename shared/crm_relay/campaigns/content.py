@@ -4,19 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crm_relay.campaigns.decisions import window_of
-from crm_relay.campaigns.models import Campaign, Decision, Enrolled, Step
-from crm_relay.campaigns.outcomes import Text, send_key
+from crm_relay.campaigns.engine.outcomes import TextDraft, send_key
+from crm_relay.campaigns.models import Campaign, DueEnrollment, Step, StepDecision
 from crm_relay.campaigns.variants import Variant
-from crm_relay.delivery.mail_text import html_to_text
-from crm_relay.delivery.models import Letter
-from crm_relay.delivery.templates import parse, parse_subject, render
+from crm_relay.mail.mail_text import html_to_text
+from crm_relay.mail.models import Letter
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.rules.templates import parse, parse_subject, render
 
 _LONGEST_TEXT_MESSAGE = 1600
 
 
 @dataclass(frozen=True)
-class Content:
+class StepContent:
     """Before its variables are filled. `html` and `text` are two forms of one message, and so come from one place."""
 
     subject: str
@@ -24,17 +24,17 @@ class Content:
     text: str
 
 
-def content_of(step: Step, variant: Variant | None) -> Content:
+def content_of(step: Step, variant: Variant | None) -> StepContent:
     """A variant may change the subject alone, or the body alone: what it leaves out is the step's."""
     if variant is None:
-        return Content(step.subject, step.body_html, step.body_text)
+        return StepContent(step.subject, step.body_html, step.body_text)
     subject = variant.subject or step.subject
     if variant.body_html or variant.body_text:
-        return Content(subject, variant.body_html or "", variant.body_text or "")
-    return Content(subject, step.body_html, step.body_text)
+        return StepContent(subject, variant.body_html or "", variant.body_text or "")
+    return StepContent(subject, step.body_html, step.body_text)
 
 
-def values_of(enrolled: Enrolled, campaign: Campaign) -> dict[str, object]:
+def values_of(enrolled: DueEnrollment, campaign: Campaign) -> dict[str, object]:
     """What the variables stand for; an empty one gives way to its default."""
     contact = enrolled.contact
     return {
@@ -46,7 +46,7 @@ def values_of(enrolled: Enrolled, campaign: Campaign) -> dict[str, object]:
     }
 
 
-def letter_of(decision: Decision, enrolled: Enrolled, campaign: Campaign) -> Letter:
+def letter_of(decision: StepDecision, enrolled: DueEnrollment, campaign: Campaign) -> Letter:
     """The mail of an e-mail step, its variables filled.
 
     RejectedInput, which names variables and never a value, where it cannot be made: a variable that is not known, no
@@ -79,7 +79,7 @@ def letter_of(decision: Decision, enrolled: Enrolled, campaign: Campaign) -> Let
     )
 
 
-def text_of(decision: Decision, enrolled: Enrolled, campaign: Campaign) -> Text:
+def text_of(decision: StepDecision, enrolled: DueEnrollment, campaign: Campaign) -> TextDraft:
     """The text message of an SMS step: its plain text. RejectedInput as in letter_of, and for one that is too long."""
     step = decision.step
     if step is None or enrolled.phone is None:
@@ -88,10 +88,12 @@ def text_of(decision: Decision, enrolled: Enrolled, campaign: Campaign) -> Text:
     body = _body(content.text, values_of(enrolled, campaign), step.defaults, html=False).strip()
     if not 1 <= len(body) <= _LONGEST_TEXT_MESSAGE:
         raise RejectedInput(f"a text message has 1 to {_LONGEST_TEXT_MESSAGE} characters")
-    return Text(send_key(enrolled.id, step), enrolled.phone, body)
+    return TextDraft(send_key(enrolled.id, step), enrolled.phone, body)
 
 
-def _filled(content: Content, values: Mapping[str, object], defaults: Mapping[str, str] | None) -> tuple[str, str, str]:
+def _filled(
+    content: StepContent, values: Mapping[str, object], defaults: Mapping[str, str] | None
+) -> tuple[str, str, str]:
     subject = render(parse_subject(content.subject), values, defaults=defaults)
     html = _body(content.html, values, defaults, html=True)
     # From the template and not from each mail: what stands in a value is no markup.

@@ -2,11 +2,20 @@
 
 from datetime import datetime, timedelta
 
-from crm_relay.campaigns.conditions import first_true
-from crm_relay.campaigns.models import Act, Campaign, Capabilities, Channel, Decision, Enrolled, LatePolicy, Step
+from crm_relay.campaigns.models import (
+    Act,
+    Campaign,
+    Capabilities,
+    DueEnrollment,
+    LatePolicy,
+    Step,
+    StepChannel,
+    StepDecision,
+)
 from crm_relay.campaigns.variants import Variant, choose
-from crm_relay.delivery.models import Identity
-from crm_relay.delivery.windows import SendWindow, is_open, next_open, zone_of
+from crm_relay.mail.models import Identity
+from crm_relay.rules.conditions import first_true
+from crm_relay.rules.send_windows import SendWindow, is_open, next_open, zone_of
 
 # The worker comes every minute: a step that waited longer than this for it was kept by something else.
 _PUNCTUAL = timedelta(minutes=5)
@@ -18,33 +27,33 @@ _STATUS_BY_SUPPRESSION = {
     "erased": "unsubscribed",
     "hard_bounce": "bounced",
 }
-_WORK = {Channel.LINKEDIN, Channel.PHONE, Channel.TASK}
+_WORK = {StepChannel.LINKEDIN, StepChannel.PHONE, StepChannel.TASK}
 
 
-def decide(enrolled: Enrolled, campaign: Campaign, now: datetime, can: Capabilities) -> Decision:
+def decide(enrolled: DueEnrollment, campaign: Campaign, now: datetime, can: Capabilities) -> StepDecision:
     """The one decision about an enrollment that is due.
 
     In this order: what ends the sequence, what only the clock forbids, what skips this step, and then the step itself.
     """
     step = campaign.step_after(enrolled.current_step)
     if step is None:
-        return Decision(enrolled.id, Act.COMPLETE, status="completed")
+        return StepDecision(enrolled.id, Act.COMPLETE, status="completed")
     if (end := _end(enrolled)) is not None:
         status, reason = end
-        return Decision(enrolled.id, Act.STOP, step, reason, status=status)
+        return StepDecision(enrolled.id, Act.STOP, step, reason, status=status)
     window = window_of(campaign, enrolled.timezone)
     # Moved into the window a step would have a new time, and nobody could tell any more that it is late.
     if not is_open(window, now) and not _too_late(campaign, now - enrolled.due_at):
-        return Decision(enrolled.id, Act.MOVE, reason="window", next_at=next_open(window, now))
+        return StepDecision(enrolled.id, Act.MOVE, reason="window", next_at=next_open(window, now))
     # The worker's own delay of some seconds must not push a whole calendar along.
     done_at = enrolled.due_at if now - enrolled.due_at <= _PUNCTUAL and is_open(window, enrolled.due_at) else now
     next_at = due_after(step, campaign, window, done_at)
     if (why := _skip(step, enrolled, campaign, now, can)) is not None:
-        return Decision(enrolled.id, Act.SKIP, step, why, next_at)
+        return StepDecision(enrolled.id, Act.SKIP, step, why, next_at)
     if (hold := _hold(step, enrolled, campaign, window, now)) is not None:
         until, reason = hold
-        return Decision(enrolled.id, Act.MOVE, reason=reason, next_at=until)
-    return Decision(enrolled.id, _act(step.channel), step, None, next_at, variant=variant_of(step, enrolled))
+        return StepDecision(enrolled.id, Act.MOVE, reason=reason, next_at=until)
+    return StepDecision(enrolled.id, _act(step.channel), step, None, next_at, variant=variant_of(step, enrolled))
 
 
 def window_of(campaign: Campaign, timezone: str | None) -> SendWindow:
@@ -66,7 +75,7 @@ def due_after(step: Step, campaign: Campaign, window: SendWindow, done_at: datet
     return None if following is None else next_open(window, done_at + following.delay)
 
 
-def variant_of(step: Step, enrolled: Enrolled) -> Variant | None:
+def variant_of(step: Step, enrolled: DueEnrollment) -> Variant | None:
     """The winner where one was found, else the person's own by a stable hash."""
     if not step.variants:
         return None
@@ -74,7 +83,7 @@ def variant_of(step: Step, enrolled: Enrolled) -> Variant | None:
     return winner or choose(step.variants, enrolled.id, step.id)
 
 
-def _end(enrolled: Enrolled) -> tuple[str, str] | None:
+def _end(enrolled: DueEnrollment) -> tuple[str, str] | None:
     if enrolled.contact_deleted:
         return "stopped", "contact_deleted"
     if enrolled.suppressed_by is not None:
@@ -86,19 +95,19 @@ def _end(enrolled: Enrolled) -> tuple[str, str] | None:
     return None
 
 
-def _skip(step: Step, enrolled: Enrolled, campaign: Campaign, now: datetime, can: Capabilities) -> str | None:
+def _skip(step: Step, enrolled: DueEnrollment, campaign: Campaign, now: datetime, can: Capabilities) -> str | None:
     if _too_late(campaign, now - enrolled.due_at):
         return "late"
     if (reason := first_true(step.conditions, enrolled.fields, enrolled.contact)) is not None:
         return reason
-    if step.channel is Channel.EMAIL and enrolled.address is None:
+    if step.channel is StepChannel.EMAIL and enrolled.address is None:
         return "no_address"
-    if step.channel is Channel.SMS:
+    if step.channel is StepChannel.SMS:
         return _skip_sms(enrolled, can)
     return None
 
 
-def _skip_sms(enrolled: Enrolled, can: Capabilities) -> str | None:
+def _skip_sms(enrolled: DueEnrollment, can: Capabilities) -> str | None:
     if not can.sms:
         return "sms_not_configured"
     if enrolled.sms_suppressed:
@@ -117,10 +126,10 @@ def _too_late(campaign: Campaign, lateness: timedelta) -> bool:
 
 
 def _hold(
-    step: Step, enrolled: Enrolled, campaign: Campaign, window: SendWindow, now: datetime
+    step: Step, enrolled: DueEnrollment, campaign: Campaign, window: SendWindow, now: datetime
 ) -> tuple[datetime, str] | None:
     """Until when the step has to wait, and for what."""
-    if step.channel is not Channel.EMAIL:
+    if step.channel is not StepChannel.EMAIL:
         return None
     if (reason := _no_sender(campaign.identity)) is not None:
         return next_open(window, now + _SENDER_IS_LOOKED_AT_AGAIN), reason
@@ -138,7 +147,7 @@ def _no_sender(identity: Identity | None) -> str | None:
     return "sender_paused" if identity.paused else None
 
 
-def _act(channel: Channel) -> Act:
+def _act(channel: StepChannel) -> Act:
     if channel in _WORK:
         return Act.WORK
-    return {Channel.EMAIL: Act.EMAIL, Channel.SMS: Act.SMS, Channel.WAIT: Act.WAIT}[channel]
+    return {StepChannel.EMAIL: Act.EMAIL, StepChannel.SMS: Act.SMS, StepChannel.WAIT: Act.WAIT}[channel]

@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from crm_relay.campaigns.conditions import read_conditions
-from crm_relay.campaigns.models import Campaign, Channel, LatePolicy, Step
+from crm_relay.campaigns.models import Campaign, LatePolicy, Step, StepChannel
 from crm_relay.campaigns.variants import read_variants
-from crm_relay.delivery.models import Identity
-from crm_relay.delivery.templates import VARIABLES
-from crm_relay.delivery.windows import SendWindow
+from crm_relay.mail.models import Identity
+from crm_relay.rules.conditions import read_conditions
+from crm_relay.rules.send_windows import SendWindow
+from crm_relay.rules.templates import VARIABLES
 
 
 def read_campaign(document: Mapping[str, Any]) -> Campaign:
@@ -39,7 +39,7 @@ def read_campaign(document: Mapping[str, Any]) -> Campaign:
 
 def sends_mail(campaign: Campaign) -> bool:
     """Whether any step is an e-mail: then it needs a sender, and everybody an address."""
-    return any(step.channel is Channel.EMAIL for step in campaign.steps)
+    return any(step.channel is StepChannel.EMAIL for step in campaign.steps)
 
 
 def _identity(row: Mapping[str, Any] | None, postal_address: str | None) -> Identity | None:
@@ -62,7 +62,7 @@ def _step(row: Mapping[str, Any]) -> Step:
     return Step(
         id=UUID(row["id"]),
         number=row["step_number"],
-        channel=Channel(row["channel"]),
+        channel=StepChannel(row["channel"]),
         delay=timedelta(days=row["delay_days"], hours=row["delay_hours"], minutes=row["delay_minutes"]),
         subject=row["subject"] or row["template_subject"] or "",
         body_html=(row["body_html"] if has_body else row["template_html"]) or "",

@@ -7,13 +7,13 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from crm_relay.campaigns.conditions import SkipCondition
 from crm_relay.campaigns.variants import Variant
-from crm_relay.delivery.models import Identity
-from crm_relay.delivery.windows import SendWindow
+from crm_relay.mail.models import Identity
+from crm_relay.rules.conditions import SkipCondition
+from crm_relay.rules.send_windows import SendWindow
 
 
-class Channel(Enum):
+class StepChannel(Enum):
     """How a step reaches somebody. LinkedIn, phone and task steps make work for a person."""
 
     EMAIL = "email"
@@ -38,7 +38,7 @@ class Step:
 
     id: UUID
     number: int
-    channel: Channel
+    channel: StepChannel
     delay: timedelta = timedelta()
     subject: str = ""
     body_html: str = ""
@@ -72,7 +72,7 @@ class Campaign:
 
 
 @dataclass(frozen=True)
-class Enrolled:
+class DueEnrollment:
     """Somebody whose next step is due, and all that decides about it.
 
     `fields` and `contact` are the columns that skip conditions and variables may name. `suppressed_by` is the ledger's
@@ -112,7 +112,7 @@ class Act(Enum):
 
 
 @dataclass(frozen=True)
-class Decision:
+class StepDecision:
     """What happens to one enrollment now.
 
     `step` is the one reached (None for MOVE and COMPLETE). `next_at`: when the following step is due, None: there is

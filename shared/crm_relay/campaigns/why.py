@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from crm_relay.campaigns import store
 from crm_relay.consent.person import Person
-from crm_relay.platform.database import Row, Runs
+from crm_relay.platform.database import Queryable, Row
 
 LATEST = 20
 """So many enrollments are told, the newest ones."""
@@ -17,6 +17,6 @@ class Enrollments:
     enrolled: list[Row]
 
 
-def enrollments_of(db: Runs, person: Person) -> Enrollments:
+def enrollments_of(db: Queryable, person: Person) -> Enrollments:
     """One statement. Never what a mail says."""
-    return Enrollments(store.enrollments_of(db, list(person.addresses), at_most=LATEST))
+    return Enrollments(store.enrollments_of(db, list(person.addresses), limit=LATEST))

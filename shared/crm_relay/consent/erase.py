@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from crm_relay.consent.address import normalise_phone
-from crm_relay.consent.models import Channel
+from crm_relay.consent.models import ConsentChannel
 from crm_relay.consent.person import Person
 from crm_relay.consent.store import allow_erasure, erasure_salt, hash_entries, hash_marks
-from crm_relay.platform.database import Database, Runs
+from crm_relay.platform.database import Database, Queryable
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def block_return(database: Database, person: Person, now: datetime) -> Blocked:
     Customer ids are hashed too: a late webhook may know the person by nothing else. Safe to call twice.
     """
 
-    def work(transaction: Runs) -> Blocked:
+    def work(transaction: Queryable) -> Blocked:
         salt = erasure_salt(transaction)
         marks = [
             {"channel": channel, "mark": mark, "key": erased_key(mark, salt)} for channel, mark in _marks_of(person)
@@ -45,6 +45,6 @@ def block_return(database: Database, person: Person, now: datetime) -> Blocked:
 
 def _marks_of(person: Person) -> list[tuple[str, str]]:
     numbers = {number for phone in person.phones if (number := normalise_phone(phone)) is not None}
-    return [(Channel.EMAIL.value, mark) for mark in person.marks] + [
-        (Channel.SMS.value, number) for number in sorted(numbers)
+    return [(ConsentChannel.EMAIL.value, mark) for mark in person.marks] + [
+        (ConsentChannel.SMS.value, number) for number in sorted(numbers)
     ]

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from crm_relay.consent.models import Channel, ConsentEvent, Kind
+from crm_relay.consent.models import ConsentChannel, ConsentEvent, ConsentKind
 from crm_relay.consent.store import insert_consent
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput
 
 
@@ -20,13 +20,13 @@ class Granted:
 
 
 def grant_consent(
-    db: Runs,
+    db: Queryable,
     address: str,
     *,
     evidence: str,
     granted_by: str,
     now: datetime,
-    channel: Channel = Channel.EMAIL,
+    channel: ConsentChannel = ConsentChannel.EMAIL,
     org_id: UUID | None = None,
 ) -> Granted:
     """Record a consent for `address` and lift the opt-out of the customers who have it.
@@ -34,7 +34,7 @@ def grant_consent(
     `evidence` says how it can be proven (a form's record, a letter), `granted_by` whose token did it. Every call is a
     line of its own. RejectedInput without evidence or for what is no address of the channel.
     """
-    key = ConsentEvent(Kind.CONSENT, address, granted_by, now, channel).key
+    key = ConsentEvent(ConsentKind.CONSENT, address, granted_by, now, channel).key
     if key is None:
         raise RejectedInput(f"address: not an address of the channel {channel}")
     if not evidence.strip():

@@ -8,10 +8,10 @@ from itertools import islice
 from typing import TextIO, TypeVar
 from uuid import UUID
 
-from crm_relay.consent.models import Channel, ConsentEvent, Kind
+from crm_relay.consent.models import ConsentChannel, ConsentEvent, ConsentKind
 from crm_relay.consent.record import record_events
 from crm_relay.consent.store import all_entries
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput
 
 COLUMNS = ("channel", "address", "kind", "source", "source_event", "evidence", "occurred_at", "org_id")
@@ -36,7 +36,7 @@ class Imported:
     known: int
 
 
-def import_ledger(db: Runs, lines: Iterable[str], on_bad_line: Callable[[BadLine], None]) -> Imported:
+def import_ledger(db: Queryable, lines: Iterable[str], on_bad_line: Callable[[BadLine], None]) -> Imported:
     """Record the lines of a CSV file that begins with a line of column names; safe to repeat after an interruption.
 
     `address`, `kind` and `occurred_at` (ISO 8601 with its zone) are needed, the rest of COLUMNS is not. Bad lines are
@@ -50,7 +50,7 @@ def import_ledger(db: Runs, lines: Iterable[str], on_bad_line: Callable[[BadLine
     return Imported(new, known)
 
 
-def export_ledger(db: Runs, file: TextIO) -> int:
+def export_ledger(db: Queryable, file: TextIO) -> int:
     """Write the whole ledger as `import_ledger` reads it; returns how many lines."""
     writer, count = csv.writer(file), 0
     writer.writerow(COLUMNS)
@@ -84,11 +84,11 @@ def _event(row: Mapping[str, str]) -> ConsentEvent:
     """Raises RejectedInput that names the column."""
     given = {column: value.strip() for column, value in row.items() if value.strip()}
     event = ConsentEvent(
-        kind=_read("kind", Kind, given.get("kind", "")),
+        kind=_read("kind", ConsentKind, given.get("kind", "")),
         address=given.get("address", ""),
         source=given.get("source", "import"),
         occurred_at=_read("occurred_at", datetime.fromisoformat, given.get("occurred_at", "")),
-        channel=_read("channel", Channel, given.get("channel", "email")),
+        channel=_read("channel", ConsentChannel, given.get("channel", "email")),
         source_event=given.get("source_event"),
         evidence=given.get("evidence"),
         org_id=_read("org_id", UUID, given["org_id"]) if "org_id" in given else None,
@@ -110,7 +110,7 @@ def _problem(event: ConsentEvent) -> str | None:
         return f"address: not an address of the channel {event.channel}"
     if event.occurred_at.tzinfo is None:
         return "occurred_at: has no time zone"
-    if event.kind is Kind.CONSENT and event.evidence is None:
+    if event.kind is ConsentKind.CONSENT and event.evidence is None:
         return "evidence: a consent needs one"
     if any("\0" in text for text in (event.source, event.source_event, event.evidence) if text):
         return "holds a NUL character"

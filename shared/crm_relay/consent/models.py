@@ -8,14 +8,14 @@ from uuid import UUID
 from crm_relay.consent.address import normalise, normalise_phone
 
 
-class Channel(StrEnum):
+class ConsentChannel(StrEnum):
     """By what somebody is written to."""
 
     EMAIL = "email"
     SMS = "sms"
 
 
-class Kind(StrEnum):
+class ConsentKind(StrEnum):
     """What happened. All but `consent` mute; permanent bounces and complaints do so for the whole installation."""
 
     OPT_OUT = "opt_out"
@@ -34,11 +34,11 @@ class ConsentEvent:
     consent needs it. `org_id` None is the installation's own organization. An erased address is a salted hash.
     """
 
-    kind: Kind
+    kind: ConsentKind
     address: str
     source: str
     occurred_at: datetime
-    channel: Channel = Channel.EMAIL
+    channel: ConsentChannel = ConsentChannel.EMAIL
     source_event: str | None = None
     evidence: str | None = None
     org_id: UUID | None = None
@@ -46,20 +46,20 @@ class ConsentEvent:
     @property
     def key(self) -> str | None:
         """The address as the ledger files it; None where it is not one of the channel."""
-        if self.kind is Kind.ERASED:
+        if self.kind is ConsentKind.ERASED:
             return self.address or None
-        return normalise(self.address) if self.channel is Channel.EMAIL else normalise_phone(self.address)
+        return normalise(self.address) if self.channel is ConsentChannel.EMAIL else normalise_phone(self.address)
 
 
 @dataclass(frozen=True)
-class LedgerEntry:
+class ConsentEntry:
     """A line of the ledger as it stands; `recorded_at` is when it became known here."""
 
     id: int
     org_id: UUID
-    channel: Channel
+    channel: ConsentChannel
     address: str
-    kind: Kind
+    kind: ConsentKind
     source: str
     source_event: str | None
     evidence: str | None

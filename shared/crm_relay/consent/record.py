@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from crm_relay.consent.models import ConsentEvent
 from crm_relay.consent.store import insert_events
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedEvents:
     """`known` stood in the ledger already; `unusable` had no address of their channel and were left out."""
 
     new: int
@@ -17,7 +17,7 @@ class Recorded:
     unusable: int
 
 
-def record_events(db: Runs, events: Sequence[ConsentEvent]) -> Recorded:
+def record_events(db: Queryable, events: Sequence[ConsentEvent]) -> RecordedEvents:
     """One statement for all of `events`; safe to call twice.
 
     An opt-out or a complaint also marks the customers who have that address. A consent that stands in `events` counts
@@ -26,4 +26,4 @@ def record_events(db: Runs, events: Sequence[ConsentEvent]) -> Recorded:
     """
     usable = [event for event in events if event.key is not None]
     new = insert_events(db, usable) if usable else 0
-    return Recorded(new, len(usable) - new, len(events) - len(usable))
+    return RecordedEvents(new, len(usable) - new, len(events) - len(usable))

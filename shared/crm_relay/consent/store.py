@@ -4,21 +4,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from crm_relay.consent.models import Channel, ConsentEvent, Kind, LedgerEntry
-from crm_relay.platform.database import Row, Runs
+from crm_relay.consent.models import ConsentChannel, ConsentEntry, ConsentEvent, ConsentKind
+from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, queries_beside
 
 _SQL = queries_beside(__file__)
 _PAGE_SIZE = 2000
 
 
-def insert_events(db: Runs, events: Sequence[ConsentEvent]) -> int:
+def insert_events(db: Queryable, events: Sequence[ConsentEvent]) -> int:
     """How many of `events` were new; all of them need a `key`."""
     return int(db.run(_SQL["record_events"], events=Json([_as_json(event) for event in events]))[0]["recorded"])
 
 
 def insert_consent(
-    db: Runs, *, channel: Channel, address: str, source: str, evidence: str, at: datetime, org_id: UUID | None
+    db: Queryable,
+    *,
+    channel: ConsentChannel,
+    address: str,
+    source: str,
+    evidence: str,
+    at: datetime,
+    org_id: UUID | None,
 ) -> Row:
     """Counts of the customers with that address: all, and those who stay muted for another reason."""
     return db.run(
@@ -32,12 +39,12 @@ def insert_consent(
     )[0]
 
 
-def entries_of(db: Runs, addresses: list[str]) -> list[LedgerEntry]:
+def entries_of(db: Queryable, addresses: list[str]) -> list[ConsentEntry]:
     """In the order in which they happened; `addresses` are normalised."""
     return [_entry(row) for row in db.run(_SQL["history"], addresses=addresses)]
 
 
-def all_entries(db: Runs) -> Iterator[LedgerEntry]:
+def all_entries(db: Queryable) -> Iterator[ConsentEntry]:
     """The whole ledger, read page by page."""
     after = 0
     while page := db.run(_SQL["ledger_page"], after=after, page_size=_PAGE_SIZE):
@@ -45,22 +52,22 @@ def all_entries(db: Runs) -> Iterator[LedgerEntry]:
         after = page[-1]["id"]
 
 
-def erasure_salt(db: Runs) -> str:
+def erasure_salt(db: Queryable) -> str:
     """The installation's own; a migration made it."""
     return str(db.run(_SQL["erasure_salt"])[0]["value"])
 
 
-def allow_erasure(db: Runs) -> None:
+def allow_erasure(db: Queryable) -> None:
     """Until the end of this transaction the ledger lets its addresses be replaced."""
     db.run(_SQL["allow_erasure"])
 
 
-def hash_entries(db: Runs, marks: Sequence[Mapping[str, str]]) -> int:
+def hash_entries(db: Queryable, marks: Sequence[Mapping[str, str]]) -> int:
     """How many lines lost their address; each mark has `channel`, `mark` and `key`."""
     return int(db.run(_SQL["hash_entries"], marks=Json(list(marks)))[0]["entries"])
 
 
-def hash_marks(db: Runs, marks: Sequence[Mapping[str, str]], now: datetime) -> None:
+def hash_marks(db: Queryable, marks: Sequence[Mapping[str, str]], now: datetime) -> None:
     """Record the erasure under each key. Safe to call twice."""
     db.run(_SQL["record_erasure"], marks=Json(list(marks)), occurred_at=now)
 
@@ -78,5 +85,5 @@ def _as_json(event: ConsentEvent) -> dict[str, object]:
     }
 
 
-def _entry(row: Row) -> LedgerEntry:
-    return LedgerEntry(**row | {"channel": Channel(row["channel"]), "kind": Kind(row["kind"])})
+def _entry(row: Row) -> ConsentEntry:
+    return ConsentEntry(**row | {"channel": ConsentChannel(row["channel"]), "kind": ConsentKind(row["kind"])})

@@ -2,12 +2,12 @@
 
 from crm_relay.consent.address import normalise, normalise_phone
 from crm_relay.consent.erase import erased_key
-from crm_relay.consent.models import LedgerEntry
+from crm_relay.consent.models import ConsentEntry
 from crm_relay.consent.store import entries_of, erasure_salt
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 
 
-def history(db: Runs, *marks: str) -> list[LedgerEntry]:
+def history(db: Queryable, *marks: str) -> list[ConsentEntry]:
     """All lines about these e-mail addresses, phone numbers and customers' ids, of every organization, oldest first.
 
     Of somebody who was erased only the hash stands there; who knows the address finds it.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from crm_relay.edge_cache.models import Item, SourceRow
+from crm_relay.edge_cache.models import CacheItem, SourceRow
 
 SHRINK_LIMIT_PERCENT = 20.0
 _FEW = 10
@@ -21,7 +21,7 @@ class Side(StrEnum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ConflictVerdict:
     """`is_conflict`: both sides had changed the row, and one of them loses: that is logged, with both versions."""
 
     winner: Side
@@ -30,7 +30,7 @@ class Verdict:
     differing: tuple[str, ...] = ()
 
 
-def decide(item: Item, row: SourceRow | None, *, was_deleted: bool = False) -> Verdict:
+def decide(item: CacheItem, row: SourceRow | None, *, was_deleted: bool = False) -> ConflictVerdict:
     """What becomes of an edit that was made at the edge.
 
     `row` is what PostgreSQL has now; None: nothing, and `was_deleted` says whether an e-mail was deleted there.
@@ -41,19 +41,19 @@ def decide(item: Item, row: SourceRow | None, *, was_deleted: bool = False) -> V
     """
     if row is None:
         if item.entity == "emails" and not was_deleted:
-            return Verdict(Side.EDGE, "PostgreSQL does not have it")
-        return Verdict(Side.POSTGRES, "deleted in PostgreSQL", True, differences(item.doc, None))
+            return ConflictVerdict(Side.EDGE, "PostgreSQL does not have it")
+        return ConflictVerdict(Side.POSTGRES, "deleted in PostgreSQL", True, differences(item.doc, None))
     differing = differences(item.doc, row.doc)
     if not differing:
-        return Verdict(Side.POSTGRES, "both sides say the same")
+        return ConflictVerdict(Side.POSTGRES, "both sides say the same")
     if item.entity == "emails" and _is_edges_own(item, row):
-        return Verdict(Side.EDGE, "changed at the edge alone")
+        return ConflictVerdict(Side.EDGE, "changed at the edge alone")
     if item.edited_at is not None and item.edited_at > row.updated_at:
-        return Verdict(Side.EDGE, "the edge wrote last", True, differing)
-    return Verdict(Side.POSTGRES, "PostgreSQL wrote last, or at the same time", True, differing)
+        return ConflictVerdict(Side.EDGE, "the edge wrote last", True, differing)
+    return ConflictVerdict(Side.POSTGRES, "PostgreSQL wrote last, or at the same time", True, differing)
 
 
-def _is_edges_own(item: Item, row: SourceRow) -> bool:
+def _is_edges_own(item: CacheItem, row: SourceRow) -> bool:
     """Whether the row is what the edit began with, or what an earlier edit of the same item made of that.
 
     An edit that is older than the row is a late copy of an earlier one, whatever it began with.

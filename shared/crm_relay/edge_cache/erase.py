@@ -1,21 +1,21 @@
 """Erases a person at the edge: what waits there comes in first, and what was erased goes out at once."""
 
 from crm_relay.consent.person import Person
-from crm_relay.edge_cache import conflict_store as store
-from crm_relay.edge_cache.push_edits import Push
-from crm_relay.edge_cache.replicate import Replication
+from crm_relay.edge_cache.replication import conflict_store as store
+from crm_relay.edge_cache.replication.push_edits import Push
+from crm_relay.edge_cache.replication.replicate import Replication
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.platform.clock import Clock, Deadline
-from crm_relay.platform.database import Database, Runs
+from crm_relay.platform.database import Database, Queryable
 from crm_relay.platform.errors import TransientError
 
 
-def erase_conflicts(db: Runs, person: Person) -> int:
+def erase_conflicts(db: Queryable, person: Person) -> int:
     """How many conflicts lost their two versions; they cannot be reverted any more. Safe to call twice."""
     return store.erase_conflicts(db, person.marks)
 
 
-def count_conflicts(db: Runs, person: Person) -> int:
+def count_conflicts(db: Queryable, person: Person) -> int:
     """How many hold something of the person."""
     return store.count_conflicts(db, person.marks)
 

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.edge_cache.keys import Entity, bucket_in, bucket_of, content_hash, partition_key, unsynced_key
-from crm_relay.edge_cache.models import Item
-from crm_relay.platform.dynamo import MAX_ITEM_BYTES, Attributes, item_bytes, key, number, number_in, text, text_in
+from crm_relay.edge_cache.models import CacheItem
+from crm_relay.platform.aws.dynamo import MAX_ITEM_BYTES, Attributes, item_bytes, key, number, number_in, text, text_in
 
 TOMBSTONE_LIFE = timedelta(days=30)
 """Longer than any change can be under way."""
@@ -67,13 +67,13 @@ def of_prospect(doc: str) -> Attributes:
     return {"gsi2pk": text(f"prospect#{texts[0]}"), "gsi2sk": text(texts[1])}
 
 
-def item_of(attributes: Mapping[str, Any]) -> Item | None:
+def item_of(attributes: Mapping[str, Any]) -> CacheItem | None:
     """None where the key is none of ours. Others may write here too: what they mangled is read as an older version."""
     where = bucket_in(text_in(attributes, "pk") or "")
     row_id = row_id_in(attributes)
     if where is None or row_id is None:
         return None
-    return Item(
+    return CacheItem(
         entity=where[0],
         row_id=row_id,
         version=number_in(attributes, "version", _MANGLED_VERSION),

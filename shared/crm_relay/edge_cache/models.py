@@ -24,7 +24,7 @@ class SourceRow:
 
 
 @dataclass(frozen=True)
-class Item:
+class CacheItem:
     """What stands at the edge.
 
     `version` is that of the row in PostgreSQL whose content was last agreed on, 0 for one that PostgreSQL never had.
@@ -44,7 +44,7 @@ class Item:
     edited_at: datetime | None = None
 
 
-class Written(StrEnum):
+class WriteOutcome(StrEnum):
     """What became of one conditional write."""
 
     DONE = "done"
@@ -66,5 +66,5 @@ class WriteResult:
     """`reason` only where it was not done; it never quotes the content."""
 
     row: SourceRow
-    outcome: Written
+    outcome: WriteOutcome
     reason: str | None = None

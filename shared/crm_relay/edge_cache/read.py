@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.edge_cache.keys import Entity
-from crm_relay.edge_cache.models import Item
+from crm_relay.edge_cache.models import CacheItem
 from crm_relay.edge_cache.store import source_rows
 from crm_relay.edge_cache.table import EdgeTable
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import FatalError, TransientError
 
 LAST_CONFIRMED = "to_cache_confirmed_at"
@@ -32,7 +32,7 @@ def read_row(
     row_id: UUID,
     now: datetime,
     *,
-    db: Runs | None = None,
+    db: Queryable | None = None,
     stale_after: timedelta = timedelta(minutes=30),
 ) -> Read:
     """The row as the edge has it. Past `stale_after` PostgreSQL is asked, where `db` is given and answers.
@@ -44,7 +44,7 @@ def read_row(
     age = _age(item, table.get_config().get(LAST_CONFIRMED), now)
     if db is not None and (age is None or age > stale_after):
         try:
-            row = source_rows(db, [Item(entity, row_id, 0, None, now, now)]).get(row_id)
+            row = source_rows(db, [CacheItem(entity, row_id, 0, None, now, now)]).get(row_id)
             return Read(_content(None if row is None else row.doc), timedelta(0), "postgres")
         except (TransientError, FatalError):
             # Old is better than nothing, and it says how old it is.
@@ -52,7 +52,7 @@ def read_row(
     return Read(_content(None if item is None else item.doc), age, "edge")
 
 
-def _age(item: Item | None, confirmed: str | None, now: datetime) -> timedelta | None:
+def _age(item: CacheItem | None, confirmed: str | None, now: datetime) -> timedelta | None:
     if item is not None and item.edited_at is not None:
         return timedelta(0)
     return now - datetime.fromisoformat(confirmed) if confirmed else None

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crm_relay.edge_cache import store
-from crm_relay.edge_cache.resync_store import ResyncState, all_running
+from crm_relay.edge_cache.replication.resync_store import ResyncState, all_running
 from crm_relay.edge_cache.table import EdgeTable
-from crm_relay.platform.database import Row, Runs
+from crm_relay.platform.database import Queryable, Row
 
 FRESH = timedelta(minutes=15)
 """The document's rule: a direction is healthy whose last success is no older than this, and …"""
@@ -50,7 +50,7 @@ class SyncStatus:
         return all(each.healthy for each in self.directions) and not self.blocked
 
 
-def sync_status(db: Runs, table: EdgeTable, now: datetime) -> SyncStatus:
+def sync_status(db: Queryable, table: EdgeTable, now: datetime) -> SyncStatus:
     """Four statements and one look at the sparse index."""
     runs = {row["direction"]: row for row in store.last_runs(db, now)}
     backlog = store.backlog(db, now)
@@ -63,9 +63,9 @@ def sync_status(db: Runs, table: EdgeTable, now: datetime) -> SyncStatus:
     return SyncStatus(directions, tuple(all_running(db)), backlog["conflicts_24h"], blocked)
 
 
-def recent_runs(db: Runs, *, at_most: int = 50) -> list[Row]:
+def recent_runs(db: Queryable, *, limit: int = 50) -> list[Row]:
     """The audit trail, newest first."""
-    return store.recent_runs(db, at_most=at_most)
+    return store.recent_runs(db, limit=limit)
 
 
 def _direction(name: str, run: Row | dict[str, Any], pending: int, parked: int, now: datetime) -> DirectionStatus:

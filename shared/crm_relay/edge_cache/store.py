@@ -7,8 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from crm_relay.edge_cache.keys import Entity
-from crm_relay.edge_cache.models import Item, SourceRow, WriteResult
-from crm_relay.platform.database import Row, Runs
+from crm_relay.edge_cache.models import CacheItem, SourceRow, WriteResult
+from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, queries_beside
 
 _SQL = queries_beside(__file__)
@@ -25,7 +25,7 @@ Key = tuple[Entity, UUID]
 
 
 @dataclass(frozen=True)
-class Changed:
+class ChangedRow:
     """A row as it is now, and the numbers of the changes that are confirmed with it."""
 
     row: SourceRow
@@ -46,13 +46,13 @@ class EntityState:
     resync_stopped: bool
 
 
-def begin_run(db: Runs, direction: str, *, ordered_by: str, now: datetime, entity: str | None = None) -> int:
+def begin_run(db: Queryable, direction: str, *, ordered_by: str, now: datetime, entity: str | None = None) -> int:
     """The number of the run in sync_log."""
     return int(db.run(_SQL["begin_run"], direction=direction, entity=entity, ordered_by=ordered_by, now=now)[0]["id"])
 
 
 def finish_run(
-    db: Runs, run_id: int, counts: "Counts", *, status: str, error: str | None, pending: int | None, now: datetime
+    db: Queryable, run_id: int, counts: "Counts", *, status: str, error: str | None, pending: int | None, now: datetime
 ) -> None:
     """`error` is one of our own messages."""
     db.run(
@@ -83,22 +83,22 @@ class Counts:
     conflicts: int = 0
 
 
-def pending_changes(db: Runs) -> dict[str, tuple[int, int]]:
+def pending_changes(db: Queryable) -> dict[str, tuple[int, int]]:
     """Entity -> rows that wait, and how many of them are gone."""
     return {row["entity"]: (row["waiting"], row["deletions"]) for row in db.run(_SQL["pending_changes"])}
 
 
-def count_source(db: Runs, entity: Entity) -> int:
+def count_source(db: Queryable, entity: Entity) -> int:
     """How many rows there are."""
     return int(db.run(_SQL["count_source"], entity=entity)[0]["rows"])
 
 
-def note_count(db: Runs, entity: Entity, *, rows: int, blocked: bool, now: datetime) -> None:
+def note_count(db: Queryable, entity: Entity, *, rows: int, blocked: bool, now: datetime) -> None:
     """What the next deletion is held against."""
     db.run(_SQL["note_count"], entity=entity, rows=rows, blocked=blocked, now=now)
 
 
-def entities(db: Runs, now: datetime) -> list[EntityState]:
+def entities(db: Queryable, now: datetime) -> list[EntityState]:
     """All that are replicated."""
     return [
         EntityState(
@@ -112,26 +112,26 @@ def entities(db: Runs, now: datetime) -> list[EntityState]:
     ]
 
 
-def allow_shrink(db: Runs, names: Sequence[Entity], *, until: datetime) -> None:
+def allow_shrink(db: Queryable, names: Sequence[Entity], *, until: datetime) -> None:
     """Until then their deletions are passed on, however many."""
     db.run(_SQL["allow_shrink"], entities=[str(name) for name in names], until=until)
 
 
 def changed_rows(
-    db: Runs, *, only: Sequence[Entity] | None, blocked: Sequence[str], now: datetime, at_most: int
-) -> list[Changed]:
+    db: Queryable, *, only: Sequence[Entity] | None, blocked: Sequence[str], now: datetime, limit: int
+) -> list[ChangedRow]:
     """A page of what changed, and of what is parked and due."""
     rows = db.run(
         _SQL["changed_rows"],
         entities=None if only is None else [str(name) for name in only],
         blocked=list(blocked),
         now=now,
-        at_most=at_most,
+        limit=limit,
     )
-    return [Changed(_row(row["entity"], row), tuple(row["seqs"] or ())) for row in rows]
+    return [ChangedRow(_row(row["entity"], row), tuple(row["seqs"] or ())) for row in rows]
 
 
-def confirm(db: Runs, results: Sequence[WriteResult], seqs: Sequence[int], now: datetime) -> None:
+def confirm(db: Queryable, results: Sequence[WriteResult], seqs: Sequence[int], now: datetime) -> None:
     """Forget these changes; what failed is parked. Safe to call twice."""
     told = [
         {
@@ -145,17 +145,17 @@ def confirm(db: Runs, results: Sequence[WriteResult], seqs: Sequence[int], now: 
     db.run(_SQL["confirm"], results=Json(told), seqs=list(seqs), now=now)
 
 
-def source_rows(db: Runs, wanted: Sequence[Item]) -> dict[UUID, SourceRow]:
+def source_rows(db: Queryable, wanted: Sequence[CacheItem]) -> dict[UUID, SourceRow]:
     """What PostgreSQL has now of these items, which are of one entity."""
     return {row_id: row for (_, row_id), row in keyed_rows(db, wanted).items()}
 
 
-def keyed_rows(db: Runs, wanted: Sequence[Item]) -> dict[Key, SourceRow]:
+def keyed_rows(db: Queryable, wanted: Sequence[CacheItem]) -> dict[Key, SourceRow]:
     """The same for items of any entity."""
     return _by_key(db.run(_SQL["source_rows"], wanted=_named(wanted))) if wanted else {}
 
 
-def agreed_rows(db: Runs, wanted: Sequence[Item], now: datetime) -> dict[Key, SourceRow]:
+def agreed_rows(db: Queryable, wanted: Sequence[CacheItem], now: datetime) -> dict[Key, SourceRow]:
     """The same, with a tombstone for each that PostgreSQL does not have; none of these edits stays parked."""
     return _by_key(db.run(_SQL["agreed_rows"], wanted=_named(wanted), now=now)) if wanted else {}
 
@@ -164,41 +164,41 @@ def _by_key(rows: Sequence[Row]) -> dict[Key, SourceRow]:
     return {(row["entity"], row["id"]): _row(row["entity"], row) for row in rows}
 
 
-def deleted_emails(db: Runs, ids: Sequence[UUID]) -> set[UUID]:
+def deleted_emails(db: Queryable, ids: Sequence[UUID]) -> set[UUID]:
     """Those that were deleted in PostgreSQL."""
     return {row["id"] for row in db.run(_SQL["deleted_emails"], ids=list(ids))} if ids else set()
 
 
-def source_page(db: Runs, entity: Entity, *, after: UUID | None, at_most: int) -> list[SourceRow]:
+def source_page(db: Queryable, entity: Entity, *, after: UUID | None, limit: int) -> list[SourceRow]:
     """The next rows by number."""
-    return [_row(entity, row) for row in db.run(_SQL["source_page"], entity=entity, after=after, at_most=at_most)]
+    return [_row(entity, row) for row in db.run(_SQL["source_page"], entity=entity, after=after, limit=limit)]
 
 
 def _row(entity: Entity, row: Row) -> SourceRow:
     return SourceRow(entity, row["id"], row["version"], row["updated_at"], row["doc"], row.get("edge_base"))
 
 
-def _named(items: Sequence[Item]) -> Json:
+def _named(items: Sequence[CacheItem]) -> Json:
     return Json([{"entity": each.entity, "id": each.row_id} for each in items])
 
 
-def draw_versions(db: Runs, number: int) -> list[int]:
+def draw_versions(db: Queryable, number: int) -> list[int]:
     """Versions that no row has had."""
     return [row["version"] for row in db.run(_SQL["draw_versions"], number=number)] if number else []
 
 
-def raise_versions(db: Runs, *, above: int) -> None:
+def raise_versions(db: Queryable, *, above: int) -> None:
     """What is written from now on is newer than this."""
     db.run(_SQL["raise_versions"], seen=above)
 
 
-def lift(db: Runs, entity: Entity, ids: Sequence[UUID]) -> None:
+def lift(db: Queryable, entity: Entity, ids: Sequence[UUID]) -> None:
     """New versions for rows of which the edge has a later one than PostgreSQL; the next page writes them."""
     db.run(_SQL["lift"], entity=entity, ids=list(ids))
 
 
 def write_edits(
-    db: Runs, entity: Entity, edits: Sequence[tuple[Item, SourceRow | None]], *, by_hand: bool = False
+    db: Queryable, entity: Entity, edits: Sequence[tuple[CacheItem, SourceRow | None]], *, by_hand: bool = False
 ) -> set[UUID]:
     """The ids of those that PostgreSQL took; a row that has changed since it was read is left for the next time.
 
@@ -208,39 +208,39 @@ def write_edits(
     return {row["id"] for row in db.run(_WRITE[entity], rows=Json(rows))}
 
 
-def _edit(item: Item, row: SourceRow | None) -> dict[str, object]:
+def _edit(item: CacheItem, row: SourceRow | None) -> dict[str, object]:
     seen = 0 if row is None else row.version
     return {"seen_version": seen, "base": item.version, "doc": json.loads(item.doc or "{}")}
 
 
-def log_conflicts(db: Runs, conflicts: Sequence[dict[str, object]], now: datetime) -> None:
+def log_conflicts(db: Queryable, conflicts: Sequence[dict[str, object]], now: datetime) -> None:
     """Each edit once."""
     if conflicts:
         db.run(_SQL["log_conflicts"], conflicts=Json(list(conflicts)), now=now)
 
 
-def park_edits(db: Runs, edits: Sequence[tuple[Item, str]]) -> None:
+def park_edits(db: Queryable, edits: Sequence[tuple[CacheItem, str]]) -> None:
     """With the reason of each, which names fields and rules, never a value."""
     told = [{"entity": item.entity, "id": item.row_id, "reason": reason} for item, reason in edits]
     if told:
         db.run(_SQL["park_edits"], edits=Json(told))
 
 
-def note_change(db: Runs, entity: Entity, row_id: UUID) -> None:
+def note_change(db: Queryable, entity: Entity, row_id: UUID) -> None:
     """The next run to the edge writes the row."""
     db.run(_SQL["note_change"], entity=entity, id=row_id)
 
 
-def last_runs(db: Runs, now: datetime) -> list[Row]:
+def last_runs(db: Queryable, now: datetime) -> list[Row]:
     """direction, last_success_at, last_status, last_error, last_written, written_24h, failures_24h."""
     return db.run(_SQL["last_runs"], now=now)
 
 
-def backlog(db: Runs, now: datetime) -> Row:
+def backlog(db: Queryable, now: datetime) -> Row:
     """pending, oldest, parked_to_cache, parked_to_postgres, conflicts_24h."""
     return db.run(_SQL["backlog"], now=now)[0]
 
 
-def recent_runs(db: Runs, *, at_most: int) -> list[Row]:
+def recent_runs(db: Queryable, *, limit: int) -> list[Row]:
     """The latest lines of sync_log."""
-    return db.run(_SQL["recent_runs"], at_most=at_most)
+    return db.run(_SQL["recent_runs"], limit=limit)

@@ -6,7 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from crm_relay.edge_cache.keys import BUCKETS, Entity
-from crm_relay.edge_cache.models import Item, SourceRow, WriteResult
+from crm_relay.edge_cache.models import CacheItem, SourceRow, WriteResult
 
 
 class EdgeTable(Protocol):
@@ -28,13 +28,13 @@ class EdgeTable(Protocol):
         that is newer or that waits keeps its content and is stamped by a second call. In the order of `rows`.
         """
 
-    def get(self, entity: Entity, row_ids: Sequence[UUID]) -> dict[UUID, Item]:
+    def get(self, entity: Entity, row_ids: Sequence[UUID]) -> dict[UUID, CacheItem]:
         """Those that are there, tombstones included, read consistently."""
 
-    def bucket(self, entity: Entity, bucket: int) -> list[Item]:
+    def bucket(self, entity: Entity, bucket: int) -> list[CacheItem]:
         """All items of a bucket, tombstones included, by id; read consistently, however many pages it takes."""
 
-    def edit(self, entity: Entity, row_id: UUID, doc: str, *, edited_at: datetime) -> Item:
+    def edit(self, entity: Entity, row_id: UUID, doc: str, *, edited_at: datetime) -> CacheItem:
         """An edit made at the edge: it waits in the sparse index until PostgreSQL has it. `doc` is canonical JSON.
 
         An edit that is older than the one that waits, or the same once more, changes nothing: the item is returned as
@@ -42,13 +42,13 @@ class EdgeTable(Protocol):
         400 KB.
         """
 
-    def unsynced(self, *, at_most: int) -> list[Item]:
+    def unsynced(self, *, limit: int) -> list[CacheItem]:
         """Items whose edits wait, oldest first. The index that finds them lags a little; the items are read anew."""
 
     def count_unsynced(self, *, older_than: datetime | None = None) -> int:
         """How many wait."""
 
-    def settle(self, seen: Item, *, version: int, doc: str | None, updated_at: datetime, now: datetime) -> bool:
+    def settle(self, seen: CacheItem, *, version: int, doc: str | None, updated_at: datetime, now: datetime) -> bool:
         """The edit in `seen` was dealt with: the item becomes this, and leaves the sparse index.
 
         False where another edit was made since `seen` was read, or the item is gone: nothing was changed, and an edit
@@ -56,13 +56,13 @@ class EdgeTable(Protocol):
         Raises RejectedInput for a `doc` over 400 KB.
         """
 
-    def park(self, seen: Item) -> None:
+    def park(self, seen: CacheItem) -> None:
         """The edit in `seen` cannot be dealt with: it leaves the sparse index and waits for the next edit.
 
         Nothing happens where another edit was made since. `write` goes on saying EDITED.
         """
 
-    def restore(self, entity: Entity, row_id: UUID, item: Item | None, *, now: datetime) -> None:
+    def restore(self, entity: Entity, row_id: UUID, item: CacheItem | None, *, now: datetime) -> None:
         """Put an item back as it was, whatever is there now; None removes it. For undoing a fix.
 
         It counts as one more edit, so that a push of what was there before does not settle it.
@@ -78,7 +78,7 @@ class EdgeTable(Protocol):
         meet none that is still under way. A bucket that changes while it is read keeps the sum that it has.
         """
 
-    def every_item(self, entity: Entity, buckets: range = range(BUCKETS)) -> Iterator[list[Item]]:
+    def every_item(self, entity: Entity, buckets: range = range(BUCKETS)) -> Iterator[list[CacheItem]]:
         """All items in pages, for the nightly deep check; `buckets` are those that are left of one that was cut off."""
 
     def get_config(self) -> dict[str, str]:

@@ -2,18 +2,18 @@
 
 from crm_relay.engagement.decisions import judge
 from crm_relay.engagement.store import Applied, StorableEvent, apply_events
-from crm_relay.inbox.models import Outcome
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 from crm_relay.platform.logging import count_metric, logger
-from crm_relay.providers.mautic.events import Delivery
+from crm_relay.providers.mautic.events import MauticDelivery
+from crm_relay.webhooks.models import DeliveryOutcome
 
 
-def apply_delivery(db: Runs, delivery: Delivery) -> Outcome:
+def apply_delivery(db: Queryable, delivery: MauticDelivery) -> DeliveryOutcome:
     """One statement, however many events; safe to call twice."""
     applied = Applied()
     if delivery.events:
         applied = apply_events(db, [StorableEvent(event, judge(event)) for event in delivery.events])
-    return Outcome(
+    return DeliveryOutcome(
         processed=applied.processed,
         duplicates=applied.duplicates + delivery.repeated,
         unmatched=applied.unmatched,
@@ -21,17 +21,17 @@ def apply_delivery(db: Runs, delivery: Delivery) -> Outcome:
     )
 
 
-def applied_before(delivery: Delivery) -> Outcome:
+def applied_before(delivery: MauticDelivery) -> DeliveryOutcome:
     """The outcome of a delivery whose effects all stand already."""
-    return Outcome(duplicates=len(delivery.events) + delivery.repeated, ignored=not_kept(delivery))
+    return DeliveryOutcome(duplicates=len(delivery.events) + delivery.repeated, ignored=not_kept(delivery))
 
 
-def not_kept(delivery: Delivery) -> int:
+def not_kept(delivery: MauticDelivery) -> int:
     """Events without effect: ignored on purpose, of a name that nobody knows, or not readable."""
     return delivery.ignored + delivery.unknown + delivery.unreadable
 
 
-def report_surprises(delivery: Delivery) -> None:
+def report_surprises(delivery: MauticDelivery) -> None:
     """Tell the operator of what was kept raw and had no effect, because nobody knew what it meant."""
     surprises = {"UnknownEvents": delivery.unknown, "UnreadableEvents": delivery.unreadable}
     for metric, count in surprises.items():

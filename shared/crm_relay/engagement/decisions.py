@@ -46,41 +46,41 @@ _SCANNERS = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class EngagementVerdict:
     """`is_machine` None: there was nothing to judge."""
 
     is_machine: bool | None
     reason: str | None
 
 
-def judge(event: MauticEvent) -> Verdict:
+def judge(event: MauticEvent) -> EngagementVerdict:
     """Who did it: of opens and clicks only."""
     if event.kind == "open":
         return judge_open(event.sent_at, event.occurred_at, in_browser=event.in_browser)
     if event.kind == "click":
         return judge_click(event.user_agent, event.sent_at, event.occurred_at)
-    return Verdict(None, None)
+    return EngagementVerdict(None, None)
 
 
-def judge_open(sent_at: datetime | None, opened_at: datetime, *, in_browser: bool) -> Verdict:
+def judge_open(sent_at: datetime | None, opened_at: datetime, *, in_browser: bool) -> EngagementVerdict:
     """`sent_at` None: not known."""
     if in_browser:
-        return Verdict(is_machine=False, reason="read in the browser")
+        return EngagementVerdict(is_machine=False, reason="read in the browser")
     if _is_prefetch(sent_at, opened_at):
-        return Verdict(is_machine=True, reason="fetched within 3 seconds of being sent")
-    return Verdict(is_machine=False, reason="nothing speaks against a person")
+        return EngagementVerdict(is_machine=True, reason="fetched within 3 seconds of being sent")
+    return EngagementVerdict(is_machine=False, reason="nothing speaks against a person")
 
 
-def judge_click(user_agent: str | None, sent_at: datetime | None, clicked_at: datetime) -> Verdict:
+def judge_click(user_agent: str | None, sent_at: datetime | None, clicked_at: datetime) -> EngagementVerdict:
     """`user_agent` None: the payload has no such field, as in the document's form; empty: none was sent."""
     if user_agent is not None and not user_agent.strip():
-        return Verdict(is_machine=True, reason="no user agent")
+        return EngagementVerdict(is_machine=True, reason="no user agent")
     known = next((what for part, what in _SCANNERS.items() if part in (user_agent or "").lower()), None)
     if known is not None:
-        return Verdict(is_machine=True, reason=known)
+        return EngagementVerdict(is_machine=True, reason=known)
     if _is_prefetch(sent_at, clicked_at):
-        return Verdict(is_machine=True, reason="followed within 3 seconds of being sent")
-    return Verdict(is_machine=False, reason="nothing speaks against a person")
+        return EngagementVerdict(is_machine=True, reason="followed within 3 seconds of being sent")
+    return EngagementVerdict(is_machine=False, reason="nothing speaks against a person")
 
 
 def judge_address(bounces: int, *, is_valid: bool) -> str:

@@ -1,18 +1,18 @@
 """Erases what a person did with the mail."""
 
 from crm_relay.consent.person import Person
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 from crm_relay.platform.sql import SqlValue, queries_beside
 
 _SQL = queries_beside(__file__)
 
 
-def erase_events(db: Runs, person: Person) -> int:
+def erase_events(db: Queryable, person: Person) -> int:
     """How many events went, matched or waiting. Safe to call twice."""
     return len(db.run(_SQL["erase_engagement"], **_known_by(person)))
 
 
-def count_events(db: Runs, person: Person) -> int:
+def count_events(db: Queryable, person: Person) -> int:
     """How many events are the person's."""
     return int(db.run(_SQL["count_engagement"], **_known_by(person))[0]["events"])
 

@@ -4,7 +4,7 @@ select * from apply_mautic_events(:events, :max_bounces);
 
 -- name: match_waiting
 -- Events whose customer has become known; they take effect as if they had come now.
-select match_waiting_mautic_events(:at_most, :max_bounces) as matched;
+select match_waiting_mautic_events(:limit, :max_bounces) as matched;
 
 -- name: erase_engagement
 -- The person's events, and those that waited for somebody with that address or that contact.
@@ -51,7 +51,7 @@ select
     customer_id is null as is_waiting, event_type as kind, occurred_at, campaign_name, is_machine, verdict, address,
     mautic_contact_id, customer_id
 from placed
-where place <= :at_most
+where place <= :limit
 order by occurred_at desc, id;
 
 -- name: engagement_counts

@@ -7,8 +7,8 @@ from datetime import datetime
 from crm_relay.engagement.decisions import judge
 from crm_relay.engagement.store import StorableEvent, apply_events
 from crm_relay.platform.clock import Deadline
-from crm_relay.platform.database import Runs
-from crm_relay.providers.mautic.statistics import EventPage, MauticStatistics
+from crm_relay.platform.database import Queryable
+from crm_relay.providers.mautic.statistics.client import EventPage, MauticStatistics
 
 _PAGE_SECONDS = 130.0
 """What one page may take: Mautic has no index on the time of the last open and looks through its table."""
@@ -40,7 +40,7 @@ class Missed:
 
 
 def read_missed(
-    db: Runs,
+    db: Queryable,
     statistics: MauticStatistics,
     missed: Missed,
     since: datetime,
@@ -64,7 +64,7 @@ def read_missed(
         remember(missed)
 
 
-def _apply(db: Runs, missed: Missed, page: EventPage) -> None:
+def _apply(db: Queryable, missed: Missed, page: EventPage) -> None:
     missed.unreadable += page.unreadable
     if page.events:
         applied = apply_events(db, [StorableEvent(event, judge(event)) for event in page.events])

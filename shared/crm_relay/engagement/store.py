@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm_relay.consent.address import normalise_phone
-from crm_relay.engagement.decisions import MAX_BOUNCES, Verdict
-from crm_relay.platform.database import Runs
+from crm_relay.engagement.decisions import MAX_BOUNCES, EngagementVerdict
+from crm_relay.platform.database import Queryable
 from crm_relay.platform.sql import Json, queries_beside
 from crm_relay.providers.mautic.events import MauticEvent
 
@@ -24,7 +24,7 @@ class StorableEvent:
     """An event with what was decided about it."""
 
     event: MauticEvent
-    verdict: Verdict
+    verdict: EngagementVerdict
 
     @property
     def row(self) -> dict[str, Any]:
@@ -57,15 +57,15 @@ class Applied:
     ignored: int = 0
 
 
-def apply_events(db: Runs, events: Sequence[StorableEvent]) -> Applied:
+def apply_events(db: Queryable, events: Sequence[StorableEvent]) -> Applied:
     """Store `events` with their effects. Safe to call twice."""
     rows = db.run(_SQL["apply_events"], events=Json([event.row for event in events]), max_bounces=MAX_BOUNCES)
     return Applied(**rows[0])
 
 
-def match_waiting_events(db: Runs, at_most: int) -> int:
-    """Give up to `at_most` of the events that wait to customers who are known by now; returns how many there were."""
-    return int(db.run(_SQL["match_waiting"], at_most=at_most, max_bounces=MAX_BOUNCES)[0]["matched"])
+def match_waiting_events(db: Queryable, limit: int) -> int:
+    """Give up to `limit` of the events that wait to customers who are known by now; returns how many there were."""
+    return int(db.run(_SQL["match_waiting"], limit=limit, max_bounces=MAX_BOUNCES)[0]["matched"])
 
 
 def _phone(event: MauticEvent) -> str | None:

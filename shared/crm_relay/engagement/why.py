@@ -5,7 +5,7 @@ from uuid import UUID
 
 from crm_relay.consent.person import Person
 from crm_relay.engagement.decisions import judge_address
-from crm_relay.platform.database import Row, Runs
+from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import SqlValue, queries_beside
 
 _SQL = queries_beside(__file__)
@@ -35,7 +35,7 @@ class Engagement:
     addresses: list[AddressState]
 
 
-def engagement_of(db: Runs, person: Person) -> Engagement:
+def engagement_of(db: Queryable, person: Person) -> Engagement:
     """Three statements, whatever there is."""
     customer_ids = list(person.customer_ids)
     known_by: dict[str, SqlValue] = {
@@ -43,7 +43,7 @@ def engagement_of(db: Runs, person: Person) -> Engagement:
         "addresses": list(person.addresses),
         "contact_ids": list(person.contact_ids),
     }
-    events = db.run(_SQL["latest_engagement"], **known_by, at_most=LATEST)
+    events = db.run(_SQL["latest_engagement"], **known_by, limit=LATEST)
     return Engagement(
         counts=db.run(_SQL["engagement_counts"], **known_by),
         events=[each for each in events if not each["is_waiting"]],

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from crm_relay.incidents.message import Message
-from crm_relay.incidents.tell import Channel
-from crm_relay.platform.queue import publish_alert
+from crm_relay.incidents.message import AlertMessage
+from crm_relay.incidents.tell import AlertChannel
+from crm_relay.platform.aws.queue import publish_alert
 from crm_relay.providers.slack.client import Slack
 
 
@@ -15,7 +15,7 @@ class SlackChannel:
     slack: Slack
     name: str = "slack"
 
-    def send(self, message: Message) -> None:
+    def send(self, message: AlertMessage) -> None:
         """Errors as in Slack.post."""
         self.slack.post(message.text)
 
@@ -27,15 +27,15 @@ class TopicChannel:
     topic_arn: str
     name: str = "sns"
 
-    def send(self, message: Message) -> None:
+    def send(self, message: AlertMessage) -> None:
         """Errors as in publish_alert. A subject is ASCII: everything else is in the text."""
         subject = message.title.encode("ascii", errors="replace").decode()
         publish_alert(self.topic_arn, f"CRM Relay: {subject}", message.text)
 
 
-def channels(slack_webhook_url: str | None, topic_arn: str | None) -> list[Channel]:
+def channels(slack_webhook_url: str | None, topic_arn: str | None) -> list[AlertChannel]:
     """Those that are configured; without any, incidents wait in their table."""
-    found: list[Channel] = []
+    found: list[AlertChannel] = []
     if slack_webhook_url:
         found.append(SlackChannel(Slack(slack_webhook_url)))
     if topic_arn:

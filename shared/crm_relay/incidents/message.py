@@ -13,7 +13,7 @@ _PLURAL = re.compile(r"(?<=\w)\((e?s)\)")
 
 
 @dataclass(frozen=True)
-class Message:
+class AlertMessage:
     """What a channel sends: `title` is one line, `text` begins with it and stands for itself. Nothing is escaped."""
 
     title: str
@@ -50,12 +50,12 @@ def _group(news: Sequence[News]) -> Group:
     return Group(tuple(sorted(news, key=lambda each: (each.attempts, each.id))))
 
 
-def render(group: Group) -> Message:
+def render(group: Group) -> AlertMessage:
     """`17 sender accounts disconnected in workspace Acme`, since when, and up to 20 subjects."""
     where = group.news[0].workspace_name
     title = _what(group.news) + (f" in workspace {_line(where)}" if where else "")
     title = title[0].upper() + title[1:] if group.is_opening else f"Recovered: {title}"
-    return Message(title, "\n".join([title, _when(group), *_subjects(group.news)]))
+    return AlertMessage(title, "\n".join([title, _when(group), *_subjects(group.news)]))
 
 
 def _what(news: Sequence[News]) -> str:

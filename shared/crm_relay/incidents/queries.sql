@@ -98,7 +98,7 @@ with due as (
         and (claimed_until is null or claimed_until <= :now)
         and (closed_at is null and told_open_at is null or closed_at <= :quiet_since)
     order by attempts, id
-    limit :at_most
+    limit :limit
     for update skip locked
 ),
 claimed as (

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from crm_relay.incidents import store
 from crm_relay.incidents.models import Incident, Kept
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 
 
-def open_incidents(db: Runs, incidents: Sequence[Incident], now: datetime) -> int:
+def open_incidents(db: Queryable, incidents: Sequence[Incident], now: datetime) -> int:
     """How many of these were not open before, those included that open again. Safe to call twice and side by side.
 
     One that is open stays as it is. One that closed and was not yet told as over (tell.py waits a quiet time with that)
@@ -18,12 +18,14 @@ def open_incidents(db: Runs, incidents: Sequence[Incident], now: datetime) -> in
     return store.open_incidents(db, incidents, now) if incidents else 0
 
 
-def close_incidents(db: Runs, kind: str, subjects: Sequence[str], now: datetime) -> int:
+def close_incidents(db: Queryable, kind: str, subjects: Sequence[str], now: datetime) -> int:
     """How many of these were open. Safe to call twice, with subjects that have no incident, and side by side."""
     return store.close_incidents(db, kind, subjects, now) if subjects else 0
 
 
-def keep_open(db: Runs, kind: str, incidents: Sequence[Incident], now: datetime, *, scope: str | None = None) -> Kept:
+def keep_open(
+    db: Queryable, kind: str, incidents: Sequence[Incident], now: datetime, *, scope: str | None = None
+) -> Kept:
     """Make these the open ones of `kind`, in the workspace `scope` or in all: the rest is over. Safe to call twice.
 
     No incidents means that all is well, so never call it after a look that failed. ValueError where one of them is of

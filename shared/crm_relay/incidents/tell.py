@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Protocol
 
 from crm_relay.incidents import store
-from crm_relay.incidents.message import Group, Message, group_news, render
+from crm_relay.incidents.message import AlertMessage, Group, group_news, render
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
@@ -23,19 +23,19 @@ _ONE_MESSAGE_SECONDS = 10.0
 _AT_MOST = 10_000
 
 
-class Channel(Protocol):
+class AlertChannel(Protocol):
     """Somewhere people look. `name` is kept with what it took, so it must stay the same and be its own."""
 
     @property
     def name(self) -> str:
         """For the table and the log; no secret."""
 
-    def send(self, message: Message) -> None:
+    def send(self, message: AlertMessage) -> None:
         """Raises TransientError where it may work later, RejectedInput for this message, FatalError for any."""
 
 
 @dataclass(frozen=True)
-class Told:
+class AlertReport:
     """Incidents whose news every channel has that could take it, and those that wait for the next call."""
 
     sent: int
@@ -44,12 +44,12 @@ class Told:
 
 def tell_pending(
     db: Database,
-    channels: Sequence[Channel],
+    channels: Sequence[AlertChannel],
     now: datetime,
     *,
     deadline: Deadline | None = None,
     quiet: timedelta = QUIET,
-) -> Told:
+) -> AlertReport:
     """Tell what is open and was not told, and what has been over for `quiet`; two statements, whatever there is.
 
     `now` is the present, not the beginning of a longer run: the claim of five minutes counts from it. Any number of
@@ -61,9 +61,9 @@ def tell_pending(
     a channel is mended. Raises as Database.run; what a channel raises is logged.
     """
     if not channels:
-        return Told(0, 0)
+        return AlertReport(0, 0)
     claimed_until = now + _CLAIM
-    news = store.claim_news(db, now, claimed_until=claimed_until, quiet_since=now - quiet, at_most=_AT_MOST)
+    news = store.claim_news(db, now, claimed_until=claimed_until, quiet_since=now - quiet, limit=_AT_MOST)
     outcomes = [_Outcome(group) for group in group_news(news)]
     sending, until = _Sending(channels), _earlier(Deadline.after(_SENDING_SECONDS), deadline)
     try:
@@ -74,7 +74,7 @@ def tell_pending(
         if outcomes:
             store.record_told(db, [each.as_json() for each in outcomes], now, claimed_until=claimed_until)
     sent = sum(len(each.group.news) for each in outcomes if each.told)
-    return Told(sent, len(news) - sent)
+    return AlertReport(sent, len(news) - sent)
 
 
 class _Answer(Enum):
@@ -105,7 +105,7 @@ class _Outcome:
 class _Sending:
     """The channels of one call, and how those answered that failed in it."""
 
-    def __init__(self, channels: Sequence[Channel]) -> None:
+    def __init__(self, channels: Sequence[AlertChannel]) -> None:
         self._channels = channels
         self._failed: dict[str, _Answer] = {}
 
@@ -123,7 +123,7 @@ class _Sending:
             waits = waits or answer is _Answer.LATER
         outcome.told = not waits and bool(outcome.took | outcome.group.taken_by)
 
-    def _send(self, channel: Channel, message: Message, group: Group) -> _Answer:
+    def _send(self, channel: AlertChannel, message: AlertMessage, group: Group) -> _Answer:
         about = {"channel": channel.name, "kind": group.news[0].kind, "incidents": len(group.news)}
         try:
             channel.send(message)

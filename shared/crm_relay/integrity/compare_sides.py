@@ -7,9 +7,9 @@ from itertools import islice
 from uuid import UUID
 
 from crm_relay.edge_cache.keys import BUCKETS, ENTITIES, HIGHEST_VERSION, Entity, bucket_of
-from crm_relay.edge_cache.models import Item
+from crm_relay.edge_cache.models import CacheItem
 from crm_relay.edge_cache.read import LAST_CONFIRMED
-from crm_relay.edge_cache.resync_store import all_running, never_synced
+from crm_relay.edge_cache.replication.resync_store import all_running, never_synced
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.integrity import store
 from crm_relay.integrity.decisions import (
@@ -20,7 +20,7 @@ from crm_relay.integrity.decisions import (
 )
 from crm_relay.integrity.models import MOST_KEPT, Finding, Inspection, Looked, Replicate, Suspect
 from crm_relay.platform.clock import Deadline
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 
 MOST_LEFT_OUT = 20_000
 """With more on its way than this, sums say nothing; a full comparison still does."""
@@ -39,7 +39,7 @@ def look_for_drift(inspection: Inspection) -> Looked:
     total = 0
     mark = inspection.table.get_config().get(LAST_CONFIRMED)
     unsettled = {*never_synced(inspection.db), *(each.entity for each in all_running(inspection.db))}
-    waiting = inspection.table.unsynced(at_most=MOST_LEFT_OUT)
+    waiting = inspection.table.unsynced(limit=MOST_LEFT_OUT)
     for entity in ENTITIES:
         if mark is None or entity in unsettled:
             unseen[entity] = "the edge has not got all of it yet"
@@ -67,7 +67,7 @@ def _finding(suspect: Suspect) -> Finding:
 class Comparison:
     """One entity. `left_out`: rows on their way; `unseen`: why not all of it was compared; `total` found."""
 
-    db: Runs
+    db: Queryable
     table: EdgeTable
     entity: Entity
     deadline: Deadline
@@ -82,7 +82,7 @@ class Comparison:
     def of(cls, inspection: Inspection, entity: Entity, mark: datetime, waiting: Collection[UUID]) -> "Comparison":
         """What changed in PostgreSQL since `mark`, or waits on either side, is not compared."""
         now = inspection.clock()
-        skipped = store.left_out(inspection.db, entity, mark=mark, now=now, at_most=MOST_LEFT_OUT)
+        skipped = store.left_out(inspection.db, entity, mark=mark, now=now, limit=MOST_LEFT_OUT)
         table, deadline = inspection.table, inspection.deadline
         return cls(
             inspection.db, table, entity, deadline, now, skipped | set(waiting), is_rehearsal=inspection.is_rehearsal
@@ -139,7 +139,7 @@ class Comparison:
             self.table.rebuild_digests(self.entity, wrong, now=self.now)
         return compared
 
-    def _add(self, page: Sequence[Item], there: dict[int, int], compared: dict[int, int]) -> None:
+    def _add(self, page: Sequence[CacheItem], there: dict[int, int], compared: dict[int, int]) -> None:
         for item in page:
             bucket, content = bucket_of(item.row_id), item_hash(item)
             there[bucket] = there.get(bucket, 0) + content
@@ -148,7 +148,7 @@ class Comparison:
 
     def _suspects(self, buckets: Sequence[int]) -> list[Suspect]:
         rows = store.bucket_rows(self.db, self.entity, buckets)
-        items: list[Item] = [item for bucket in buckets for item in self.table.bucket(self.entity, bucket)]
+        items: list[CacheItem] = [item for bucket in buckets for item in self.table.bucket(self.entity, bucket)]
         return suspects_among(self.entity, rows, items, self.left_out)
 
     def _still_differing(self, suspects: Sequence[Suspect]) -> list[Suspect]:

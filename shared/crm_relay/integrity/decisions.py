@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.edge_cache.keys import BUCKETS, Entity, content_hash
-from crm_relay.edge_cache.models import Item
+from crm_relay.edge_cache.models import CacheItem
 from crm_relay.integrity.models import Finding, Fingerprint, Suspect
 
 STATUSES = (
@@ -29,7 +29,7 @@ SKEW = timedelta(minutes=5)
 """Two machines' clocks may differ by this: what happened so little before the sending happened with it."""
 
 
-def item_hash(item: Item) -> int:
+def item_hash(item: CacheItem) -> int:
     """What it adds to its bucket's digest; a tombstone adds nothing."""
     return 0 if item.doc is None else content_hash(item.row_id, item.version, item.doc)
 
@@ -40,7 +40,7 @@ def differing_buckets(ours: Mapping[int, int], theirs: Mapping[int, int]) -> lis
 
 
 def suspects_among(
-    entity: Entity, rows: Mapping[UUID, Fingerprint], items: Iterable[Item], left_out: Collection[UUID]
+    entity: Entity, rows: Mapping[UUID, Fingerprint], items: Iterable[CacheItem], left_out: Collection[UUID]
 ) -> list[Suspect]:
     """By id. A row whose edit waits, on either side, is on its way and no suspect."""
     there = {item.row_id: item for item in items}
@@ -53,7 +53,7 @@ def suspects_among(
     return found
 
 
-def difference(row: Fingerprint | None, item: Item | None) -> str | None:
+def difference(row: Fingerprint | None, item: CacheItem | None) -> str | None:
     """In what the two differ; None where they agree, or where an edit waits to be decided on."""
     if item is not None and item.edited_at is not None:
         return None

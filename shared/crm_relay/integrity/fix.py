@@ -16,8 +16,8 @@ from crm_relay.integrity.models import (
     PushNow,
     Replicate,
 )
-from crm_relay.integrity.replicate_again import Replication
-from crm_relay.platform.database import Runs
+from crm_relay.integrity.replicate_again import RepeatedReplication
+from crm_relay.platform.database import Queryable
 
 _MARKS = {"orphaned", "duplicate_of"}
 Numbered = tuple[int, Finding]
@@ -40,7 +40,7 @@ class Fixing:
         settled = self._emails(found, now) | self._statuses(found, now) | self._enrollments(found, now)
         settled |= self._push(found, now)
         suspects = [(number, each.remedy.suspect) for number, each in found if isinstance(each.remedy, Replicate)]
-        replication = Replication(self.inspection, self.run_id, self.check, self.who, self.approved)
+        replication = RepeatedReplication(self.inspection, self.run_id, self.check, self.who, self.approved)
         again, doubtful = replication.run(suspects)
         return settled | again, doubtful
 
@@ -55,7 +55,7 @@ class Fixing:
         return self._emails_at_once(marks, now, quiet=True) | self._emails_at_once(rest, now, quiet=False)
 
     def _emails_at_once(self, fixes: Sequence[Mapping[str, Any]], now: datetime, *, quiet: bool) -> set[int]:
-        def work(transaction: Runs) -> set[int]:
+        def work(transaction: Queryable) -> set[int]:
             if quiet:
                 store.leave_time(transaction)
             return store.fix_emails(transaction, self.run_id, self.check, fixes, self.who, now)

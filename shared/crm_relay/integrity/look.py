@@ -18,9 +18,9 @@ from crm_relay.integrity.decisions import (
 )
 from crm_relay.integrity.models import (
     MOST_KEPT,
-    Change,
     CheckName,
     DropStatus,
+    EmailChange,
     Finding,
     Inspection,
     Looked,
@@ -29,7 +29,7 @@ from crm_relay.integrity.models import (
     PushNow,
 )
 from crm_relay.integrity.rebuild_totals import rebuild_totals
-from crm_relay.outreach.rebuild_metrics import rebuild_metrics
+from crm_relay.outreach.reporting.rebuild_metrics import rebuild_metrics
 from crm_relay.platform.database import Row
 
 BACKLOG = 100
@@ -52,7 +52,7 @@ def look_at_backlog(inspection: Inspection) -> Looked:
 
 def look_for_orphans(inspection: Inspection) -> Looked:
     """Outbound e-mails whose prospect does not exist."""
-    return _looked(store.orphaned_emails(inspection.db, at_most=MOST_KEPT), _orphan)
+    return _looked(store.orphaned_emails(inspection.db, limit=MOST_KEPT), _orphan)
 
 
 def _orphan(row: Row) -> Finding:
@@ -61,20 +61,20 @@ def _orphan(row: Row) -> Finding:
         details = {"candidates": len(candidates)}
         return Finding("emails", str(row["id"]), "several prospects have the address", details, parked=True)
     values: dict[str, Any] = {"prospect_id": str(candidates[0])} if candidates else {"orphaned": True}
-    change = Change(row["id"], row["version"], "linked" if candidates else "marked orphaned", values)
+    change = EmailChange(row["id"], row["version"], "linked" if candidates else "marked orphaned", values)
     return Finding("emails", str(row["id"]), "no prospect", {}, MendEmail(str(row["id"]), (change,)))
 
 
 def look_for_duplicates(inspection: Inspection) -> Looked:
     """E-mails that have their message_id from an earlier one; the first of each group brings the merging along."""
-    rows = store.duplicate_emails(inspection.db, at_most=MOST_KEPT)
+    rows = store.duplicate_emails(inspection.db, limit=MOST_KEPT)
     firsts = {row["kept_id"]: row["id"] for row in reversed(rows)}
     return _looked(rows, lambda row: _duplicate(row, merges=firsts[row["kept_id"]] == row["id"]))
 
 
 def _duplicate(row: Row, *, merges: bool) -> Finding:
-    mark = Change(row["id"], row["version"], "marked duplicate", {"duplicate_of": str(row["kept_id"])})
-    merge = Change(row["kept_id"], row["kept_version"], "times merged", row["merged"])
+    mark = EmailChange(row["id"], row["version"], "marked duplicate", {"duplicate_of": str(row["kept_id"])})
+    merge = EmailChange(row["kept_id"], row["kept_version"], "times merged", row["merged"])
     changes = (mark, merge) if merges and row["merged"] else (mark,)
     remedy = MendEmail(str(row["kept_id"]), changes)
     return Finding("emails", str(row["id"]), "same message_id", {"earliest": str(row["kept_id"])}, remedy)
@@ -85,12 +85,12 @@ def look_for_invalid_states(inspection: Inspection) -> Looked:
     settled_before = inspection.clock() - _SETTLED
     emails = _looked(
         store.suspicious_emails(
-            inspection.db, statuses=STATUSES, engaged=ENGAGED, settled_before=settled_before, at_most=MOST_KEPT
+            inspection.db, statuses=STATUSES, engaged=ENGAGED, settled_before=settled_before, limit=MOST_KEPT
         ),
         _invalid,
     )
-    strays = _looked(store.stray_statuses(inspection.db, at_most=MOST_KEPT), _stray)
-    enrollments = _looked(store.suspicious_enrollments(inspection.db, at_most=MOST_KEPT), _misplaced)
+    strays = _looked(store.stray_statuses(inspection.db, limit=MOST_KEPT), _stray)
+    enrollments = _looked(store.suspicious_enrollments(inspection.db, limit=MOST_KEPT), _misplaced)
     found = emails.findings + strays.findings + enrollments.findings
     return Looked(found[:MOST_KEPT], emails.total + strays.total + enrollments.total)
 
@@ -101,7 +101,7 @@ def _invalid(row: Row) -> Finding:
     what = ", ".join(problems_of(state))
     if values is None:
         return Finding("emails", str(row["id"]), what, parked=True)
-    change = Change(row["id"], row["version"], "state by its times", values)
+    change = EmailChange(row["id"], row["version"], "state by its times", values)
     return Finding("emails", str(row["id"]), what, {"columns": sorted(values)}, MendEmail(str(row["id"]), (change,)))
 
 
@@ -125,7 +125,7 @@ def _misplaced(row: Row) -> Finding:
 
 def look_at_accounting(inspection: Inspection) -> Looked:
     """What each step of a campaign reached against the lines of its log; nobody can tell which of both is wrong."""
-    return _looked(store.unbalanced_steps(inspection.db, at_most=MOST_KEPT), _unbalanced)
+    return _looked(store.unbalanced_steps(inspection.db, limit=MOST_KEPT), _unbalanced)
 
 
 def _unbalanced(row: Row) -> Finding:
@@ -162,7 +162,7 @@ def _total(row: Row) -> Finding:
 def look_at_retention(inspection: Inspection) -> Looked:
     """Failed tasks that nobody has looked after for a day."""
     before = inspection.clock() - _FORGOTTEN
-    return _looked(store.forgotten_tasks(inspection.db, before=before, at_most=MOST_KEPT), _forgotten)
+    return _looked(store.forgotten_tasks(inspection.db, before=before, limit=MOST_KEPT), _forgotten)
 
 
 def _forgotten(row: Row) -> Finding:

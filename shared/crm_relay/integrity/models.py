@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from uuid import UUID
 
 from crm_relay.edge_cache.keys import Entity
-from crm_relay.edge_cache.models import Item
+from crm_relay.edge_cache.models import CacheItem
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
@@ -37,11 +37,11 @@ class Suspect:
     row_id: UUID
     what: str
     row: Fingerprint | None
-    item: Item | None
+    item: CacheItem | None
 
 
 @dataclass(frozen=True)
-class Change:
+class EmailChange:
     """New values for some columns of one e-mail, as long as its version is the one that was seen."""
 
     row_id: UUID
@@ -55,7 +55,7 @@ class MendEmail:
     """All of these changes or none; `whole` names what belongs together, also across findings."""
 
     whole: str
-    changes: tuple[Change, ...]
+    changes: tuple[EmailChange, ...]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class Order:
+class CheckOrder:
     """What a run shall do. `approved`: checks whose fixes may go beyond `cap`; `dry_run` writes nothing anywhere."""
 
     full: bool = False
@@ -163,7 +163,7 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """What a run found and did; `run_id` None: a dry run leaves no trace. `archived`: lines of campaigns' logs."""
 
     run_id: int | None

@@ -17,7 +17,7 @@ union
 select id from edge_parked where entity = :entity
 union
 select id from edge_source where entity = :entity and updated_at > :mark and updated_at <= :now
-limit :at_most;
+limit :limit;
 
 -- name: digests
 -- The sum of content hashes of every bucket but for what is left out; the same sums are kept at the edge.
@@ -58,7 +58,7 @@ from emails email
 where email.direction = 'outbound' and not email.orphaned and email.duplicate_of is null
     and not exists (select from prospects prospect where prospect.id = email.prospect_id)
 order by email.id
-limit :at_most;
+limit :limit;
 
 -- name: duplicate_emails
 -- E-mails that have their message_id from an earlier one, with that one and what is to be merged into it.
@@ -86,7 +86,7 @@ from grouped
 join emails kept on kept.id = grouped.kept_id
 join emails email on email.message_id = grouped.message_id and email.duplicate_of is null and email.id <> grouped.kept_id
 order by grouped.kept_id, email.id
-limit :at_most;
+limit :limit;
 
 -- name: suspicious_emails
 -- E-mails whose state breaks a rule; which one, and what follows, is decided by decisions.problems_of.
@@ -120,7 +120,7 @@ where email.duplicate_of is null and (
     or reply.is_claimed and not reply.is_fresh and not reply.is_answered
 )
 order by email.id
-limit :at_most;
+limit :limit;
 
 -- name: stray_statuses
 -- Sync states of customers who do not exist; a contact that is somebody else's by now must not be muted with them.
@@ -134,7 +134,7 @@ select
 from mautic_sync_status status
 where not exists (select from customer_profiles customer where customer.id = status.customer_id)
 order by status.customer_id
-limit :at_most;
+limit :limit;
 
 -- name: suspicious_enrollments
 -- Enrollments whose place in their campaign cannot be; which rule it breaks is decided by decisions.problems_of_enrollment.
@@ -198,7 +198,7 @@ from suspicious
 cross join lateral (select * from campaign_enrollments where id = suspicious.id offset 0) enrollment
 join campaign on campaign.id = enrollment.campaign_id
 order by enrollment.id
-limit :at_most;
+limit :limit;
 
 -- name: unbalanced_steps
 -- Steps that more or fewer people came to than there are lines of.
@@ -207,7 +207,7 @@ select
 from campaign_step_accounting
 where not holds
 order by sequence_id
-limit :at_most;
+limit :limit;
 
 -- name: total_drift
 -- Totals of campaigns that their rows contradict: what was sent stands in the log and its archive.
@@ -277,7 +277,7 @@ select id, source, count(*) over () as total
 from failed_tasks
 where replayed_at is null and failed_at < :before
 order by id
-limit :at_most;
+limit :limit;
 
 -- name: reverted_rows
 -- What somebody took back within the last month: it is not done again unasked.
@@ -559,7 +559,7 @@ delete from integrity_runs where started_at < :before;
 select id, ordered_by, is_full, is_fix, started_at, finished_at, status, counts::text as counts, items_read, error
 from integrity_runs
 order by id desc
-limit :at_most;
+limit :limit;
 
 -- name: standing_findings
 -- What is wrong by now, the latest first.
@@ -567,14 +567,14 @@ select id, run_id, check_name, entity, row_id, what, details::text as details, s
 from integrity_findings
 where status in ('open', 'needs_approval', 'parked')
 order by id desc
-limit :at_most;
+limit :limit;
 
 -- name: last_fixes
 -- What was changed, the latest first; not to what.
 select id, run_id, check_name, entity, row_id, action, fixed_at, fixed_by, applied_at, reverted_at, reverted_by
 from integrity_fixes
 order by id desc
-limit :at_most;
+limit :limit;
 
 -- name: erase_fixes
 -- Copies of items that name the person; such a fix cannot be taken back any more.

@@ -8,18 +8,18 @@ from uuid import UUID
 
 from crm_relay.edge_cache.decisions import may_delete
 from crm_relay.edge_cache.keys import Entity
-from crm_relay.edge_cache.models import Item, SourceRow, Written
+from crm_relay.edge_cache.models import CacheItem, SourceRow, WriteOutcome
 from crm_relay.edge_cache.store import count_source, entities, raise_versions, source_rows
 from crm_relay.integrity import store
 from crm_relay.integrity.models import CheckName, Inspection, Suspect
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 
 NumberedSuspect = tuple[int, Suspect]
 """With the number of its finding."""
 
 
 @dataclass(frozen=True)
-class Step:
+class ReplicationStep:
     """One fix that is logged. `version` None: an e-mail that only the edge has, and that is pushed from there."""
 
     fix_id: int
@@ -29,7 +29,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Replication:
+class RepeatedReplication:
     """The fixes of one run. PostgreSQL is believed but for e-mails that it does not have: these the edge wrote."""
 
     inspection: Inspection
@@ -67,7 +67,9 @@ class Replication:
         store.confirm_fixes(self.inspection.db, [step.fix_id for step in done], self.inspection.clock())
         return {step.finding_id for step in done}
 
-    def _log(self, db: Runs, entity: Entity, found: Sequence[NumberedSuspect], now: datetime) -> list[Step]:
+    def _log(
+        self, db: Queryable, entity: Entity, found: Sequence[NumberedSuspect], now: datetime
+    ) -> list[ReplicationStep]:
         raise_versions(db, above=max(suspect.item.version if suspect.item else 0 for _, suspect in found))
         rows = [suspect.row_id for _, suspect in found if suspect.row is not None]
         versions = store.touch(db, entity, rows)
@@ -78,18 +80,20 @@ class Replication:
         steps = [each for each in found if each[1].row_id in versions or each[1].row_id in pushed]
         fixes = [_logged(number, suspect, versions.get(suspect.row_id)) for number, suspect in steps]
         numbers = store.log_fixes(db, self.run_id, self.check, fixes, self.who, now)
-        return [Step(numbers[number], number, suspect, versions.get(suspect.row_id)) for number, suspect in steps]
+        return [
+            ReplicationStep(numbers[number], number, suspect, versions.get(suspect.row_id)) for number, suspect in steps
+        ]
 
-    def _write(self, steps: Sequence[Step], now: datetime) -> Iterator[Step]:
+    def _write(self, steps: Sequence[ReplicationStep], now: datetime) -> Iterator[ReplicationStep]:
         """Those that the edge has now. An edit that came in between stays: it is decided on as always."""
-        asked = [Item(step.suspect.entity, step.suspect.row_id, 0, None, now, now) for step in steps]
+        asked = [CacheItem(step.suspect.entity, step.suspect.row_id, 0, None, now, now) for step in steps]
         there = source_rows(self.inspection.db, asked)
         results = self.inspection.table.write([_row(step, there, now) for step in steps], now=now)
         for step, result in zip(steps, results, strict=True):
-            if result.outcome in {Written.DONE, Written.UNCHANGED}:
+            if result.outcome in {WriteOutcome.DONE, WriteOutcome.UNCHANGED}:
                 yield step
 
-    def _push(self, steps: Sequence[Step], now: datetime) -> Iterator[Step]:
+    def _push(self, steps: Sequence[ReplicationStep], now: datetime) -> Iterator[ReplicationStep]:
         for step in steps:
             item = step.suspect.item
             if step.version is None and item is not None and item.doc is not None:
@@ -101,7 +105,7 @@ def _entity(found: NumberedSuspect) -> Entity:
     return found[1].entity
 
 
-def _row(step: Step, there: Mapping[UUID, SourceRow], now: datetime) -> SourceRow:
+def _row(step: ReplicationStep, there: Mapping[UUID, SourceRow], now: datetime) -> SourceRow:
     """As it is by now; a tombstone where there is none."""
     suspect = step.suspect
     found = there.get(suspect.row_id) if suspect.row is not None else None
@@ -120,7 +124,7 @@ def _logged(number: int, suspect: Suspect, version: int | None) -> dict[str, obj
     }
 
 
-def item_as_json(item: Item | None) -> dict[str, object] | None:
+def item_as_json(item: CacheItem | None) -> dict[str, object] | None:
     """All that `restore` needs; None where there was no item."""
     if item is None:
         return None
@@ -134,11 +138,11 @@ def item_as_json(item: Item | None) -> dict[str, object] | None:
     }
 
 
-def item_from_json(entity: Entity, row_id: UUID, told: Mapping[str, object] | None) -> Item | None:
+def item_from_json(entity: Entity, row_id: UUID, told: Mapping[str, object] | None) -> CacheItem | None:
     """The way back."""
     if told is None:
         return None
-    return Item(
+    return CacheItem(
         entity,
         row_id,
         int(str(told["version"])),

@@ -7,11 +7,11 @@ from datetime import datetime
 from uuid import UUID
 
 from crm_relay.edge_cache.keys import ENTITIES, Entity
-from crm_relay.edge_cache.models import Item
+from crm_relay.edge_cache.models import CacheItem
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.integrity import store
 from crm_relay.integrity.replicate_again import item_from_json
-from crm_relay.platform.database import Database, Row, Runs
+from crm_relay.platform.database import Database, Queryable, Row
 from crm_relay.platform.errors import RejectedInput
 
 _MARKS = {"marked orphaned", "marked duplicate"}
@@ -63,7 +63,7 @@ def _revert(db: Database, table: EdgeTable, rows: Sequence[Row], who: str, now: 
 
 
 def _emails(db: Database, ids: Sequence[int], who: str, now: datetime, *, quiet: bool) -> set[int]:
-    def work(transaction: Runs) -> set[int]:
+    def work(transaction: Queryable) -> set[int]:
         if quiet:
             store.leave_time(transaction)
         return store.undo_emails(transaction, ids, who, now)
@@ -71,14 +71,14 @@ def _emails(db: Database, ids: Sequence[int], who: str, now: datetime, *, quiet:
     return db.transact(work) if ids else set()
 
 
-def _items(db: Runs, table: EdgeTable, rows: Sequence[Row], who: str, now: datetime) -> set[int]:
+def _items(db: Queryable, table: EdgeTable, rows: Sequence[Row], who: str, now: datetime) -> set[int]:
     """Put back first and marked after that: a crash in between is noticed by the item that is back already."""
     there = {entity: table.get(entity, _ids(rows, entity)) for entity in ENTITIES if _ids(rows, entity)}
     back = [row["id"] for row in rows if _put_back(table, row, there[row["entity"]].get(UUID(row["row_id"])), now)]
     return store.mark_reverted(db, back, who, now) if back else set()
 
 
-def _put_back(table: EdgeTable, row: Row, there: Item | None, now: datetime) -> bool:
+def _put_back(table: EdgeTable, row: Row, there: CacheItem | None, now: datetime) -> bool:
     """False where the edge does not have any more what the fix left there, or where the copy was erased."""
     before, after = json.loads(row["before"] or "null"), json.loads(row["after"])
     if before is not None and "erased" in before:
@@ -92,13 +92,13 @@ def _put_back(table: EdgeTable, row: Row, there: Item | None, now: datetime) -> 
     return True
 
 
-def _is_same(item: Item | None, there: Item | None) -> bool:
+def _is_same(item: CacheItem | None, there: CacheItem | None) -> bool:
     if item is None or there is None:
         return item is there
     return (item.version, item.doc, there.edited_at) == (there.version, there.doc, None)
 
 
-def _is_left_by(after: dict[str, object], there: Item | None) -> bool:
+def _is_left_by(after: dict[str, object], there: CacheItem | None) -> bool:
     if "pushed" in after:
         return there is not None and there.edited_at is not None
     if there is None or there.edited_at is not None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from crm_relay.campaigns.archive import archive_lines
+from crm_relay.campaigns.engine.archive import archive_lines
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import keep_open
 from crm_relay.integrity import store
@@ -14,13 +14,13 @@ from crm_relay.integrity.look import LOOKS
 from crm_relay.integrity.models import (
     CHECKS,
     CheckName,
+    CheckOrder,
+    CheckReport,
     CheckResult,
     Finding,
     Inspection,
     Looked,
-    Order,
     PushNow,
-    Report,
 )
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 
@@ -41,7 +41,7 @@ _TITLES: dict[CheckName, str] = {
 }
 
 
-def run_checks(inspection: Inspection, order: Order) -> Report:
+def run_checks(inspection: Inspection, order: CheckOrder) -> CheckReport:
     """Every check, one after the other. A dry run tells what would be done and writes nothing, nowhere.
 
     Raises what stopped it, once that stands in the run's line. A check for which there is no time is told as unseen.
@@ -63,13 +63,13 @@ def run_checks(inspection: Inspection, order: Order) -> Report:
         raise
     finally:
         read = inspection.table.items_read - read_before
-        report = Report(run_id, began, read, tuple(results), error, archived)
+        report = CheckReport(run_id, began, read, tuple(results), error, archived)
         if run_id is not None:
             _finish(inspection, order, report, run_id)
     return report
 
 
-def _finish(inspection: Inspection, order: Order, report: Report, run_id: int) -> None:
+def _finish(inspection: Inspection, order: CheckOrder, report: CheckReport, run_id: int) -> None:
     db, now = inspection.db, inspection.clock()
     stopped = any("time" in reason for result in report.results for reason in result.unseen.values())
     store.finish_run(
@@ -87,7 +87,7 @@ def _finish(inspection: Inspection, order: Order, report: Report, run_id: int) -
             store.forget_old(db, now - KEPT_FOR)
 
 
-def _check(inspection: Inspection, order: Order, run_id: int | None, name: CheckName) -> CheckResult:
+def _check(inspection: Inspection, order: CheckOrder, run_id: int | None, name: CheckName) -> CheckResult:
     if not inspection.deadline.allows(_CHECK_SECONDS):
         return CheckResult(name, 0, unseen={name: "the time was up"})
     looked = _without_reverted(inspection, name, LOOKS[name](inspection), approved=name in order.approved)
@@ -102,7 +102,7 @@ def _check(inspection: Inspection, order: Order, run_id: int | None, name: Check
 
 def _mend(
     inspection: Inspection,
-    order: Order,
+    order: CheckOrder,
     run_id: int,
     result: CheckResult,
     looked: Looked,
@@ -120,7 +120,7 @@ def _mend(
     return replace(result, fixed=len(settled), asks=bool(doubtful))
 
 
-def _may_mend(order: Order, name: CheckName, looked: Looked) -> bool:
+def _may_mend(order: CheckOrder, name: CheckName, looked: Looked) -> bool:
     """More findings than are kept count as mendable too: nobody has looked whether they are."""
     beyond = looked.total - len(looked.findings)
     return may_mend(_fixable(looked) + beyond, cap=order.cap, approved=name in order.approved)

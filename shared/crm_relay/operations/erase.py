@@ -9,25 +9,25 @@ from uuid import UUID
 from crm_relay.campaigns.erase import count_enrolled, erase_enrolled
 from crm_relay.consent.erase import block_return
 from crm_relay.consent.person import Person
-from crm_relay.contacts.erase import count_customers, erase_contacts, erase_customers, find_person
-from crm_relay.contacts.run import Run
-from crm_relay.delivery.erase import count_mail, erase_mail
+from crm_relay.customers.erase import count_customers, erase_contacts, erase_customers, find_person
+from crm_relay.customers.run import SyncContext
 from crm_relay.edge_cache.erase import bring_in, count_conflicts, erase_conflicts, send_out
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.engagement.erase import count_events, erase_events
-from crm_relay.inbox.defer import Deferred
-from crm_relay.inbox.erase import (
-    Searched,
+from crm_relay.integrity.erase import count_fixes, erase_fixes
+from crm_relay.mail.erase import count_mail, erase_mail
+from crm_relay.operations import store
+from crm_relay.outreach.erase import count_leads, erase_leads
+from crm_relay.platform.database import Queryable
+from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+from crm_relay.webhooks.defer import Deferred
+from crm_relay.webhooks.erase import (
+    SearchCounts,
     erase_deliveries,
     erase_failed_tasks,
     erase_messages,
     erase_objects,
 )
-from crm_relay.integrity.erase import count_fixes, erase_fixes
-from crm_relay.operations import store
-from crm_relay.outreach.erase import count_leads, erase_leads
-from crm_relay.platform.database import Runs
-from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 
 BEYOND_REACH = (
     "Mautic: its sending statistics and audit log have no way to be erased from outside",
@@ -40,13 +40,13 @@ BEYOND_REACH = (
 
 
 @dataclass(frozen=True)
-class World:
+class ErasureScope:
     """Every place that erasure goes to; `run` brings the database, Mautic and the lease that keeps the sync away.
 
     `edge` None: there is no cache at the edge.
     """
 
-    run: Run
+    run: SyncContext
     deferred: Deferred
     edge: EdgeTable | None = None
 
@@ -86,7 +86,7 @@ class Receipt:
 
 
 @dataclass(frozen=True)
-class Preview:
+class ErasurePreview:
     """Whom and what an erasure would reach: personal data, for the operator's eyes only."""
 
     customers: tuple[UUID, ...]
@@ -95,7 +95,7 @@ class Preview:
     rows: dict[str, int]
 
 
-def preview(world: World, who: str) -> Preview:
+def preview(world: ErasureScope, who: str) -> ErasurePreview:
     """Reads the database only; bucket, queues and Mautic are looked through when it is done. Errors as in find."""
     db = world.run.db
     person = find(db, who)
@@ -110,18 +110,18 @@ def preview(world: World, who: str) -> Preview:
         "webhook_inbox": erase_deliveries(db, person, dry_run=True).redacted,
         "failed_tasks": erase_failed_tasks(db, person, dry_run=True).redacted,
     }
-    return Preview(
+    return ErasurePreview(
         tuple(sorted(person.customer_ids)), tuple(sorted(person.addresses)), tuple(sorted(person.contact_ids)), rows
     )
 
 
-def find(db: Runs, who: str) -> Person:
+def find(db: Queryable, who: str) -> Person:
     """Whom `who` means, with every number that is known. Raises RejectedInput as contacts.find_person."""
     person = find_person(db, who)
     return replace(person, phones=person.phones | store.crm_phones(db, person))
 
 
-def erase(world: World, who: str) -> Receipt:
+def erase(world: ErasureScope, who: str) -> Receipt:
     """Erase whom `who` means; can be repeated at any time, and has to be where the receipt is not complete.
 
     The return is blocked first. The customers go last, and only once every other place was reached: they are what tells
@@ -142,7 +142,7 @@ def erase(world: World, who: str) -> Receipt:
     return receipt
 
 
-def _from_mautic(world: World, person: Person, receipt: Receipt) -> Person:
+def _from_mautic(world: ErasureScope, person: Person, receipt: Receipt) -> Person:
     """The person with the contacts that were found there."""
     deleted: list[frozenset[int]] = []
 
@@ -154,7 +154,7 @@ def _from_mautic(world: World, person: Person, receipt: Receipt) -> Person:
     return replace(person, contact_ids=person.contact_ids.union(*deleted))
 
 
-def _from_everywhere_else(world: World, person: Person, receipt: Receipt) -> None:
+def _from_everywhere_else(world: ErasureScope, person: Person, receipt: Receipt) -> None:
     db, deferred = world.run.db, world.deferred
     # What waits goes before what it turns into once it is applied.
     if (edge := world.edge) is not None:
@@ -171,11 +171,11 @@ def _from_everywhere_else(world: World, person: Person, receipt: Receipt) -> Non
     _reach(receipt, "integrity_fixes", lambda: erase_fixes(db, person))
 
 
-def _finish(world: World, person: Person, receipt: Receipt) -> None:
+def _finish(world: ErasureScope, person: Person, receipt: Receipt) -> None:
     """The CRM's people, the customers and the receipt in one transaction; then a last look at every table."""
     db = world.run.db
 
-    def work(transaction: Runs) -> tuple[dict[str, Any], int]:
+    def work(transaction: Queryable) -> tuple[dict[str, Any], int]:
         reached = receipt.reached | store.erase_crm(transaction, person) | erase_customers(transaction, person)
         return reached, _keep(transaction, replace(receipt, reached=reached))
 
@@ -191,11 +191,11 @@ def _finish(world: World, person: Person, receipt: Receipt) -> None:
     store.complete_receipt(db, receipt_id, receipt.as_json())
 
 
-def _keep(db: Runs, receipt: Receipt) -> int:
+def _keep(db: Queryable, receipt: Receipt) -> int:
     return store.keep_receipt(db, list(receipt.subject), receipt.as_json(), receipt.at)
 
 
-def _look_again(db: Runs, person: Person, receipt: Receipt) -> dict[str, object]:
+def _look_again(db: Queryable, person: Person, receipt: Receipt) -> dict[str, object]:
     """Tables that nobody here knows may have the person too."""
     wanted = person.addresses | person.phones
     waiting, too_large = store.tables_to_search(db)
@@ -216,5 +216,5 @@ def _reach(receipt: Receipt, place: str, verb: Callable[[], Any]) -> None:
         receipt.unreached[place] = str(error)
 
 
-def _told(searched: Searched) -> dict[str, int]:
+def _told(searched: SearchCounts) -> dict[str, int]:
     return {"looked at": searched.looked_at, "redacted": searched.redacted}

@@ -6,16 +6,16 @@ from typing import Any
 
 from crm_relay.campaigns.why import Enrollments, enrollments_of
 from crm_relay.consent.address import normalise_phone
-from crm_relay.consent.models import Channel, LedgerEntry
+from crm_relay.consent.models import ConsentChannel, ConsentEntry
 from crm_relay.consent.person import Person
 from crm_relay.consent.why import history
-from crm_relay.contacts.explain import Explanation, explain
-from crm_relay.delivery.why import Delivery, delivery_of
+from crm_relay.customers.explain import Explanation, explain
 from crm_relay.engagement.why import Engagement, engagement_of
-from crm_relay.inbox.why import Mentions, mentions_of
+from crm_relay.mail.why import MailHistory, delivery_of
 from crm_relay.operations import store
-from crm_relay.outreach.why import Outreach, outreach_of
-from crm_relay.platform.database import Row, Runs
+from crm_relay.outreach.why import OutreachHistory, outreach_of
+from crm_relay.platform.database import Queryable, Row
+from crm_relay.webhooks.why import Mentions, mentions_of
 
 _TOLD_OF_A_RECEIPT = ("complete", "customers", "reached", "unreached", "left")
 
@@ -40,12 +40,12 @@ class Known:
     customers_left_out: int
     removals: list[Row]
     engagement: Engagement
-    outreach: Outreach
+    outreach: OutreachHistory
     campaigns: Enrollments
-    delivery: Delivery
+    delivery: MailHistory
     inbox: Mentions
     erasure: Erasure
-    ledger: list[LedgerEntry]
+    ledger: list[ConsentEntry]
 
     @property
     def is_anything(self) -> bool:
@@ -68,7 +68,7 @@ class Known:
         )
 
 
-def explain_person(db: Runs, who: str, now: datetime) -> Known:
+def explain_person(db: Queryable, who: str, now: datetime) -> Known:
     """Whom an e-mail address, a customer id or a contact id of Mautic's means. A constant number of statements.
 
     Reads only. Of somebody who was erased the address or the customer id finds the receipt and the hashed lines.
@@ -89,10 +89,10 @@ def explain_person(db: Runs, who: str, now: datetime) -> Known:
     )
 
 
-def _erasure_of(db: Runs, person: Person) -> Erasure:
+def _erasure_of(db: Queryable, person: Person) -> Erasure:
     """A number may be a household's: it speaks only where nothing else says who is meant."""
     numbers = {number for phone in person.phones if (number := normalise_phone(phone)) is not None}
-    channel, marks = (Channel.EMAIL, person.marks) if person.marks else (Channel.SMS, sorted(numbers))
+    channel, marks = (ConsentChannel.EMAIL, person.marks) if person.marks else (ConsentChannel.SMS, sorted(numbers))
     is_erased, rows = store.erasures_of(db, channel=channel.value, marks=marks)
     return Erasure(is_erased, [_told(row) for row in rows])
 

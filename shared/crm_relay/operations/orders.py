@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crm_relay.edge_cache.keys import ENTITIES, Entity
+from crm_relay.platform.aws.queue import send_message
 from crm_relay.platform.logging import logger
-from crm_relay.platform.queue import send_message
 
 LOOK_AT = "/api/sync/status"
 LOOK_AT_CHECKS = "/api/integrity"

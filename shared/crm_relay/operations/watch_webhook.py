@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from crm_relay.contacts.store import close_gap, keep_gap
-from crm_relay.contacts.watch_hook import HookWatch, watch_hook
+from crm_relay.customers.setup.watch_hook import HookWatch, watch_hook
+from crm_relay.customers.store import close_gap, keep_gap
 from crm_relay.engagement.read_missed import Missed, read_missed
 from crm_relay.platform.clock import Deadline
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.providers.mautic.client import Mautic
 
@@ -49,7 +49,7 @@ class Watched:
         return body if self.trouble is None else {**body, "trouble": self.trouble}
 
 
-def watch_webhook(db: Runs, mautic: Mautic, now: datetime, deadline: Deadline) -> Watched:
+def watch_webhook(db: Queryable, mautic: Mautic, now: datetime, deadline: Deadline) -> Watched:
     """One request where all is well. Safe to call twice; whoever dies on the way is followed by the next watch.
 
     Opt-outs are read before anything else: they matter most. Raises TransientError, FatalError.
@@ -72,5 +72,5 @@ def watch_webhook(db: Runs, mautic: Mautic, now: datetime, deadline: Deadline) -
     return Watched(hook, missed)
 
 
-def _keep(db: Runs, missed: Missed) -> None:
+def _keep(db: Queryable, missed: Missed) -> None:
     keep_gap(db, opens_after=missed.opens_after, clicks_after=missed.clicks_after)

@@ -2,14 +2,14 @@
 
 from crm_relay.consent.person import Person
 from crm_relay.outreach import store
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 
 
-def erase_leads(db: Runs, person: Person) -> int:
+def erase_leads(db: Queryable, person: Person) -> int:
     """How many leads went, in whatever workspace. Safe to call twice."""
     return store.erase_leads(db, list(person.addresses))
 
 
-def count_leads(db: Runs, person: Person) -> int:
+def count_leads(db: Queryable, person: Person) -> int:
     """How many leads are the person's."""
     return store.count_leads(db, list(person.addresses))

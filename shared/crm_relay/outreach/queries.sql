@@ -116,7 +116,7 @@ select
         from sender_emails_cache
         where workspace_name = poll.workspace_name and removed_at is null and seen_in is distinct from poll.cycle
         order by sender_email_id
-        limit :at_most
+        limit :limit
     ) as unseen
 from bison_polls poll
 where workspace_name = :workspace_name;
@@ -147,7 +147,7 @@ select sender_email_id
 from sender_emails_cache
 where workspace_name = :workspace_name and recheck_since is not null and removed_at is null
 order by recheck_since
-limit :at_most;
+limit :limit;
 
 -- name: disconnected_accounts
 -- Looked at again, or read from a page: not those of which only a webhook says so.
@@ -364,7 +364,7 @@ where source = 'bison' and redacted_at is null and body is not null and received
         or exists (select from webhook_delivery_log log where log.inbox_id = inbox.id and log.event_type = :event_type)
     )
 order by id
-limit :at_most;
+limit :limit;
 
 -- name: count_leads
 -- Leads of somebody, by address, in whatever workspace.
@@ -391,7 +391,7 @@ select workspace_name, lead_id, lead_status, interested_at, replied_at, bounced_
 from client_leads
 where normalise_address(lead_email) = any (:addresses::text[])
 order by updated_at desc
-limit :at_most;
+limit :limit;
 
 -- name: replies_of
 -- When somebody wrote to a workspace; an operator who wants to read it looks into EmailBison.
@@ -400,4 +400,4 @@ from inbox_items item
 left join workspaces workspace on workspace.id = item.workspace_id
 where item.source = 'bison' and normalise_address(item.from_address) = any (:addresses::text[])
 order by item.received_at desc nulls last
-limit :at_most;
+limit :limit;

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import open_incidents
 from crm_relay.outreach import store
-from crm_relay.platform.database import Runs
+from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import FatalError, TransientError
 from crm_relay.platform.logging import count_metric, logger
 
@@ -23,7 +23,7 @@ class RefusedCalls:
 
     _quiet_until: dict[int | None, datetime] = field(default_factory=dict)
 
-    def note(self, db: Runs, claimed_id: int | None, now: datetime) -> None:
+    def note(self, db: Queryable, claimed_id: int | None, now: datetime) -> None:
         """One call more; `claimed_id` is the workspace that the body names. Whatever happens here, it is refused."""
         count_metric("RejectedCalls", source="bison")
         if now < self._quiet_until.get(claimed_id, now):
@@ -37,7 +37,7 @@ class RefusedCalls:
             self._quiet_until = {claimed_id: now + _QUIET}
 
 
-def note_rejection(db: Runs, claimed_id: int | None, now: datetime) -> int:
+def note_rejection(db: Queryable, claimed_id: int | None, now: datetime) -> int:
     """How many in a row there were. Two statements, a third one from the tenth on; a good delivery begins a new row."""
     claimed = (store.known_workspace(db, claimed_id) if claimed_id is not None else None) or UNKNOWN
     in_a_row = store.note_rejection(db, claimed, now)

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crm_relay.inbox.models import Delivered, Outcome
-from crm_relay.inbox.receive import apply_once
 from crm_relay.incidents.record import close_incidents
 from crm_relay.outreach import store
 from crm_relay.outreach.apply_delivery import apply_delivery
 from crm_relay.outreach.models import Arrival, Selection
 from crm_relay.platform.clock import Clock, utc_now
-from crm_relay.platform.database import Database, Row, Runs
+from crm_relay.platform.database import Database, Queryable, Row
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.providers.bison import webhook
+from crm_relay.webhooks.models import Delivered, DeliveryOutcome
+from crm_relay.webhooks.receive import apply_once
 
 _PAGE = 200
 
@@ -28,7 +28,7 @@ class Replay:
     unreadable: int = 0
 
 
-def count_deliveries(db: Runs, selection: Selection) -> tuple[int, int]:
+def count_deliveries(db: Queryable, selection: Selection) -> tuple[int, int]:
     """How many a replay would take up, and how many of these still wait for their first effect."""
     return store.count_deliveries(db, selection)
 
@@ -46,7 +46,7 @@ def replay_deliveries(
     A type that was unknown and has its meaning now is no incident any more.
     """
     replay, known, after, done = Replay(), set[str](), 0, 0
-    while page := store.deliveries_to_replay(db, selection, after=after, at_most=_PAGE):
+    while page := store.deliveries_to_replay(db, selection, after=after, limit=_PAGE):
         for row in page:
             known |= _replay(db, row, instance, replay)
         after, done = page[-1]["id"], done + len(page)
@@ -69,7 +69,7 @@ def _replay(db: Database, row: Row, instance: str, replay: Replay) -> set[str]:
         delivered.workspace_name or "", delivered.dedupe_key, delivered.received_at, instance, origin="replay"
     )
 
-    def apply(transaction: Runs) -> Outcome:
+    def apply(transaction: Queryable) -> DeliveryOutcome:
         return apply_delivery(transaction, arrival, delivery)
 
     outcome = apply_once(db, delivered, apply, again=apply)

@@ -5,16 +5,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crm_relay.outreach.models import Arrival, PassOutcome, PollState, Selection, WorkspaceHealth
-from crm_relay.platform.database import Row, Runs
+from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, queries_beside
-from crm_relay.providers.bison.events import Delivery, SenderAccount
+from crm_relay.providers.bison.events import BisonDelivery, SenderAccount
 
 _SQL = queries_beside(__file__)
 _OLDEST_POLL = timedelta(minutes=30)
 _MOST_UNSEEN = 50
 
 
-def apply_delivery(db: Runs, arrival: Arrival, delivery: Delivery) -> str:
+def apply_delivery(db: Queryable, arrival: Arrival, delivery: BisonDelivery) -> str:
     """One statement; 'processed', 'duplicate', 'ignored' or 'refused'. Safe to call twice."""
     attempt = {
         "workspace_name": arrival.workspace_name,
@@ -31,7 +31,7 @@ def apply_delivery(db: Runs, arrival: Arrival, delivery: Delivery) -> str:
     return str(db.run(_SQL["apply_delivery"], attempt=Json(attempt), event=event)[0]["outcome"])
 
 
-def _event(delivery: Delivery) -> dict[str, Any]:
+def _event(delivery: BisonDelivery) -> dict[str, Any]:
     event = delivery.event
     if event is None:
         return {}
@@ -53,7 +53,7 @@ def _account(account: SenderAccount) -> dict[str, Any]:
 
 
 def log_failure(
-    db: Runs, *, workspace_name: str, event_type: str, reason: str, received_at: datetime, elapsed_ms: int
+    db: Queryable, *, workspace_name: str, event_type: str, reason: str, received_at: datetime, elapsed_ms: int
 ) -> None:
     """An attempt that had no effect; `reason` names fields, never a value."""
     db.run(
@@ -66,30 +66,30 @@ def log_failure(
     )
 
 
-def note_rejection(db: Runs, claimed: str, now: datetime) -> int:
+def note_rejection(db: Queryable, claimed: str, now: datetime) -> int:
     """So many in a row by now."""
     return int(db.run(_SQL["note_rejection"], claimed=claimed, now=now)[0]["in_a_row"])
 
 
-def rejections_over(db: Runs, now: datetime, *, unknown: str) -> list[str]:
+def rejections_over(db: Queryable, now: datetime, *, unknown: str) -> list[str]:
     """Names under which calls were rejected that are not any more."""
     return [row["claimed"] for row in db.run(_SQL["rejections_over"], now=now, unknown=unknown)]
 
 
-def known_workspace(db: Runs, workspace_id: int) -> str | None:
+def known_workspace(db: Queryable, workspace_id: int) -> str | None:
     """Our name of the workspace with EmailBison's number."""
     rows = db.run(_SQL["known_workspace"], workspace_id=workspace_id)
     return str(rows[0]["name"]) if rows else None
 
 
-def begin_poll(db: Runs, workspace_name: str, now: datetime) -> PollState:
+def begin_poll(db: Queryable, workspace_name: str, now: datetime) -> PollState:
     """A new reading, or the one that was cut off in the last half hour."""
     row = db.run(_SQL["begin_poll"], workspace_name=workspace_name, now=now, oldest=now - _OLDEST_POLL)[0]
     return PollState(row["cycle"], row["next_page"], row["pass"])
 
 
 def keep_page(
-    db: Runs,
+    db: Queryable,
     accounts: Sequence[SenderAccount],
     *,
     workspace_name: str,
@@ -114,28 +114,30 @@ def keep_page(
     return int(rows[0]["kept"])
 
 
-def pass_outcome(db: Runs, workspace_name: str) -> PassOutcome:
+def pass_outcome(db: Queryable, workspace_name: str) -> PassOutcome:
     """What the reading found so far."""
-    row = db.run(_SQL["pass_outcome"], workspace_name=workspace_name, at_most=_MOST_UNSEEN)[0]
+    row = db.run(_SQL["pass_outcome"], workspace_name=workspace_name, limit=_MOST_UNSEEN)[0]
     return PassOutcome(row["seen"], row["total"], row["is_steady"], tuple(row["unseen"]))
 
 
-def next_pass(db: Runs, workspace_name: str) -> None:
+def next_pass(db: Queryable, workspace_name: str) -> None:
     """From the first page again."""
     db.run(_SQL["next_pass"], workspace_name=workspace_name)
 
 
-def complete_poll(db: Runs, workspace_name: str, cycle: datetime, *, accounts: int, now: datetime) -> None:
+def complete_poll(db: Queryable, workspace_name: str, cycle: datetime, *, accounts: int, now: datetime) -> None:
     """The reading counts from here on."""
     db.run(_SQL["complete_poll"], workspace_name=workspace_name, cycle=cycle, accounts=accounts, now=now)
 
 
-def fail_poll(db: Runs, workspace_name: str, error: str) -> None:
+def fail_poll(db: Queryable, workspace_name: str, error: str) -> None:
     """`error` is one of our own messages."""
     db.run(_SQL["fail_poll"], workspace_name=workspace_name, error=error)
 
 
-def remove_accounts(db: Runs, account_ids: Sequence[int], *, workspace_name: str, instance: str, now: datetime) -> None:
+def remove_accounts(
+    db: Queryable, account_ids: Sequence[int], *, workspace_name: str, instance: str, now: datetime
+) -> None:
     """They stay in the table, marked. Safe to call twice."""
     db.run(
         _SQL["remove_accounts"],
@@ -146,103 +148,103 @@ def remove_accounts(db: Runs, account_ids: Sequence[int], *, workspace_name: str
     )
 
 
-def accounts_to_recheck(db: Runs, workspace_name: str) -> list[int]:
+def accounts_to_recheck(db: Queryable, workspace_name: str) -> list[int]:
     """At most 50, those that wait longest first."""
-    rows = db.run(_SQL["accounts_to_recheck"], workspace_name=workspace_name, at_most=_MOST_UNSEEN)
+    rows = db.run(_SQL["accounts_to_recheck"], workspace_name=workspace_name, limit=_MOST_UNSEEN)
     return [row["sender_email_id"] for row in rows]
 
 
-def disconnected_accounts(db: Runs, workspace_name: str) -> list[Row]:
+def disconnected_accounts(db: Queryable, workspace_name: str) -> list[Row]:
     """sender_email_id, email_address, email_provider."""
     return db.run(_SQL["disconnected_accounts"], workspace_name=workspace_name)
 
 
-def next_workspaces(db: Runs, names: Sequence[str]) -> list[str]:
+def next_workspaces(db: Queryable, names: Sequence[str]) -> list[str]:
     """`names`, the one first whose last complete reading is the oldest."""
     return [row["name"] for row in db.run(_SQL["next_workspaces"], names=list(names))]
 
 
-def open_months(db: Runs, now: datetime) -> int:
+def open_months(db: Queryable, now: datetime) -> int:
     """In how many workspaces the month began only now."""
     return int(db.run(_SQL["open_months"], now=now)[0]["opened"])
 
 
-def health(db: Runs) -> list[WorkspaceHealth]:
+def health(db: Queryable) -> list[WorkspaceHealth]:
     """Every workspace that EmailBison reports on."""
     return [WorkspaceHealth(**row) for row in db.run(_SQL["health"])]
 
 
-def hooks_due(db: Runs, names: Sequence[str], *, before: datetime) -> list[str]:
+def hooks_due(db: Queryable, names: Sequence[str], *, before: datetime) -> list[str]:
     """Those whose registration was last looked at before that moment."""
     return [row["name"] for row in db.run(_SQL["hooks_due"], names=list(names), before=before)]
 
 
-def hooks_checked(db: Runs, names: Sequence[str], now: datetime) -> None:
+def hooks_checked(db: Queryable, names: Sequence[str], now: datetime) -> None:
     """So that they are not due again at once."""
     db.run(_SQL["hooks_checked"], names=list(names), now=now)
 
 
-def keep_workspace(db: Runs, name: str, *, workspace_id: int | None, instance_url: str) -> None:
+def keep_workspace(db: Queryable, name: str, *, workspace_id: int | None, instance_url: str) -> None:
     """Make the workspace known, or complete what is known of it. Safe to call twice."""
     db.run(_SQL["keep_workspace"], name=name, workspace_id=workspace_id, instance_url=instance_url)
 
 
-def workspace_ids(db: Runs, names: Sequence[str]) -> dict[str, int]:
+def workspace_ids(db: Queryable, names: Sequence[str]) -> dict[str, int]:
     """Our name -> EmailBison's number, where it is known."""
     rows = db.run(_SQL["workspace_ids"], names=list(names))
     return {row["name"]: row["bison_workspace_id"] for row in rows}
 
 
-def last_line(db: Runs, workspace_name: str) -> int:
+def last_line(db: Queryable, workspace_name: str) -> int:
     """Id of the newest line in the workspace's log; 0 where there is none."""
     return int(db.run(_SQL["last_line"], workspace_name=workspace_name)[0]["id"])
 
 
-def arrived_after(db: Runs, workspace_name: str, event_type: str, line: int) -> bool:
+def arrived_after(db: Queryable, workspace_name: str, event_type: str, line: int) -> bool:
     """Whether such a delivery has come in since that line was the newest."""
     rows = db.run(_SQL["arrived_after"], workspace_name=workspace_name, event_type=event_type, line=line)
     return bool(rows[0]["arrived"])
 
 
-def snapshot_providers(db: Runs, now: datetime) -> int:
+def snapshot_providers(db: Queryable, now: datetime) -> int:
     """How many rows of the day there are now. Safe to call twice."""
     return int(db.run(_SQL["snapshot_providers"], now=now)[0]["rows"])
 
 
-def provider_drops(db: Runs, *, threshold: float, days: int, at_least: int) -> list[Row]:
+def provider_drops(db: Queryable, *, threshold: float, days: int, at_least: int) -> list[Row]:
     """workspace_name, email_provider, previous_rate, current_rate, drop_percentage, and the samples."""
     return db.run(_SQL["provider_drops"], threshold=threshold, days=days, at_least=at_least)
 
 
-def metric_drift(db: Runs, month: str) -> list[Row]:
+def metric_drift(db: Queryable, month: str) -> list[Row]:
     """workspace_name, metric, logged, counted, where the last two differ; `month` is its first day in ISO form."""
     return db.run(_SQL["metric_drift"], month=month)
 
 
-def correct_metrics(db: Runs, month: str, differences: Sequence[Row]) -> int:
+def correct_metrics(db: Queryable, month: str, differences: Sequence[Row]) -> int:
     """Add each difference (workspace_name, metric, difference) to its counter."""
     return int(db.run(_SQL["correct_metrics"], month=month, differences=Json(list(differences)))[0]["corrected"])
 
 
-def begin_settling(db: Runs, workspace_name: str) -> None:
+def begin_settling(db: Queryable, workspace_name: str) -> None:
     """Note today's totals, where none wait to be compared. Safe to call twice."""
     db.run(_SQL["begin_settling"], workspace_name=workspace_name)
 
 
-def settle(db: Runs, workspace_name: str, *, settled_before: datetime, fills: bool) -> list[Row]:
+def settle(db: Queryable, workspace_name: str, *, settled_before: datetime, fills: bool) -> list[Row]:
     """account_id, metric, missing (negative: filled in too much). Without `fills` nothing is written."""
     return db.run(_SQL["settle"], workspace_name=workspace_name, settled_before=settled_before, fills=fills)
 
 
-def count_deliveries(db: Runs, selection: Selection) -> tuple[int, int]:
+def count_deliveries(db: Queryable, selection: Selection) -> tuple[int, int]:
     """All that match, and those of them that have had no effect yet."""
     row = db.run(_SQL["deliveries_to_replay"], **_matching(selection))[0]
     return row["deliveries"], row["waiting"]
 
 
-def deliveries_to_replay(db: Runs, selection: Selection, *, after: int, at_most: int) -> list[Row]:
+def deliveries_to_replay(db: Queryable, selection: Selection, *, after: int, limit: int) -> list[Row]:
     """A page of the inbox, by id: id, workspace_name, body, received_at, headers."""
-    return db.run(_SQL["replay_page"], after=after, at_most=at_most, **_matching(selection))
+    return db.run(_SQL["replay_page"], after=after, limit=limit, **_matching(selection))
 
 
 def _matching(selection: Selection) -> dict[str, Any]:
@@ -254,21 +256,21 @@ def _matching(selection: Selection) -> dict[str, Any]:
     }
 
 
-def count_leads(db: Runs, addresses: Sequence[str]) -> int:
+def count_leads(db: Queryable, addresses: Sequence[str]) -> int:
     """Leads with one of these normalised addresses."""
     return int(db.run(_SQL["count_leads"], addresses=list(addresses))[0]["leads"])
 
 
-def erase_leads(db: Runs, addresses: Sequence[str]) -> int:
+def erase_leads(db: Queryable, addresses: Sequence[str]) -> int:
     """How many went. Safe to call twice."""
     return int(db.run(_SQL["erase_leads"], addresses=list(addresses))[0]["leads"])
 
 
-def leads_of(db: Runs, addresses: Sequence[str], *, at_most: int) -> list[Row]:
+def leads_of(db: Queryable, addresses: Sequence[str], *, limit: int) -> list[Row]:
     """Workspace, lead_id, status and the times that it follows from, newest first."""
-    return db.run(_SQL["leads_of"], addresses=list(addresses), at_most=at_most)
+    return db.run(_SQL["leads_of"], addresses=list(addresses), limit=limit)
 
 
-def replies_of(db: Runs, addresses: Sequence[str], *, at_most: int) -> list[Row]:
+def replies_of(db: Queryable, addresses: Sequence[str], *, limit: int) -> list[Row]:
     """workspace_name, received_at, is_auto_reply, newest first."""
-    return db.run(_SQL["replies_of"], addresses=list(addresses), at_most=at_most)
+    return db.run(_SQL["replies_of"], addresses=list(addresses), limit=limit)

@@ -37,10 +37,10 @@ class Deadline:
         return cls(time.monotonic() + seconds)
 
     @classmethod
-    def of_invocation(cls, context: LambdaContext, *, reserve: float, at_most: float | None = None) -> "Deadline":
-        """Lambda's own limit less `reserve` seconds for saving, or `at_most` seconds where that is sooner."""
+    def of_invocation(cls, context: LambdaContext, *, reserve: float, limit: float | None = None) -> "Deadline":
+        """Lambda's own limit less `reserve` seconds for saving, or `limit` seconds where that is sooner."""
         seconds = context.get_remaining_time_in_millis() / 1000 - reserve
-        return cls.after(seconds if at_most is None else min(seconds, at_most))
+        return cls.after(seconds if limit is None else min(seconds, limit))
 
     @property
     def seconds_left(self) -> float:

@@ -28,7 +28,7 @@ _PING_AFTER_SECONDS = 30.0
 _PING_TIMEOUT_SECONDS = 2.0
 
 
-class Runs(Protocol):
+class Queryable(Protocol):
     """What a store needs: a Database, where each statement stands alone, or a Transaction."""
 
     def run(self, query: Query, **values: SqlValue) -> list[Row]:

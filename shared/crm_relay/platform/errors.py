@@ -46,3 +46,14 @@ class NotConnected(TransientError):
 
 class FatalError(Exception):
     """It will not work until somebody changes something: alarm."""
+
+
+def describe_error(error: Exception) -> str:
+    """What may be logged or stored of `error`.
+
+    Messages of our own errors name fields and never a value; any other message may quote input, so only its class is
+    given.
+    """
+    if isinstance(error, RejectedInput):
+        return "; ".join((error.message, *error.details))
+    return str(error) if type(error).__module__.startswith("crm_relay.") else type(error).__name__

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from crm_relay.platform.errors import FatalError, RejectedInput
-from crm_relay.platform.http_client import Answer, HttpClient, NotJson
+from crm_relay.platform.http.http_client import Answer, HttpClient, NotJson
 from crm_relay.providers.bison.wire import claimed_workspaces
 
 _FIELD = re.compile(r"[a-z_]+(?:\.[a-z0-9_]+)*")
 
 
-class Api:
+class BisonApi:
     """One workspace by its token. Errors as in HttpClient.send, and FatalError where another workspace answers.
 
     https://docs.emailbison.com/get-started/authentication - a token of the kind "super-admin" follows its user from

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from crm_relay.platform.errors import ServerFailed
-from crm_relay.platform.http_client import HttpClient
-from crm_relay.platform.json_answer import parsed
+from crm_relay.platform.http.http_client import HttpClient
+from crm_relay.platform.http.json_answer import parsed
 from crm_relay.providers.bison import wire
-from crm_relay.providers.bison.api import Api
+from crm_relay.providers.bison.api import BisonApi
 from crm_relay.providers.bison.events import SenderAccount
 from crm_relay.providers.bison.mapping import sender_account
 
@@ -41,7 +41,7 @@ class Bison:
     """
 
     def __init__(self, http: HttpClient, token: str, workspace_id: int | None = None) -> None:
-        self._api = Api(http, token, workspace_id)
+        self._api = BisonApi(http, token, workspace_id)
 
     @property
     def workspace_id(self) -> int | None:
@@ -78,7 +78,7 @@ class Bison:
         page = last_page = 1
         while page <= last_page:
             answer = self._api.call("GET", "/api/webhook-url", query={"page": str(page)})
-            found = parsed(wire.WebhookList, answer)
+            found = parsed(wire.BisonWebhookList, answer)
             hooks += map(_registered, found.data)
             page, last_page = page + 1, found.meta.last_page if found.meta else 1
         return list({hook.webhook_id: hook for hook in hooks}.values())
@@ -86,13 +86,13 @@ class Bison:
     def create_webhook(self, name: str, url: str, events: Sequence[str]) -> RegisteredWebhook:
         """A second one for the same address would have every event delivered twice: look first."""
         body = {"name": name, "url": url, "events": list(events)}
-        return _registered(parsed(wire.WebhookAnswer, self._api.call("POST", "/api/webhook-url", json=body)).data)
+        return _registered(parsed(wire.BisonWebhookAnswer, self._api.call("POST", "/api/webhook-url", json=body)).data)
 
     def replace_webhook(self, webhook_id: int, name: str, url: str, events: Sequence[str]) -> RegisteredWebhook:
         """An event that `events` does not name is not sent any more. Safe to call twice."""
         body = {"name": name, "url": url, "events": list(events)}
         answer = self._api.call("PUT", f"/api/webhook-url/{webhook_id}", json=body)
-        return _registered(parsed(wire.WebhookAnswer, answer).data)
+        return _registered(parsed(wire.BisonWebhookAnswer, answer).data)
 
     def event_types(self) -> tuple[str, ...]:
         """The names that this EmailBison can send, in lower case."""
@@ -123,5 +123,5 @@ def _known(item: wire.SenderEmail) -> SenderAccount:
     return account
 
 
-def _registered(hook: wire.Webhook) -> RegisteredWebhook:
+def _registered(hook: wire.BisonWebhookWire) -> RegisteredWebhook:
     return RegisteredWebhook(hook.id, hook.name or "", hook.url, hook.events)

@@ -10,7 +10,7 @@ Verdict = Literal["handled", "ignored", "unknown"]
 
 
 @dataclass(frozen=True)
-class Lead:
+class BisonLead:
     """Somebody who is written to. `email` as it came, not normalised; every text None where it is missing or empty."""
 
     lead_id: int
@@ -22,7 +22,7 @@ class Lead:
 
 
 @dataclass(frozen=True)
-class Reply:
+class LeadReply:
     """One mail that came in, bounces included.
 
     `external_id` is the uuid, else the id as text. `thread_id` is the message that it answers, else the message itself;
@@ -81,8 +81,8 @@ class BisonEvent:
     key: str
     kind: EventKind
     occurred_at: datetime
-    lead: Lead | None = None
-    reply: Reply | None = None
+    lead: BisonLead | None = None
+    reply: LeadReply | None = None
     account: SenderAccount | None = None
     campaign_id: int | None = None
     campaign_name: str | None = None
@@ -91,7 +91,7 @@ class BisonEvent:
 
 
 @dataclass(frozen=True)
-class Delivery:
+class BisonDelivery:
     """One request of EmailBison, which carries one event.
 
     `event_type` is EmailBison's name in lower case. `workspace_id`, `workspace_name` and `instance_host` are what the

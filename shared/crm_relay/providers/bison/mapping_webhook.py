@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crm_relay.providers.bison.bounces import is_permanent_bounce
-from crm_relay.providers.bison.events import BisonEvent, Lead, Reply, SenderAccount
+from crm_relay.providers.bison.events import BisonEvent, BisonLead, LeadReply, SenderAccount
 from crm_relay.providers.bison.mapping import sender_account
 from crm_relay.providers.bison.vocabulary import HANDLED_EVENTS, EventKind
 from crm_relay.providers.bison.wire import SenderEmail
@@ -70,16 +70,16 @@ def _occurred(kind: EventKind, parts: Data, now: datetime) -> datetime:
     return told if _BEFORE_THE_SERVICE <= told <= now + _CLOCKS_MAY_DIFFER else now
 
 
-def _lead(part: LeadPart) -> Lead | None:
+def _lead(part: LeadPart) -> BisonLead | None:
     if part.id is None:
         return None
-    return Lead(part.id, part.email, part.first_name, part.last_name, part.company, part.title)
+    return BisonLead(part.id, part.email, part.first_name, part.last_name, part.company, part.title)
 
 
-def _reply(part: ReplyPart) -> Reply | None:
+def _reply(part: ReplyPart) -> LeadReply | None:
     if part.uuid is None and part.id is None:
         return None
-    return Reply(
+    return LeadReply(
         external_id=part.uuid or str(part.id),
         subject=part.subject,
         from_address=part.from_address,

@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.platform.untrusted_json import read_json_object
-from crm_relay.providers.bison.events import Delivery, Verdict
+from crm_relay.platform.http.untrusted_json import read_json_object
+from crm_relay.providers.bison.events import BisonDelivery, Verdict
 from crm_relay.providers.bison.mapping_webhook import read_event
 from crm_relay.providers.bison.tokens import WebhookToken
 from crm_relay.providers.bison.vocabulary import HANDLED_EVENTS, IGNORED_EVENTS
@@ -24,7 +24,7 @@ from crm_relay.providers.bison.wire_webhook import Head, open_envelope
 Tokens = Mapping[str, Sequence[WebhookToken]]
 
 
-def receive(body: bytes, token: str, *, tokens: Tokens, now: datetime) -> tuple[str, Delivery]:
+def receive(body: bytes, token: str, *, tokens: Tokens, now: datetime) -> tuple[str, BisonDelivery]:
     """Our name of the workspace whose token it is, and what was delivered.
 
     Raises RejectedInput: 401 for a token that is unknown, retired or empty or where none is configured, else 400.
@@ -49,7 +49,7 @@ def workspace_of(token: str, tokens: Tokens, now: datetime) -> str | None:
     return found[0] if found and token else None
 
 
-def parse(body: bytes, *, now: datetime) -> Delivery:
+def parse(body: bytes, *, now: datetime) -> BisonDelivery:
     """What a delivery says that was let in before, such as a deferred one. `now` is the time of receipt.
 
     Raises RejectedInput with 400 where it cannot be told what happened and whose it is; the details name the field.
@@ -61,7 +61,7 @@ def parse(body: bytes, *, now: datetime) -> Delivery:
     verdict, event = _verdict(head.type), None
     if verdict == "handled":
         event = read_event(head.type, _object(data), now=now)
-    return Delivery(head.type, head.workspace_id, head.workspace_name, head.instance_host, event, verdict)
+    return BisonDelivery(head.type, head.workspace_id, head.workspace_name, head.instance_host, event, verdict)
 
 
 def _verdict(event_type: str) -> Verdict:

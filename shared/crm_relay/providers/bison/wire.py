@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from crm_relay.platform.wire import Wire, moment_or_none
+from crm_relay.platform.http.wire import Wire, moment_or_none
 
 T = TypeVar("T")
 
@@ -138,7 +138,7 @@ def _event_names(value: object) -> object:
 EventNames = Annotated[tuple[str, ...], BeforeValidator(_event_names)]
 
 
-class Webhook(Wire):
+class BisonWebhookWire(Wire):
     """A registration; `events` are names in lower case."""
 
     id: int
@@ -147,17 +147,17 @@ class Webhook(Wire):
     events: EventNames = ()
 
 
-class WebhookList(Wire):
+class BisonWebhookList(Wire):
     """GET /api/webhook-url; `meta` where the listing is paged."""
 
-    data: list[Webhook]
+    data: list[BisonWebhookWire]
     meta: Page | None = None
 
 
-class WebhookAnswer(Wire):
+class BisonWebhookAnswer(Wire):
     """POST /api/webhook-url and PUT /api/webhook-url/{id}"""
 
-    data: Webhook
+    data: BisonWebhookWire
 
 
 class EventTypes(Wire):
@@ -166,7 +166,7 @@ class EventTypes(Wire):
     data: EventNames
 
 
-class Workspace(Wire):
+class BisonWorkspace(Wire):
     """A team, which is what EmailBison calls a workspace in its database."""
 
     id: int
@@ -175,8 +175,8 @@ class Workspace(Wire):
 class User(Wire):
     """GET /api/users: whose token it is. The workspace that it is bound to stands under either name."""
 
-    workspace: Part[Workspace] = None
-    team: Part[Workspace] = None
+    workspace: Part[BisonWorkspace] = None
+    team: Part[BisonWorkspace] = None
 
 
 class UserAnswer(Wire):

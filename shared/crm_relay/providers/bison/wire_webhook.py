@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from crm_relay.platform.wire import Wire
+from crm_relay.platform.http.wire import Wire
 from crm_relay.providers.bison.instance import instance_host
 from crm_relay.providers.bison.wire import (
     Address,

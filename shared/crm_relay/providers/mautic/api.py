@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from crm_relay.platform.errors import FatalError
-from crm_relay.platform.http_client import Answer, HttpClient
+from crm_relay.platform.http.http_client import Answer, HttpClient
 from crm_relay.providers.mautic.oauth import API_SWITCHED_OFF, AccessToken
 
 
-class Api:
+class MauticApi:
     """One Mautic with one token. Errors as in HttpClient.send, except that a 401 renews the token once."""
 
     def __init__(self, http: HttpClient, client_id: str, client_secret: str) -> None:

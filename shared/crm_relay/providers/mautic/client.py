@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crm_relay.platform.errors import ServerFailed
-from crm_relay.platform.http_client import HttpClient
-from crm_relay.platform.json_answer import parsed
+from crm_relay.platform.http.http_client import HttpClient
+from crm_relay.platform.http.json_answer import parsed
 from crm_relay.providers.mautic import wire
-from crm_relay.providers.mautic.api import Api
+from crm_relay.providers.mautic.api import MauticApi
 from crm_relay.providers.mautic.configuration import MauticConfiguration
-from crm_relay.providers.mautic.statistics import MauticStatistics
+from crm_relay.providers.mautic.statistics.client import MauticStatistics
 from crm_relay.providers.mautic.vocabulary import OUR_DNC_COMMENT
 
 MAX_BATCH = 200
@@ -50,7 +50,7 @@ class Mautic:
     """One Mautic installation. Errors as in HttpClient.send, except that a 401 renews the token once."""
 
     def __init__(self, http: HttpClient, client_id: str, client_secret: str) -> None:
-        self._api = Api(http, client_id, client_secret)
+        self._api = MauticApi(http, client_id, client_secret)
         self.configuration = MauticConfiguration(self._api)
         self.statistics = MauticStatistics(self._api)
 
@@ -181,11 +181,11 @@ class Mautic:
         listed = list(found.values() if isinstance(found, dict) else found)
         return {str(each["name"]): each for each in sorted(listed, key=lambda each: -int(each["id"]))}
 
-    def _batch(self, method: str, path: str, items: Sequence[Item]) -> wire.BatchAnswer:
+    def _batch(self, method: str, path: str, items: Sequence[Item]) -> wire.MauticBatchAnswer:
         if not 0 < len(items) <= MAX_BATCH:
             raise ValueError(f"a batch holds 1 to {MAX_BATCH} items")
         # A bare array: wrapped in an object, Mautic would answer 201 and make one empty contact.
-        answer: wire.BatchAnswer = parsed(wire.BatchAnswer, self._api.call(method, path, json=list(items)))
+        answer: wire.MauticBatchAnswer = parsed(wire.MauticBatchAnswer, self._api.call(method, path, json=list(items)))
         return answer
 
 
@@ -208,7 +208,7 @@ def _remote_contact(contact: Mapping[str, Any]) -> RemoteContact:
     )
 
 
-def _item_results(answer: wire.BatchAnswer, items: Sequence[Item]) -> list[ItemResult]:
+def _item_results(answer: wire.MauticBatchAnswer, items: Sequence[Item]) -> list[ItemResult]:
     contacts, statuses, errors = (wire.by_index(part) for part in (answer.contacts, answer.status_codes, answer.errors))
     if len(statuses) != len(items):
         # Nothing can be told apart then, and part of it may stand.

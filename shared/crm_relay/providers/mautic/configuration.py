@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from crm_relay.platform.json_answer import parsed
+from crm_relay.platform.http.json_answer import parsed
 from crm_relay.providers.mautic import wire
-from crm_relay.providers.mautic.api import Api
+from crm_relay.providers.mautic.api import MauticApi
 from crm_relay.providers.mautic.mapping import TEXT_LIMIT
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
 
@@ -90,7 +90,7 @@ class PresentHook:
 class MauticConfiguration:
     """What an administrator would set up by hand. Errors as in Api.call; FatalError where the API's user may not."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: MauticApi) -> None:
         self._api = api
 
     def fields(self) -> dict[str, PresentField]:
@@ -131,7 +131,7 @@ class MauticConfiguration:
 
     def segments(self) -> list[PresentSegment]:
         """All of them, the oldest first."""
-        pages = map(wire.Segment.model_validate, self._every("/api/segments", wire.SegmentList, "lists"))
+        pages = map(wire.MauticSegment.model_validate, self._every("/api/segments", wire.SegmentList, "lists"))
         found = [PresentSegment(each.id, each.name, each.is_published, bool(each.filters)) for each in pages]
         return sorted(found, key=lambda each: each.segment_id)
 
@@ -141,7 +141,7 @@ class MauticConfiguration:
 
     def hooks(self) -> list[PresentHook]:
         """All of them, the oldest first."""
-        pages = map(wire.Hook.model_validate, self._every("/api/hooks", wire.HookList, "hooks"))
+        pages = map(wire.MauticHook.model_validate, self._every("/api/hooks", wire.HookList, "hooks"))
         return sorted(map(_present_hook, pages), key=lambda each: each.hook_id)
 
     def hook_events(self) -> frozenset[str]:
@@ -193,7 +193,7 @@ def _present_field(shown: wire.ContactField) -> PresentField:
     return PresentField(shown.id, shown.alias, shown.type, shown.is_published, shown.is_unique, properties)
 
 
-def _present_hook(shown: wire.Hook) -> PresentHook:
+def _present_hook(shown: wire.MauticHook) -> PresentHook:
     return PresentHook(
         shown.id,
         shown.name,

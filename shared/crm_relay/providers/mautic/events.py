@@ -35,7 +35,7 @@ class MauticEvent:
 
 
 @dataclass(frozen=True)
-class Delivery:
+class MauticDelivery:
     """The events of one request, each key once, and how many of the others there were."""
 
     events: tuple[MauticEvent, ...]

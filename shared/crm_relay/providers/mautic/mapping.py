@@ -20,7 +20,7 @@ MAPPING_VERSION = "1"
 
 
 @dataclass(frozen=True)
-class Written:
+class MappedContact:
     """`fields` as they go out (None clears a field); `left_out` names fields that were cut or dropped.
 
     `below_one` holds the numbers between -1 and 1 that only a PUT can write; they are not among the fields, so that one
@@ -39,10 +39,10 @@ class _Value:
     below_one: bool = False
 
 
-def write_fields(values: Mapping[str, object]) -> Written:
+def write_fields(values: Mapping[str, object]) -> MappedContact:
     """The values, by Mautic alias, in the form in which Mautic stores them. Raises KeyError for an unknown alias."""
     written = {alias: _WRITERS[FIELD_KINDS[alias]](value) for alias, value in values.items()}
-    return Written(
+    return MappedContact(
         fields={alias: each.value for alias, each in written.items() if not each.below_one},
         left_out=tuple(alias for alias, each in written.items() if each.left_out),
         below_one={alias: float(str(values[alias])) for alias, each in written.items() if each.below_one},

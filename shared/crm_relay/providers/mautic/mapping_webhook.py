@@ -12,11 +12,11 @@ from crm_relay.platform.errors import IgnoredInput
 from crm_relay.providers.mautic.events import MauticEvent
 from crm_relay.providers.mautic.vocabulary import CHANNELS, OUR_DNC_COMMENT, STATUS_OF_REASON, EventKind
 from crm_relay.providers.mautic.wire_webhook import (
-    Contact,
     DeletionEvent,
     DocumentEvent,
-    Email,
     HitEvent,
+    MauticContact,
+    MauticEmail,
     OpenEvent,
     SubscriptionEvent,
 )
@@ -27,7 +27,7 @@ _SAMPLE_AGE = timedelta(days=30)
 
 
 @dataclass(frozen=True)
-class Item:
+class WebhookItem:
     """One event as it came, the time at the top of its delivery (None in a real one), and the time of receipt."""
 
     raw: Any
@@ -35,10 +35,10 @@ class Item:
     now: datetime
 
 
-Reader = Callable[[Item], MauticEvent]
+Reader = Callable[[WebhookItem], MauticEvent]
 
 
-def _read_open(item: Item) -> MauticEvent:
+def _read_open(item: WebhookItem) -> MauticEvent:
     if not (isinstance(item.raw, dict) and "stat" in item.raw):
         return _read_document(item, "open")
     event = OpenEvent.model_validate(item.raw)
@@ -55,7 +55,7 @@ def _read_open(item: Item) -> MauticEvent:
     )
 
 
-def _read_hit(item: Item) -> MauticEvent:
+def _read_hit(item: WebhookItem) -> MauticEvent:
     event = HitEvent.model_validate(item.raw)
     hit = event.hit
     if hit.email is None:
@@ -72,7 +72,7 @@ def _read_hit(item: Item) -> MauticEvent:
     )
 
 
-def _read_subscription(item: Item) -> MauticEvent:
+def _read_subscription(item: WebhookItem) -> MauticEvent:
     event = SubscriptionEvent.model_validate(item.raw)
     kind = CHANNELS.get(event.channel, {}).get(event.new_status)
     if kind is None:
@@ -93,7 +93,7 @@ def _read_subscription(item: Item) -> MauticEvent:
     )
 
 
-def _read_deletion(item: Item) -> MauticEvent:
+def _read_deletion(item: WebhookItem) -> MauticEvent:
     event = DeletionEvent.model_validate(item.raw)
     if item.delivered_at is not None and event.timestamp is None:
         raise IgnoredInput("a sample of Mautic's")
@@ -106,7 +106,7 @@ def _read_deletion(item: Item) -> MauticEvent:
     )
 
 
-def _read_document(item: Item, kind: EventKind) -> MauticEvent:
+def _read_document(item: WebhookItem, kind: EventKind) -> MauticEvent:
     event = DocumentEvent.model_validate(item.raw)
     return MauticEvent(
         key=f"mautic:document:{kind}:{_fingerprint(item.raw)}",
@@ -142,8 +142,8 @@ def click_key(hit_id: int, hit_at: datetime | None) -> str:
     return f"mautic:click:{hit_id}:{_stamp(hit_at)}"
 
 
-def _about(contact: Contact | None, email: Email | None, *, address: str | None = None) -> dict[str, Any]:
-    contact, email = contact or Contact(), email or Email()
+def _about(contact: MauticContact | None, email: MauticEmail | None, *, address: str | None = None) -> dict[str, Any]:
+    contact, email = contact or MauticContact(), email or MauticEmail()
     return {
         "contact_id": contact.id,
         "customer_id": _uuid(contact.core.supabase_id),
@@ -154,7 +154,7 @@ def _about(contact: Contact | None, email: Email | None, *, address: str | None 
     }
 
 
-def _occurred(item: Item, *candidates: datetime | None) -> datetime:
+def _occurred(item: WebhookItem, *candidates: datetime | None) -> datetime:
     """The first that is there; raises IgnoredInput for what is a sample by its age."""
     own = next((moment for moment in candidates if moment is not None), None)
     if own is not None and item.delivered_at is not None and item.delivered_at - own > _SAMPLE_AGE:
@@ -171,7 +171,7 @@ def _is_our_own(event: SubscriptionEvent) -> bool:
     )
 
 
-def _phone_number(contact: Contact) -> str:
+def _phone_number(contact: MauticContact) -> str:
     # Mautic sends to `mobile`, and to `phone` where there is none.
     written = contact.core.mobile or contact.core.phone or ""
     number = "".join(sign for sign in written if sign.isascii() and (sign.isdigit() or sign == "+"))

@@ -5,8 +5,8 @@ import time
 from pydantic import ValidationError
 
 from crm_relay.platform.errors import FatalError, ServerFailed
-from crm_relay.platform.http_client import HttpClient
-from crm_relay.providers.mautic.wire import Token
+from crm_relay.platform.http.http_client import HttpClient
+from crm_relay.providers.mautic.wire import TokenAnswer
 
 _RENEW_EARLY_SECONDS = 60
 
@@ -41,7 +41,7 @@ class AccessToken:
         if answer.status >= 400:
             raise FatalError("Mautic refuses MAUTIC_CLIENT_ID or MAUTIC_CLIENT_SECRET")
         try:
-            token = Token.model_validate(answer.body)
+            token = TokenAnswer.model_validate(answer.body)
         except ValidationError:
             raise ServerFailed("the token answer is not of the expected form") from None
         self._value = token.access_token

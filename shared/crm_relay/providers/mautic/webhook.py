@@ -14,14 +14,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from crm_relay.platform.errors import IgnoredInput, RejectedInput
-from crm_relay.platform.untrusted_json import read_json_object
-from crm_relay.providers.mautic.events import Delivery, MauticEvent
-from crm_relay.providers.mautic.mapping_webhook import READERS, Item
+from crm_relay.platform.http.untrusted_json import read_json_object
+from crm_relay.providers.mautic.events import MauticDelivery, MauticEvent
+from crm_relay.providers.mautic.mapping_webhook import READERS, WebhookItem
 from crm_relay.providers.mautic.vocabulary import IGNORED_EVENTS
-from crm_relay.providers.mautic.wire_webhook import Envelope, of_one_or_many
+from crm_relay.providers.mautic.wire_webhook import MauticEnvelope, of_one_or_many
 
 
-def receive(body: bytes, headers: Mapping[str, str], *, secrets: Sequence[str], now: datetime) -> Delivery:
+def receive(body: bytes, headers: Mapping[str, str], *, secrets: Sequence[str], now: datetime) -> MauticDelivery:
     """The events of a delivery that carries a valid signature; header names lower-case.
 
     Raises RejectedInput: 401 where the signature is missing or wrong or no secret is configured, else 400.
@@ -30,7 +30,7 @@ def receive(body: bytes, headers: Mapping[str, str], *, secrets: Sequence[str], 
     return parse(body, now=now)
 
 
-def parse(body: bytes, *, now: datetime) -> Delivery:
+def parse(body: bytes, *, now: datetime) -> MauticDelivery:
     """The events of a delivery that was verified before, such as a deferred one. Raises RejectedInput with 400.
 
     An event that cannot be read does not take the others with it: Mautic never sends a refused delivery again, and an
@@ -48,7 +48,7 @@ def parse(body: bytes, *, now: datetime) -> Delivery:
     problems = [outcome for outcome in outcomes if isinstance(outcome, ValidationError)]
     if problems and len(problems) == len(outcomes):
         raise RejectedInput("the delivery cannot be read", details=_details(problems))
-    return Delivery(
+    return MauticDelivery(
         events=tuple(events.values()),
         repeated=sum(isinstance(outcome, MauticEvent) for outcome in outcomes) - len(events),
         ignored=sum(isinstance(outcome, IgnoredInput) for outcome in outcomes),
@@ -67,7 +67,7 @@ def _read(
     if reader is None:
         return None
     try:
-        return reader(Item(raw, delivered_at, now))
+        return reader(WebhookItem(raw, delivered_at, now))
     except (IgnoredInput, ValidationError) as outcome:
         return outcome
 
@@ -89,7 +89,7 @@ def _verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> 
 
 def _top_timestamp(content: Mapping[str, Any]) -> datetime | None:
     try:
-        return Envelope.model_validate(content).timestamp
+        return MauticEnvelope.model_validate(content).timestamp
     except ValidationError:
         raise RejectedInput("the delivery cannot be read", details=["timestamp: not a date"]) from None
 

@@ -5,20 +5,20 @@ from typing import Any
 
 from pydantic import Field
 
-from crm_relay.platform.wire import Wire
+from crm_relay.platform.http.wire import Wire
 
 Keyed = list[Any] | dict[str, Any]
 """Mautic sends a list where the keys run from 0 without a gap, else an object keyed by index."""
 
 
-class Token(Wire):
+class TokenAnswer(Wire):
     """POST /oauth/v2/token; no refresh token comes with client credentials."""
 
     access_token: str
     expires_in: int = 3600
 
 
-class BatchAnswer(Wire):
+class MauticBatchAnswer(Wire):
     """POST batch/new (always 201) and PATCH or PUT batch/edit (200): what became of each item stands in statusCodes."""
 
     contacts: Keyed = Field(default_factory=list)
@@ -76,7 +76,7 @@ class FieldList(Wire):
     fields_: Keyed = Field(default_factory=dict, alias="fields")
 
 
-class Segment(Wire):
+class MauticSegment(Wire):
     """A segment (60_*, 61_*); filters fill it without anybody's call."""
 
     id: int
@@ -85,7 +85,7 @@ class Segment(Wire):
     filters: Keyed = Field(default_factory=list)
 
 
-class Hook(Wire):
+class MauticHook(Wire):
     """A webhook (91_*, 92_*). `createdBy` is null for one that the API made, `dateModified` until somebody edits it."""
 
     id: int
@@ -110,7 +110,7 @@ class HookList(Wire):
 class HookAnswer(Wire):
     """One webhook, made or edited."""
 
-    hook: Hook
+    hook: MauticHook
 
 
 class TriggerList(Wire):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field
 
-from crm_relay.platform.wire import Wire
+from crm_relay.platform.http.wire import Wire
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ Moment = Annotated[datetime | None, BeforeValidator(_utc)]
 ContactId = Annotated[int, Field(gt=0, lt=2**31)]
 
 
-class Envelope(Wire):
+class MauticEnvelope(Wire):
     """A delivery: `timestamp` at the top is in samples and in the document's form, never in a real one."""
 
     timestamp: Moment = None
@@ -82,7 +82,7 @@ class Fields(Wire):
     core: Maybe[CoreFields] = None
 
 
-class DoNotContact(Wire):
+class MauticDoNotContact(Wire):
     """Why a contact gets no mail on one channel."""
 
     reason: int | None = None
@@ -90,13 +90,15 @@ class DoNotContact(Wire):
     channel: Text = None
 
 
-class Contact(Wire):
+class MauticContact(Wire):
     """`lead` of opens and hits, `contact` of lead events; `email` stands at the top in the document's form only."""
 
     id: ContactId | None = None
     email: Address = None
     fields: Maybe[Fields] = None
-    do_not_contact: Annotated[list[DoNotContact], BeforeValidator(_values)] = Field(default=[], alias="doNotContact")
+    do_not_contact: Annotated[list[MauticDoNotContact], BeforeValidator(_values)] = Field(
+        default=[], alias="doNotContact"
+    )
 
     @property
     def core(self) -> CoreFields:
@@ -109,7 +111,7 @@ class Contact(Wire):
         return self.email or self.core.email
 
 
-class Email(Wire):
+class MauticEmail(Wire):
     """What was sent: `name` is the internal name of the mail, which the documents call the campaign."""
 
     id: Text = None
@@ -128,19 +130,19 @@ class Stat(Wire):
     date_read: Moment = Field(default=None, alias="dateRead")
     last_opened: Moment = Field(default=None, alias="lastOpened")
     viewed_in_browser: bool = Field(default=False, alias="viewedInBrowser")
-    lead: Maybe[Contact] = None
-    email: Maybe[Email] = None
+    lead: Maybe[MauticContact] = None
+    email: Maybe[MauticEmail] = None
 
 
-class Hit(Wire):
+class MauticHit(Wire):
     """One request for a page or a tracked link; `email` is null for a visit that no mail led to."""
 
     id: Number | None = None
     date_hit: Moment = Field(default=None, alias="dateHit")
     url: Text = None
     user_agent: Text = Field(default=None, alias="userAgent")
-    lead: Maybe[Contact] = None
-    email: Maybe[Email] = None
+    lead: Maybe[MauticContact] = None
+    email: Maybe[MauticEmail] = None
 
 
 class OpenEvent(Wire):
@@ -153,14 +155,14 @@ class OpenEvent(Wire):
 class HitEvent(Wire):
     """mautic.page_on_hit"""
 
-    hit: Hit
+    hit: MauticHit
     timestamp: Moment = None
 
 
 class SubscriptionEvent(Wire):
     """mautic.lead_channel_subscription_changed; `timestamp` has a resolution of one second."""
 
-    contact: Contact
+    contact: MauticContact
     channel: Word
     old_status: Word
     new_status: Word
@@ -177,8 +179,8 @@ class DeletionEvent(Wire):
 class DocumentEvent(Wire):
     """The form that the integration's design document gives to all four events; no Mautic sends it."""
 
-    lead: Contact
-    email: Maybe[Email] = None
+    lead: MauticContact
+    email: Maybe[MauticEmail] = None
     url: Text = None
     date_sent: Moment = Field(default=None, alias="dateSent")
     date_read: Moment = Field(default=None, alias="dateRead")

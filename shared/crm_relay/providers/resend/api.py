@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from crm_relay.platform.errors import FatalError, RateLimited, RejectedInput, ServerFailed
-from crm_relay.platform.http_client import Answer, HttpClient
-from crm_relay.platform.json_answer import parsed
-from crm_relay.platform.untrusted_json import read_json_object
+from crm_relay.platform.http.http_client import Answer, HttpClient
+from crm_relay.platform.http.json_answer import parsed
+from crm_relay.platform.http.untrusted_json import read_json_object
 from crm_relay.providers.resend.redaction import without_addresses
 from crm_relay.providers.resend.wire import W
 
@@ -33,7 +33,7 @@ class RateLimit:
 
 
 @dataclass(frozen=True)
-class Reply:
+class ResendReply:
     """An answer of any status. `body` is None where it is no JSON object, `name` where it is no error of Resend's.
 
     `message` holds no address; `seconds` is how long to wait where that was told.
@@ -51,7 +51,7 @@ class Reply:
         return f"{self.status} {self.name or 'without a name'}: {self.message}".rstrip(": ")
 
 
-class Api:
+class ResendApi:
     """One account by an API key, which stands in no message."""
 
     def __init__(self, http: HttpClient, api_key: str) -> None:
@@ -66,7 +66,7 @@ class Api:
 
     def exchange(
         self, method: str, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Reply:
+    ) -> ResendReply:
         """One exchange, whatever its status. Raises NotConnected, and NoAnswer where it may have been carried out."""
         answer = self.http.send(
             method,
@@ -103,7 +103,7 @@ class Api:
         return parsed(kind, Answer(reply.status, reply.body))
 
 
-def _error(what: str, reply: Reply) -> Exception:
+def _error(what: str, reply: ResendReply) -> Exception:
     # Of the message nothing is told: it may quote what was sent.
     text = f"{what}: status {reply.status} {reply.name or ''}".rstrip()
     if reply.status == 429:
@@ -115,11 +115,11 @@ def _error(what: str, reply: Reply) -> Exception:
     return FatalError(text)
 
 
-def _reply(answer: Answer) -> Reply:
+def _reply(answer: Answer) -> ResendReply:
     body = _object(answer.body)
     told = body or {}
     name, message = told.get("name"), told.get("message")
-    return Reply(
+    return ResendReply(
         status=answer.status,
         body=body,
         name=name if isinstance(name, str) and _NAME.fullmatch(name) else None,

@@ -18,9 +18,9 @@ from crm_relay.providers.resend.answers import (
     RefusedWhole,
     Unclear,
 )
-from crm_relay.providers.resend.api import Reply
+from crm_relay.providers.resend.api import ResendReply
 from crm_relay.providers.resend.redaction import without_addresses
-from crm_relay.providers.resend.wire import BatchAnswer
+from crm_relay.providers.resend.wire import ResendBatchAnswer
 
 _CONTENT = frozenset({400, 413, 415, 422})
 # What is answered for the whole account or by a wrong address, 3xx among it.
@@ -32,7 +32,7 @@ _QUOTAS: Mapping[str | None, Literal["day", "month"]] = {
 _ABOUT_THE_KEY = "invalid_idempotency_key"
 
 
-def read_batch_answer(reply: Reply, mails: int) -> Answered:
+def read_batch_answer(reply: ResendReply, mails: int) -> Answered:
     """`mails`: how many the batch held. What no page explains may have been sent."""
     if 200 <= reply.status < 300:
         return _accepted(reply.body, mails)
@@ -55,7 +55,7 @@ def _accepted(body: Any, mails: int) -> Accepted | Unclear:
     A list with an entry a mail is read as well, null where one was refused.
     """
     try:
-        answer = BatchAnswer.model_validate(body)
+        answer = ResendBatchAnswer.model_validate(body)
     except ValidationError:
         return Unclear("a good status with another body than that of a batch")
     problems = {error.index: without_addresses(error.message or "refused") for error in answer.errors}

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from crm_relay.platform.errors import NoAnswer, NotConnected, RejectedInput, ServerFailed
-from crm_relay.platform.http_client import HttpClient
+from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.resend import wire
 from crm_relay.providers.resend.answers import Answered, Later, RefusedWhole, Unclear
-from crm_relay.providers.resend.api import Api, RateLimit
+from crm_relay.providers.resend.api import RateLimit, ResendApi
 from crm_relay.providers.resend.batch_answer import read_batch_answer
 from crm_relay.providers.resend.events import ReceivedMail
 from crm_relay.providers.resend.mapping import received_mail
@@ -35,7 +35,7 @@ class Resend:
     """One account by its API key. Sending needs a key that may send; everything else needs one with full access."""
 
     def __init__(self, http: HttpClient, api_key: str) -> None:
-        self._api = Api(http, api_key)
+        self._api = ResendApi(http, api_key)
 
     @property
     def requests_sent(self) -> int:
@@ -80,20 +80,20 @@ class Resend:
         known = next((hook for hook in self._webhooks() if hook.endpoint == url), None)
         if known is None:
             made = self._api.call(
-                wire.WebhookAnswer, "POST", "/webhooks", json_body={"endpoint": url, "events": list(events)}
+                wire.ResendWebhookAnswer, "POST", "/webhooks", json_body={"endpoint": url, "events": list(events)}
             )
             return EnsuredWebhook(_there(made).id, _there(made).signing_secret, changed=True)
         if known.status != "disabled" and set(known.events) == set(events):
             return EnsuredWebhook(known.id, None, changed=False)
         wanted = {"endpoint": url, "events": list(events), "status": "enabled"}
-        _there(self._api.call(wire.WebhookAnswer, "PATCH", f"/webhooks/{_safe(known.id)}", json_body=wanted))
+        _there(self._api.call(wire.ResendWebhookAnswer, "PATCH", f"/webhooks/{_safe(known.id)}", json_body=wanted))
         return EnsuredWebhook(known.id, None, changed=True)
 
-    def _webhooks(self) -> list[wire.Webhook]:
-        hooks: list[wire.Webhook] = []
+    def _webhooks(self) -> list[wire.ResendWebhookWire]:
+        hooks: list[wire.ResendWebhookWire] = []
         query = {"limit": str(_PAGE)}
         while True:
-            page = _there(self._api.call(wire.WebhookList, "GET", "/webhooks", query=query))
+            page = _there(self._api.call(wire.ResendWebhookList, "GET", "/webhooks", query=query))
             hooks += page.data
             if not page.has_more or not page.data:
                 return hooks

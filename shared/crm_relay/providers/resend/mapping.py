@@ -32,9 +32,9 @@ from crm_relay.providers.resend.vocabulary import (
 from crm_relay.providers.resend.wire import ReceivedEmail
 from crm_relay.providers.resend.wire_webhook import (
     ContactData,
-    Envelope,
     InboundData,
     MailData,
+    ResendEnvelope,
     SuppressionData,
 )
 
@@ -48,7 +48,7 @@ _CLOCKS_MAY_DIFFER = timedelta(days=1)
 _BEFORE_THE_SERVICE = datetime(2022, 1, 1, tzinfo=UTC)
 
 
-def read_event(envelope: Envelope, *, now: datetime) -> Event:
+def read_event(envelope: ResendEnvelope, *, now: datetime) -> Event:
     """Raises RejectedInput with 400 where an event of a known type does not say whom or which mail it is about."""
     at = _possible(envelope.created_at, now)
     if (kind := MAIL_EVENTS.get(envelope.type)) is not None:

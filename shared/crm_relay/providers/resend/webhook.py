@@ -15,10 +15,10 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.platform.untrusted_json import read_json_object
+from crm_relay.platform.http.untrusted_json import read_json_object
 from crm_relay.providers.resend.events import Event
 from crm_relay.providers.resend.mapping import read_event
-from crm_relay.providers.resend.wire_webhook import Envelope
+from crm_relay.providers.resend.wire_webhook import ResendEnvelope
 
 TOLERANCE_SECONDS = 300
 
@@ -65,7 +65,7 @@ def parse(body: bytes, *, now: datetime) -> Event:
     Raises RejectedInput with 400 where it cannot be told what happened, and to whom or to which mail.
     """
     try:
-        envelope = Envelope.model_validate(read_json_object(body))
+        envelope = ResendEnvelope.model_validate(read_json_object(body))
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
         details = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in problems]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field
 
-from crm_relay.platform.wire import Wire
+from crm_relay.platform.http.wire import Wire
 
 _LONGEST_ADDRESS = 320
 _LONGEST_ID = 1000
@@ -96,7 +96,7 @@ def _ids(value: object) -> object:
     return [(each.get("id") if isinstance(each, dict) else each) or None for each in value]
 
 
-class BatchAnswer(Wire):
+class ResendBatchAnswer(Wire):
     """POST /emails/batch; `errors` only with `x-batch-validation: permissive`."""
 
     data: Annotated[list[str | None], BeforeValidator(_ids)]
@@ -114,7 +114,7 @@ class ReceivedEmail(Wire):
     headers: Headers = Field(default_factory=dict)
 
 
-class Webhook(Wire):
+class ResendWebhookWire(Wire):
     """An item of GET /webhooks; `status` is enabled or disabled."""
 
     id: str
@@ -123,14 +123,14 @@ class Webhook(Wire):
     status: Text = None
 
 
-class WebhookList(Wire):
+class ResendWebhookList(Wire):
     """GET /webhooks; more than `limit` are asked for by the id of the last one."""
 
-    data: list[Webhook]
+    data: list[ResendWebhookWire]
     has_more: bool = False
 
 
-class WebhookAnswer(Wire):
+class ResendWebhookAnswer(Wire):
     """POST and PATCH /webhooks; only the first tells the secret."""
 
     id: str

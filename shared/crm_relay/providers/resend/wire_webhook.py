@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from crm_relay.platform.wire import Wire, moment_or_none
+from crm_relay.platform.http.wire import Wire, moment_or_none
 from crm_relay.providers.resend.wire import Address, Addresses, Id, Text, Texts, one_or_many, text_or_none
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ Tags = Annotated[dict[str, str], BeforeValidator(_tags)]
 Flag = Annotated[bool | None, BeforeValidator(_flag)]
 
 
-class Envelope(Wire):
+class ResendEnvelope(Wire):
     """Every payload. `created_at` is when the event happened; the one in `data` is when the mail was made."""
 
     type: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=100)]

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from crm_relay.platform.errors import FatalError, RejectedInput, ServerFailed
-from crm_relay.platform.http_client import HttpClient
+from crm_relay.platform.http.http_client import HttpClient
 
 LONGEST_TEXT = 40_000
 LONGEST_BLOCK = 3_000

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from crm_relay.platform.errors import FatalError, NoAnswer, NotConnected, RateLimited, RejectedInput, ServerFailed
-from crm_relay.platform.http_client import Answer, HttpClient
-from crm_relay.platform.untrusted_json import read_json_object
+from crm_relay.platform.http.http_client import Answer, HttpClient
+from crm_relay.platform.http.untrusted_json import read_json_object
 from crm_relay.providers.twilio.answers import (
     Answered,
     ConfigurationWrong,
@@ -45,7 +45,7 @@ _OPERATOR = frozenset({20003, 20005, 21212, 21408, 21603, 21606, 21659, 21660, 2
 
 
 @dataclass(frozen=True)
-class Message:
+class TextMessage:
     """A message as Twilio has it now; `created_at` None where it is not told."""
 
     sid: str
@@ -103,7 +103,7 @@ class Twilio:
             return Unclear("no answer")
         return _answered(answer)
 
-    def find(self, to: str, body: str, since: datetime) -> Message | None:
+    def find(self, to: str, body: str, since: datetime) -> TextMessage | None:
         """The message with this text that was made for `to` since the first attempt; None where there is none by now.
 
         A request whose answer did not come in time may still be carried out, so look a while after it. Not by DateSent:
@@ -154,11 +154,11 @@ def _error(answer: Answer) -> Exception:
     return RejectedInput(text) if answer.status == 400 else FatalError(text)
 
 
-def _message(content: Mapping[str, Any]) -> Message | None:
+def _message(content: Mapping[str, Any]) -> TextMessage | None:
     sid, status = content.get("sid"), content.get("status")
     if not isinstance(sid, str) or not sid:
         return None
-    return Message(sid, status if isinstance(status, str) else None, _moment(content.get("date_created")))
+    return TextMessage(sid, status if isinstance(status, str) else None, _moment(content.get("date_created")))
 
 
 def _moment(text: Any) -> datetime | None:

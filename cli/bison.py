@@ -1,0 +1,190 @@
+"""crm-relay bison: webhooks, accounts, deliveries and counters of every workspace."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bison_poll.settings import Settings
+from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, show, told, use_settings
+from crm_relay.outreach.models import Selection
+from crm_relay.outreach.polling.ensure_webhooks import ensure_webhook, plan_webhook, prove_delivery
+from crm_relay.outreach.polling.reconcile import reconcile
+from crm_relay.outreach.polling.watch_webhooks import ROUTE
+from crm_relay.outreach.replay_deliveries import count_deliveries, replay_deliveries
+from crm_relay.outreach.reporting.rebuild_metrics import first_of_month, rebuild_metrics
+from crm_relay.platform.clock import Deadline, utc_now
+from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+from crm_relay.platform.settings import SettingsModel, read_settings
+from crm_relay.providers.bison.instance import instance_host
+
+if TYPE_CHECKING:
+    from bison_poll.wiring import BisonPoll
+
+app = typer.Typer(no_args_is_help=True, help="EmailBison's webhooks, sender accounts and counters.")
+webhooks = typer.Typer(no_args_is_help=True, help="Our webhook in EmailBison.")
+app.add_typer(webhooks, name="webhooks")
+
+Workspace = Annotated[str | None, typer.Option("--workspace", help="One workspace by name; default: all of them.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+_POLL_SECONDS = 900.0
+
+
+class PublicSettings(SettingsModel):
+    """Where EmailBison reaches us."""
+
+    public_url: str | None = None
+
+
+@webhooks.command("ensure")
+@told
+def ensure(
+    url: Annotated[str | None, typer.Option("--url", help="Where we are reached; default: PUBLIC_URL.")] = None,
+    workspace: Workspace = None,
+    dry_run: DryRun = False,
+    no_test: Annotated[bool, typer.Option("--no-test", help="Send no test event.")] = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Register our webhook in every workspace or correct it, and prove that deliveries arrive; exit 1 where not."""
+    world = _world(env_file)
+    base = url or read_settings(PublicSettings).public_url
+    if not base:
+        raise FatalError("where EmailBison sends to is not known: give --url, or set PUBLIC_URL")
+    base = base.rstrip("/").removesuffix(ROUTE.rstrip("/"))
+    rows = [_ensure(world, name, base, dry_run=dry_run, test=not no_test) for name in world.bisons(workspace)]
+    show(rows, as_json, "Webhooks")
+    return FOUND if any(row["trouble"] or (dry_run and row["webhook"] != "kept") for row in rows) else GOOD
+
+
+def _ensure(world: "BisonPoll", name: str, base: str, *, dry_run: bool, test: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {"workspace": name, "webhook": "", "arrived": None, "trouble": None}
+    tokens = _living_tokens(world, name)
+    if not tokens:
+        return row | {"trouble": "no token in BISON_WEBHOOK_TOKENS"}
+    try:
+        bison = world.bisons(name)[name]
+        if dry_run:
+            return row | {"webhook": plan_webhook(bison, base, tokens)}
+        row["webhook"] = ensure_webhook(world.database, bison, name, base, tokens, utc_now()).done
+        if test:
+            row["arrived"] = prove_delivery(world.database, bison, name, base, tokens[0])
+    except (TransientError, FatalError, RejectedInput) as error:
+        return row | {"trouble": str(error)}
+    return row | {"trouble": "the test event did not arrive" if row["arrived"] is False else None}
+
+
+def _living_tokens(world: "BisonPoll", name: str) -> list[str]:
+    """Those that are valid now; the newest stands first."""
+    return [each.token for each in world.settings.bison_webhook_tokens.get(name, ()) if each.is_alive(utc_now())]
+
+
+@app.command("poll")
+@told
+def poll(workspace: Workspace = None, env_file: EnvFile = None, as_json: AsJson = False) -> int:
+    """Read the sender accounts now, as the schedule does; exit 1 where a workspace failed."""
+    answer = _world(env_file).poll(workspace, Deadline.after(_POLL_SECONDS))
+    show(answer, as_json, "Accounts")
+    return GOOD if answer["success"] else FOUND
+
+
+@app.command("replay")
+@told
+def replay(
+    since: Annotated[str, typer.Option("--since", help="A time, or a number of hours such as 48h.")] = "24h",
+    workspace: Workspace = None,
+    event_type: Annotated[str | None, typer.Option("--type", help="One event type, in EmailBison's words.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only what was refused or waits.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Apply deliveries of the inbox once more; what counted before counts no second time. Counts them first."""
+    selection = Selection(_moment(since), workspace, event_type.lower() if event_type else None, failed_only=failed)
+    with open_database(env_file) as database:
+        deliveries, waiting = count_deliveries(database, selection)
+        counted = {"deliveries": deliveries, "waiting": waiting}
+        if dry_run or not deliveries:
+            show(counted, as_json, "A replay would take up")
+            return GOOD
+        if not (yes or as_json) and not typer.confirm(
+            f"Replay {deliveries} deliveries, {waiting} of them for the first time?"
+        ):
+            console.print("Nothing was replayed.")
+            return FOUND
+        instance = instance_host(read_settings(Settings).bison_instance_url)
+        done = replay_deliveries(database, selection, instance, progress=_progress(deliveries, as_json=as_json))
+    show(counted | asdict(done), as_json, "Replayed")
+    return FOUND if done.refused or done.unreadable else GOOD
+
+
+def _progress(total: int, *, as_json: bool) -> Callable[[int], None]:
+    def tell(done: int) -> None:
+        if not as_json:
+            console.print(f"{done} of {total}")
+
+    return tell
+
+
+@app.command("rebuild-metrics")
+@told
+def rebuild(
+    month: Annotated[str, typer.Option("--month", help="Such as 2026-11.")],
+    dry_run: DryRun = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make a month's counters the sum of the delivery log again; exit 1 where they differed and were left so."""
+    try:
+        first = first_of_month(month).isoformat()
+    except ValueError:
+        raise typer.BadParameter("a month such as 2026-11", param_hint="--month") from None
+    with open_database(env_file) as database:
+        drift = rebuild_metrics(database, first, dry_run=dry_run)
+    show(drift, as_json, "Counters that differ" if dry_run else "Counters corrected")
+    return FOUND if dry_run and drift else GOOD
+
+
+@app.command("reconcile")
+@told
+def reconcile_totals(
+    workspace: Workspace = None,
+    settle_minutes: Annotated[
+        int, typer.Option("--settle-minutes", min=0, help="How long a webhook may take before it counts as lost.")
+    ] = 60,
+    dry_run: DryRun = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Hold EmailBison's own totals against what its webhooks told us and fill in what never came; exit 1 where any."""
+    world = _world(env_file)
+    names: Sequence[str] = [workspace] if workspace else list(world.settings.bison_api_tokens)
+    settling = timedelta(minutes=settle_minutes)
+    done = [reconcile(world.database, name, utc_now(), fills=not dry_run, settling=settling) for name in names]
+    rows = [{"workspace": each.workspace_name, **gap} for each in done for gap in each.gaps]
+    show(rows, as_json, "Missing")
+    return FOUND if rows else GOOD
+
+
+def _world(env_file: Path | None) -> "BisonPoll":
+    from bison_poll.wiring import BisonPoll
+
+    use_settings(env_file)
+    return BisonPoll(read_settings(Settings))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        if text.endswith("h") and text[:-1].isdecimal():
+            return utc_now() - timedelta(hours=int(text[:-1]))
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            "a time such as 2026-11-20T08:00, or hours such as 48h", param_hint="--since"
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -1,0 +1,175 @@
+"""crm-relay cache: replication to the edge and back, conflicts, full resyncs."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from cache_sync.settings import Settings
+from cache_sync.wiring import CacheOrder, CacheSync, read_order
+from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, show, told, use_settings
+from crm_relay.edge_cache.keys import BUCKETS, ENTITIES, Entity
+from crm_relay.edge_cache.replication.conflicts import conflict, list_conflicts, revert
+from crm_relay.edge_cache.replication.replicate import allow_shrink
+from crm_relay.edge_cache.replication.resync import tell_nobody
+from crm_relay.edge_cache.replication.resync_store import ResyncState
+from crm_relay.edge_cache.status import recent_runs, sync_status
+from crm_relay.platform.clock import Deadline, utc_now
+from crm_relay.platform.settings import read_settings
+
+app = typer.Typer(no_args_is_help=True, help="The DynamoDB cache at the edge.")
+
+Names = Annotated[list[str] | None, typer.Argument(help=f"Some of {', '.join(ENTITIES)}; default: all.")]
+AllowShrink = Annotated[
+    bool, typer.Option("--allow-shrink", help="For an hour: rows that disappeared were meant to go.")
+]
+# Each round has the lease for itself, so it must be shorter than that.
+_ROUND_SECONDS = 600.0
+_PAUSE_SECONDS = 2.0
+_SHRINK_ALLOWED = timedelta(hours=1)
+WHO = "operator"
+
+
+@app.command("sync")
+@told
+def sync(
+    direction: Annotated[str, typer.Option("--direction", help="to_cache, to_postgres or both.")] = "both",
+    entities: Names = None,
+    allow: AllowShrink = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Send what changed, and bring back what was written at the edge; exit 1 where something could not be written."""
+    world = _world(env_file)
+    # What was edited at the edge comes first: it stands in the way of what is sent there.
+    wanted = ["to_postgres", "to_cache"] if direction == "both" else [direction]
+    orders = [_order(each, entities) for each in wanted]
+    if allow:
+        allow_shrink(world.database, _names(entities), until=utc_now() + _SHRINK_ALLOWED)
+    answers = [_until_finished(world, order) for order in orders]
+    show(answers, as_json, "Edge cache")
+    return FOUND if any(each.get("parked") or each.get("held_back") for each in answers) else GOOD
+
+
+@app.command("resync")
+@told
+def resync(
+    entities: Names = None,
+    allow: AllowShrink = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Write everything anew, without a gap for readers; may be stopped and begun again. Exit 1 where held back."""
+    world = _world(env_file)
+    if allow:
+        allow_shrink(world.database, _names(entities), until=utc_now() + _SHRINK_ALLOWED)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}  {task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=as_json,
+    ) as progress:
+        answer = _until_finished(world, _order("resync", entities), _watch(progress))
+    show(answer, as_json, "Resync")
+    return GOOD if all(each["phase"] == "done" for each in answer.get("entities", ())) else FOUND
+
+
+def _until_finished(
+    world: CacheSync, order: CacheOrder, progress: Callable[[ResyncState], None] = tell_nobody
+) -> dict[str, Any]:
+    """Round by round, as the schedule would do it; between two of its rounds it waits for runs of others."""
+    has_begun = False
+    while True:
+        answer = world.sync(order, Deadline.after(_ROUND_SECONDS), progress)
+        stepped_aside = "stepped_aside" in answer
+        if (stepped_aside and not has_begun) or (not stepped_aside and _is_finished(answer)):
+            return answer
+        if stepped_aside:
+            time.sleep(_PAUSE_SECONDS)
+        has_begun = True
+
+
+def _is_finished(answer: dict[str, Any]) -> bool:
+    return all(each["finished"] for each in answer.get("entities", (answer,)))
+
+
+def _watch(progress: Progress) -> Callable[[ResyncState], None]:
+    """A bar an entity: rows while they are written, then buckets while the rest is cleared away."""
+    bars: dict[tuple[int, str], Any] = {}
+    began: dict[tuple[int, str], tuple[float, int]] = {}
+
+    def tell(state: ResyncState) -> None:
+        is_writing = state.phase == "write"
+        done, total = (state.written, max(state.total, 1)) if is_writing else (state.next_bucket, BUCKETS)
+        key = (state.id, "write" if is_writing else "sweep")
+        start, at_start = began.setdefault(key, (time.monotonic(), done))
+        seconds = time.monotonic() - start
+        rate = f"{(done - at_start) / seconds:,.0f} {'rows' if is_writing else 'buckets'}/s" if seconds > 0 else ""
+        if key not in bars:
+            what = f"{state.entity}: {'writing' if is_writing else 'clearing away'}"
+            bars[key] = progress.add_task(what, total=total, rate=rate)
+        progress.update(bars[key], completed=done, rate=rate)
+
+    return tell
+
+
+@app.command("status")
+@told
+def status(env_file: EnvFile = None, as_json: AsJson = False) -> int:
+    """Both directions: last success, what waits, what is parked; exit 1 where one is not healthy."""
+    world = _world(env_file)
+    found = sync_status(world.database, world.table, utc_now())
+    show([asdict(each) for each in found.directions], as_json, "Edge cache")
+    if not as_json:
+        show([asdict(each) for each in found.resyncs], as_json, "Resyncs that run")
+        show(recent_runs(world.database, limit=10), as_json, "Latest runs")
+    return GOOD if found.healthy else FOUND
+
+
+@app.command("conflicts")
+@told
+def conflicts(
+    conflict_id: Annotated[int | None, typer.Argument(help="One of them, with both versions.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Those that were reverted as well.")] = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Rows that both sides had changed, and who won; exit 1 where there are any."""
+    with open_database(env_file) as database:
+        if conflict_id is not None:
+            show(conflict(database, conflict_id), as_json, "Conflict")
+            return GOOD
+        rows = list_conflicts(database, open_only=not everything)
+    show(rows, as_json, "Conflicts")
+    return FOUND if rows else GOOD
+
+
+@app.command("revert")
+@told
+def revert_conflict(conflict_id: int, env_file: EnvFile = None, as_json: AsJson = False) -> int:
+    """Bring back the version that lost; it reaches the edge with the next sync."""
+    with open_database(env_file) as database:
+        done = revert(database, conflict_id, who=WHO, now=utc_now())
+    show({"reverted": conflict_id, "entity": done["entity"], "row": str(done["row_id"])}, as_json, "Reverted")
+    return GOOD
+
+
+def _world(env_file: Any) -> CacheSync:
+    use_settings(env_file)
+    return CacheSync(read_settings(Settings))
+
+
+def _order(direction: str, entities: list[str] | None) -> CacheOrder:
+    return read_order({"direction": direction, "entities": entities or None, "ordered_by": WHO})
+
+
+def _names(entities: list[str] | None) -> list[Entity]:
+    return [each for each in ENTITIES if not entities or each in entities]

@@ -1,0 +1,288 @@
+"""crm-relay campaign: made from a file, filled with people, begun, held, and looked at beforehand."""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+import yaml
+
+from cli.campaign_mail import app as mail
+from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, show, told, use_settings
+from crm_relay.campaigns.lifecycle import change_campaign, funnels
+from crm_relay.campaigns.lifecycle.store import contacts_called
+from crm_relay.campaigns.models import Capabilities
+from crm_relay.campaigns.preview.look_ahead import Forecast, look_ahead
+from crm_relay.platform.clock import utc_now
+from crm_relay.platform.database import Database
+from crm_relay.platform.errors import RejectedInput
+from crm_relay.platform.settings import SettingsModel, read_settings
+
+app = typer.Typer(no_args_is_help=True, help="Sequences: who gets what and when.")
+app.add_typer(mail)
+
+CALLED = typer.Argument(metavar="CAMPAIGN", help="Its id, or its name.")
+Called = Annotated[str, CALLED]
+Enrollment = Annotated[
+    UUID | None,
+    typer.Option("--enrollment", help="One person's place in a campaign, by its id, instead of a campaign."),
+]
+Verb = Callable[[Database, UUID, datetime], Any]
+_LINES = 40
+"""So much of a calendar is shown to a person; --json has it whole."""
+
+
+class CampaignSettings(SettingsModel):
+    """What commands on campaigns are told besides the database; `email_from` None: organizations have identities."""
+
+    email_from: str | None = None
+    twilio_from: str | None = None
+
+
+@app.command("create")
+@told
+def create(
+    file: Annotated[Path, typer.Argument(help="JSON or YAML; docs/campaigns.md says what stands in it.")],
+    organization: Annotated[UUID | None, typer.Option("--organization", help="Default: the installation's.")] = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Keep a campaign as a draft; exit 2 with every problem of the file, and nothing kept."""
+    definition = _read_file(file)
+    with open_database(env_file) as database:
+        made = change_campaign.create(database, definition, utc_now(), org_id=organization)
+    show(asdict(made), as_json, "Draft")
+    return GOOD
+
+
+@app.command("enroll")
+@told
+def enroll(
+    campaign: Called,
+    contact: Annotated[list[UUID] | None, typer.Option("--contact", help="A contact's id; repeatable.")] = None,
+    address: Annotated[list[str] | None, typer.Option("--address", help="A contact's address; repeatable.")] = None,
+    account: Annotated[UUID | None, typer.Option("--account", help="All contacts of an account.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--csv", help="A file whose first line names contact_id, or email.")
+    ] = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Enroll people; exit 1 where somebody is unknown or of another organization. The others are counted by reason."""
+    if not (contact or address or account or file):
+        raise typer.BadParameter("--contact, --address, --account or --csv: one is needed")
+    listed = _read_csv(file) if file is not None else ([], [])
+    with open_database(env_file) as database:
+        done = change_campaign.enroll(
+            database,
+            change_campaign.find_campaign(database, campaign),
+            utc_now(),
+            contacts=[*(contact or ()), *listed[0]],
+            addresses=[*(address or ()), *listed[1]],
+            account=account,
+        )
+    show(asdict(done), as_json, "Enrolled")
+    return FOUND if done.unknown or done.other_organization else GOOD
+
+
+@app.command("activate")
+@told
+def activate(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False) -> int:
+    """Begin; everybody gets the time of the first step. A second time changes nothing."""
+    with open_database(env_file, patience=600.0) as database:
+        email_from = read_settings(CampaignSettings).email_from
+        found = change_campaign.find_campaign(database, campaign)
+        changed = change_campaign.activate(database, found, utc_now(), email_from=email_from)
+    show(asdict(changed), as_json, "Activated")
+    return GOOD
+
+
+@app.command("pause")
+@told
+def pause(
+    campaign: Annotated[str | None, CALLED] = None,
+    enrollment: Enrollment = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Hold a whole campaign, or one person; everybody keeps their place."""
+    changed = _change(
+        campaign, enrollment, env_file, whole=change_campaign.pause, person=change_campaign.pause_enrollment
+    )
+    show(changed, as_json, "Paused")
+    return GOOD
+
+
+@app.command("resume")
+@told
+def resume(
+    campaign: Annotated[str | None, CALLED] = None,
+    enrollment: Enrollment = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Go on; what fell into the pause is sent or skipped as the campaign's late policy says."""
+    changed = _change(
+        campaign, enrollment, env_file, whole=change_campaign.resume, person=change_campaign.resume_enrollment
+    )
+    show(changed, as_json, "Resumed")
+    return GOOD
+
+
+@app.command("simulate")
+@told
+def simulate(
+    campaign: Called,
+    days: Annotated[int, typer.Option("--days", min=1, max=366, help="How far to look ahead.")] = 30,
+    recipient: Annotated[str | None, typer.Option("--recipient", help="A contact's id or address.")] = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show the calendar of every recipient and the load of every day, without any effect; nobody opens or answers."""
+    with open_database(env_file) as database:
+        found = change_campaign.find_campaign(database, campaign)
+        can = Capabilities(sms=read_settings(CampaignSettings).twilio_from is not None)
+        wanted = None if recipient is None else _recipients(database, found, recipient)
+        forecast = look_ahead(database, found, utc_now(), days=days, can=can, recipients=wanted)
+    if as_json:
+        show(asdict(forecast), as_json, "")
+    else:
+        _show_forecast(forecast)
+    return GOOD
+
+
+@app.command("run")
+@told
+def run(env_file: EnvFile = None, as_json: AsJson = False) -> int:
+    """Do everything that is due now, as campaign_cron does every minute; exit 1 where an error or a rest is left."""
+    from campaign_cron.wiring import run as run_once
+    from local.runtime.lambda_context import LocalLambdaContext
+    from local.stack import ROOT
+    from local.template.template import SamTemplate
+
+    use_settings(env_file)
+    definition = SamTemplate.read(ROOT / "template.yaml").functions["campaign_cron"]
+    answer = run_once({}, LocalLambdaContext.of(definition))
+    show(answer, as_json, "Campaigns")
+    return GOOD if answer["finished"] and not answer["errors"] else FOUND
+
+
+@app.command("list")
+@told
+def list_all(
+    status: Annotated[str | None, typer.Option("--status", help="draft, active or paused.")] = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Native campaigns, those that run first."""
+    with open_database(env_file) as database:
+        rows = [asdict(each) for each in funnels.list_campaigns(database, status=status, limit=500)]
+    shown = ("id", "name", "status", "steps", "total_active", "total_sent", "total_completed", "activated_at")
+    show(rows if as_json else [{name: row[name] for name in shown} for row in rows], as_json, "Campaigns")
+    return GOOD
+
+
+@app.command("show")
+@told
+def show_one(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False) -> int:
+    """A campaign with its funnel; exit 1 where the lines of a step do not add up."""
+    with open_database(env_file) as database:
+        found = funnels.show_campaign(database, change_campaign.find_campaign(database, campaign))
+    if as_json:
+        show(asdict(found), as_json, "")
+    else:
+        show({**asdict(found.campaign), "people": found.people}, as_json, "Campaign")
+        hidden = {"is_active", "ab_winner", "subject"}
+        steps = [{name: value for name, value in asdict(each).items() if name not in hidden} for each in found.steps]
+        show(steps, as_json, "Steps")
+        show([asdict(each) for each in found.history], as_json, "History")
+    return GOOD if all(each.holds for each in found.steps) else FOUND
+
+
+def _change(
+    campaign: str | None, enrollment: UUID | None, env_file: Path | None, *, whole: Verb, person: Verb
+) -> dict[str, Any]:
+    """The whole campaign, or one person's place in it; exactly one of them is named."""
+    if (campaign is None) == (enrollment is None):
+        raise typer.BadParameter("a campaign or --enrollment: one of them")
+    with open_database(env_file, patience=600.0) as database:
+        if enrollment is not None:
+            return asdict(person(database, enrollment, utc_now()))
+        return asdict(whole(database, change_campaign.find_campaign(database, str(campaign)), utc_now()))
+
+
+def _read_file(file: Path) -> Mapping[str, Any]:
+    """YAML is read with the loader that makes nothing but plain values."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        found = yaml.safe_load(text) if file.suffix in {".yaml", ".yml"} else json.loads(text)
+    except OSError:
+        raise RejectedInput(f"{file} cannot be read") from None
+    except (ValueError, yaml.YAMLError):
+        raise RejectedInput(f"{file} is neither JSON nor YAML, or not what its name ends in") from None
+    if not isinstance(found, dict):
+        raise RejectedInput(f"{file} has to hold one campaign")
+    return found
+
+
+def _read_csv(file: Path) -> tuple[list[UUID], list[str]]:
+    """Ids and addresses. RejectedInput names lines, never what stands in them."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            rows = csv.DictReader(lines, strict=True)
+            names = {name.strip().lower(): name for name in rows.fieldnames or ()}
+            return _people(rows, names)
+    except (OSError, UnicodeDecodeError, csv.Error):
+        raise RejectedInput(f"{file} cannot be read as CSV") from None
+
+
+def _people(rows: Iterable[Mapping[str, str]], names: Mapping[str, str]) -> tuple[list[UUID], list[str]]:
+    if "contact_id" in names:
+        return list(_ids(rows, names["contact_id"])), []
+    column = names.get("email") or names.get("address")
+    if column is None:
+        raise RejectedInput("the first line has to name contact_id or email")
+    return [], [text for row in rows if (text := (row[column] or "").strip())]
+
+
+def _ids(rows: Iterable[Mapping[str, str]], column: str) -> Iterator[UUID]:
+    for number, row in enumerate(rows, 2):
+        try:
+            yield UUID((row[column] or "").strip())
+        except ValueError:
+            raise RejectedInput(f"line {number}: contact_id is no id") from None
+
+
+def _recipients(database: Database, campaign_id: UUID, called: str) -> list[UUID]:
+    try:
+        return [UUID(called)]
+    except ValueError:
+        found = contacts_called(database, campaign_id, called)
+    if not found:
+        raise RejectedInput("nobody of this campaign has that address")
+    return found
+
+
+def _show_forecast(forecast: Forecast) -> None:
+    about = {
+        "campaign": forecast.name,
+        "status": forecast.status,
+        "until": forecast.until,
+        "recipients": forecast.recipients,
+        "warnings": forecast.warnings,
+        "steps": forecast.actions,
+        "held": forecast.held,
+        "people then": forecast.ends,
+    }
+    show(about, False, "Simulation")
+    show([asdict(each) for each in forecast.days], False, f"Load ({forecast.zone})")
+    told_of = ("at", "contact_id", "step", "channel", "action", "reason", "variant")
+    lines = [{name: getattr(entry, name) for name in told_of} for entry in forecast.calendar[:_LINES]]
+    show(lines, False, "Calendar")
+    if len(forecast.calendar) > _LINES:
+        console.print(f"… and {len(forecast.calendar) - _LINES} more; --recipient narrows, --json tells all")

@@ -1,0 +1,59 @@
+"""crm-relay campaign: what belongs to the mail provider, its webhook and paused senders."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from cli.console import GOOD, EnvFile, console, open_database, told, use_settings
+from crm_relay.mail.senders.watch_senders import resume_sender
+from crm_relay.platform.clock import utc_now
+from crm_relay.platform.http.http_client import HttpClient
+from crm_relay.platform.settings import SettingsModel, read_settings
+from crm_relay.providers.resend.client import API_URL, Resend
+from crm_relay.providers.resend.vocabulary import HOOK_EVENTS
+
+app = typer.Typer()
+_ROUTE = "/webhooks/resend"
+
+
+class ResendSettings(SettingsModel):
+    """An account of Resend's, by a key with full access."""
+
+    resend_api_key: str
+    resend_api_url: str = API_URL
+    public_url: str | None = None
+
+
+@app.command("webhook")
+@told
+def register_webhook(
+    url: Annotated[str | None, typer.Option("--url", help="Base address of the HTTP API; default: PUBLIC_URL.")] = None,
+    env_file: EnvFile = None,
+) -> int:
+    """Register our webhook in Resend or correct it; of a new one the signing secret is printed, this once."""
+    use_settings(env_file)
+    settings = read_settings(ResendSettings)
+    base = (url or settings.public_url or "").rstrip("/")
+    if not base.startswith("https://") and not base.startswith("http://127.0.0.1"):
+        raise typer.BadParameter("the whole address, such as https://crm.example.com", param_hint="--url")
+    resend = Resend(HttpClient(settings.resend_api_url, timeout=(5.0, 20.0)), settings.resend_api_key)
+    ensured = resend.ensure_webhook(f"{base}{_ROUTE}", HOOK_EVENTS)
+    console.print("Registered." if ensured.changed else "It was registered already.", highlight=False)
+    if ensured.signing_secret is not None:
+        console.print("For RESEND_WEBHOOK_SECRET; it is shown this once:", highlight=False)
+        typer.echo(ensured.signing_secret)
+    return GOOD
+
+
+@app.command("resume-sender")
+@told
+def resume_paused_sender(
+    sender: Annotated[UUID, typer.Argument(help="Its id in email_identities, which the incident names.")],
+    env_file: EnvFile = None,
+) -> int:
+    """Let a sender send again that was paused for its bounces or complaints; its week begins anew."""
+    with open_database(env_file) as database:
+        resume_sender(database, sender, utc_now())
+    console.print("It sends again.")
+    return GOOD

@@ -1,0 +1,106 @@
+"""Looks at an installation from the operator's chair: what is set, what answers, what waits."""
+
+from collections.abc import Iterator
+
+from cli.checks import Check, safely
+from cli.doctor_bison import examine_bison
+from crm_relay.platform.aws.queue import aws_client
+from crm_relay.platform.clock import utc_now
+from crm_relay.platform.database import Database
+from crm_relay.platform.errors import FatalError
+from crm_relay.platform.http.http_client import HttpClient
+from crm_relay.platform.migrations import migrate, read_migrations
+from crm_relay.platform.settings import SettingsModel, read_settings
+from crm_relay.platform.sql import parse_queries
+from crm_relay.providers.mautic.client import Mautic
+from local.stack import ROOT
+from mautic_sync.settings import Settings as SyncSettings
+from mautic_webhook.settings import Settings as WebhookSettings
+
+_SQL = parse_queries((ROOT / "cli" / "doctor.sql").read_text(encoding="utf-8"))
+_MOST_SKEW_SECONDS = 5.0
+
+
+def examine() -> list[Check]:
+    """Every check, in the order in which one depends on another; what cannot be reached stops only its own."""
+    try:
+        sync, webhook = read_settings(SyncSettings), read_settings(WebhookSettings)
+    except FatalError as error:
+        return [Check("settings", "wrong", str(error))]
+    database = Database(sync.database_url, ca_file=sync.database_ca_file)
+    checks = [Check("settings", "good", "complete")]
+    for what, look in (
+        ("database", lambda: _database(database)),
+        ("migrations", _migrations),
+        ("data", lambda: _data(database)),
+        ("queue", lambda: _aws("sqs", "get_queue_attributes", QueueUrl=webhook.deferred_queue_url)),
+        ("bucket", lambda: _aws("s3", "head_bucket", Bucket=webhook.oversize_bucket)),
+        ("table", lambda: _aws("dynamodb", "describe_table", TableName=sync.coordination_table)),
+        ("mautic", lambda: _mautic(sync)),
+        ("webhook secret", lambda: _secret(webhook)),
+    ):
+        checks += safely(what, look)
+    return checks + safely("emailbison", lambda: iter(examine_bison(database)))
+
+
+def _database(database: Database) -> Iterator[Check]:
+    server = database.run(_SQL["server"])[0]
+    yield Check("database", "good", f"PostgreSQL {server['version']} as {server['role']}")
+    if server["is_superuser"]:
+        yield Check("database role", "worth a look", "a superuser: log in as crm_relay")
+    skew = abs((utc_now() - server["now"]).total_seconds())
+    yield Check("clocks", "good" if skew < _MOST_SKEW_SECONDS else "wrong", f"{skew:.1f} s apart")
+    open_tables = [row["name"] for row in database.run(_SQL["tables_without_row_security"])]
+    yield Check("row security", "worth a look" if open_tables else "good", ", ".join(open_tables) or "on every table")
+
+
+class _MigrationSettings(SettingsModel):
+    migration_database_url: str | None = None
+    database_ca_file: str | None = None
+
+
+def _migrations() -> Iterator[Check]:
+    # The functions' own role need not see the bookkeeping.
+    settings = read_settings(_MigrationSettings)
+    if settings.migration_database_url is None:
+        yield Check("migrations", "worth a look", "MIGRATION_DATABASE_URL is not set: not looked at")
+        return
+    database = Database(settings.migration_database_url, ca_file=settings.database_ca_file)
+    missing = migrate(database, read_migrations(ROOT / "migrations"), dry_run=True)
+    told = f"missing: {', '.join(missing)}" if missing else "all applied"
+    yield Check("migrations", "wrong" if missing else "good", told)
+
+
+def _data(database: Database) -> Iterator[Check]:
+    row = database.run(_SQL["waiting"])[0]
+    yield Check("deliveries not applied", "wrong" if row["unapplied"] else "good", str(row["unapplied"]))
+    yield Check("failed tasks", "wrong" if row["failed"] else "good", str(row["failed"]))
+    yield Check("customers with an error", "worth a look" if row["errors"] else "good", str(row["errors"]))
+    yield Check("customers to be sent", "good", str(row["dirty"]))
+    yield Check("last Mautic sync", "good" if row["last_run"] else "worth a look", str(row["last_run"] or "never"))
+
+
+def _aws(service: str, operation: str, **arguments: str) -> Iterator[Check]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        getattr(aws_client(service), operation)(**arguments)
+    except ClientError as error:
+        yield Check(service, "wrong", str(error.response.get("Error", {}).get("Code")))
+    except BotoCoreError as error:
+        yield Check(service, "wrong", type(error).__name__)
+    else:
+        yield Check(service, "good", "answers")
+
+
+def _mautic(settings: SyncSettings) -> Iterator[Check]:
+    http = HttpClient(settings.mautic_url, timeout=(5.0, 20.0))
+    segments = Mautic(http, settings.mautic_client_id, settings.mautic_client_secret).segments()
+    yield Check("mautic", "good", f"answers, {len(segments)} segments")
+
+
+def _secret(settings: WebhookSettings) -> Iterator[Check]:
+    count = len(settings.mautic_webhook_secret)
+    yield Check(
+        "webhook secret", "good" if count else "wrong", f"{count} valid" if count else "none: every webhook is refused"
+    )

@@ -1,0 +1,94 @@
+"""crm-relay integrity: checks, fixes with a limit, and the way back."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.console import FOUND, GOOD, AsJson, EnvFile, open_database, show, told, use_settings
+from crm_relay.integrity.models import CHECKS, CheckOrder, CheckReport
+from crm_relay.integrity.rebuild_totals import rebuild_totals
+from crm_relay.platform.clock import Deadline
+from crm_relay.platform.errors import TransientError
+from crm_relay.platform.settings import read_settings
+from integrity_check.settings import Settings
+
+if TYPE_CHECKING:
+    from integrity_check.wiring import IntegrityCheck
+
+app = typer.Typer(no_args_is_help=True, help="Whether what is stored is true, and what was mended.")
+
+_CHECK_SECONDS = 900.0
+
+
+@app.command("check")
+@told
+def check(
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what may be mended, as at night.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read everything at the edge, not only what seems to differ.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")] = False,
+    approve: Annotated[
+        list[str] | None, typer.Option("--approve", help="A check whose fixes may go beyond INTEGRITY_FIX_CAP.")
+    ] = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run every check; exit 1 where one found something or could not look."""
+    approved = frozenset(approve or ())
+    if not approved <= set(CHECKS):
+        raise typer.BadParameter(f"there are {', '.join(CHECKS)}", param_hint="--approve")
+    world = _world(env_file)
+    order = CheckOrder(full, fix, dry_run, approved, world.settings.integrity_fix_cap, "operator")
+    report = world.check(order, Deadline.after(_CHECK_SECONDS))
+    if report is None:
+        raise TransientError("another check is running")
+    _show(report, as_json=as_json)
+    return FOUND if report.found or any(each.unseen for each in report.results) else GOOD
+
+
+@app.command("revert")
+@told
+def revert(
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="The number of a fix, or run-N for all fixes of a run.")],
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Take fixes back; exit 1 where what they changed has changed again since."""
+    done = _world(env_file).revert(wanted, "operator")
+    show(asdict(done), as_json, "Taken back")
+    return FOUND if done.left else GOOD
+
+
+@app.command("rebuild-totals")
+@told
+def rebuild(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")] = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make the totals of campaigns what their rows say again; exit 1 where they differed and were left so."""
+    with open_database(env_file) as database:
+        drift = rebuild_totals(database, dry_run=dry_run)
+    show(drift, as_json, "Totals that differ" if dry_run else "Totals corrected")
+    return FOUND if dry_run and drift else GOOD
+
+
+def _show(report: CheckReport, *, as_json: bool) -> None:
+    findings = [{"check": each.check, **finding} for each in report.results for finding in each.findings]
+    if as_json:
+        show(report.as_json() | {"findings": findings}, as_json, "")
+        return
+    counts = [{"check": each.check, "unseen": "", **each.as_counts()} for each in report.results]
+    show(counts, as_json, "Dry run" if report.run_id is None else f"run-{report.run_id}")
+    told_of = ("check", "entity", "row", "what", "mended_by")
+    show([{name: finding[name] for name in told_of} for finding in findings], as_json, "Findings")
+
+
+def _world(env_file: Path | None) -> "IntegrityCheck":
+    from integrity_check.wiring import IntegrityCheck
+
+    use_settings(env_file)
+    return IntegrityCheck(read_settings(Settings))

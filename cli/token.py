@@ -1,0 +1,52 @@
+"""crm-relay token: who may use the admin API."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated, Literal
+
+import typer
+
+from cli.console import GOOD, AsJson, EnvFile, open_database, show, told
+from crm_relay.operations.access.tokens import create_token, list_tokens, revoke_token
+from crm_relay.platform.clock import utc_now
+from crm_relay.platform.http.callers import Role
+
+app = typer.Typer(no_args_is_help=True, help="Named tokens of the admin API and its page.")
+
+
+@app.command("create")
+@told
+def create(
+    name: str,
+    role: Annotated[Literal["read", "operate", "admin"], typer.Option("--role", help="What it may do.")] = "read",
+    days: Annotated[int, typer.Option("--days", min=0, help="It expires after so many; 0: never.")] = 90,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make a token and print it, this once."""
+    now = utc_now()
+    expires_at = now + timedelta(days=days) if days else None
+    with open_database(env_file) as database:
+        made = create_token(database, name, Role[role.upper()], expires_at=expires_at, created_by="operator", now=now)
+    show(asdict(made), as_json, "Keep this token: it is shown this once")
+    return GOOD
+
+
+@app.command("list")
+@told
+def list_all(env_file: EnvFile = None, as_json: AsJson = False) -> int:
+    """All tokens that there ever were, without themselves."""
+    with open_database(env_file) as database:
+        rows = [asdict(each) for each in list_tokens(database)]
+    show(rows, as_json, "Tokens")
+    return GOOD
+
+
+@app.command("revoke")
+@told
+def revoke(name: str, env_file: EnvFile = None, as_json: AsJson = False) -> int:
+    """Make a token worthless, at once."""
+    with open_database(env_file) as database:
+        found = revoke_token(database, name, utc_now())
+    show(asdict(found), as_json, "Revoked")
+    return GOOD

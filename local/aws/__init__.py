@@ -1,0 +1,1 @@
+"""AWS on a laptop: moto, queues, streams, schedules and the HTTP API."""

@@ -1,0 +1,1 @@
+"""One full round on a laptop, and the table of what came of it."""

@@ -1,0 +1,227 @@
+"""The main job on one laptop, from customers in Postgres to clicks coming back, with what was expected beside it."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from crm_relay.edge_cache.dynamo.dynamo_table import DynamoTable
+from crm_relay.platform.database import Database
+from crm_relay.platform.sql import parse_queries
+from local.demo.agreement import disagreements
+from local.demo.campaigns import CampaignAct
+from local.demo.edge import EdgeAct
+from local.demo.outreach import DemoOutreach
+from local.demo.sample_data import insert_customers
+from local.serve import describe
+from local.simulated import OPERATORS
+from local.simulators.mautic import MauticSimulator
+from local.stack import ROOT, Stack
+from local.until_signal import until_signal, wait_for
+
+_SQL = parse_queries((Path(__file__).with_name("round.sql")).read_text(encoding="utf-8"))
+_EDITED, _OPTED_OUT, _DELETED = 300, 20, 5
+_OPENS, _CLICKS, _UNSUBSCRIBES, _LOST_IN_MAUTIC = 40, 15, 10, 3
+
+
+@dataclass(frozen=True)
+class Line:
+    """One expectation of the summary."""
+
+    what: str
+    expected: object
+    found: object
+
+    @property
+    def holds(self) -> bool:
+        """Equal, or within the bound where the expectation is one (`at most 10`)."""
+        text = str(self.expected)
+        if text.startswith("at most "):
+            return float(str(self.found)) <= float(text.removeprefix("at most "))
+        return self.expected == self.found
+
+
+@dataclass
+class Demo:
+    """One go through the product's main job."""
+
+    stack: Stack
+    mautic: MauticSimulator
+    database: Database
+    tell: Callable[[str], None]
+    lines: list[Line] = field(default_factory=list)
+
+    def play(self, customers: int) -> None:
+        """All acts, in order."""
+        self._first_round(customers)
+        self._nothing_changed()
+        self._recorded_webhooks()
+        self._people_react()
+        self._business_goes_on()
+        self._outreach()
+        self._campaigns()
+        self._edge()
+
+    def expect(self, what: str, expected: object, found: object) -> None:
+        """Write down one line of the summary."""
+        self.lines.append(Line(what, expected, found))
+
+    def _first_round(self, customers: int) -> None:
+        self.tell(f"{customers} customers, with the mess of real life")
+        insert_customers(self.database, customers)
+        self.expect("customers in Postgres", customers, self._one("customers"))
+        self.tell("one round of every schedule: customers and segments go to Mautic")
+        answer = self._round()
+        self.expect("contacts created in Mautic", self._one("sendable"), len(self.mautic.contacts))
+        self.expect("customers refused, each with a reason", self._one("unsendable"), answer["contacts_failed"])
+        self.expect("segments in Mautic", 4, answer["segments_synced"])
+        self.expect("opted-out contacts that are mailable", 0, self._mailable_opt_outs())
+        self.expect("differences between Postgres and Mautic", 0, len(self._differences()))
+
+    def _nothing_changed(self) -> None:
+        self.tell("another round: nothing changed")
+        self.mautic.forget_requests()
+        self._round()
+        # The hourly look after the webhook is no part of the sync.
+        made = [each for each in self.mautic.requests if "/api/hooks" not in each.path and "oauth" not in each.path]
+        self.expect("requests to Mautic when nothing changed", 0, len(made))
+
+    def _recorded_webhooks(self) -> None:
+        self.tell("recorded webhooks of a real Mautic, over HTTP")
+        for name, word in (("email_open", "an open"), ("unsubscribe", "an unsubscribe")):
+            event = json.loads((ROOT / "events" / "mautic_webhook" / f"{name}.json").read_text(encoding="utf-8"))
+            answers = [self._post(event["headers"], event["body"]) for _ in range(2)]
+            self.expect(f"{word}: events applied", 1, answers[0].json().get("events_processed"))
+            self.expect(f"{word} delivered twice: duplicates", 1, answers[1].json().get("duplicates"))
+            self.expect(f"{word}, tampered with", 401, self._post(event["headers"], event["body"] + " ").status_code)
+
+    def _people_react(self) -> None:
+        self.tell("people open, click and unsubscribe; an administrator deletes contacts")
+        before = {kind: self._one("events", kind=kind) for kind in ("open", "click", "unsubscribe")}
+        contacts = [each for each in sorted(self.mautic.contacts) if self.mautic.mailable(each)]
+        for contact_id in contacts[:_OPENS]:
+            self.mautic.open_email(1, contact_id)
+        for contact_id in contacts[_OPENS : _OPENS + _CLICKS]:
+            self.mautic.click(1, contact_id)
+        leaving = contacts[-_UNSUBSCRIBES:]
+        for contact_id in leaving:
+            self.mautic.unsubscribe(1, contact_id)
+        for contact_id in contacts[100 : 100 + _LOST_IN_MAUTIC]:
+            self.mautic.delete_contact(contact_id)
+        # Clicking a mail that was not opened yet opens it, as in Mautic.
+        for kind, count in (("open", _OPENS + _CLICKS), ("click", _CLICKS), ("unsubscribe", _UNSUBSCRIBES)):
+            self.expect(f"{kind}s that came back", count, self._one("events", kind=kind) - before[kind])
+        self.expect("unsubscribed customers here", len(leaving), self._one("opted_out", contacts=leaving))
+
+    def _business_goes_on(self) -> None:
+        self.tell(f"{_EDITED} customers are edited, {_OPTED_OUT} opt out, {_DELETED} are deleted; another round")
+        self.database.run(_SQL["edit"], count=_EDITED)
+        self.database.run(_SQL["opt_out"], count=_OPTED_OUT)
+        self.database.run(_SQL["delete"], count=_DELETED)
+        answer = self._round()
+        self.expect("contacts deleted there and made anew", _LOST_IN_MAUTIC, answer["contacts_created"])
+        self.expect("contacts of deleted customers muted", _DELETED, answer["contacts_removed"])
+        self.expect("opted-out contacts that are mailable", 0, self._mailable_opt_outs())
+        self.expect("differences between Postgres and Mautic", 0, len(self._differences()))
+
+    def _outreach(self) -> None:
+        here, fire = self.stack.simulated, self.stack.scheduler.run_round
+        if here.bison is None or here.slack is None:
+            raise AssertionError("the demo always brings its own EmailBison and Slack")
+        DemoOutreach(
+            here.bison,
+            here.slack,
+            self.database,
+            self.stack.edge.base_url,
+            poll=lambda: fire("bison_poll"),
+            report=lambda: fire("provider_report"),
+            expect=self.expect,
+            tell=self.tell,
+        ).play()
+        self.expect("deliveries not applied", 0, self._one("unapplied"))
+
+    def _campaigns(self) -> None:
+        resend, fire = self.stack.simulated.resend, self.stack.scheduler.run_round
+        if resend is None:
+            raise AssertionError("the demo always brings its own Resend")
+        contact = next(each for each in sorted(self.mautic.contacts) if self.mautic.mailable(each))
+        CampaignAct(
+            resend,
+            self.database,
+            self.stack.edge.base_url,
+            customer=str(self.mautic.contacts[contact].fields["email"]),
+            sync=lambda: fire("mautic_sync"),
+            is_muted=lambda: not self.mautic.mailable(contact),
+            expect=self.expect,
+            tell=self.tell,
+        ).play()
+
+    def _edge(self) -> None:
+        fire = self.stack.scheduler.run_round
+        table = DynamoTable(self.stack.environment["EDGE_CACHE_TABLE"])
+        sync, check = (lambda: fire("cache_sync")), (lambda: fire("integrity_check"))
+        EdgeAct(self.database, table, sync, check, self.expect, self.tell).play()
+
+    def _round(self) -> Mapping[str, Any]:
+        """Every schedule once and the queues emptied; the first answer of mautic_sync."""
+        firings = self.stack.scheduler.run_round()
+        self.stack.queues.drain()
+        answer: Mapping[str, Any] = next(each.answer for each in firings if each.function == "mautic_sync")
+        return answer
+
+    def _post(self, headers: Mapping[str, str], body: str) -> requests.Response:
+        url = f"{self.stack.edge.base_url}/webhooks/mautic"
+        kept = {name: value for name, value in headers.items() if name in {"content-type", "webhook-signature"}}
+        return requests.post(url, data=body.encode(), headers=kept, timeout=30)
+
+    def _one(self, query: str, **values: Any) -> int:
+        return int(self.database.run(_SQL[query], **values)[0]["n"])
+
+    def _mailable_opt_outs(self) -> int:
+        muted = {str(row["customer_id"]) for row in self.database.run(_SQL["muted"])}
+        carriers = ((each.id, str(each.fields.get("supabase_id"))) for each in self.mautic.contacts.values())
+        return sum(who in muted and self.mautic.mailable(contact_id) for contact_id, who in carriers)
+
+    def _differences(self) -> list[str]:
+        return disagreements(self.database, self.mautic)
+
+
+def run_demo(settings: Mapping[str, str], *, customers: int, once: bool, as_json: bool) -> int:
+    """Play the demo and tell how it went; 1 where an expectation failed. Without `once` the stack stays up after it."""
+    console = Console(stderr=as_json)
+    # What the demo does wrong on purpose is worth a warning; here it would stand in the middle of the summary.
+    local_only = {"LOG_LEVEL": "ERROR"} | {k: v for k, v in settings.items() if not k.startswith(OPERATORS)}
+    started = time.monotonic()
+    with until_signal() as stop, Stack(local_only) as stack:
+        mautic = stack.simulated.mautic
+        if mautic is None:
+            raise AssertionError("the demo always brings its own Mautic")
+        database = Database(stack.database_url, timeout=60.0)
+        demo = Demo(stack, mautic, database, lambda text: console.print(f"· {text}"))
+        demo.play(customers)
+        good = _summary(console, demo, time.monotonic() - started, as_json=as_json)
+        if not once and not stop.is_set():
+            stack.start_background()
+            stack.write_file()
+            describe(stack)
+            wait_for(stop)
+    return 0 if good else 1
+
+
+def _summary(console: Console, demo: Demo, seconds: float, *, as_json: bool) -> bool:
+    good = all(line.holds for line in demo.lines)
+    if as_json:
+        rows = [{**asdict(line), "holds": line.holds} for line in demo.lines]
+        print(json.dumps({"good": good, "seconds": round(seconds, 1), "lines": rows}, default=str))  # noqa: T201
+        return good
+    table = Table("", "expected", "found", "", title=f"CRM Relay demo, {seconds:.0f} s", title_justify="left")
+    for line in demo.lines:
+        table.add_row(line.what, str(line.expected), str(line.found), "[green]✓" if line.holds else "[bold red]✗")
+    console.print(table)
+    return good

@@ -1,0 +1,1 @@
+"""A/B tests of the variants of a step."""

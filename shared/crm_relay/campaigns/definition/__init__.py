@@ -1,0 +1,1 @@
+"""Campaign files: their shape, and what is checked before one is kept."""

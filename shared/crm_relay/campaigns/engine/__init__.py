@@ -1,0 +1,1 @@
+"""Due steps: claim, decide, queue, record, send."""

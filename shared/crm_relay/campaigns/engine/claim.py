@@ -1,0 +1,54 @@
+"""Whoever is due, with everything that decides about them, ours until the transaction ends."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from crm_relay.campaigns.engine import store
+from crm_relay.campaigns.load_campaign import read_campaign
+from crm_relay.campaigns.models import Campaign, DueEnrollment
+from crm_relay.mail.models import Identity
+from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.errors import RejectedInput
+
+# What a row that somebody wrote by hand may be wrong in; whatever it is, it concerns nobody else.
+OF_ONE_ROW = (RejectedInput, ValueError, LookupError, TypeError, ArithmeticError)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """`campaigns` holds those that can be read; who is in another one cannot be helped before somebody mends it."""
+
+    enrolled: tuple[DueEnrollment, ...]
+    campaigns: Mapping[UUID, Campaign]
+
+
+def claim_due(db: Queryable, sender: Identity | None, now: datetime, *, limit: int, with_mail: bool) -> Claimed:
+    """One statement. `sender` (EMAIL_FROM) stands in where neither campaign nor organization has an identity."""
+    rows = store.claim_due(db, now, limit=limit, with_mail=with_mail)
+    documents = rows[0]["campaigns"] if rows else []
+    return Claimed(tuple(map(_enrolled, rows)), _campaigns(documents, sender))
+
+
+def _campaigns(documents: Iterable[Mapping[str, Any]], sender: Identity | None) -> dict[UUID, Campaign]:
+    found = {}
+    for document in documents:
+        try:
+            campaign = read_campaign(document)
+        except OF_ONE_ROW:
+            continue
+        found[campaign.id] = _with_sender(campaign, document["postal_address"], sender)
+    return found
+
+
+def _with_sender(campaign: Campaign, postal_address: str | None, sender: Identity | None) -> Campaign:
+    identity = campaign.identity or sender
+    return (
+        campaign if identity is None else replace(campaign, identity=replace(identity, postal_address=postal_address))
+    )
+
+
+def _enrolled(row: Row) -> DueEnrollment:
+    return DueEnrollment(**{name: value for name, value in row.items() if name != "campaigns"})

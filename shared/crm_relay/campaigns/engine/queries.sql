@@ -1,0 +1,359 @@
+-- name: take_turn
+-- Claimers decide one after the other, and a reply that is here ends its sequence before anybody is claimed.
+select take_turn(:now) as stopped;
+
+-- name: claim_due
+-- A batch of those whose step is due, with all that decides about them; their campaigns stand once, in the first row.
+-- Campaigns and organizations take turns, and nobody waits behind an organization that has no room to send.
+with recursive place as (
+    -- Where somebody stands, one probe of the index each: everybody at one place of a campaign has the same next step.
+    select campaign.id as campaign_id, coalesce(campaign.org_id, default_org_id()) as org_id, (
+        select min(current_step)
+        from campaign_enrollments
+        where campaign_id = campaign.id and next_step_at is not null and status in ('active', 'engaged')
+    ) as at
+    from campaigns campaign
+    where campaign.status = 'active' and campaign.source = 'native'
+    union all
+    select place.campaign_id, place.org_id, (
+        select min(current_step)
+        from campaign_enrollments
+        where campaign_id = place.campaign_id and current_step > place.at
+            and next_step_at is not null and status in ('active', 'engaged')
+    )
+    from place
+    where place.at is not null
+),
+waiting as materialized (
+    select place.campaign_id, place.org_id, place.at, coalesce(step.channel, 'none') as channel
+    from place
+    left join lateral (
+        select channel
+        from campaign_sequences
+        where campaign_id = place.campaign_id and step_number > place.at and is_active
+        order by step_number
+        limit 1
+    ) step on true
+    where place.at is not null
+        and exists (
+            select
+            from campaign_enrollments
+            where campaign_id = place.campaign_id and current_step = place.at and status in ('active', 'engaged')
+                and next_step_at <= :now
+        )
+),
+-- What an organization may still queue in this minute; null: as much as it wants. What waits to leave uses the room as well.
+room as materialized (
+    select
+        sender.org_id,
+        case when limits.org_id is null then 100 else limits.emails_per_minute end - recent.mails - backlog.mails as mails_left
+    from (select distinct org_id from waiting where channel = 'email') sender
+    left join delivery_limits limits on limits.org_id = sender.org_id
+    cross join lateral (
+        select count(*) as mails
+        from email_sends
+        where org_id = sender.org_id and queued_at > cast(:now as timestamptz) - interval '1 minute'
+    ) recent
+    cross join lateral (
+        select count(*) as mails
+        from email_batches batch
+        join email_sends mail on mail.batch_id = batch.id
+        where batch.org_id = sender.org_id and batch.purpose = 'campaign' and batch.state in ('queued', 'sending')
+            -- What is held until its window opens leaves at another time.
+            and batch.not_before <= cast(:now as timestamptz) + interval '15 minutes'
+            and mail.position is not null
+            and mail.queued_at <= cast(:now as timestamptz) - interval '1 minute'
+    ) backlog
+),
+-- Who has sent something of which nobody knows yet whether a person wrote it waits for its headers.
+unfollowed as materialized (
+    select distinct enrollment_id, stops, is_read from unfollowed_replies
+),
+share as (
+    -- Of each place so many that the batch is full also where some of them have only a few.
+    select least(cast(:limit as integer), 1 + 4 * cast(:limit as integer) / greatest(count(*)::integer, 1)) as each from waiting
+),
+candidate as (
+    select
+        due.id, waiting.org_id, due.next_step_at, waiting.channel = 'email' as is_email, room.mails_left,
+        coalesce(due.address, due.id::text) as person,
+        row_number() over (partition by waiting.campaign_id order by due.next_step_at, due.id) as turn
+    from waiting
+    left join room on room.org_id = waiting.org_id
+    cross join lateral (
+        select enrollment.id, enrollment.next_step_at, normalise_address(contact.email) as address
+        from campaign_enrollments enrollment
+        join contacts contact on contact.id = enrollment.contact_id
+        where enrollment.campaign_id = waiting.campaign_id and enrollment.current_step = waiting.at
+            and enrollment.status in ('active', 'engaged') and enrollment.next_step_at <= :now
+            and enrollment.id not in (select enrollment_id from unfollowed where not is_read)
+        order by enrollment.next_step_at
+        limit (select each from share)
+    ) due
+    where waiting.channel <> 'email' or (:with_mail and (room.mails_left is null or room.mails_left > 0))
+),
+ranked as (
+    select
+        candidate.*,
+        row_number() over (partition by org_id order by turn, next_step_at, id) as turn_of_organization,
+        row_number() over (partition by org_id, is_email order by turn, next_step_at, id) as mail_of_organization,
+        -- One step a person and batch: what the first one uses up of a frequency cap has to show before the second.
+        row_number() over (partition by org_id, person order by turn, next_step_at, id) as turn_of_person
+    from candidate
+),
+chosen as (
+    select id
+    from ranked
+    where turn_of_person = 1 and (not is_email or mails_left is null or mail_of_organization <= mails_left)
+    order by turn_of_organization, next_step_at, id
+    limit :limit
+),
+picked as materialized (
+    select *
+    from campaign_enrollments
+    where id in (select id from chosen) and status in ('active', 'engaged') and next_step_at <= :now
+    for no key update skip locked
+),
+answered as materialized (
+    select distinct enrollment_id from unfollowed where stops
+)
+select
+    picked.id, picked.campaign_id, picked.contact_id, picked.current_step, picked.next_step_at as due_at,
+    jsonb_build_object(
+        'status', picked.status, 'current_step', picked.current_step, 'steps_completed', picked.steps_completed,
+        'ab_variant', picked.ab_variant, 'emails_sent', picked.emails_sent, 'emails_opened', picked.emails_opened,
+        'emails_clicked', picked.emails_clicked, 'linkedin_sent', picked.linkedin_sent, 'calls_made', picked.calls_made,
+        'sms_sent', picked.sms_sent, 'engagement_score', picked.engagement_score, 'last_step_at', picked.last_step_at,
+        'last_engagement_at', picked.last_engagement_at, 'first_opened_at', picked.first_opened_at,
+        'first_clicked_at', picked.first_clicked_at, 'replied_at', picked.replied_at, 'error_count', picked.error_count,
+        'next_step_at', picked.next_step_at, 'created_at', picked.created_at
+    ) as fields,
+    jsonb_build_object(
+        'email', contact.email, 'phone', contact.phone, 'first_name', contact.first_name, 'last_name', contact.last_name,
+        'company_name', contact.company_name, 'title', contact.title, 'timezone', contact.timezone,
+        'linkedin_url', contact.linkedin_url, 'status', contact.status, 'created_at', contact.created_at
+    ) as contact,
+    mailbox.address, phone.number as phone, contact.timezone,
+    (select suppressed_by from suppression(picked.org_id, 'email', mailbox.address)) as suppressed_by,
+    owner.topic is not null and exists (
+        select
+        from topic_opt_outs refused
+        where refused.org_id = picked.org_id and refused.address = mailbox.address and refused.topic = owner.topic
+    ) as topic_opt_out,
+    phone.number is not null and (select suppressed_by from suppression(picked.org_id, 'sms', phone.number)) is not null as sms_suppressed,
+    contact.deleted_at is not null as contact_deleted,
+    answered.enrollment_id is not null as answered,
+    capped.frees_at as cap_frees_at,
+    case when row_number() over () = 1 then (
+        select jsonb_agg(campaign_document(campaign_id)) from (select distinct campaign_id from picked) each
+    ) end as campaigns
+from picked
+join campaigns owner on owner.id = picked.campaign_id
+join contacts contact on contact.id = picked.contact_id
+left join answered on answered.enrollment_id = picked.id
+left join delivery_limits limits on limits.org_id = picked.org_id and limits.cap_emails is not null
+cross join lateral (select normalise_address(contact.email) as address) mailbox
+cross join lateral (
+    -- As crm_relay.consent.address.normalise_phone.
+    select case when bare ~ '^\+[1-9][0-9]{6,14}$' then bare end as number
+    from (select regexp_replace(contact.phone, '[\s().\-/\u00a0]', '', 'g') as bare) written
+) phone
+left join lateral (
+    -- The mail that has to grow old enough before the person may get another one.
+    select sent.queued_at + limits.cap_days * interval '1 day' as frees_at
+    from email_sends sent
+    where limits.org_id is not null and sent.org_id = picked.org_id and sent.address = mailbox.address
+        and sent.queued_at > cast(:now as timestamptz) - limits.cap_days * interval '1 day'
+        and sent.status not in ('refused', 'dry_run', 'failed', 'suppressed')
+    order by sent.queued_at desc
+    offset coalesce(limits.cap_emails, 1) - 1
+    limit 1
+) capped on true;
+
+-- name: record
+-- All that was decided about a batch; a step that has its line already makes nothing a second time.
+-- The lines of the log and by them what each step reached, work for people, text messages, and where everybody stands now.
+with given as materialized (
+    select gen_random_uuid() as activity_id, outcome.*
+    from jsonb_to_recordset(:outcomes) as outcome (
+        enrollment_id uuid, status text, current_step integer, next_step_at timestamptz, held_for text, reason text,
+        ab_variant text, error text, line text, sequence_id uuid, channel text, activity jsonb, sms jsonb
+    )
+),
+line as (
+    insert into campaign_sequence_logs (
+        org_id, campaign_id, enrollment_id, sequence_id, step_number, channel, status, reason, ab_variant, scheduled_at, sent_at,
+        activity_id, created_at, updated_at
+    )
+    select
+        enrollment.org_id, enrollment.campaign_id, enrollment.id, given.sequence_id, given.current_step, given.channel, given.line,
+        given.reason, given.ab_variant, enrollment.next_step_at, case given.line when 'sent' then cast(:now as timestamptz) end,
+        case when given.activity is not null then given.activity_id end, :now, :now
+    from given
+    join campaign_enrollments enrollment on enrollment.id = given.enrollment_id
+    where given.line is not null
+    on conflict (enrollment_id, sequence_id) do nothing
+    returning enrollment_id, sequence_id, channel, status
+),
+counted as (
+    update campaign_sequences step
+    set reached = step.reached + lines.number
+    from (select sequence_id, count(*)::integer as number from line group by sequence_id) lines
+    where step.id = lines.sequence_id
+),
+work as (
+    insert into activities (
+        id, org_id, entity_type, entity_id, secondary_entity_type, secondary_entity_id, type, subject, description, status, priority,
+        due_date, metadata, created_at, updated_at
+    )
+    select
+        given.activity_id, enrollment.org_id, 'contact', enrollment.contact_id, 'campaign', enrollment.campaign_id,
+        work.type, work.subject, work.description, work.status, work.priority, work.due_date, work.metadata, :now, :now
+    from given
+    join line on line.enrollment_id = given.enrollment_id
+    join campaign_enrollments enrollment on enrollment.id = given.enrollment_id
+    cross join lateral jsonb_to_record(given.activity) as work (
+        type text, subject text, description text, status text, priority text, due_date timestamptz, metadata jsonb
+    )
+    where given.activity is not null
+),
+messages as (
+    insert into sms_sends (
+        org_id, send_key, enrollment_id, campaign_id, sequence_id, contact_id, to_number, body, not_before, queued_at, updated_at
+    )
+    select
+        enrollment.org_id, message.send_key, enrollment.id, enrollment.campaign_id, given.sequence_id, enrollment.contact_id,
+        message.to_number, message.body, :now, :now, :now
+    from given
+    join campaign_enrollments enrollment on enrollment.id = given.enrollment_id
+    cross join lateral jsonb_to_record(given.sms) as message (send_key text, to_number text, body text)
+    where given.sms is not null
+    on conflict (send_key) do nothing
+),
+moved as (
+    update campaign_enrollments enrollment
+    set
+        status = case
+            when given.error is not null and enrollment.error_count >= :errors_allowed - 1 then 'paused'
+            else coalesce(given.status, enrollment.status)
+        end,
+        current_step = coalesce(given.current_step, enrollment.current_step),
+        steps_completed = coalesce(given.current_step, enrollment.steps_completed),
+        next_step_at = case
+            when given.error is not null and enrollment.error_count >= :errors_allowed - 1 then null
+            else given.next_step_at
+        end,
+        held_for = given.held_for,
+        stopped_reason = case given.line when 'stopped' then given.reason else enrollment.stopped_reason end,
+        completed_at = case given.status when 'completed' then cast(:now as timestamptz) else enrollment.completed_at end,
+        ab_variant = coalesce(given.ab_variant, enrollment.ab_variant),
+        linkedin_sent = enrollment.linkedin_sent + coalesce((line.channel = 'linkedin' and line.status = 'sent')::integer, 0),
+        calls_made = enrollment.calls_made + coalesce((line.channel = 'phone' and line.status = 'sent')::integer, 0),
+        last_step_at = case line.status when 'sent' then cast(:now as timestamptz) else enrollment.last_step_at end,
+        error_count = enrollment.error_count + (given.error is not null)::integer,
+        last_error = coalesce(given.error, enrollment.last_error),
+        last_error_at = case when given.error is not null then cast(:now as timestamptz) else enrollment.last_error_at end,
+        updated_at = :now
+    from given
+    left join line on line.enrollment_id = given.enrollment_id
+    where enrollment.id = given.enrollment_id
+)
+select count(*)::integer as lines from line;
+
+-- name: settle
+-- What became of mails that campaigns queued, and what events that came before it was known mean by now.
+select
+    settle_campaign_mail(:settled, :now) as lines,
+    react_to_mails(array(
+        select mail.enrollment_id
+        from jsonb_to_recordset(:settled) as given (enrollment_id uuid, sequence_id uuid)
+        join email_sends mail on mail.enrollment_id = given.enrollment_id and mail.sequence_id = given.sequence_id
+        where mail.opened_count + mail.clicked_count > 0 or mail.bounced_at is not null or mail.complained_at is not null
+    ), :now) as reacted;
+
+-- name: stop_answered
+-- What came in as a reply ends the sequences that it answers; and what is queued for whoever is in none any more is taken back.
+select stop_answered(:now) as stopped, take_back_ended(:now) as taken_back;
+
+-- name: stop_for_address
+-- Whoever wants no more mail, or can get none, is in no campaign any longer.
+select stop_for_address(:org_id, :address, :topic, :status, :reason, :now) as stopped;
+
+-- name: follow_mail_event
+-- The function says what follows from an event, and in which order.
+select follow_mail_event(:event) as outcome;
+
+-- name: claim_text
+-- The text message that waits longest, ours until `claimed_until`; of one that was tried before nobody knows what became of it.
+with due as (
+    select id
+    from sms_sends
+    where (status = 'queued' and not_before <= :now)
+        or (status = 'sending' and coalesce(claimed_until, not_before) <= :now and not_before <= :now)
+    order by not_before, id
+    limit 1
+    for update skip locked
+),
+claimed as (
+    update sms_sends message
+    set
+        status = 'sending', attempts = message.attempts + 1, claimed_until = :claimed_until,
+        first_attempt_at = coalesce(message.first_attempt_at, cast(:now as timestamptz)), updated_at = :now
+    from due
+    where message.id = due.id
+    returning message.*
+)
+select
+    claimed.id, claimed.org_id, claimed.enrollment_id, claimed.sequence_id, claimed.to_number, claimed.body, claimed.attempts,
+    claimed.first_attempt_at,
+    coalesce((select suppressed_by from suppression(claimed.org_id, 'sms', claimed.to_number)) is not null, false) as is_suppressed,
+    campaign.send_days, campaign.send_window_start, campaign.send_window_end, campaign.timezone as campaign_zone,
+    case when campaign.use_recipient_timezone then contact.timezone end as recipient_zone,
+    case
+        when claimed.to_number is null or claimed.body is null then 'erased'
+        -- With its contact, or with its whole campaign.
+        when enrollment.id is null or campaign.id is null then 'gone'
+        when enrollment.status in ('replied', 'bounced', 'unsubscribed', 'stopped')
+            then coalesce(enrollment.stopped_reason, enrollment.status)
+    end as ended_by,
+    coalesce(campaign.status = 'paused', false) as is_campaign_paused
+from claimed
+left join campaign_enrollments enrollment on enrollment.id = claimed.enrollment_id
+left join campaigns campaign on campaign.id = claimed.campaign_id
+left join contacts contact on contact.id = claimed.contact_id;
+
+-- name: record_text
+-- What became of a text message, and of the step that queued it; surely unsent ones begin anew.
+with message as (
+    update sms_sends
+    set
+        status = :status, reason = :reason, twilio_sid = coalesce(cast(:sid as text), twilio_sid),
+        not_before = coalesce(cast(:not_before as timestamptz), not_before), claimed_until = null,
+        attempts = case cast(:status as text) when 'queued' then 0 else attempts end,
+        first_attempt_at = case cast(:status as text) when 'queued' then null else first_attempt_at end,
+        sent_at = case cast(:status as text) when 'sent' then cast(:now as timestamptz) end,
+        -- Nobody has to read it any more.
+        body = case when cast(:status as text) in ('queued', 'sending') then body end,
+        updated_at = :now
+    where id = :id
+    returning enrollment_id
+)
+select case
+    when cast(:line as jsonb) is null then 0
+    else settle_campaign_mail(jsonb_build_array(:line), :now)
+end as lines
+from message;
+
+-- name: archive_lines
+-- Lines of sequences that ended long ago leave the log; the trigger on it keeps them in the archive.
+with old as (
+    select line.id
+    from campaign_enrollments enrollment
+    join campaign_sequence_logs line on line.enrollment_id = enrollment.id
+    where enrollment.status not in ('active', 'engaged', 'paused') and enrollment.updated_at < :before and line.status <> 'pending'
+    limit :limit
+),
+gone as (
+    delete from campaign_sequence_logs where id in (select id from old) returning 1
+)
+select count(*)::integer as lines from gone;

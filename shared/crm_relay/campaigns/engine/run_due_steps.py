@@ -1,0 +1,245 @@
+"""Everything that is due: claimed, decided, queued and recorded in one transaction, and only then sent."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from crm_relay.campaigns.content import letter_of, text_of
+from crm_relay.campaigns.decisions import decide, window_of
+from crm_relay.campaigns.engine import store
+from crm_relay.campaigns.engine.claim import OF_ONE_ROW, Claimed, claim_due
+from crm_relay.campaigns.engine.outcomes import StepOutcome, failed, outcome_of, with_text
+from crm_relay.campaigns.engine.send_texts import TextProvider, TextReport, send_texts
+from crm_relay.campaigns.engine.settle import settle
+from crm_relay.campaigns.engine.stop import stop_answered
+from crm_relay.campaigns.models import Act, Campaign, Capabilities, DueEnrollment, StepDecision
+from crm_relay.mail.compose import compose
+from crm_relay.mail.models import Identity, Mail, SendPolicy
+from crm_relay.mail.queue import queue_emails
+from crm_relay.mail.sending.send_batches import EmailProvider, SendContext, SendReport, send_batch, send_due
+from crm_relay.platform.clock import Clock, Deadline
+from crm_relay.platform.database import Database, Queryable
+from crm_relay.platform.errors import RejectedInput, describe_error
+from crm_relay.platform.logging import logger
+from crm_relay.rules.send_windows import next_open
+
+BATCH = 100
+"""As many as one request takes."""
+
+# A batch with its request and the time that the provider may take for it.
+_BATCH_SECONDS = 25.0
+_AFTER_AN_ERROR = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class EngineContext:
+    """What steps need besides the database.
+
+    `sender`: EMAIL_FROM, where an organization has no identity. `texts` None: text messages are not configured.
+    `public_url` is where the function `unsubscribe` answers.
+    """
+
+    resend: EmailProvider
+    policy: SendPolicy
+    public_url: str
+    sender: Identity | None = None
+    texts: TextProvider | None = None
+
+    @property
+    def can(self) -> Capabilities:
+        """What the installation can do."""
+        return Capabilities(sms=self.texts is not None)
+
+
+@dataclass
+class EngineReport:
+    """What a run did. `acts` counts decisions by what was done; `errors`: steps that could not be made.
+
+    `answered`: sequences that a reply ended. `is_finished` False: the time was up, or the provider wants a rest.
+    """
+
+    batches: int = 0
+    acts: Counter[str] = field(default_factory=Counter)
+    errors: int = 0
+    answered: int = 0
+    mail: SendReport = field(default_factory=SendReport)
+    texts: TextReport = field(default_factory=TextReport)
+    is_finished: bool = False
+
+    @property
+    def claimed(self) -> int:
+        """How many steps were taken up."""
+        return self.acts.total() + self.errors
+
+
+def run_due_steps(db: Database, world: EngineContext, clock: Clock, deadline: Deadline) -> EngineReport:
+    """Until nothing is due or time is up. Any number may run side by side and be killed at any line.
+
+    What a killed run had queued leaves first. For each batch: replies that are here end their sequences, then it is
+    claimed, decided, queued and recorded in one transaction, and only what that has committed is sent. Raises what the
+    database raises; a step that cannot be made is its enrollment's error and nobody else's.
+    """
+    return _Engine(db, world, clock, deadline).run()
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What one transaction decided; `senders` counts the organizations that have mail in it: a request each."""
+
+    outcomes: tuple[StepOutcome, ...]
+    acts: Counter[str]
+    senders: int
+    answered: int
+
+
+@dataclass
+class _Engine:
+    db: Database
+    world: EngineContext
+    clock: Clock
+    deadline: Deadline
+    report: EngineReport = field(default_factory=EngineReport)
+    limit: int = BATCH
+    # Who was claimed by the transaction that runs, in case the database refuses what was made of it.
+    claimed: Claimed = field(default_factory=lambda: Claimed((), {}))
+
+    def run(self) -> EngineReport:
+        self._send_waiting()
+        while self.deadline.allows(_BATCH_SECONDS):
+            batch = self._next_batch()
+            if batch is None:
+                continue
+            self._count(batch)
+            self._send(batch.senders)
+            if not batch.outcomes:
+                self.report.is_finished = True
+                break
+        # What a refusal has split in parts, or was held for a moment only.
+        self._send_waiting()
+        self._send_texts()
+        self.report.is_finished &= self.report.mail.stopped is None
+        return self.report
+
+    @cached_property
+    def office(self) -> SendContext:
+        return SendContext(self.db, self.world.resend, self.world.policy)
+
+    def _next_batch(self) -> _Batch | None:
+        """None: the database refused something in it, and the next try takes fewer."""
+        now = self.clock()
+        try:
+            batch = self.db.transact(lambda tx: self._take(tx, now))
+        except RejectedInput as error:
+            self._narrow(error, now)
+            return None
+        self.limit = BATCH
+        return batch
+
+    def _take(self, tx: Queryable, now: datetime) -> _Batch:
+        self.claimed = Claimed((), {})
+        answered = store.take_turn(tx, now)
+        with_mail = self.report.mail.stopped is None
+        claimed = claim_due(tx, self.world.sender, now, limit=self.limit, with_mail=with_mail)
+        self.claimed = claimed
+        made = _Making(self.world, claimed, now)
+        made.make()
+        if made.mails:
+            queue_emails(tx, made.mails, now)
+        if made.outcomes:
+            store.record(tx, made.outcomes, now)
+        return _Batch(tuple(made.outcomes), made.acts, len({mail.org_id for mail in made.mails}), answered)
+
+    def _narrow(self, error: RejectedInput, now: datetime) -> None:
+        """One row that the database does not take would hold up all the others: it is found, and waits alone."""
+        enrolled = self.claimed.enrolled
+        if not enrolled:
+            raise error
+        if len(enrolled) > 1:
+            self.limit = max(1, len(enrolled) // 10)
+            return
+        logger().warning("a step cannot be recorded", enrollments=[str(each.id) for each in enrolled])
+        outcomes = [
+            failed(each.id, str(error), _again_at(self.claimed.campaigns.get(each.campaign_id), each, now))
+            for each in enrolled
+        ]
+        self.db.transact(lambda tx: store.record(tx, outcomes, now))
+        self.report.errors += len(outcomes)
+
+    def _count(self, batch: _Batch) -> None:
+        self.report.batches += bool(batch.outcomes)
+        self.report.acts += batch.acts
+        self.report.errors += sum(each.error is not None for each in batch.outcomes)
+        self.report.answered += batch.answered
+
+    def _send_waiting(self) -> None:
+        """Nothing where the provider wants a rest."""
+        if self.report.mail.stopped is not None:
+            return
+        # Before anything leaves: what is queued may be for somebody who has answered since.
+        self.report.answered += stop_answered(self.db, self.clock())
+        self.report.mail += send_due(self.office, clock=self.clock, deadline=self.deadline, settle=settle)
+
+    def _send(self, senders: int) -> None:
+        for _ in range(senders):
+            if self.report.mail.stopped is not None or not self.deadline.allows(_BATCH_SECONDS):
+                return
+            self.report.mail += send_batch(self.office, clock=self.clock, settle=settle) or SendReport()
+
+    def _send_texts(self) -> None:
+        if self.world.texts is not None:
+            self.report.texts = send_texts(self.db, self.world.texts, self.world.policy, self.clock, self.deadline)
+
+
+@dataclass
+class _Making:
+    """Decides about a batch, one by one; nothing here asks anybody."""
+
+    world: EngineContext
+    claimed: Claimed
+    now: datetime
+    outcomes: list[StepOutcome] = field(default_factory=list)
+    mails: list[Mail] = field(default_factory=list)
+    acts: Counter[str] = field(default_factory=Counter)
+
+    def make(self) -> None:
+        for enrolled in self.claimed.enrolled:
+            campaign = self.claimed.campaigns.get(enrolled.campaign_id)
+            if campaign is None:
+                self._hold(enrolled)
+                continue
+            try:
+                self._one(enrolled, campaign)
+            except OF_ONE_ROW as error:
+                self.outcomes.append(
+                    failed(enrolled.id, describe_error(error), _again_at(campaign, enrolled, self.now))
+                )
+
+    def _hold(self, enrolled: DueEnrollment) -> None:
+        """It is the campaign's fault: three such errors must not pause everybody in it, one by one."""
+        logger().error("a campaign cannot be read", campaign=str(enrolled.campaign_id))
+        again_at = _again_at(None, enrolled, self.now)
+        decision = StepDecision(enrolled.id, Act.MOVE, reason="campaign_unreadable", next_at=again_at)
+        self.outcomes.append(outcome_of(decision, enrolled, self.now))
+        self.acts[decision.act.value] += 1
+
+    def _one(self, enrolled: DueEnrollment, campaign: Campaign) -> None:
+        decision = decide(enrolled, campaign, self.now, self.world.can)
+        outcome = outcome_of(decision, enrolled, self.now)
+        if decision.act is Act.EMAIL:
+            self.mails.append(self._mail(decision, enrolled, campaign))
+        elif decision.act is Act.SMS:
+            outcome = with_text(outcome, text_of(decision, enrolled, campaign))
+        self.outcomes.append(outcome)
+        self.acts[decision.act.value] += 1
+
+    def _mail(self, decision: StepDecision, enrolled: DueEnrollment, campaign: Campaign) -> Mail:
+        if campaign.identity is None:
+            raise RejectedInput("the campaign has no sender")
+        return compose(letter_of(decision, enrolled, campaign), campaign.identity, self.world.public_url)
+
+
+def _again_at(campaign: Campaign | None, enrolled: DueEnrollment, now: datetime) -> datetime:
+    """After an error; inside the window, where it is known."""
+    later = now + _AFTER_AN_ERROR
+    return later if campaign is None else next_open(window_of(campaign, enrolled.timezone), later)

@@ -1,0 +1,95 @@
+"""The engine's SQL; that of a campaign's life stands in lifecycle_store."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from crm_relay.campaigns.engine.outcomes import LineSettled, StepOutcome
+from crm_relay.mail.models import Settled
+from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.sql import Json, queries_beside
+
+_SQL = queries_beside(__file__)
+ERRORS_ALLOWED = 3
+"""With so many errors an enrollment is paused."""
+
+
+def take_turn(db: Queryable, now: datetime) -> int:
+    """Wait for other claimers, and end what was answered; how many sequences that ended. The first of a transaction."""
+    return int(db.run(_SQL["take_turn"], now=now)[0]["stopped"])
+
+
+def claim_due(db: Queryable, now: datetime, *, limit: int, with_mail: bool) -> list[Row]:
+    """Locked until the transaction ends; `with_mail` False leaves those out whose next step is an e-mail."""
+    return db.run(_SQL["claim_due"], now=now, limit=limit, with_mail=with_mail)
+
+
+def record(db: Queryable, outcomes: Sequence[StepOutcome], now: datetime) -> int:
+    """One statement; how many new lines there are in the log."""
+    given = [asdict(outcome) for outcome in outcomes]
+    return int(db.run(_SQL["record"], outcomes=Json(given), now=now, errors_allowed=ERRORS_ALLOWED)[0]["lines"])
+
+
+def settle(db: Queryable, settled: Sequence[tuple[Settled, LineSettled]], now: datetime) -> None:
+    """Safe to call twice: only what is pending changes."""
+    given = [
+        {"enrollment_id": each.enrollment_id, "sequence_id": each.sequence_id, **asdict(line)} for each, line in settled
+    ]
+    db.run(_SQL["settle"], settled=Json(given), now=now)
+
+
+def stop_answered(db: Queryable, now: datetime) -> int:
+    """How many sequences ended."""
+    return int(db.run(_SQL["stop_answered"], now=now)[0]["stopped"])
+
+
+def stop_for_address(
+    db: Queryable, org_id: UUID | None, address: str, *, topic: str | None, status: str, reason: str, now: datetime
+) -> int:
+    """How many sequences ended."""
+    rows = db.run(
+        _SQL["stop_for_address"], org_id=org_id, address=address, topic=topic, status=status, reason=reason, now=now
+    )
+    return int(rows[0]["stopped"])
+
+
+def follow_mail_event(db: Queryable, event: Mapping[str, Any]) -> str:
+    """'processed', 'duplicate' or 'unmatched'."""
+    return str(db.run(_SQL["follow_mail_event"], event=Json(dict(event)))[0]["outcome"])
+
+
+def claim_text(db: Queryable, now: datetime, *, claimed_until: datetime) -> Row | None:
+    """The columns of a QueuedText; None where no message is due and free."""
+    rows = db.run(_SQL["claim_text"], now=now, claimed_until=claimed_until)
+    return rows[0] if rows else None
+
+
+def record_text(
+    db: Queryable,
+    message_id: UUID,
+    now: datetime,
+    *,
+    status: str,
+    reason: str | None,
+    sid: str | None,
+    not_before: datetime | None,
+    line: Mapping[str, Any] | None,
+) -> None:
+    """`line` is what becomes of the step, None: it stays pending."""
+    db.run(
+        _SQL["record_text"],
+        id=message_id,
+        now=now,
+        status=status,
+        reason=reason,
+        sid=sid,
+        not_before=not_before,
+        line=None if line is None else Json(dict(line)),
+    )
+
+
+def archive_lines(db: Queryable, *, before: datetime, limit: int) -> int:
+    """How many lines went."""
+    return int(db.run(_SQL["archive_lines"], before=before, limit=limit)[0]["lines"])

@@ -1,0 +1,336 @@
+-- name: campaigns_called
+-- An operator names a campaign by its id or by its name; two with one name are told apart by id only.
+select id from campaigns
+where id = cast(:id as uuid) or (cast(:id as uuid) is null and name = :name and source = 'native')
+order by id
+limit 2;
+
+-- name: references_of
+-- What a definition points at: its organization, a campaign that has its name already, sender and templates.
+select
+    owner.id as org_id,
+    exists (
+        select from campaigns twin where twin.org_id = owner.id and twin.source = 'native' and twin.name = :name
+    ) as is_name_taken,
+    (
+        select jsonb_build_object(
+            'id', identity.id, 'from_name', identity.from_name, 'reply_to', identity.reply_to,
+            'inbound_domain', identity.inbound_domain
+        )
+        from email_identities identity
+        where identity.org_id = owner.id and normalise_address(identity.from_address) = normalise_address(:from_address)
+    ) as identity,
+    (
+        select coalesce(jsonb_agg(jsonb_build_object(
+            'id', template.id, 'slug', template.slug, 'subject', template.subject, 'body_html', template.body_html,
+            'body_text', template.body_text, 'variables', template.variables
+        ) order by template.created_at, template.id), '[]')
+        from email_templates template
+        where template.org_id = owner.id and template.is_active and template.slug = any (cast(:slugs as text[]))
+    ) as templates
+from organizations owner
+where owner.id = coalesce(cast(:org_id as uuid), default_org_id());
+
+-- name: insert_campaign
+-- A draft with all its steps, its sender and a line in the history; nothing where the name was taken meanwhile.
+with given as (
+    select *
+    from jsonb_to_record(:campaign) as given (
+        name text, description text, send_days text[], send_window_start time, send_window_end time, timezone text,
+        use_recipient_timezone boolean, topic text, late_policy text, late_minutes integer, stop_company_on_reply boolean
+    )
+),
+sender as (
+    insert into email_identities (org_id, from_address, from_name, reply_to, inbound_domain)
+    select cast(:org_id as uuid), new.from_address, new.from_name, new.reply_to, new.inbound_domain
+    from jsonb_to_record(:new_identity) as new (from_address text, from_name text, reply_to text, inbound_domain text)
+    where new.from_address is not null
+    returning id
+),
+made as (
+    insert into campaigns (
+        org_id, name, description, source, status, send_days, send_window_start, send_window_end, timezone,
+        use_recipient_timezone, topic, late_policy, late_minutes, stop_company_on_reply, identity_id, created_at, updated_at
+    )
+    select
+        cast(:org_id as uuid), given.name, given.description, 'native', 'draft', given.send_days, given.send_window_start,
+        given.send_window_end, given.timezone, given.use_recipient_timezone, given.topic, given.late_policy, given.late_minutes,
+        given.stop_company_on_reply, coalesce(cast(:identity_id as uuid), (select id from sender)), :now, :now
+    from given
+    where not exists (
+        select from campaigns twin
+        where twin.org_id = cast(:org_id as uuid) and twin.source = 'native' and twin.name = given.name
+    )
+    returning id
+),
+steps as (
+    insert into campaign_sequences (
+        campaign_id, step_number, channel, delay_days, delay_hours, delay_minutes, template_id, subject, body_html, body_text,
+        task_config, skip_conditions, stop_on_reply, ab_variants, ab_test, is_active
+    )
+    select
+        made.id, step.step_number, step.channel, step.delay_days, step.delay_hours, step.delay_minutes, step.template_id,
+        step.subject, step.body_html, step.body_text, step.task_config, step.skip_conditions, step.stop_on_reply,
+        step.ab_variants, step.ab_test, step.is_active
+    from made
+    cross join jsonb_to_recordset(:steps) as step (
+        step_number integer, channel text, delay_days integer, delay_hours integer, delay_minutes integer, template_id uuid,
+        subject text, body_html text, body_text text, task_config jsonb, skip_conditions jsonb, stop_on_reply boolean,
+        ab_variants jsonb, ab_test jsonb, is_active boolean
+    )
+    returning 1
+),
+noted as (
+    insert into entity_history (org_id, entity_type, entity_id, change_type, changed_at, metadata)
+    select cast(:org_id as uuid), 'campaign', made.id, 'created', :now, jsonb_build_object('by', cast(:who as text))
+    from made
+)
+select id, (select count(*) from steps)::integer as steps from made;
+
+-- name: lock_campaign
+-- Whoever changes a campaign's state, or who is in it, does so one after the other.
+select id, coalesce(org_id, default_org_id()) as org_id, name, status, source from campaigns where id = :id for no key update;
+
+-- name: campaign_defined
+-- A campaign as the engine reads it, with what decides whether it may begin.
+select status, source, campaign_document(id) as document from campaigns where id = :id;
+
+-- name: zones_without_a_time
+-- On whose clocks a first time has to be found, and for how many; one line where the campaign knows only its own.
+select zone, count(*)::integer as people
+from (
+    select case when cast(:by_recipient as boolean) then coalesce(contact.timezone, '') else '' end as zone
+    from campaign_enrollments enrollment
+    left join contacts contact on cast(:by_recipient as boolean) and contact.id = enrollment.contact_id
+    where enrollment.campaign_id = :campaign_id and enrollment.next_step_at is null and enrollment.current_step = 0
+        and enrollment.status in ('active', 'engaged')
+) waiting
+group by zone;
+
+-- name: take_time
+-- A million enrollments take longer to schedule than any other statement may, and less where a join keeps their order.
+select set_config('statement_timeout', :milliseconds, true), set_config('work_mem', '128MB', true);
+
+-- name: schedule_first_step
+-- Everybody who is enrolled and has no time yet gets that of their zone, a million in one statement.
+with due as (
+    select * from jsonb_to_recordset(:dues) as due (zone text, at timestamptz)
+),
+scheduled as (
+    update campaign_enrollments enrollment
+    set next_step_at = due.at, held_for = null, updated_at = :now
+    from due, contacts contact
+    where contact.id = enrollment.contact_id
+        and enrollment.campaign_id = :campaign_id and enrollment.next_step_at is null and enrollment.current_step = 0
+        and enrollment.status in ('active', 'engaged')
+        and due.zone = case when cast(:by_recipient as boolean) then coalesce(contact.timezone, '') else '' end
+    returning 1
+)
+select count(*)::integer as scheduled from scheduled;
+
+-- name: change_status
+-- The campaign's new state, with who wanted it in the history.
+with changed as (
+    update campaigns
+    set status = :status, updated_at = :now,
+        activated_at = case when cast(:status as text) = 'active' then coalesce(activated_at, :now) else activated_at end,
+        paused_at = case when cast(:status as text) = 'paused' then cast(:now as timestamptz) end
+    where id = :id
+    returning id, org_id
+)
+insert into entity_history (org_id, entity_type, entity_id, change_type, changed_at, metadata)
+select org_id, 'campaign', id, :change, :now, cast(:about as jsonb) || jsonb_build_object('by', cast(:who as text))
+from changed;
+
+-- name: people_of_account
+-- A company's contacts, a page at a time.
+select contact.id
+from contacts contact
+where contact.account_id = :account_id and (cast(:after as uuid) is null or contact.id > cast(:after as uuid))
+order by contact.id
+limit :page_size;
+
+-- name: organization_of_account
+-- An account belongs to one organization; a campaign of another has no business with it.
+select org_id from accounts where id = :id and deleted_at is null;
+
+-- name: enroll
+-- Everybody of a batch who may be written to, and a reason for each of the others, in one statement.
+with owner as materialized (
+    select id, coalesce(org_id, default_org_id()) as org_id, status, topic
+    from campaigns
+    where id = :campaign_id
+    for no key update
+),
+asked as (
+    select place, contact_id, normalise_address(address) as address
+    from jsonb_to_recordset(:people) as asked (place integer, contact_id uuid, address text)
+),
+found as (
+    select
+        asked.place, person.id, person.org_id, person.deleted_at, person.timezone, normalise_address(person.email) as address,
+        row_number() over (partition by person.id order by asked.place) as time_of_this_person
+    from asked
+    cross join owner
+    left join lateral (
+        select contact.* from contacts contact where contact.id = asked.contact_id
+        union all
+        (
+            -- Of several with one address: of this organization, not deleted, the oldest.
+            select contact.*
+            from contacts contact
+            where asked.contact_id is null and normalise_address(contact.email) = asked.address
+            order by contact.org_id <> owner.org_id, contact.deleted_at is not null, contact.created_at, contact.id
+            limit 1
+        )
+    ) person on true
+),
+judged as (
+    select
+        found.*,
+        case
+            when found.id is null then 'unknown'
+            when found.org_id <> owner.org_id then 'other_organization'
+            when found.time_of_this_person > 1 or exists (
+                select from campaign_enrollments known where known.campaign_id = owner.id and known.contact_id = found.id
+            ) then 'already'
+            when found.deleted_at is not null then 'deleted'
+            when found.address is null and cast(:needs_address as boolean) then 'no_address'
+            when consent.suppressed_by is not null then consent.suppressed_by
+            when exists (
+                select from topic_opt_outs gone
+                where gone.org_id = owner.org_id and gone.address = found.address and gone.topic = owner.topic
+            ) then 'topic_opt_out'
+            when exists (
+                select from campaign_enrollments known where known.campaign_id = owner.id and known.address = found.address
+            ) then 'same_address'
+        end as refusal
+    from found
+    cross join owner
+    left join lateral suppression(owner.org_id, 'email', found.address) as consent on found.address is not null
+),
+chosen as (
+    select
+        judged.*,
+        coalesce(refusal, case
+            when address is not null and row_number() over (partition by refusal, address order by place) > 1 then 'same_address'
+        end) as left_out
+    from judged
+),
+enrolled as (
+    insert into campaign_enrollments (org_id, campaign_id, contact_id, address, created_at, updated_at)
+    select owner.org_id, owner.id, chosen.id, chosen.address, :now, :now
+    from chosen
+    cross join owner
+    where chosen.left_out is null
+    on conflict do nothing
+    returning id, contact_id
+)
+select
+    coalesce(chosen.left_out, case when enrolled.id is null then 'already' else 'enrolled' end) as outcome,
+    case when cast(:by_recipient as boolean) then coalesce(chosen.timezone, '') else '' end as zone,
+    count(*)::integer as people,
+    coalesce(array_agg(enrolled.id) filter (where enrolled.id is not null), '{}') as enrollments,
+    (select status from owner) as status
+from chosen
+left join enrolled on enrolled.contact_id = chosen.id and chosen.left_out is null
+group by 1, 2
+order by 1, 2;
+
+-- name: schedule_enrolled
+-- Who joins a campaign that runs begins at once.
+with due as (
+    select due.at, cast(id as uuid) as id
+    from jsonb_to_recordset(:dues) as due (at timestamptz, enrollments jsonb)
+    cross join lateral jsonb_array_elements_text(due.enrollments) as id
+)
+update campaign_enrollments enrollment
+set next_step_at = due.at
+from due
+where enrollment.id = due.id and enrollment.next_step_at is null;
+
+-- name: note_enrolled
+-- How many were enrolled, by whom and why the others were not: one line however many batches it took.
+insert into entity_history (org_id, entity_type, entity_id, change_type, changed_at, metadata)
+select org_id, 'campaign', id, 'enrolled', :now, cast(:counts as jsonb) || jsonb_build_object('by', cast(:who as text))
+from campaigns
+where id = :campaign_id;
+
+-- name: enrollment
+-- One person's place in a campaign, locked for a change.
+select
+    enrollment.id, enrollment.org_id, enrollment.campaign_id, enrollment.status, enrollment.current_step,
+    enrollment.next_step_at, enrollment.engagement_score, contact.timezone, campaign.status as campaign_status
+from campaign_enrollments enrollment
+join campaigns campaign on campaign.id = enrollment.campaign_id
+join contacts contact on contact.id = enrollment.contact_id
+where enrollment.id = :id
+for no key update of enrollment;
+
+-- name: change_enrollment
+-- One person held or let go on; three errors in a row are forgotten with the hold that they led to.
+with changed as (
+    update campaign_enrollments
+    set status = :status, next_step_at = cast(:next_step_at as timestamptz),
+        error_count = case when cast(:status as text) = 'paused' then error_count else 0 end, updated_at = :now
+    where id = :id
+    returning id, org_id
+)
+insert into entity_history (org_id, entity_type, entity_id, change_type, changed_at, metadata)
+select org_id, 'campaign_enrollment', id, :change, :now, jsonb_build_object('by', cast(:who as text))
+from changed;
+
+-- name: campaigns
+-- Native campaigns with the counters that the engine keeps; those that run come first.
+select
+    campaign.id, campaign.name, campaign.status, campaign.topic, campaign.timezone, campaign.total_active, campaign.total_sent,
+    campaign.total_completed, campaign.created_at, campaign.activated_at, campaign.paused_at,
+    (select count(*) from campaign_sequences step where step.campaign_id = campaign.id and step.is_active)::integer as steps
+from campaigns campaign
+where campaign.source = 'native' and (cast(:status as text) is null or campaign.status = cast(:status as text))
+    and (cast(:id as uuid) is null or campaign.id = cast(:id as uuid))
+order by campaign.status <> 'active', coalesce(campaign.activated_at, campaign.created_at) desc, campaign.id
+limit :limit;
+
+-- name: funnels
+-- What became of everybody who reached a step: lines of the log, opens and clicks by people, and after which step they answered.
+select
+    accounting.campaign_id, accounting.step_number, accounting.channel, step.subject, step.is_active, step.ab_winner,
+    accounting.reached, accounting.sent, accounting.skipped, accounting.failed, accounting.pending, accounting.stopped,
+    accounting.holds, coalesce(mail.opened, 0)::integer as opened, coalesce(mail.clicked, 0)::integer as clicked,
+    coalesce(answer.replied, 0)::integer as replied
+from campaign_step_accounting accounting
+join campaign_sequences step on step.id = accounting.sequence_id
+left join lateral (
+    select count(*) filter (where send.human_opens > 0) as opened, count(*) filter (where send.human_clicks > 0) as clicked
+    from email_sends send
+    where send.sequence_id = accounting.sequence_id
+) mail on accounting.channel = 'email'
+left join (
+    select campaign_id, current_step, count(*) as replied
+    from campaign_enrollments
+    where campaign_id = any (cast(:campaign_ids as uuid[])) and replied_at is not null
+    group by campaign_id, current_step
+) answer on answer.campaign_id = accounting.campaign_id and answer.current_step = accounting.step_number
+where accounting.campaign_id = any (cast(:campaign_ids as uuid[]))
+order by accounting.campaign_id, accounting.step_number;
+
+-- name: people_by_status
+-- Where everybody of one campaign is by now.
+select status, count(*)::integer as people from campaign_enrollments where campaign_id = :campaign_id group by status order by status;
+
+-- name: history_of_campaign
+-- Who did what with it, the latest first; counts, never people.
+select change_type as change, changed_at as at, metadata ->> 'by' as by, metadata - 'by' as about
+from entity_history
+where entity_type = 'campaign' and entity_id = :campaign_id
+order by changed_at desc, id
+limit :limit;
+
+-- name: contacts_called
+-- Whom an operator means by an address.
+select contact.id
+from contacts contact
+join campaign_enrollments enrollment on enrollment.contact_id = contact.id and enrollment.campaign_id = :campaign_id
+where normalise_address(contact.email) = normalise_address(:address)
+order by contact.id;

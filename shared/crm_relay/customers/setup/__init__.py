@@ -1,0 +1,1 @@
+"""Mautic's side: its fields, its segments, its webhook."""

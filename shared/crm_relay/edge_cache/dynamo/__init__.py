@@ -1,0 +1,1 @@
+"""The cache in DynamoDB: rows, and the digests by which both sides are compared."""

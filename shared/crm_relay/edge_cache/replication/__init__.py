@@ -1,0 +1,1 @@
+"""One run in one direction, conflicts, and full resyncs."""

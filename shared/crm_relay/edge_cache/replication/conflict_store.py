@@ -1,0 +1,35 @@
+"""The SQL of looking at conflicts."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.sql import queries_beside
+
+_SQL = queries_beside(__file__)
+
+
+def conflicts(db: Queryable, *, open_only: bool, limit: int) -> list[Row]:
+    """id, entity, row_id, differing, winner, rule, decided_at, reverted_at, reverted_by."""
+    return db.run(_SQL["conflicts"], open_only=open_only, limit=limit)
+
+
+def conflict(db: Queryable, conflict_id: int) -> Row | None:
+    """With postgres_doc and edge_doc."""
+    rows = db.run(_SQL["conflict"], id=conflict_id)
+    return rows[0] if rows else None
+
+
+def mark_reverted(db: Queryable, conflict_id: int, *, who: str, now: datetime) -> bool:
+    """False where somebody did it before."""
+    return bool(db.run(_SQL["mark_reverted"], id=conflict_id, who=who, now=now))
+
+
+def erase_conflicts(db: Queryable, marks: Iterable[str]) -> int:
+    """Both versions go; that there was a conflict, and who won, stays."""
+    return len(db.run(_SQL["erase_conflicts"], marks=sorted(marks)))
+
+
+def count_conflicts(db: Queryable, marks: Iterable[str]) -> int:
+    """How many hold one of `marks`."""
+    return int(db.run(_SQL["count_conflicts"], marks=sorted(marks))[0]["conflicts"])

@@ -1,0 +1,26 @@
+"""Erases a person from the mail that was sent; what was sent stays counted, without saying to whom."""
+
+from datetime import datetime
+
+from crm_relay.consent.person import Person
+from crm_relay.mail import store
+from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.errors import TransientError
+
+
+def erase_mail(db: Queryable, person: Person, now: datetime) -> dict[str, int]:
+    """Table -> rows that lost the person; what is queued is refused. One statement; safe to call twice.
+
+    Raises TransientError where a mail is on its way at this moment: the bytes of its request stay until its fate is
+    known, within a day. Everything else is erased by then.
+    """
+    done = store.erase(db, list(person.addresses), now)
+    on_its_way = done.pop("on_its_way")
+    if on_its_way:
+        raise TransientError(f"{on_its_way} mails are on their way: their bytes are kept until it is known they left")
+    return done
+
+
+def count_mail(db: Queryable, person: Person) -> Row:
+    """Table -> rows that erase_mail would change."""
+    return store.count(db, list(person.addresses))

@@ -1,0 +1,1 @@
+"""What comes back: events, replies, and who wants no more mail."""

@@ -1,0 +1,97 @@
+"""Asks for the headers of mail that came in: which mail it answers, and whether a person wrote it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from crm_relay.mail.feedback import store
+from crm_relay.platform.clock import Clock, Deadline
+from crm_relay.platform.database import Queryable
+from crm_relay.platform.errors import FatalError, RateLimited, RejectedInput, TransientError
+from crm_relay.platform.logging import logger
+from crm_relay.providers.resend.events import ReceivedMail
+
+PATIENCE = timedelta(days=1)
+"""After that a reply is followed without its headers."""
+
+_PAGE = 20
+_REQUEST_SECONDS = 25.0
+_BULK = frozenset({"bulk", "auto_reply", "junk"})
+
+
+class KnowsReceived(Protocol):
+    """The provider's client, as far as it is needed here."""
+
+    def received(self, email_id: str) -> ReceivedMail | None:
+        """None where there is none."""
+
+
+@dataclass(frozen=True)
+class InboundRead:
+    """How many got their headers, could not be read now, and were given up after a day."""
+
+    read: int = 0
+    failed: int = 0
+    given_up: int = 0
+
+
+def read_inbound(db: Queryable, resend: KnowsReceived, *, clock: Clock, deadline: Deadline) -> InboundRead:
+    """At most 20 replies, the oldest first, those asked for in vain last: a request each, outside of any transaction.
+
+    Four statements for all of them.
+
+    Safe to call twice and side by side. The provider's troubles are logged; what failed is asked for again next time.
+    """
+    since = clock() - PATIENCE
+    given_up = store.give_up_headers(db, since=since, now=clock())
+    waiting = store.headers_to_read(db, since=since, limit=_PAGE)
+    found: list[dict[str, Any]] = []
+    in_vain: list[UUID] = []
+    try:
+        for row in waiting:
+            if not deadline.allows(_REQUEST_SECONDS):
+                break
+            mail = _asked(resend, row["external_id"])
+            if mail is None:
+                in_vain.append(row["id"])
+            else:
+                found.append(_headers(row["id"], mail))
+    except (RateLimited, FatalError) as error:
+        logger().warning("headers of replies cannot be read now", reason=str(error))
+    if found:
+        store.keep_headers(db, found, clock())
+    if in_vain:
+        store.asked_in_vain(db, in_vain)
+    return InboundRead(len(found), len(waiting) - len(found), len(given_up))
+
+
+def is_automatic(headers: Mapping[str, str]) -> bool:
+    """Whether no person wrote it; names in lower case. https://www.rfc-editor.org/rfc/rfc3834#section-5"""
+    submitted = headers.get("auto-submitted", "no").partition(";")[0].strip().lower()
+    if submitted not in {"", "no"} or headers.get("precedence", "").strip().lower() in _BULK:
+        return True
+    return any(name.startswith("x-auto") for name in headers)
+
+
+def _asked(resend: KnowsReceived, email_id: str) -> ReceivedMail | None:
+    try:
+        return resend.received(email_id)
+    except RateLimited:
+        raise
+    except (TransientError, RejectedInput) as error:
+        logger().warning("a reply's headers cannot be read", reason=str(error))
+        return None
+
+
+def _headers(item_id: UUID, mail: ReceivedMail) -> dict[str, Any]:
+    """A thread is known by its first mail."""
+    thread = next(iter(mail.references), None) or mail.in_reply_to or mail.message_id
+    return {
+        "id": item_id,
+        "in_reply_to": mail.in_reply_to,
+        "reference_ids": list(mail.references),
+        "thread_id": thread,
+        "is_auto_reply": is_automatic(mail.headers),
+    }

@@ -1,0 +1,145 @@
+"""A mail on its way out: what is queued, as whom, in which mode, and what became of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID, uuid5
+
+from crm_relay.platform.database import Queryable
+from crm_relay.rules.send_windows import SendWindow
+
+_SENDS = UUID("5f0c1b53-7f6c-4b5e-9d0e-1c7f0f3f8a11")
+
+
+def id_of_send(send_key: str) -> UUID:
+    """The ledger's id of the mail with this key, known before the row is there: the mail carries it as a tag."""
+    return uuid5(_SENDS, send_key)
+
+
+class Mode(Enum):
+    """SEND_MODE. Dry-run is the default: everything happens but the request."""
+
+    DRY_RUN = "dry-run"
+    ALLOW_LIST = "allow-list"
+    LIVE = "live"
+
+
+@dataclass(frozen=True)
+class SendPolicy:
+    """What this installation may send at all; `allow_list` holds normalised addresses and domains (`@example.com`)."""
+
+    mode: Mode = Mode.DRY_RUN
+    allow_list: frozenset[str] = frozenset()
+
+    def allows(self, address: str) -> bool:
+        """Whether a mail to this normalised address may leave."""
+        if self.mode is Mode.ALLOW_LIST:
+            return address in self.allow_list or f"@{address.rpartition('@')[2]}" in self.allow_list
+        return self.mode is Mode.LIVE
+
+
+@dataclass(frozen=True)
+class Identity:
+    """As whom a mail leaves. Without `postal_address` nothing may: every campaign mail has to carry one."""
+
+    id: UUID | None
+    from_address: str
+    from_name: str | None = None
+    reply_to: str | None = None
+    inbound_domain: str | None = None
+    postal_address: str | None = None
+    paused: bool = False
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What somebody is to get, rendered, before it has a sender, a footer and headers (`compose` gives it those).
+
+    `recipient` is the address as it was written, `address` its normalised form. `send_key` is its identity for ever.
+    `topic`: what the reader may unsubscribe from alone.
+    """
+
+    send_key: str
+    org_id: UUID
+    recipient: str
+    address: str
+    subject: str
+    html: str
+    text: str
+    topic: str | None = None
+    window: SendWindow | None = None
+    entity_type: str | None = None
+    entity_id: UUID | None = None
+    enrollment_id: UUID | None = None
+    campaign_id: UUID | None = None
+    sequence_id: UUID | None = None
+    contact_id: UUID | None = None
+    ab_variant: str | None = None
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One e-mail to be queued. `send_key` is its identity for ever: a second one with the same key is the same mail.
+
+    `payload` is the object that the provider takes (one item of a batch); `links` is how many different links it holds.
+    """
+
+    send_key: str
+    org_id: UUID
+    recipient: str
+    address: str
+    subject: str
+    payload: Mapping[str, Any]
+    unsubscribe_token: str
+    reply_token: str
+    links: int = 0
+    identity_id: UUID | None = None
+    topic: str | None = None
+    window: SendWindow | None = None
+    entity_type: str | None = None
+    entity_id: UUID | None = None
+    enrollment_id: UUID | None = None
+    campaign_id: UUID | None = None
+    sequence_id: UUID | None = None
+    contact_id: UUID | None = None
+    ab_variant: str | None = None
+
+    @property
+    def id(self) -> UUID:
+        """Its id in the ledger."""
+        return id_of_send(self.send_key)
+
+
+class Fate(Enum):
+    """What became of a queued mail, once that is known.
+
+    SENT: the provider took it. DRY_RUN: the mode kept it here. REFUSED: the gate said no, and why. FAILED: the provider
+    said no to this one for good. UNKNOWN: it may have left, and may never be tried again.
+    """
+
+    SENT = "sent"
+    DRY_RUN = "dry_run"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """One mail whose fate is known; `reason` is a word of ours or the provider's code, never an address."""
+
+    send_id: UUID
+    fate: Fate
+    reason: str | None = None
+    enrollment_id: UUID | None = None
+    sequence_id: UUID | None = None
+
+
+Settle = Callable[[Queryable, Sequence[Settled], datetime], None]
+"""What the owner of the mails does about their fate, in the transaction that records it."""
+
+
+def settle_nothing(_db: Queryable, _settled: Sequence[Settled], _now: datetime) -> None:
+    """Of mail that belongs to nobody who wants to hear of it."""

@@ -1,0 +1,1 @@
+"""The health of those as whom mail is sent."""

@@ -1,0 +1,31 @@
+"""Delivery's SQL about senders."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.sql import Json, queries_beside
+
+_SQL = queries_beside(__file__)
+
+
+def weeks(db: Queryable, *, since: datetime) -> list[Row]:
+    """Of every sender that is not paused: id, sent, permanent_bounces, complaints, was_taken_again."""
+    return db.run(_SQL["sender_weeks"], since=since)
+
+
+def cleared_up(db: Queryable) -> list[str]:
+    """Subjects of open incidents about unclear batches that are clear by now."""
+    return [row["subject"] for row in db.run(_SQL["batches_cleared_up"])]
+
+
+def pause(db: Queryable, problems: Mapping[UUID, str], now: datetime) -> None:
+    """Each for its reason. Safe to call twice."""
+    given = [{"id": identity, "reason": reason} for identity, reason in problems.items()]
+    db.run(_SQL["pause_senders"], problems=Json(given), now=now)
+
+
+def resume(db: Queryable, identity_id: UUID, now: datetime) -> bool:
+    """False: there is no such sender."""
+    return bool(db.run(_SQL["resume_sender"], id=identity_id, now=now))

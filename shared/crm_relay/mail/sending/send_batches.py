@@ -1,0 +1,193 @@
+"""Carries queued mail to the provider: gate and freeze, one request, and what became of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID, uuid4
+
+from crm_relay.incidents.record import close_incidents
+from crm_relay.mail.models import Fate, SendPolicy, Settle, Settled
+from crm_relay.mail.sending import store
+from crm_relay.mail.sending.gate import Again, GateVerdict, Waiting, again, evidence_until, judge
+from crm_relay.mail.sending.record_answer import CLOSED_BY_SUCCESS, AnswerRecorded, record_answer, tell_of_parked
+from crm_relay.mail.sending.store import MailBatch
+from crm_relay.platform.clock import Clock, Deadline
+from crm_relay.platform.database import Database, Queryable
+from crm_relay.providers.resend.answers import Answered
+
+# Longer than a request may take, or a second worker would ask in vain for what the first one is being told.
+_CLAIM = timedelta(seconds=90)
+_BATCH_SECONDS = 20.0
+_MOST_UNCLEAR = 3
+
+
+class EmailProvider(Protocol):
+    """The provider's client, as far as it is needed here; what it promises stands in providers/resend/client.py."""
+
+    def send_batch(self, payload: bytes, key: str) -> Answered:
+        """One request."""
+
+
+@dataclass(frozen=True)
+class SendContext:
+    """What sending needs: the database, Resend, and what this installation may send at all."""
+
+    database: Database
+    resend: EmailProvider
+    policy: SendPolicy
+
+
+@dataclass(frozen=True)
+class SendReport:
+    """What a run did. `sent`, `dry_run`, `refused`, `failed` and `unknown` are mails whose fate is settled.
+
+    `held`: mails moved to later (window, paused sender). `postponed`: batches that have to be tried again. `stopped`:
+    why the run ended before everything due was done (a word of ours), None: nothing due is left.
+    """
+
+    batches: int = 0
+    requests: int = 0
+    sent: int = 0
+    dry_run: int = 0
+    refused: int = 0
+    failed: int = 0
+    unknown: int = 0
+    held: int = 0
+    postponed: int = 0
+    stopped: str | None = None
+
+    def __add__(self, other: "SendReport") -> "SendReport":
+        """Both together, stopped for what stopped the later one."""
+        numbers = [each.name for each in fields(self) if each.name != "stopped"]
+        added = {name: getattr(self, name) + getattr(other, name) for name in numbers}
+        return SendReport(**added, stopped=other.stopped or self.stopped)
+
+
+def send_due(
+    office: SendContext, *, clock: Clock, deadline: Deadline, settle: Settle, purpose: str = "campaign"
+) -> SendReport:
+    """Send every batch of `purpose` that is due, the one that waits longest first, until none is left or time is up.
+
+    Any number may run side by side, and be killed at any line. `settle(db, settled, now)` is called in the transaction
+    that records the fate of these mails, once a mail. Five statements a batch and one request, and one statement that
+    finds nothing more. Raises what the database raises; the provider's troubles stand in the report.
+    """
+    done = SendReport()
+    unclear = 0
+    while deadline.allows(_BATCH_SECONDS):
+        one = send_batch(office, clock=clock, settle=settle, purpose=purpose)
+        if one is None:
+            return _recovered(office, done, clock())
+        done += one
+        unclear += one.stopped == "unclear"
+        if one.stopped is not None and (one.stopped != "unclear" or unclear == _MOST_UNCLEAR):
+            return _recovered(office, done, clock())
+        done = replace(done, stopped=None)
+    return replace(_recovered(office, done, clock()), stopped="deadline")
+
+
+def send_batch(
+    office: SendContext, *, clock: Clock, settle: Settle, purpose: str = "campaign", batch_id: UUID | None = None
+) -> SendReport | None:
+    """Send one batch: this one, or the one that waits longest. None: there is none that is due and free."""
+    now = clock()
+    begun = office.database.transact(
+        lambda db: _begin(db, office.policy, settle, now=now, purpose=purpose, batch_id=batch_id)
+    )
+    if begun is None:
+        return None
+    if begun.payload is None:
+        return begun.report
+    answer = office.resend.send_batch(begun.payload, begun.batch.key)
+    later = clock()
+    recorded = office.database.transact(lambda db: record_answer(db, begun.batch, answer, settle, later))
+    return begun.report + _reported(recorded)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A batch that is ours; `payload` None: nothing of it is to be sent now."""
+
+    batch: MailBatch
+    payload: bytes | None
+    report: SendReport
+
+
+def _begin(
+    db: Queryable, policy: SendPolicy, settle: Settle, *, now: datetime, purpose: str, batch_id: UUID | None
+) -> _Begun | None:
+    batch = store.claim_batch(db, now, purpose=purpose, batch_id=batch_id)
+    if batch is None:
+        return None
+    if batch.attempts == 0 or batch.first_attempt_at is None:
+        return _freeze(db, batch, policy, settle, now)
+    match again(batch.mails, batch.first_attempt_at, policy, now):
+        case Again.REPEAT:
+            payload = store.repeat_batch(db, batch.id, claimed_until=now + _CLAIM)
+            return _Begun(replace(batch, attempts=batch.attempts + 1), payload, SendReport(batches=1, requests=1))
+        case Again.WAIT:
+            until = evidence_until(batch.first_attempt_at, now)
+            store.postpone_batch(db, batch, not_before=until, problem="somebody in it may not be written to any more")
+            return _Begun(batch, None, SendReport(batches=1, postponed=1))
+        case Again.PARK:
+            settled = tell_of_parked(db, batch, "not known in time", settle, now)
+            return _Begun(batch, None, SendReport(batches=1) + _counted(settled))
+
+
+def _freeze(db: Queryable, batch: MailBatch, policy: SendPolicy, settle: Settle, now: datetime) -> _Begun:
+    """The gate, mail by mail; and from here on the bytes of those that passed."""
+    judged = [(mail, judge(mail, policy, now)) for mail in batch.mails if mail.status == "queued"]
+    holds = {verdict.until: uuid4() for _, verdict in judged if verdict.until is not None}
+    payload = store.freeze_batch(
+        db,
+        batch.id,
+        [_marked(mail, verdict, holds) for mail, verdict in judged],
+        [{"id": holds[until], "not_before": until, "problem": "held"} for until in holds],
+        now=now,
+        claimed_until=now + _CLAIM,
+    )
+    settled = [_settled(mail, verdict.fate, verdict.reason) for mail, verdict in judged if verdict.fate is not None]
+    # An event says that it was sent, against what the provider had answered.
+    settled += [_settled(mail, Fate.SENT, None) for mail in batch.mails if mail.status != "queued"]
+    if settled:
+        settle(db, settled, now)
+    leaving = tuple(mail for mail, verdict in judged if verdict.may_leave)
+    held = sum(verdict.until is not None for _, verdict in judged)
+    report = SendReport(batches=1, requests=int(payload is not None), held=held) + _counted(settled)
+    return _Begun(replace(batch, mails=leaving, attempts=1, first_attempt_at=now), payload, report)
+
+
+def _marked(mail: Waiting, verdict: GateVerdict, holds: dict[datetime, UUID]) -> dict[str, object]:
+    if verdict.until is not None:
+        return {"id": mail.id, "status": "queued", "reason": verdict.reason, "batch_id": holds[verdict.until]}
+    status = "sending" if verdict.fate is None else verdict.fate.value
+    return {"id": mail.id, "status": status, "reason": verdict.reason, "batch_id": None}
+
+
+def _settled(mail: Waiting, fate: Fate, reason: str | None) -> Settled:
+    return Settled(mail.id, fate, reason, mail.enrollment_id, mail.sequence_id)
+
+
+def _counted(settled: Sequence[Settled]) -> SendReport:
+    fates = Counter(each.fate for each in settled)
+    return SendReport(
+        sent=fates[Fate.SENT],
+        dry_run=fates[Fate.DRY_RUN],
+        refused=fates[Fate.REFUSED],
+        failed=fates[Fate.FAILED],
+        unknown=fates[Fate.UNKNOWN],
+    )
+
+
+def _reported(recorded: AnswerRecorded) -> SendReport:
+    return replace(_counted(recorded.settled), postponed=int(recorded.is_postponed), stopped=recorded.stops)
+
+
+def _recovered(office: SendContext, done: SendReport, now: datetime) -> SendReport:
+    """What stood in the way is over once something was taken."""
+    if done.sent and done.stopped is None:
+        for kind in CLOSED_BY_SUCCESS:
+            close_incidents(office.database, kind, ["resend"], now)
+    return done

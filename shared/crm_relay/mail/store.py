@@ -1,0 +1,29 @@
+"""Delivery's SQL about one person; addresses are normalised."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.sql import queries_beside
+
+_SQL = queries_beside(__file__)
+
+
+def erase(db: Queryable, addresses: Sequence[str], now: datetime) -> dict[str, int]:
+    """email_sends, email_logs, topic_opt_outs, and on_its_way: mails whose request is being made."""
+    return db.run(_SQL["erase_mail"], addresses=list(addresses), now=now)[0]
+
+
+def count(db: Queryable, addresses: Sequence[str]) -> Row:
+    """email_sends, email_logs, topic_opt_outs."""
+    return db.run(_SQL["count_mail"], addresses=list(addresses))[0]
+
+
+def mails(db: Queryable, addresses: Sequence[str], *, limit: int) -> list[Row]:
+    """Status, reason and times, newest first."""
+    return db.run(_SQL["mails_of"], addresses=list(addresses), limit=limit)
+
+
+def topics_left(db: Queryable, addresses: Sequence[str]) -> list[Row]:
+    """org_id, topic, source, occurred_at."""
+    return db.run(_SQL["topics_left"], addresses=list(addresses))

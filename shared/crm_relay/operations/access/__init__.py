@@ -1,0 +1,1 @@
+"""Named tokens of the admin API."""

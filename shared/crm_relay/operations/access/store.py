@@ -1,0 +1,61 @@
+"""The SQL of the admin API's tokens."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from crm_relay.platform.database import Queryable
+from crm_relay.platform.sql import queries_beside
+
+_SQL = queries_beside(__file__)
+
+
+@dataclass(frozen=True)
+class UsableToken:
+    """One that is neither expired nor revoked."""
+
+    name: str
+    sha256: str
+    role: str
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True)
+class StoredToken:
+    """What may be told of a token; `last_used_at` is to the minute."""
+
+    name: str
+    role: str
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+def create(
+    db: Queryable, name: str, *, sha256: str, role: str, expires_at: datetime | None, created_by: str, now: datetime
+) -> bool:
+    """False where the name is taken."""
+    given = {"sha256": sha256, "role": role, "expires_at": expires_at, "created_by": created_by, "now": now}
+    return bool(db.run(_SQL["create_token"], name=name, **given))
+
+
+def usable(db: Queryable, now: datetime) -> list[UsableToken]:
+    """In no order that depends on what is asked for."""
+    return [UsableToken(**row) for row in db.run(_SQL["usable_tokens"], now=now)]
+
+
+def note_use(db: Queryable, name: str, now: datetime) -> None:
+    """For whoever asks which tokens are still needed."""
+    db.run(_SQL["note_token_use"], name=name, now=now)
+
+
+def tokens(db: Queryable) -> list[StoredToken]:
+    """The newest first."""
+    return [StoredToken(**row) for row in db.run(_SQL["tokens"])]
+
+
+def revoke(db: Queryable, name: str, now: datetime) -> StoredToken | None:
+    """As it is afterwards; None for no such token."""
+    rows = db.run(_SQL["revoke_token"], name=name, now=now)
+    return StoredToken(**rows[0]) if rows else None

@@ -1,0 +1,94 @@
+"""Named tokens of the admin API: made once, kept as a hash, compared in constant time."""
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hmac import compare_digest
+
+from crm_relay.operations.access import store
+from crm_relay.operations.access.store import StoredToken
+from crm_relay.platform.database import Queryable
+from crm_relay.platform.errors import RejectedInput
+from crm_relay.platform.http.callers import Caller, Role
+
+BOOTSTRAP = "admin"
+"""The name of the token in ADMIN_TOKEN; it is in no table and may do everything."""
+
+NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+_RESERVED = {BOOTSTRAP, "schedule", "operator"}
+_PREFIX = "crm_relay_"
+_USED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """`token` is shown once and kept nowhere."""
+
+    name: str
+    role: str
+    expires_at: datetime | None
+    token: str
+
+
+def create_token(
+    db: Queryable, name: str, role: Role, *, expires_at: datetime | None, created_by: str, now: datetime
+) -> NewToken:
+    """RejectedInput: 422 for a name that may not be, 409 for one that was used before, also by a revoked token."""
+    if not re.match(NAME, name) or name in _RESERVED:
+        raise RejectedInput("the name must be lower-case letters, digits, dot, dash or underline", status=422)
+    token = _PREFIX + secrets.token_urlsafe(32)
+    made = store.create(
+        db,
+        name,
+        sha256=_digest(token),
+        role=role.name.lower(),
+        expires_at=expires_at,
+        created_by=created_by,
+        now=now,
+    )
+    if not made:
+        raise RejectedInput("there is or was a token of this name", status=409)
+    return NewToken(name, role.name.lower(), expires_at, token)
+
+
+def list_tokens(db: Queryable) -> list[StoredToken]:
+    """All that there ever were, the newest first."""
+    return store.tokens(db)
+
+
+def revoke_token(db: Queryable, name: str, now: datetime) -> StoredToken:
+    """Safe to call twice. RejectedInput with 404 for no such token."""
+    found = store.revoke(db, name, now)
+    if found is None:
+        raise RejectedInput("no such token", status=404)
+    return found
+
+
+def identify(db: Queryable, admin_token: str | None, authorization: str, now: datetime) -> Caller | None:
+    """Whose token stands in a header Authorization; None for none, an unknown, an expired or a revoked one.
+
+    All tokens are compared, so that the time tells nothing. One statement, and once a minute one more.
+    """
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not given.strip():
+        return None
+    digest = _digest(given.strip())
+    known = [*_bootstrap(admin_token), *store.usable(db, now)]
+    matching = [each for each in known if compare_digest(each.sha256, digest)]
+    if not matching:
+        return None
+    found = matching[0]
+    if found.name != BOOTSTRAP and (found.last_used_at is None or now - found.last_used_at > _USED_EVERY):
+        store.note_use(db, found.name, now)
+    return Caller(found.name, Role[found.role.upper()])
+
+
+def _bootstrap(admin_token: str | None) -> list[store.UsableToken]:
+    return [store.UsableToken(BOOTSTRAP, _digest(admin_token), "admin", None)] if admin_token else []
+
+
+def _digest(token: str) -> str:
+    """A token has 256 random bits: no salt and no slow hash is needed."""
+    return hashlib.sha256(token.encode(errors="backslashreplace")).hexdigest()

@@ -1,0 +1,140 @@
+"""Everything that the operator's page shows, put together from the rooms; a constant number of statements."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from crm_relay.edge_cache.keys import BUCKETS
+from crm_relay.edge_cache.replication.conflicts import list_conflicts
+from crm_relay.edge_cache.status import recent_runs, sync_status
+from crm_relay.edge_cache.table import EdgeTable
+from crm_relay.operations.overview import store
+from crm_relay.operations.overview.integrity_view import integrity
+from crm_relay.operations.overview.models import (
+    CacheRun,
+    Conflict,
+    DeadLetters,
+    Integrity,
+    MauticRun,
+    OpenIncident,
+    ProviderDay,
+    ResyncProgress,
+    Status,
+    WorkspaceShown,
+)
+from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.http.callers import Caller
+
+ROWS = 50
+"""So many of the newest are shown of every list."""
+
+TREND = timedelta(days=30)
+_WORKSPACES = 500
+_WRITING = 90.0
+"""Percent of a resync that is writing; the rest is the sweep."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """GET /api/dashboard: one request fills the page."""
+
+    caller: str
+    role: str
+    status: Status
+    runs: list[CacheRun]
+    mautic_runs: list[MauticRun]
+    workspaces: list[WorkspaceShown]
+    provider_days: list[ProviderDay]
+    conflicts: list[Conflict]
+    integrity: Integrity
+    incidents: list[OpenIncident]
+    dead_letters: DeadLetters
+
+
+def overview(db: Queryable, table: EdgeTable, caller: Caller, now: datetime) -> Overview:
+    """Raises as the database and the table do."""
+    return Overview(
+        caller.name,
+        caller.role.name.lower(),
+        status(db, table, now),
+        runs(db),
+        store.mautic_runs(db, limit=ROWS),
+        workspaces(db, now),
+        provider_days(db, now),
+        conflicts(db),
+        integrity(db, limit=ROWS),
+        store.incidents(db, limit=ROWS),
+        dead_letters(db),
+    )
+
+
+def status(db: Queryable, table: EdgeTable, now: datetime) -> Status:
+    """Both directions of the edge sync, resyncs with their progress, and the Mautic sync."""
+    found = sync_status(db, table, now)
+    return Status(
+        found.healthy,
+        now,
+        list(found.directions),
+        [_progress(row) for row in store.latest_resyncs(db)],
+        store.entity_sizes(db),
+        found.conflicts_24h,
+        store.mautic_state(db),
+    )
+
+
+def runs(db: Queryable, *, limit: int = ROWS) -> list[CacheRun]:
+    """Of the edge sync, newest first."""
+    return [CacheRun(**row) for row in recent_runs(db, limit=limit)]
+
+
+def mautic_runs(db: Queryable, *, limit: int = ROWS) -> list[MauticRun]:
+    """Newest first."""
+    return store.mautic_runs(db, limit=limit)
+
+
+def workspaces(db: Queryable, now: datetime) -> list[WorkspaceShown]:
+    """By name."""
+    return store.workspaces(db, now, limit=_WORKSPACES)
+
+
+def provider_days(db: Queryable, now: datetime) -> list[ProviderDay]:
+    """Of the last 30 days."""
+    return store.provider_days(db, since=(now - TREND).date())
+
+
+def conflicts(db: Queryable, *, open_only: bool = False, limit: int = ROWS) -> list[Conflict]:
+    """The latest first."""
+    return [Conflict(**row) for row in list_conflicts(db, open_only=open_only, limit=limit)]
+
+
+def incidents(db: Queryable, *, limit: int = ROWS) -> list[OpenIncident]:
+    """Open ones first."""
+    return store.incidents(db, limit=limit)
+
+
+def dead_letters(db: Queryable, *, limit: int = ROWS) -> DeadLetters:
+    """What was given up and what has had no effect yet."""
+    waiting = store.waiting_deliveries(db)
+    return DeadLetters(waiting["deliveries"], waiting["failed_tasks"], store.failed_tasks(db, limit=limit))
+
+
+def _progress(row: Row) -> ResyncProgress:
+    seconds = (row["updated_at"] - row["started_at"]).total_seconds()
+    speed = row["written"] / seconds if seconds > 0 and row["written"] else None
+    left = max(0, row["total"] - row["written"])
+    is_writing = row["phase"] == "write"
+    return ResyncProgress(
+        **{name: value for name, value in row.items() if name != "next_bucket"},
+        is_running=row["finished_at"] is None,
+        percent=_percent(row),
+        rows_per_second=None if speed is None else round(speed, 1),
+        eta_seconds=round(left / speed) if is_writing and speed is not None else None,
+    )
+
+
+def _percent(row: Row) -> float:
+    """Never 100 before it is done; the number of rows was counted at its beginning and may have grown."""
+    if row["phase"] == "done":
+        return 100.0
+    if row["phase"] == "write":
+        return round(_WRITING * min(1.0, float(row["written"]) / max(1.0, float(row["total"]))), 1)
+    return round(min(99.9, _WRITING + (100.0 - _WRITING) * float(row["next_bucket"]) / BUCKETS), 1)

@@ -1,0 +1,1 @@
+"""What is asked of EmailBison every five minutes."""

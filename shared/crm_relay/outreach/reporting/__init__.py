@@ -1,0 +1,1 @@
+"""The day's and the month's figures."""

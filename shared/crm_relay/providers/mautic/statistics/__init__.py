@@ -1,0 +1,1 @@
+"""Mautic's own tables of opens and clicks."""

@@ -1,0 +1,1 @@
+"""What several rooms decide by: conditions, templates, send windows; pure."""

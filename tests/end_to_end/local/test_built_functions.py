@@ -1,0 +1,200 @@
+"""Every built function with each of its sample events, under the real runtime client and from the build alone."""
+
+import fcntl
+import json
+import os
+import re
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_relay.platform.database import Database
+from crm_relay.webhooks.replay import list_deferred
+from local.aws.local_aws import LocalAws
+from local.build import build, layer_megabytes
+from local.runtime.runtime_api import BuiltFunction, install_runtime
+from local.simulated import SAMPLE_TOKEN
+from local.simulators.bison import BisonSimulator
+from local.simulators.mautic.simulator import MauticSimulator
+from local.template.template import SamTemplate
+
+ROOT = Path(__file__).parents[3]
+TEMPLATE = SamTemplate.read(ROOT / "template.yaml")
+QUEUES = TEMPLATE.resources("AWS::SQS::Queue")
+CASES = sorted(f"{path.parent.name}/{path.stem}" for path in (ROOT / "events").glob("*/*.json"))
+# The status of every answer that is HTTP; every other case has to end without an error.
+STATUS = {
+    "mautic_sync/manual_http": {200, 202},
+    "mautic_webhook/email_open": {200},
+    "mautic_webhook/unsubscribe": {200},
+    "mautic_webhook/options": {200, 204},
+    "mautic_webhook/wrong_method": {405},
+    "mautic_webhook/unsigned": {401},
+    "bison_webhook/wrong_method": {405},
+    "bison_webhook/wrong_token": {401},
+    "bison_webhook/options": {200, 204},
+}
+STATUS |= {
+    "admin_api/without_token": {401},
+    "admin_api/unknown_address": {404},
+    "admin_api/wrong_method": {405},
+    "admin_api/resync": {202},
+    "admin_api/campaign_create": {201},
+    "admin_api/campaign_unknown": {404},
+    "admin_api/options": {204},
+}
+STATUS |= {case: {200} for case in CASES if case.startswith("admin_api/") and case not in STATUS}
+STATUS |= {case: {200} for case in CASES if case.startswith("bison_webhook/") and case not in STATUS}
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the runtime client exists for Linux only"),
+    pytest.mark.skipif(sys.version_info[:2] != (3, 13), reason="the build needs the Lambda runtime's own version"),
+]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """(build output, runtime) under one folder, made once a run, whichever worker comes first."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "done").exists():
+            build("x86_64" if os.uname().machine == "x86_64" else "arm64", shared / "bundle")
+            install_runtime(shared / "runtime")
+            (shared / "done").touch()
+    return shared
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[LocalAws]:
+    aws = LocalAws.start(TEMPLATE)
+    yield aws
+    aws.stop()
+
+
+@pytest.fixture
+def mautic() -> Iterator[MauticSimulator]:
+    with MauticSimulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def bison() -> Iterator[BisonSimulator]:
+    with BisonSimulator() as simulator:
+        simulator.add_accounts(simulator.workspace("Northwind"), 20)
+        yield simulator
+
+
+def with_bison(environment: dict[str, str], bison: BisonSimulator) -> dict[str, str]:
+    """Its settings, which in a deployment are the template's parameter and the secret's."""
+    tokens = {each.name: each.token for each in bison.bison.workspaces.values()}
+    doors = dict.fromkeys(tokens, SAMPLE_TOKEN)
+    return environment | {
+        "BISON_INSTANCE_URL": bison.url,
+        "BISON_API_TOKENS": json.dumps(tokens),
+        "BISON_WEBHOOK_TOKENS": json.dumps(doors),
+    }
+
+
+def as_deployed(aws: LocalAws, database_url: str, mautic_url: str) -> dict[str, str]:
+    """What is secret comes from the JSON secret, the rest from the template."""
+    secret = {
+        "DATABASE_URL": database_url,
+        "MIGRATION_DATABASE_URL": database_url,
+        "MAUTIC_CLIENT_ID": "crm-relay",
+        "MAUTIC_CLIENT_SECRET": "simulator-secret",
+        "MAUTIC_WEBHOOK_SECRET": "lab-webhook-secret",
+        "ADMIN_TOKEN": "local-admin-token",
+    }
+    name = f"crm-relay/{uuid.uuid4()}"
+    aws.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(secret))
+    changed = {"CRM_RELAY_SECRET_ID": name, "MAUTIC_URL": mautic_url, "MAUTIC_BATCH_PAUSE_SECONDS": "0"}
+    return aws.environment | changed
+
+
+@pytest.fixture
+def environment(aws: LocalAws, mautic: MauticSimulator, bison: BisonSimulator, database_url: str) -> dict[str, str]:
+    public = {"PUBLIC_URL": "https://crm.example.com"}
+    return with_bison(as_deployed(aws, database_url, mautic.url), bison) | public
+
+
+def event_of(case: str, aws: LocalAws) -> Any:
+    """The sample, its queue being this run's: functions tell their queues apart by name."""
+    text = (ROOT / "events" / f"{case}.json").read_text()
+    for queue in QUEUES:
+        name = re.sub("(?<=[a-z])(?=[A-Z])", "-", queue).lower()
+        text = text.replace(f'"{sample_arn(name)}"', f'"{aws.queue_arn(queue)}"')
+    return json.loads(text)
+
+
+def sample_arn(name: str) -> str:
+    return f"arn:aws:sqs:us-east-1:123456789012:crm-relay-local-{name}"
+
+
+@pytest.fixture
+def start(built: Path) -> Callable[[str, dict[str, str]], BuiltFunction]:
+    def of(name: str, environment: dict[str, str]) -> BuiltFunction:
+        return BuiltFunction(TEMPLATE.functions[name], built / "bundle", built / "runtime", environment)
+
+    return of
+
+
+StartFunction = Callable[[str, dict[str, str]], BuiltFunction]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_built_function_answers_its_sample_event(
+    case: str, start: StartFunction, aws: LocalAws, environment: dict[str, str]
+) -> None:
+    with start(case.partition("/")[0], environment) as function:
+        outcome = function.invoke(event_of(case, aws))
+    assert outcome.error is None, function.log.decode()
+    if expected := STATUS.get(case):
+        assert outcome.response["statusCode"] in expected
+    else:
+        assert not (outcome.response or {}).get("batchItemFailures")
+
+
+def test_a_delivery_that_comes_again_in_a_warm_environment_changes_nothing(
+    start: StartFunction, aws: LocalAws, environment: dict[str, str]
+) -> None:
+    event = event_of("mautic_webhook/email_open", aws)
+    with start("mautic_webhook", environment) as function:
+        first, second = (json.loads(function.invoke(event).response["body"]) for _ in range(2))
+    assert first["success"]
+    assert second["success"]
+    assert second["events_processed"] == 0
+
+
+def test_deferred_deliveries_are_applied_and_dead_letters_kept(
+    start: StartFunction, aws: LocalAws, environment: dict[str, str], database: Database
+) -> None:
+    with start("webhook_replay", environment) as function:
+        for case in ("deferred", "dead_letter"):
+            assert function.invoke(event_of(f"webhook_replay/{case}", aws)).error is None
+    assert len(list_deferred(database)) == 1
+
+
+def test_every_migration_reaches_an_empty_database_from_the_layer(
+    start: StartFunction, aws: LocalAws, empty_database_url: str
+) -> None:
+    expected = sorted(path.stem for path in (ROOT / "migrations").glob("*.sql"))
+    with start("migrate", as_deployed(aws, empty_database_url, "http://127.0.0.1:1")) as function:
+        foreseen = function.invoke(event_of("migrate/dry_run", aws)).response
+        applied = function.invoke(event_of("migrate/apply", aws)).response
+        again = function.invoke(event_of("migrate/apply", aws)).response
+    assert (foreseen["applied"], applied["applied"], again["applied"]) == (expected, expected, [])
+
+
+def test_the_bundle_ships_bytecode_and_nothing_that_the_runtime_has(built: Path) -> None:
+    dependencies = built / "bundle" / "DependenciesLayer" / "python"
+    assert list((dependencies / "pg8000" / "__pycache__").glob("*.pyc"))
+    assert list((built / "bundle" / "SharedLayer").rglob("*.pyc"))
+    assert not (dependencies / "boto3").exists()
+    assert layer_megabytes(built / "bundle") < 10

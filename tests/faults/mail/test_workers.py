@@ -1,0 +1,207 @@
+"""Workers that run side by side, and workers that die: nobody gets two, nobody is lost, no fate is told twice."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from crm_relay.mail.sending.send_batches import SendContext
+from crm_relay.platform.database import Database
+from crm_relay.providers.resend.answers import Answered
+from crm_relay.providers.resend.client import Resend
+from local.simulators.resend import MovableClock, ResendSimulator
+from tests.support.mail.mail_world import MONDAY, DeliveryWorld
+from tests.support.platform.rows import one, rows_of
+from tests.support.processes.sudden_death import Killed, Life, MortalDatabase, MortalHttp
+
+# Claim, freeze, commit; the request; record, settle (here nothing) and commit, and some looks more.
+STEPS = 8
+
+
+@pytest.fixture
+def post(database: Database) -> Iterator[DeliveryWorld]:
+    clock = MovableClock(lambda: MONDAY)
+    with ResendSimulator(clock=clock, requests_per_second=None) as simulator:
+        yield DeliveryWorld(database, simulator, clock)
+
+
+def recover(post: DeliveryWorld) -> None:
+    for _ in range(4):
+        post.wait(minutes=3)
+        post.send()
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("last", range(1, STEPS + 1))
+def test_killed_at_any_step_everybody_gets_exactly_one(
+    post: DeliveryWorld, database_url: str, last: int, before: bool
+) -> None:
+    post.queue("ada", "bob", "cyd")
+    life = Life(last=last, before=before)
+    database = MortalDatabase(database_url, life)
+    http = MortalHttp(post.simulator.url, (2.0, 5.0), repeats=0, life=life)
+    with pytest.raises(Killed):
+        post.send(SendContext(database, Resend(http, post.simulator.api_key), post.policy))
+    database.close()
+    recover(post)
+    assert dict(post.simulator.sends) == {f"{name}@example.com": 1 for name in ("ada", "bob", "cyd")}
+    assert set(post.status().values()) == {"sent"}
+    assert {batch["state"] for batch in post.batches()} == {"done"}
+
+
+def test_without_the_frozen_bytes_the_same_deaths_would_double_mails(post: DeliveryWorld, database_url: str) -> None:
+    """The harness notices: a worker that forgot its attempt sends again under another key."""
+    post.queue("ada")
+    life = Life(last=4, before=False)
+    database = MortalDatabase(database_url, life)
+    http = MortalHttp(post.simulator.url, (2.0, 5.0), repeats=0, life=life)
+    with pytest.raises(Killed):
+        post.send(SendContext(database, Resend(http, post.simulator.api_key), post.policy))
+    database.close()
+    rows_of(
+        post.db,
+        "update email_batches set state = 'queued', attempts = 0, payload = null, claimed_until = null, "
+        "generation = generation + 1",
+    )
+    rows_of(post.db, "update email_sends set status = 'queued'")
+    recover(post)
+    assert post.got("ada") == 2
+
+
+def test_many_workers_share_the_batches_and_send_each_mail_once(post: DeliveryWorld, database_url: str) -> None:
+    for number in range(12):
+        post.queue(f"p{number}", f"q{number}", f"r{number}")
+    barrier = threading.Barrier(4)
+
+    def work(_: int) -> int:
+        database = Database(database_url)
+        barrier.wait()
+        sent = post.send(post.office(database)).sent
+        database.close()
+        return sent
+
+    with ThreadPoolExecutor(4) as workers:
+        sent = sum(workers.map(work, range(4)))
+    assert sent == 36
+    assert set(post.simulator.sends.values()) == {1}
+    assert len(post.settler.fates) == 36
+    assert post.simulator.requests["POST /emails/batch"] == 12
+
+
+def test_a_batch_that_another_worker_is_sending_is_left_alone(post: DeliveryWorld, database_url: str) -> None:
+    post.queue("ada")
+    post.simulator.fault("held")
+    with ThreadPoolExecutor(1) as workers:
+        database = Database(database_url)
+        first = workers.submit(post.send, post.office(database))
+        post.simulator.wait_until_held()
+        assert post.send().batches == 0
+        post.simulator.release()
+        assert first.result().sent == 1
+        database.close()
+    assert post.got("ada") == 1
+
+
+def test_two_workers_on_one_batch_record_and_tell_its_fate_once(post: DeliveryWorld, database_url: str) -> None:
+    """The first one is so slow that its claim runs out; both are told the same, and one of them records it."""
+    (ada,) = post.queue("ada")
+    post.simulator.fault("held")
+    with ThreadPoolExecutor(1) as workers:
+        database = Database(database_url)
+        first = workers.submit(post.send, post.office(database))
+        post.simulator.wait_until_held()
+        post.wait(minutes=2)
+        # 409: the same key is being worked on.
+        assert post.send().postponed == 1
+        post.simulator.release()
+        assert first.result().sent == 1
+        database.close()
+    recover(post)
+    assert post.settler.fates == {ada: "sent"}
+    assert post.got("ada") == 1
+
+
+class Dawdler:
+    """Holds an answer back until another worker has sent the same batch again and recorded it."""
+
+    def __init__(self, post: DeliveryWorld) -> None:
+        self._post = post
+
+    def send_batch(self, payload: bytes, key: str) -> Answered:
+        answer = self._post.client().send_batch(payload, key)
+        self._post.wait(minutes=2)
+        assert self._post.send().sent == 1
+        return answer
+
+
+def test_whoever_brings_the_answer_second_changes_nothing_and_tells_nobody(
+    post: DeliveryWorld, database_url: str
+) -> None:
+    (ada,) = post.queue("ada")
+    database = Database(database_url)
+    report = post.send(SendContext(database, Dawdler(post), post.policy))
+    database.close()
+    assert (report.requests, report.sent) == (1, 0)
+    assert post.settler.fates == {ada: "sent"}
+    assert post.got("ada") == 1
+
+
+def test_a_late_refusal_of_a_slow_worker_frees_nothing_that_another_one_carries_on(
+    post: DeliveryWorld, database_url: str
+) -> None:
+    """First attempt: held, then accepted. Second attempt meanwhile: 429. That says nothing of the first."""
+    post.queue("ada")
+    post.simulator.fault("held")
+    with ThreadPoolExecutor(1) as workers:
+        database = Database(database_url)
+        first = workers.submit(post.send, post.office(database))
+        post.simulator.wait_until_held()
+        post.wait(minutes=2)
+        post.simulator.fault("429", retry_after=1)
+        post.send()
+        row = one(post.db, "select state, generation, attempts from email_batches")
+        assert row == {"state": "sending", "generation": 1, "attempts": 2}
+        post.simulator.release()
+        first.result()
+        database.close()
+    recover(post)
+    assert post.got("ada") == 1
+    assert post.status() == {"ada": "sent"}
+
+
+def test_an_opt_out_while_the_gate_is_passed_is_before_it_or_after_it(post: DeliveryWorld, database_url: str) -> None:
+    """Taken back and sent at the same moment: either refused and not sent, or sent and not refused."""
+    for number in range(20):
+        post.queue(f"p{number}")
+    token_of = {
+        row["recipient_email"]: row["unsubscribe_token"] for row in rows_of(post.db, "select * from email_sends")
+    }
+    barrier = threading.Barrier(2)
+
+    def leave() -> None:
+        database = Database(database_url)
+        barrier.wait()
+        for address, token in token_of.items():
+            database.transact(
+                lambda tx, token=token, address=address: [  # type: ignore[misc]
+                    rows_of(tx, "select from unsubscribe_reader(:token, false, now())", token=token),
+                    rows_of(
+                        tx,
+                        "update email_sends set status = 'refused', position = null, payload = null "
+                        "where address = :address and status = 'queued'",
+                        address=address,
+                    ),
+                ]
+            )
+        database.close()
+
+    with ThreadPoolExecutor(1) as workers:
+        leaving = workers.submit(leave)
+        barrier.wait()
+        post.send()
+        leaving.result()
+    recover(post)
+    for address, row in {row["recipient_email"]: row for row in rows_of(post.db, "select * from email_sends")}.items():
+        assert post.simulator.sends[address] == (row["resend_id"] is not None), row["status"]
+    assert {batch["state"] for batch in post.batches()} == {"done"}

@@ -1,0 +1,413 @@
+"""A campaign from its file to its end: made, filled, activated, paused, resumed; and everything that is refused."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from crm_relay.campaigns.decisions import window_of
+from crm_relay.campaigns.lifecycle.change_campaign import activate, create, find_campaign, pause, resume
+from crm_relay.campaigns.lifecycle.enroll import enroll
+from crm_relay.campaigns.lifecycle.funnels import list_campaigns, running_funnels, show_campaign
+from crm_relay.campaigns.lifecycle.store import campaign_defined
+from crm_relay.campaigns.load_campaign import read_campaign
+from crm_relay.platform.errors import RejectedInput
+from crm_relay.rules.send_windows import is_open
+from tests.support.campaigns.campaign_files import file, mail
+from tests.support.campaigns.campaign_world import BEGIN, CampaignWorld
+from tests.support.platform.rows import one, rows_of
+
+TASK = {"channel": "task", "task": {"title": "Ring them"}, "delay": {"hours": 1}}
+SATURDAY = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def made(world: CampaignWorld, *steps: dict[str, Any], org: UUID | None = None, **more: Any) -> UUID:
+    return create(world.db, file(*steps, **more), world.now, org_id=org).id
+
+
+def columns(world: CampaignWorld, campaign: UUID) -> dict[str, Any]:
+    return one(world.db, "select * from campaigns where id = :id", id=campaign)
+
+
+def dues(world: CampaignWorld, campaign: UUID) -> list[datetime | None]:
+    rows = rows_of(
+        world.db,
+        "select next_step_at from campaign_enrollments where campaign_id = :id order by next_step_at, id",
+        id=campaign,
+    )
+    return [row["next_step_at"] for row in rows]
+
+
+def history(world: CampaignWorld, campaign: UUID) -> list[tuple[str, str | None]]:
+    return [(change.change, change.by) for change in reversed(show_campaign(world.db, campaign).history)]
+
+
+def test_a_file_is_kept_as_a_draft_with_every_column(campaigns: CampaignWorld) -> None:
+    step = mail(
+        delay={"days": 2},
+        variants=[{"id": "a"}, {"id": "b", "subject": "Other"}],
+        ab_test={"metric": "clicked", "base_rate": 0.1, "effect": 0.05},
+        skip_conditions=[{"field": "contact.title", "operator": "is_null"}],
+    )
+    given = file(step, TASK, zone="Asia/Tokyo", window={"days": ["mon", "sun"], "start": "08:30", "end": "12:00"})
+
+    result = create(campaigns.db, given, campaigns.now, who="robot")
+
+    assert (result.status, result.steps) == ("draft", 2)
+    row = columns(campaigns, result.id)
+    assert (row["status"], row["source"], row["org_id"], row["timezone"]) == (
+        "draft",
+        "native",
+        campaigns.org,
+        "Asia/Tokyo",
+    )
+    read = read_campaign(campaign_defined(campaigns.db, result.id)["document"])
+    assert (read.window.days, str(read.window.start)) == (frozenset({"mon", "sun"}), "08:30:00")
+    first, second = read.steps
+    assert (first.delay, [variant.id for variant in first.variants]) == (timedelta(days=2), ["a", "b"])
+    assert [condition.field for condition in first.conditions] == ["contact.title"]
+    assert second.task == {"title": "Ring them", "priority": "normal", "due_hours": 24}
+    assert history(campaigns, result.id) == [("created", "robot")]
+
+
+def test_nothing_of_a_wrong_file_is_kept(campaigns: CampaignWorld) -> None:
+    sender = {"from_address": "new@example.com"}
+    with pytest.raises(RejectedInput):
+        create(campaigns.db, file(mail(subject="{{x}}"), identity=sender), campaigns.now)
+
+    counts = one(campaigns.db, "select (select count(*) from campaigns) + (select count(*) from email_identities) as n")
+    assert counts["n"] == 1, "the sender that the world has"
+
+
+def test_a_repeated_command_makes_no_second_campaign(campaigns: CampaignWorld) -> None:
+    first = made(campaigns, identity={"from_address": "new@example.com"})
+    with pytest.raises(RejectedInput) as caught:
+        made(campaigns)
+
+    assert caught.value.status == 409
+    assert [each.id for each in list_campaigns(campaigns.db)] == [first]
+    other = made(campaigns, org=campaigns.organization())
+    assert find_campaign(campaigns.db, str(other)) == other
+    with pytest.raises(RejectedInput) as several:
+        find_campaign(campaigns.db, "Spring")
+    assert several.value.status == 409
+
+
+def test_a_sender_is_made_once_and_belongs_to_its_organization(campaigns: CampaignWorld) -> None:
+    sender = {"from_address": "Sales@Example.com", "from_name": "Sales", "inbound_domain": "in.example.com"}
+    first, second = (made(campaigns, identity=sender, name=name) for name in ("One", "Two"))
+
+    row = one(campaigns.db, "select * from email_identities where from_name = 'Sales'")
+    assert (row["org_id"], row["is_default"]) == (campaigns.org, False)
+    assert columns(campaigns, first)["identity_id"] == columns(campaigns, second)["identity_id"] == row["id"]
+
+
+def test_content_of_a_template_is_that_of_the_organization_and_active(campaigns: CampaignWorld) -> None:
+    rows_of(
+        campaigns.db,
+        """insert into email_templates (org_id, name, slug, subject, body_html, is_active)
+           values (:mine, 'Welcome', 'welcome', 'Hi', '<p>Hi</p>', true),
+               (:mine, 'Old', 'old', 'Hi', '<p>Hi</p>', false),
+               (:other, 'Theirs', 'theirs', 'Hi', '<p>Hi</p>', true)""",
+        mine=campaigns.org,
+        other=campaigns.organization(),
+    )
+    assert made(campaigns, {"channel": "email", "template": "welcome"})
+    for slug in ("old", "theirs"):
+        with pytest.raises(RejectedInput) as caught:
+            made(campaigns, {"channel": "email", "template": slug}, name=slug)
+        assert caught.value.details == ("steps.0.template: the organization has no active one with this slug",)
+
+
+def test_everybody_who_is_asked_for_is_enrolled_or_counted_by_a_reason(campaigns: CampaignWorld) -> None:
+    world, campaign = campaigns, made(campaigns, topic="news")
+    for kind in ("opt_out", "hard_bounce", "complaint"):
+        world.suppress(f"{kind}@example.com", kind)
+    rows_of(
+        world.db,
+        """insert into topic_opt_outs (org_id, address, topic, source, occurred_at)
+           values (:org, 'not-news@example.com', 'news', 'test', now()),
+               (:org, 'fine@example.com', 'other', 'test', now())""",
+        org=world.org,
+    )
+    people = [
+        world.contact("fine@example.com"),
+        world.contact("FINE@example.com "),
+        world.contact("opt_out@example.com"),
+        world.contact("hard_bounce@example.com"),
+        world.contact("complaint@example.com"),
+        world.contact("not-news@example.com"),
+        world.contact(None),
+        world.contact(deleted_at=world.now),
+        world.contact(org=world.organization()),
+        uuid4(),
+    ]
+
+    found = enroll(world.db, campaign, world.now, contacts=[*people, people[0]], who="robot")
+
+    assert vars(found) == {
+        "asked": 11,
+        "enrolled": 1,
+        "already": 1,
+        "same_address": 1,
+        "opt_out": 1,
+        "hard_bounce": 1,
+        "complaint": 1,
+        "erased": 0,
+        "topic_opt_out": 1,
+        "deleted": 1,
+        "no_address": 1,
+        "other_organization": 1,
+        "unknown": 1,
+    }
+    row = one(world.db, "select * from campaign_enrollments")
+    assert (row["contact_id"], row["address"], row["next_step_at"]) == (people[0], "fine@example.com", None)
+    again = enroll(world.db, campaign, world.now, contacts=people[:2])
+    assert (again.enrolled, again.already, again.same_address) == (0, 1, 1)
+    told = [each for each in show_campaign(world.db, campaign).history if each.change == "enrolled"]
+    assert sorted(each.about["enrolled"] for each in told) == [0, 1]
+
+
+def test_somebody_without_an_address_may_be_called(campaigns: CampaignWorld) -> None:
+    campaign = made(campaigns, TASK)
+
+    found = enroll(campaigns.db, campaign, campaigns.now, contacts=[campaigns.contact(None) for _ in range(2)])
+
+    assert found.enrolled == 2
+
+
+def test_an_address_means_the_oldest_contact_who_is_there(campaigns: CampaignWorld) -> None:
+    world, campaign = campaigns, made(campaigns)
+    gone = world.contact("ana@example.com", created_at=BEGIN - timedelta(days=9), deleted_at=BEGIN)
+    theirs = world.contact("ana@example.com", org=world.organization(), created_at=BEGIN - timedelta(days=8))
+    mine = world.contact("Ana@example.com", created_at=BEGIN - timedelta(days=7))
+    world.contact("ana@example.com")
+
+    found = enroll(world.db, campaign, world.now, addresses=[" ANA@example.com", "nobody@example.com", "no address"])
+
+    assert (found.enrolled, found.unknown) == (1, 2)
+    assert one(world.db, "select contact_id from campaign_enrollments")["contact_id"] == mine
+    assert mine not in {gone, theirs}
+
+
+def test_an_account_is_enrolled_whole_and_only_by_its_own_organization(campaigns: CampaignWorld) -> None:
+    world, campaign = campaigns, made(campaigns)
+    account, others = (
+        one(world.db, "insert into accounts (org_id, name) values (:org, 'Acme') returning id", org=org)["id"]
+        for org in (world.org, world.organization())
+    )
+    for _ in range(3):
+        world.contact(account_id=account)
+    world.contact()
+
+    assert enroll(world.db, campaign, world.now, account=account).enrolled == 3
+    for wrong in (others, uuid4()):
+        with pytest.raises(RejectedInput) as caught:
+            enroll(world.db, campaign, world.now, account=wrong)
+        assert caught.value.status == 404
+
+
+def test_more_than_a_batch_of_people_is_enrolled_in_batches(
+    campaigns: CampaignWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crm_relay.campaigns.lifecycle.store.BATCH", 4)
+    world, campaign = campaigns, made(campaigns)
+    account = one(world.db, "insert into accounts (name) values ('Acme') returning id")["id"]
+    people = [world.contact(account_id=account) for _ in range(9)]
+
+    first = enroll(world.db, campaign, world.now, contacts=[*people[:5], people[0]])
+    rest = enroll(world.db, campaign, world.now, account=account)
+
+    assert (first.asked, first.enrolled, first.already) == (6, 5, 1)
+    assert (rest.asked, rest.enrolled, rest.already) == (9, 4, 5)
+
+
+@pytest.mark.parametrize(("columns", "status"), [({"source": "bison"}, 409), ({"status": "archived"}, 409)])
+def test_only_native_campaigns_that_are_open_enroll(
+    campaigns: CampaignWorld, columns: dict[str, Any], status: int
+) -> None:
+    campaign = campaigns.campaign(**columns)
+    with pytest.raises(RejectedInput) as caught:
+        enroll(campaigns.db, campaign, campaigns.now, contacts=[campaigns.contact()])
+    assert caught.value.status == status
+    for verb in (activate, pause, resume):
+        if columns.get("source") == "bison":
+            with pytest.raises(RejectedInput):
+                verb(campaigns.db, campaign, campaigns.now)
+
+
+def test_activation_gives_everybody_the_time_of_their_first_step(campaigns: CampaignWorld) -> None:
+    world = campaigns
+    campaign = made(world, mail(delay={"hours": 2}), use_recipient_timezone=True)
+    zones = ["Asia/Tokyo", "Europe/Lisbon", "Nowhere/Land", None, "Asia/Tokyo"]
+    enroll(world.db, campaign, world.now, contacts=[world.contact(timezone=zone) for zone in zones])
+
+    first = activate(world.db, campaign, SATURDAY, who="robot")
+    again = activate(world.db, campaign, SATURDAY + timedelta(days=1))
+
+    assert (first.changed, first.scheduled, again.changed, again.scheduled) == (True, 5, False, 0)
+    rows = rows_of(
+        world.db,
+        """select contact.timezone, enrollment.next_step_at from campaign_enrollments enrollment
+           join contacts contact on contact.id = enrollment.contact_id""",
+    )
+    at = {row["timezone"]: row["next_step_at"] for row in rows}
+    assert at["Asia/Tokyo"] == datetime(2026, 11, 23, 0, tzinfo=UTC)  # Monday, 09:00 there
+    assert at["Europe/Lisbon"] == datetime(2026, 11, 23, 9, tzinfo=UTC)
+    assert at["Nowhere/Land"] == at[None] == datetime(2026, 11, 23, 14, tzinfo=UTC)
+    read = read_campaign(campaign_defined(world.db, campaign)["document"])
+    assert all(is_open(window_of(read, row["timezone"]), row["next_step_at"]) for row in rows)
+    row = columns(world, campaign)
+    assert (row["status"], row["activated_at"]) == ("active", SATURDAY)
+    assert history(world, campaign)[-1] == ("activated", "robot")
+
+
+def test_activation_costs_the_same_statements_for_one_and_for_many(campaigns: CampaignWorld) -> None:
+    def statements(people: int, name: str) -> int:
+        campaign = made(campaigns, name=name)
+        enroll(campaigns.db, campaign, campaigns.now, contacts=[campaigns.contact() for _ in range(people)])
+        sent: list[str] = []
+        send, campaigns.db._send = campaigns.db._send, lambda sql, **more: sent.append(sql) or send(sql, **more)  # type: ignore[func-returns-value,method-assign]
+        activate(campaigns.db, campaign, campaigns.now)
+        campaigns.db._send = send  # type: ignore[method-assign]
+        return len(sent)
+
+    assert statements(1, "One") == statements(30, "Many") <= 7
+
+
+LACKS: list[tuple[str, str]] = [
+    ("delete from email_identities", "identity"),
+    ("update organizations set postal_address = ' '", "organization"),
+    ("update campaign_sequences set is_active = false", "steps"),
+    ("update campaign_sequences set subject = null", "step 1"),
+    ("update campaign_sequences set body_html = '{{contact.shoe_size}}'", "step 1"),
+]
+
+
+@pytest.mark.parametrize(("statement", "field"), LACKS, ids=[statement for statement, _ in LACKS])
+def test_activation_is_refused_with_what_is_missing(campaigns: CampaignWorld, statement: str, field: str) -> None:
+    campaign = made(campaigns)
+    enroll(campaigns.db, campaign, campaigns.now, contacts=[campaigns.contact()])
+    rows_of(campaigns.db, statement)
+
+    with pytest.raises(RejectedInput) as caught:
+        activate(campaigns.db, campaign, campaigns.now)
+
+    assert caught.value.status == 409
+    assert [detail.partition(":")[0] for detail in caught.value.details] == [field]
+    assert (columns(campaigns, campaign)["status"], dues(campaigns, campaign)) == ("draft", [None])
+
+
+def test_email_from_stands_in_for_a_sender_and_tasks_need_none(campaigns: CampaignWorld) -> None:
+    rows_of(campaigns.db, "delete from email_identities")
+    assert activate(campaigns.db, made(campaigns), campaigns.now, email_from="ada@example.com").changed
+    rows_of(campaigns.db, "update organizations set postal_address = null")
+    assert activate(campaigns.db, made(campaigns, TASK, name="Tasks"), campaigns.now).changed
+
+
+def test_a_request_is_refused_more_people_than_it_has_time_for(campaigns: CampaignWorld) -> None:
+    campaign = made(campaigns)
+    enroll(campaigns.db, campaign, campaigns.now, contacts=[campaigns.contact() for _ in range(3)])
+    with pytest.raises(RejectedInput) as caught:
+        activate(campaigns.db, campaign, campaigns.now, limit=2)
+    assert caught.value.status == 409
+    assert activate(campaigns.db, campaign, campaigns.now, limit=3).scheduled == 3
+
+
+def test_who_joins_a_campaign_that_runs_begins_at_once(campaigns: CampaignWorld) -> None:
+    world, campaign = campaigns, made(campaigns, use_recipient_timezone=True)
+    activate(world.db, campaign, world.now)
+
+    enroll(world.db, campaign, world.now, contacts=[world.contact(), world.contact(timezone="Asia/Tokyo")])
+
+    assert dues(world, campaign) == [world.now, datetime(2026, 11, 19, 0, tzinfo=UTC)]
+
+
+def test_pausing_keeps_the_place_and_resuming_goes_on_from_it(campaigns: CampaignWorld) -> None:
+    world, campaign = campaigns, made(campaigns, mail(), mail(delay={"days": 1}))
+    enroll(world.db, campaign, world.now, contacts=[world.contact()])
+    activate(world.db, campaign, world.now)
+    world.tick()
+    enroll(world.db, campaign, world.now + timedelta(hours=2), contacts=[world.contact()])
+    before = sorted(at for at in dues(world, campaign) if at is not None)
+    world.wait(minutes=1)
+
+    assert [pause(world.db, campaign, world.now, who="robot").changed for _ in range(2)] == [True, False]
+    world.wait(days=1)
+    world.tick()
+    enroll(world.db, campaign, world.now, contacts=[world.contact()])
+    assert dues(world, campaign) == [*before, None]
+    assert len(world.sim.mails) == 1
+    world.wait(days=1)
+
+    assert [resume(world.db, campaign, world.now).scheduled for _ in range(2)] == [1, 0]
+    assert dues(world, campaign) == [*before, world.now]
+    world.tick()
+    assert len(world.sim.mails) == 4
+    held = [told for told in history(world, campaign) if told[0] in {"paused", "resumed"}]
+    assert held == [("paused", "robot"), ("resumed", "operator")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "hour", "line"),
+    [("send", 15, ("sent", None)), ("skip", 15, ("skipped", "late")), ("skip", 3, ("skipped", "late"))],
+)
+def test_the_late_policy_decides_about_what_fell_into_a_pause(
+    campaigns: CampaignWorld, policy: str, hour: int, line: tuple[str, str | None]
+) -> None:
+    """Also where the campaign is resumed at night: the morning is no excuse for a step that should be skipped."""
+    world, campaign = campaigns, made(campaigns, mail(), late_policy=policy)
+    enroll(world.db, campaign, world.now, contacts=[world.contact()])
+    activate(world.db, campaign, world.now)
+    pause(world.db, campaign, world.now)
+    world.time[0] = BEGIN.replace(day=20, hour=hour)
+
+    resume(world.db, campaign, world.now)
+    world.tick()
+    world.time[0] = max(world.now, BEGIN.replace(day=20, hour=14))  # as the window opens
+    world.tick()
+
+    assert [(status, reason) for _, status, reason in world.lines()] == [line]
+
+
+def test_a_state_that_does_not_fit_is_refused(campaigns: CampaignWorld) -> None:
+    draft = made(campaigns)
+    for verb in (pause, resume):
+        with pytest.raises(RejectedInput) as caught:
+            verb(campaigns.db, draft, campaigns.now)
+        assert caught.value.status == 409
+    activate(campaigns.db, draft, campaigns.now)
+    pause(campaigns.db, draft, campaigns.now)
+    with pytest.raises(RejectedInput) as paused:
+        activate(campaigns.db, draft, campaigns.now)
+    assert paused.value.status == 409
+    for verb in (activate, pause, resume):
+        with pytest.raises(RejectedInput) as unknown:
+            verb(campaigns.db, uuid4(), campaigns.now)
+        assert unknown.value.status == 404
+
+
+def test_the_funnel_tells_what_became_of_everybody_at_each_step(campaigns: CampaignWorld) -> None:
+    world, campaign = campaigns, made(campaigns, mail(), TASK)
+    enroll(world.db, campaign, world.now, contacts=[world.contact() for _ in range(4)])
+    activate(world.db, campaign, world.now)
+    world.tick()
+    world.deliver()
+    world.reply(world.sim.mails[0])
+    rows_of(
+        world.db,
+        "update email_sends set human_opens = 1, human_clicks = 1 where id = (select id from email_sends limit 1)",
+    )
+    world.wait(hours=1)
+    world.tick()
+
+    (funnel,) = running_funnels(world.db)
+
+    assert funnel.campaign.id == campaign
+    first, second = funnel.steps
+    assert (first.reached, first.sent, first.opened, first.clicked, first.replied, first.holds) == (4, 4, 1, 1, 1, True)
+    assert (second.reached, second.sent, second.replied, second.channel) == (3, 3, 0, "task")
+    assert show_campaign(world.db, campaign).people == {"completed": 3, "replied": 1}
+    pause(world.db, campaign, world.now)
+    assert running_funnels(world.db) == []

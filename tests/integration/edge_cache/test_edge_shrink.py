@@ -1,0 +1,150 @@
+"""A source that is suddenly empty, or much smaller, is not mirrored until somebody says that it was meant."""
+
+from datetime import timedelta
+
+import pytest
+
+from crm_relay.edge_cache.decisions import may_delete
+from crm_relay.edge_cache.replication.replicate import allow_shrink
+from crm_relay.edge_cache.status import sync_status
+from crm_relay.platform.database import Database
+from tests.support.edge_cache.edge_world import EdgeWorld
+
+HELD_BACK = [("edge_source_shrunk", "prospects")]
+
+
+@pytest.fixture
+def full(edge: EdgeWorld) -> EdgeWorld:
+    edge.add_many(99)
+    edge.to_cache()
+    return edge
+
+
+def prospects(edge: EdgeWorld) -> int:
+    return sum(entity == "prospects" for entity, _ in edge.items())
+
+
+@pytest.mark.parametrize("accident", ["delete from prospects", "truncate prospects"])
+def test_an_emptied_source_deletes_nothing_at_the_edge_and_tells_once(full: EdgeWorld, accident: str) -> None:
+    full.sql(accident)
+    for _ in range(3):
+        assert full.to_cache()["held_back"] == ["prospects"]
+        full.later(minutes=10)
+    assert prospects(full) == 100
+    assert full.open_incidents() == HELD_BACK
+    assert full.one("select count(*) as n from incidents")["n"] == 1
+    assert not sync_status(full.db, full.table, full.now).healthy
+
+
+def test_a_source_that_lost_30_percent_deletes_nothing_at_the_edge(full: EdgeWorld) -> None:
+    full.sql("delete from prospects where id in (select id from prospects limit 30)")
+    full.to_cache()
+    assert (prospects(full), full.open_incidents()) == (100, HELD_BACK)
+
+
+def test_other_tables_and_other_changes_of_the_same_table_go_on(full: EdgeWorld) -> None:
+    full.sql("update prospects set stage = 'changed before it was deleted'")
+    full.sql("delete from prospects where id in (select id from prospects limit 60)")
+    left, mailbox = full.add(name="new"), full.add("mailboxes", "new")
+    full.to_cache()
+    assert (full.edge(left), full.edge(mailbox, "mailboxes")) == ("new", "new")
+    assert prospects(full) == 101
+    full.change(left, "changed")
+    full.to_cache()
+    assert full.edge(left) == "changed"
+
+
+def test_many_rows_that_changed_before_they_were_deleted_do_not_hide_the_others(edge: EdgeWorld) -> None:
+    edge.add_many(3000)
+    edge.to_cache()
+    edge.sql("update prospects set stage = 'x'")
+    edge.sql("delete from prospects")
+    mailbox = edge.add("mailboxes", "new")
+    edge.to_cache()
+    assert edge.edge(mailbox, "mailboxes") == "new"
+
+
+def test_rows_that_were_only_written_anew_are_no_loss(full: EdgeWorld) -> None:
+    full.db.run_script(
+        "begin; create temp table kept as select * from prospects; delete from prospects; "
+        "insert into prospects select * from kept; commit"
+    )
+    assert full.to_cache()["held_back"] == []
+    full.assert_equal()
+
+
+def test_an_operator_lets_it_through_and_the_incident_closes(full: EdgeWorld) -> None:
+    full.sql("truncate prospects")
+    full.to_cache()
+    allow_shrink(full.db, ["prospects"], until=full.now + timedelta(hours=1))
+    answer = full.to_cache()
+    assert (answer["deleted"], answer["held_back"]) == (100, [])
+    assert (prospects(full), full.open_incidents()) == (0, [])
+    full.later(hours=2)
+    assert full.to_cache()["held_back"] == []
+
+
+def test_what_was_allowed_is_allowed_for_an_hour_and_for_that_table_only(full: EdgeWorld) -> None:
+    full.sql("truncate prospects")
+    allow_shrink(full.db, ["mailboxes"], until=full.now + timedelta(hours=1))
+    assert full.to_cache()["held_back"] == ["prospects"]
+    allow_shrink(full.db, ["prospects"], until=full.now + timedelta(hours=1))
+    full.later(hours=2)
+    assert full.to_cache()["held_back"] == ["prospects"]
+
+
+def test_rows_that_come_back_end_it_too(full: EdgeWorld) -> None:
+    full.db.run_script("create table kept as select * from prospects; truncate prospects")
+    full.to_cache()
+    full.db.run_script("insert into prospects select * from kept")
+    assert full.to_cache()["held_back"] == []
+    assert full.open_incidents() == []
+    full.assert_equal()
+
+
+def test_single_deletions_of_small_tables_pass(edge: EdgeWorld) -> None:
+    boxes = [edge.add("mailboxes") for _ in range(3)]
+    edge.to_cache()
+    for box in boxes:
+        edge.delete(box, "mailboxes")
+        assert edge.to_cache()["deleted"] == 1
+    assert edge.open_incidents() == []
+
+
+def test_the_mark_of_the_last_full_pass_stands_still_while_deletions_are_held_back(full: EdgeWorld) -> None:
+    before = full.table.get_config()
+    full.sql("truncate prospects")
+    full.later(minutes=10)
+    full.to_cache()
+    assert full.table.get_config() == before
+
+
+def test_a_resync_of_an_emptied_source_deletes_nothing(full: EdgeWorld) -> None:
+    full.sql("truncate prospects")
+    full.sql("delete from edge_changes")
+    answer = full.resync("prospects")
+    assert (answer["phase"], prospects(full)) == ("stopped", 100)
+    assert full.to_cache()["deleted"] == 0
+    assert full.open_incidents() == HELD_BACK, "still open with the next run"
+    assert not sync_status(full.db, full.table, full.now).healthy
+
+    allow_shrink(full.db, ["prospects"], until=full.now + timedelta(hours=1))
+    assert (full.resync("prospects")["phase"], prospects(full)) == ("done", 0)
+    full.to_cache()
+    assert full.open_incidents() == []
+    assert sync_status(full.db, full.table, full.now).blocked == ()
+
+
+def test_a_resync_from_another_database_that_is_empty_deletes_nothing(full: EdgeWorld, database: Database) -> None:
+    full.db.run_script("truncate prospects, edge_changes, edge_resyncs; update edge_entities set known_rows = 0")
+    assert full.resync("prospects")["phase"] == "stopped"
+    assert prospects(full) == 100
+
+
+@pytest.mark.parametrize(
+    ("rows", "deletions", "expected"),
+    [(0, 0, True), (0, 1, False), (1, 9, True), (1, 10, False), (80, 20, True), (79, 21, False), (3, 1, True)],
+)
+def test_a_handful_and_a_fifth_may_go(rows: int, deletions: int, expected: bool) -> None:
+    assert may_delete(rows=rows, deletions=deletions, allowed=False) is expected
+    assert may_delete(rows=rows, deletions=deletions, allowed=True)

@@ -1,0 +1,204 @@
+"""What comes back about a mail: once, in any order, before or after its row, and into the ledger of consent."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from crm_relay.mail.decisions import EmailEvent, LedgerEntry, fold, is_scanner
+from crm_relay.platform.database import Database
+from local.simulators.resend import MovableClock, ResendSimulator
+from tests.support.mail.mail_events import BROWSER, GATEWAY, apply, click, state_of, told
+from tests.support.mail.mail_world import MONDAY, DeliveryWorld
+from tests.support.platform.rows import one, rows_of
+
+HISTORY = (
+    told("sent", 1),
+    told("delivery_delayed", 2),
+    told("delivered", 20),
+    told("opened", 21, user_agent=BROWSER),
+    told("opened", 29.5, user_agent=BROWSER),
+    told("opened", 30, user_agent=BROWSER),
+    told("opened", 60, user_agent=BROWSER),
+    click(90),
+    click(92, "b"),
+    click(4000, agent=GATEWAY),
+    click(5000),
+    told("bounced", 3, bounce_type="transient", reason="mailbox full"),
+    told("bounced", 6000, bounce_type="permanent", reason="no such user"),
+    told("complained", 7000),
+)
+LINKS = 2
+
+
+@pytest.fixture
+def post(database: Database) -> Iterator[DeliveryWorld]:
+    clock = MovableClock(lambda: MONDAY)
+    with ResendSimulator(clock=clock, requests_per_second=None) as simulator:
+        yield DeliveryWorld(database, simulator, clock)
+
+
+def sent_mail(post: DeliveryWorld, name: str = "ada") -> tuple[UUID, str]:
+    """The row's id and the provider's."""
+    (send,) = post.queue(name, links=LINKS)
+    post.send()
+    return send, post.simulator.mail_to(f"{name}@example.com").id
+
+
+def expected(post: DeliveryWorld, send: UUID, events: Sequence[EmailEvent]) -> Any:
+    token = one(post.db, "select unsubscribe_token from email_sends where id = :id", id=send)["unsubscribe_token"]
+    return fold(LedgerEntry(sent_at=MONDAY, links=LINKS, unsubscribe_token=token), events)
+
+
+def test_fifty_orders_through_the_database_end_where_the_pure_fold_does(post: DeliveryWorld) -> None:
+    send, email_id = sent_mail(post)
+    before = one(post.db, "select * from email_sends")
+    wanted = expected(post, send, HISTORY)
+    shuffled = random.Random(2026)
+    for _ in range(50):
+        order = [event for event in HISTORY for _ in range(shuffled.choice((1, 1, 2)))]
+        shuffled.shuffle(order)
+        answers = apply(post.db, order, send, email_id)
+        assert (answers.count("processed"), len(answers)) == (len(HISTORY), len(order))
+        assert state_of(post.db, send) == wanted
+        rows_of(post.db, "delete from email_logs")
+        forget(post.db, before)
+
+
+def forget(database: Database, before: dict[str, Any]) -> None:
+    """The mail as it was when it had just been sent."""
+    kept = {"status", "sent_at", "message_id", "error_message"}
+    values = ", ".join(f"{name} = :{name}" for name in kept)
+    rows_of(database, f"update email_sends set {values}", **{name: before[name] for name in kept})
+    rows_of(database, "select refresh_email_send(id) from email_sends")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_part_of_a_history_folds_alike_here_and_there(post: DeliveryWorld, seed: int) -> None:
+    send, email_id = sent_mail(post)
+    chance = random.Random(seed)
+    kinds = [
+        "sent",
+        "scheduled",
+        "delivered",
+        "delivery_delayed",
+        "opened",
+        "clicked",
+        "bounced",
+        "complained",
+        "failed",
+    ]
+    events = [
+        told(
+            kind,
+            chance.choice([-2, 0, 1, 5, 10, 11, 12, 60, 61, 62, 63, 64]),
+            f"e{number}",
+            link=f"https://example.com/{chance.choice('abc')}" if kind == "clicked" else None,
+            user_agent=chance.choice([None, BROWSER, GATEWAY]) if kind in {"clicked", "opened"} else None,
+            bounce_type=chance.choice(["permanent", "transient", "undetermined"]) if kind == "bounced" else None,
+            reason=f"reason {number}" if kind in {"bounced", "failed"} else None,
+        )
+        for number, kind in enumerate(chance.choices(kinds, k=14))
+    ]
+    apply(post.db, events, send, email_id)
+    assert state_of(post.db, send) == expected(post, send, events)
+
+
+@pytest.mark.parametrize("agent", ["Slackbot 1.0", "python-requests/2.32", BROWSER, GATEWAY, "", "curl/8", "Java/21"])
+def test_both_sides_know_the_same_scanners(database: Database, agent: str) -> None:
+    assert one(database, "select is_mail_scanner(:agent) as it", agent=agent)["it"] == is_scanner(agent)
+
+
+def test_an_event_that_comes_again_is_a_duplicate_and_writes_nothing(post: DeliveryWorld) -> None:
+    send, email_id = sent_mail(post)
+    opened = told("opened", 60)
+    assert apply(post.db, [opened, opened], send, email_id) == ["processed", "duplicate"]
+    assert post.rows()["ada"]["opened_count"] == 1
+    assert len(rows_of(post.db, "select from email_logs")) == 1
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_an_event_that_overtakes_the_answer_is_not_lost(post: DeliveryWorld, tagged: bool) -> None:
+    post.simulator.fault("500_after")
+    (send,) = post.queue("ada")
+    post.send()
+    email_id = post.simulator.mail_to("ada@example.com").id
+    answers = apply(post.db, [told("delivered", 20), told("opened", 60)], send, email_id, tagged=tagged)
+    assert answers == ["processed" if tagged else "unmatched"] * 2
+    assert post.status() == {"ada": "opened" if tagged else "sending"}
+    post.wait(minutes=5)
+    post.send()
+    row = post.rows()["ada"]
+    assert (row["status"], row["resend_id"], row["opened_count"]) == ("opened", email_id, 1)
+    assert state_of(post.db, send).delivered_at == MONDAY + timedelta(seconds=20)
+    assert post.got("ada") == 1
+
+
+def test_an_event_of_nobodys_mail_is_kept_and_harms_nothing(post: DeliveryWorld) -> None:
+    assert apply(post.db, [told("opened", 1)], UUID(int=7), "em_other") == ["unmatched"]
+    assert apply(post.db, [told("opened", 1)], UUID(int=7), "em_other") == ["duplicate"]
+    assert len(rows_of(post.db, "select from email_logs where email_send_id is null")) == 1
+
+
+@pytest.mark.parametrize("tag", ["not-a-uuid", "", "' or true --"])
+def test_a_tag_that_is_no_id_of_ours_is_no_tag(post: DeliveryWorld, tag: str) -> None:
+    send, email_id = sent_mail(post)
+    event = {"key": "k", "kind": "opened", "occurred_at": MONDAY.isoformat(), "email_id": email_id, "send": tag}
+    row = one(post.db, "select * from apply_mail_event(cast(:event as jsonb))", event=json.dumps(event))
+    assert (row["result"], row["email_send_id"]) == ("processed", send)
+
+
+@pytest.mark.parametrize(
+    ("suppresses", "kind", "bounce_type"),
+    [("complaint", "complained", None), ("hard_bounce", "bounced", "permanent"), ("hard_bounce", "suppressed", None)],
+)
+def test_what_mutes_an_address_stands_in_the_ledger_of_consent_once(
+    post: DeliveryWorld, suppresses: str, kind: str, bounce_type: str | None
+) -> None:
+    send, email_id = sent_mail(post)
+    event = {
+        "key": "msg_1",
+        "kind": kind,
+        "occurred_at": MONDAY.isoformat(),
+        "email_id": email_id,
+        "send": str(send),
+        "bounce_type": bounce_type,
+        "suppresses": suppresses,
+        "address": "somebody.else@example.com",
+    }
+    for _ in range(2):
+        rows_of(post.db, "select * from apply_mail_event(cast(:event as jsonb))", event=json.dumps(event))
+    (entry,) = rows_of(post.db, "select address, kind, source, source_event, occurred_at from consent_events")
+    assert entry == {
+        "address": "ada@example.com",
+        "kind": suppresses,
+        "source": "resend",
+        "source_event": "msg_1",
+        "occurred_at": MONDAY,
+    }
+    (_again,) = post.queue("ada", key="another mail")
+    post.send()
+    assert post.got("ada") == 1
+
+
+def test_who_was_erased_does_not_come_back_by_a_bounce(post: DeliveryWorld) -> None:
+    rows_of(
+        post.db,
+        """insert into consent_events (channel, address, kind, source, occurred_at)
+           select 'email', erased_key('ada@example.com', value), 'erased', 'erase', now()
+           from installation_settings where key = 'erasure_salt'""",
+    )
+    event = {
+        "key": "msg_1",
+        "kind": "bounced",
+        "occurred_at": MONDAY.isoformat(),
+        "email_id": "em_1",
+        "suppresses": "hard_bounce",
+        "address": "ada@example.com",
+    }
+    rows_of(post.db, "select * from apply_mail_event(cast(:event as jsonb))", event=json.dumps(event))
+    assert rows_of(post.db, "select from consent_events where address = 'ada@example.com'") == []

@@ -1,18 +1,30 @@
-"""What admin_api has to be told."""
+"""Settings of admin_api."""
 
 from crm_relay.platform.settings import SettingsModel
+from crm_relay.platform.shared_settings import (
+    AdminToken,
+    CacheOrdersQueueUrl,
+    DatabaseCaFile,
+    DatabaseUrl,
+    DeferredQueueUrl,
+    EdgeCacheTable,
+    EmailFrom,
+    IntegrityOrdersQueueUrl,
+    OversizeBucket,
+    TwilioFrom,
+)
 
 
 class Settings(SettingsModel):
-    """`admin_token` None: only named tokens are valid. `email_from`, `twilio_from`: as what campaign_cron may send."""
+    """What the API reads and orders, and the senders that a campaign is checked against."""
 
-    database_url: str
-    database_ca_file: str | None = None
-    edge_cache_table: str
-    cache_orders_queue_url: str
-    integrity_orders_queue_url: str
-    deferred_queue_url: str
-    oversize_bucket: str
-    admin_token: str | None = None
-    email_from: str | None = None
-    twilio_from: str | None = None
+    database_url: DatabaseUrl
+    database_ca_file: DatabaseCaFile = None
+    edge_cache_table: EdgeCacheTable
+    cache_orders_queue_url: CacheOrdersQueueUrl
+    integrity_orders_queue_url: IntegrityOrdersQueueUrl
+    deferred_queue_url: DeferredQueueUrl
+    oversize_bucket: OversizeBucket
+    admin_token: AdminToken = None
+    email_from: EmailFrom = None
+    twilio_from: TwilioFrom = None

@@ -1,24 +1,32 @@
-"""What bison_poll has to be told."""
+"""Settings of bison_poll."""
 
 from collections.abc import Mapping
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from crm_relay.platform.settings import SettingsModel
+from crm_relay.platform.shared_settings import (
+    AlertSlackWebhookUrl,
+    AlertTopicArn,
+    BisonInstanceUrl,
+    CoordinationTable,
+    DatabaseCaFile,
+    DatabaseUrl,
+)
 from crm_relay.providers.bison.tokens import ApiTokens, WebhookTokens
 
 
 class Settings(SettingsModel):
-    """A workspace is polled where it has a token in `bison_api_tokens`. Without a channel nobody hears of incidents."""
+    """The workspaces by their tokens, and where incidents are reported."""
 
-    database_url: str
-    database_ca_file: str | None = None
-    bison_instance_url: str = ""
+    database_url: DatabaseUrl
+    database_ca_file: DatabaseCaFile = None
+    bison_instance_url: BisonInstanceUrl = ""
     bison_api_tokens: ApiTokens = Field(default_factory=dict)
     bison_webhook_tokens: WebhookTokens = Field(default_factory=dict)
-    coordination_table: str
-    alert_slack_webhook_url: str | None = None
-    alert_topic_arn: str | None = None
+    coordination_table: CoordinationTable
+    alert_slack_webhook_url: AlertSlackWebhookUrl = None
+    alert_topic_arn: AlertTopicArn = None
 
     @field_validator("bison_api_tokens")
     @classmethod

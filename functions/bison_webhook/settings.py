@@ -1,13 +1,14 @@
-"""What bison_webhook has to be told."""
+"""Settings of bison_webhook."""
 
 from pydantic import Field
 
+from crm_relay.platform.shared_settings import BisonInstanceUrl
 from crm_relay.providers.bison.tokens import WebhookTokens
 from crm_relay.webhooks.open import InboxSettings
 
 
 class Settings(InboxSettings):
-    """`bison_webhook_tokens` empty: every delivery is refused. Several a workspace are valid while one is replaced."""
+    """The inbox, and the tokens in the paths of EmailBison's webhooks."""
 
-    bison_instance_url: str = ""
+    bison_instance_url: BisonInstanceUrl = ""
     bison_webhook_tokens: WebhookTokens = Field(default_factory=dict)

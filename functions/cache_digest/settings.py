@@ -1,9 +1,10 @@
-"""What cache_digest has to be told."""
+"""Settings of cache_digest."""
 
 from crm_relay.platform.settings import SettingsModel
+from crm_relay.platform.shared_settings import EdgeCacheTable
 
 
 class Settings(SettingsModel):
-    """`edge_cache_table` is the table whose stream it is."""
+    """The table whose stream invokes the function."""
 
-    edge_cache_table: str
+    edge_cache_table: EdgeCacheTable

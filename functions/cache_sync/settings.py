@@ -1,21 +1,33 @@
-"""What cache_sync has to be told."""
+"""Settings of cache_sync."""
 
 from pydantic import Field
 
 from crm_relay.platform.settings import SettingsModel
+from crm_relay.platform.shared_settings import (
+    AlertSlackWebhookUrl,
+    AlertTopicArn,
+    CoordinationTable,
+    DatabaseCaFile,
+    DatabaseUrl,
+    EdgeCacheTable,
+)
 
 
 class Settings(SettingsModel):
-    """`edge_shrink_limit_percent`: fewer rows than this at once are an accident, and nothing is deleted at the edge.
+    """The edge cache, its orders and its alerts."""
 
-    `cache_orders_queue_url` None: what an ordered run leaves undone waits for the next schedule.
-    """
-
-    database_url: str
-    database_ca_file: str | None = None
-    edge_cache_table: str
-    coordination_table: str
+    database_url: DatabaseUrl
+    database_ca_file: DatabaseCaFile = None
+    edge_cache_table: EdgeCacheTable
+    coordination_table: CoordinationTable
     cache_orders_queue_url: str | None = None
-    edge_shrink_limit_percent: float = Field(default=20.0, ge=0, le=100)
-    alert_slack_webhook_url: str | None = None
-    alert_topic_arn: str | None = None
+    edge_shrink_limit_percent: float = Field(
+        default=20.0,
+        ge=0,
+        le=100,
+        description="If more than this percentage of a table's rows disappears at once, nothing of the table is "
+        "deleted at the edge until an operator allows it. Up to 9 rows are always deleted; an empty table never "
+        "deletes anything.",
+    )
+    alert_slack_webhook_url: AlertSlackWebhookUrl = None
+    alert_topic_arn: AlertTopicArn = None

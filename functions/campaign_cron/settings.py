@@ -1,38 +1,60 @@
-"""What campaign_cron has to be told."""
+"""Settings of campaign_cron."""
 
 from email.utils import parseaddr
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from crm_relay.consent.address import normalise
 from crm_relay.mail.models import Identity, Mode, SendPolicy
 from crm_relay.platform.settings import CommaSeparated, SettingsModel
+from crm_relay.platform.shared_settings import (
+    AlertSlackWebhookUrl,
+    AlertTopicArn,
+    DatabaseCaFile,
+    DatabaseUrl,
+    EmailFrom,
+    TwilioFrom,
+)
 from crm_relay.providers.resend.client import API_URL
 from crm_relay.providers.twilio.client import API_URL as TWILIO_API_URL
 
 
 class Settings(SettingsModel):
-    """SEND_MODE is dry-run until somebody sets another: then everything happens but the request.
+    """Both channels out, and what may leave: nothing until SEND_MODE says otherwise."""
 
-    `email_from` (`Name <address>`) is the sender where an organization has no identity of its own. `send_allow_list`
-    holds addresses, whole domains (`@example.com`) and numbers. Without a number or service of Twilio's no text message
-    is sent.
-    """
-
-    database_url: str
-    database_ca_file: str | None = None
-    public_url: str
-    resend_api_key: str | None = None
-    resend_api_url: str = API_URL
-    send_mode: Mode = Mode.DRY_RUN
-    send_allow_list: CommaSeparated = ()
-    email_from: str | None = None
-    twilio_account_sid: str | None = None
-    twilio_auth_token: str | None = None
-    twilio_from: str | None = None
-    twilio_api_url: str = TWILIO_API_URL
-    alert_slack_webhook_url: str | None = None
-    alert_topic_arn: str | None = None
+    database_url: DatabaseUrl
+    database_ca_file: DatabaseCaFile = None
+    public_url: str = Field(
+        description="Public base address of the HTTP API. Links in e-mails and the webhook addresses of providers "
+        "start with it."
+    )
+    resend_api_key: str | None = Field(
+        default=None,
+        description="API key of Resend, with full access, which reading replies needs. Required unless `SEND_MODE` is "
+        "`dry-run`.",
+    )
+    resend_api_url: str = Field(default=API_URL, description="Base address of Resend's API.")
+    send_mode: Mode = Field(
+        default=Mode.DRY_RUN,
+        description="What may be sent: `dry-run` does everything except send, `allow-list` sends only to "
+        "`SEND_ALLOW_LIST`, `live` sends to everybody.",
+    )
+    send_allow_list: CommaSeparated = Field(
+        default=(),
+        description="Recipients for `allow-list`: addresses, whole domains (`@example.com`) and phone numbers "
+        "(`+15550100000`), separated by commas. Unset: nobody.",
+    )
+    email_from: EmailFrom = None
+    twilio_account_sid: str | None = Field(
+        default=None, description="Account of Twilio (`AC…`). Unset: SMS steps are skipped, and the log says why."
+    )
+    twilio_auth_token: str | None = Field(
+        default=None, description="Token of the same account. Unset: SMS steps are skipped."
+    )
+    twilio_from: TwilioFrom = None
+    twilio_api_url: str = Field(default=TWILIO_API_URL, description="Base address of Twilio's API.")
+    alert_slack_webhook_url: AlertSlackWebhookUrl = None
+    alert_topic_arn: AlertTopicArn = None
 
     @field_validator("send_mode")
     @classmethod

@@ -1,21 +1,31 @@
-"""What integrity_check has to be told."""
+"""Settings of integrity_check."""
 
 from pydantic import Field
 
 from crm_relay.platform.settings import SettingsModel
+from crm_relay.platform.shared_settings import (
+    AlertSlackWebhookUrl,
+    AlertTopicArn,
+    CoordinationTable,
+    DatabaseCaFile,
+    DatabaseUrl,
+    EdgeCacheTable,
+)
 
 
 class Settings(SettingsModel):
-    """`integrity_fix_cap`: where a check finds more rows than this, it mends none of them and asks.
+    """Both stores that are checked, and the limit of automatic fixes."""
 
-    `integrity_orders_queue_url` None: an order that meets a run is not repeated.
-    """
-
-    database_url: str
-    database_ca_file: str | None = None
-    edge_cache_table: str
-    coordination_table: str
+    database_url: DatabaseUrl
+    database_ca_file: DatabaseCaFile = None
+    edge_cache_table: EdgeCacheTable
+    coordination_table: CoordinationTable
     integrity_orders_queue_url: str | None = None
-    integrity_fix_cap: int = Field(default=100, ge=0, le=1000)
-    alert_slack_webhook_url: str | None = None
-    alert_topic_arn: str | None = None
+    integrity_fix_cap: int = Field(
+        default=100,
+        ge=0,
+        le=1000,
+        description="A check that finds more rows than this fixes none of them and asks for approval. 0 to 1000.",
+    )
+    alert_slack_webhook_url: AlertSlackWebhookUrl = None
+    alert_topic_arn: AlertTopicArn = None

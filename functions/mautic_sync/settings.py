@@ -5,27 +5,53 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from crm_relay.platform.settings import SettingsModel
+from crm_relay.platform.shared_settings import AdminToken, AlertTopicArn, CoordinationTable, DatabaseCaFile, DatabaseUrl
 
 
 class Settings(SettingsModel):
-    """Everything the function reads from its environment or its secret; the README's table says what each one is."""
+    """Mautic's address and credential, the pace of a run, and its limits."""
 
-    database_url: str
-    database_ca_file: str | None = None
-    mautic_url: str
-    mautic_client_id: str
-    mautic_client_secret: str
-    mautic_batch_size: int = Field(default=200, ge=1, le=200)
-    mautic_batch_pause_seconds: float = Field(default=1.0, ge=0)
-    mautic_request_timeout_seconds: float = Field(default=120.0, gt=0)
-    mautic_lease_seconds: float = Field(default=180.0, gt=0)
-    mautic_on_delete: Literal["suppress", "delete", "anonymise"] = "suppress"
-    mautic_shrink_limit_percent: float = Field(default=10.0, ge=0, le=100)
-    mautic_audit_sample: int = Field(default=1, ge=0, le=50)
-    coordination_table: str
-    continue_queue_url: str | None = None
-    alert_topic_arn: str | None = None
-    admin_token: str | None = None
+    database_url: DatabaseUrl
+    database_ca_file: DatabaseCaFile = None
+    mautic_url: str = Field(description="Base address of Mautic, without `/api`.")
+    mautic_client_id: str = Field(description="Public key of an OAuth 2 credential made in Mautic.")
+    mautic_client_secret: str = Field(description="Secret key of the same credential.")
+    mautic_batch_size: int = Field(default=200, ge=1, le=200, description="Contacts in one batch request, 1 to 200.")
+    mautic_batch_pause_seconds: float = Field(
+        default=1.0, ge=0, description="Pause between two batches, which leaves Mautic time for its other work."
+    )
+    mautic_request_timeout_seconds: float = Field(default=120.0, gt=0, description="Time-out of one request to Mautic.")
+    mautic_lease_seconds: float = Field(
+        default=180.0,
+        gt=0,
+        description="Time after which another run may take over from one that died. Must be longer than "
+        "`MAUTIC_REQUEST_TIMEOUT_SECONDS`.",
+    )
+    mautic_on_delete: Literal["suppress", "delete", "anonymise"] = Field(
+        default="suppress",
+        description="What happens to the contact of a deleted customer: `suppress` mutes it, `anonymise` also empties "
+        "its fields, `delete` removes it with its history.",
+    )
+    mautic_shrink_limit_percent: float = Field(
+        default=10.0,
+        ge=0,
+        le=100,
+        description="A run stops and changes nothing if more than this percentage of the contacts would disappear.",
+    )
+    mautic_audit_sample: int = Field(
+        default=1,
+        ge=0,
+        le=50,
+        description="Customers written by a run that are read back from Mautic and compared, 0 to 50.",
+    )
+    coordination_table: CoordinationTable
+    continue_queue_url: str | None = Field(
+        default=None,
+        description="SQS queue by which a long run hands its rest to the next run. Unset: the rest waits for the next "
+        "schedule.",
+    )
+    alert_topic_arn: AlertTopicArn = None
+    admin_token: AdminToken = None
 
     @model_validator(mode="after")
     def _lease_outlives_a_request(self) -> "Settings":

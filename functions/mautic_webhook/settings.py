@@ -1,10 +1,16 @@
-"""What mautic_webhook has to be told."""
+"""Settings of mautic_webhook."""
+
+from pydantic import Field
 
 from crm_relay.platform.settings import CommaSeparated
 from crm_relay.webhooks.open import InboxSettings
 
 
 class Settings(InboxSettings):
-    """`mautic_webhook_secret` empty: every delivery is refused. Several are valid at once while one is replaced."""
+    """The inbox, and the secret of Mautic's webhook."""
 
-    mautic_webhook_secret: CommaSeparated = ()
+    mautic_webhook_secret: CommaSeparated = Field(
+        default=(),
+        description="Secret of the webhook in Mautic. Several, separated by commas, are valid at once while one is "
+        "replaced. Unset: every delivery is refused.",
+    )

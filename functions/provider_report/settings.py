@@ -1,12 +1,13 @@
-"""What provider_report has to be told."""
+"""Settings of provider_report."""
 
 from crm_relay.platform.settings import SettingsModel
+from crm_relay.platform.shared_settings import AlertSlackWebhookUrl, AlertTopicArn, DatabaseCaFile, DatabaseUrl
 
 
 class Settings(SettingsModel):
-    """Without a channel nobody is told of incidents."""
+    """The database, and where incidents are reported."""
 
-    database_url: str
-    database_ca_file: str | None = None
-    alert_slack_webhook_url: str | None = None
-    alert_topic_arn: str | None = None
+    database_url: DatabaseUrl
+    database_ca_file: DatabaseCaFile = None
+    alert_slack_webhook_url: AlertSlackWebhookUrl = None
+    alert_topic_arn: AlertTopicArn = None

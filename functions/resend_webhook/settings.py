@@ -1,10 +1,16 @@
-"""What resend_webhook has to be told."""
+"""Settings of resend_webhook."""
+
+from pydantic import Field
 
 from crm_relay.platform.settings import CommaSeparated
 from crm_relay.webhooks.open import InboxSettings
 
 
 class Settings(InboxSettings):
-    """`resend_webhook_secret` empty: every delivery is refused. Several are valid at once while one is replaced."""
+    """The inbox, and the signing secret of Resend's webhook."""
 
-    resend_webhook_secret: CommaSeparated = ()
+    resend_webhook_secret: CommaSeparated = Field(
+        default=(),
+        description="Signing secret of the webhook in Resend (`whsec_…`). Several, separated by commas, are valid at "
+        "once while one is replaced. Unset: every delivery is refused.",
+    )

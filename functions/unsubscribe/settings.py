@@ -1,4 +1,4 @@
-"""What unsubscribe has to be told."""
+"""Settings of unsubscribe."""
 
 from crm_relay.webhooks.open import InboxSettings
 

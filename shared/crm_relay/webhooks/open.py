@@ -3,6 +3,13 @@
 from crm_relay.platform.circuit import DatabaseCircuit
 from crm_relay.platform.database import Database
 from crm_relay.platform.settings import SettingsModel
+from crm_relay.platform.shared_settings import (
+    CoordinationTable,
+    DatabaseCaFile,
+    DatabaseUrl,
+    DeferredQueueUrl,
+    OversizeBucket,
+)
 from crm_relay.webhooks.defer import Deferred
 from crm_relay.webhooks.receive import Inbox
 
@@ -14,11 +21,11 @@ _DATABASE_SECONDS = 5.0
 class InboxSettings(SettingsModel):
     """Base of a webhook's settings: where deliveries are kept, and where they wait while that is away."""
 
-    database_url: str
-    database_ca_file: str | None = None
-    deferred_queue_url: str
-    oversize_bucket: str
-    coordination_table: str
+    database_url: DatabaseUrl
+    database_ca_file: DatabaseCaFile = None
+    deferred_queue_url: DeferredQueueUrl
+    oversize_bucket: OversizeBucket
+    coordination_table: CoordinationTable
 
 
 def open_inbox(settings: InboxSettings) -> Inbox:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import PlainValidator
+from pydantic import Field, PlainValidator
 
 SHORTEST_WEBHOOK_TOKEN = 16
 # What stands in a path as it is: any other character would arrive in another spelling, or end the path.
@@ -53,10 +53,25 @@ def _setting(read: Any) -> PlainValidator:
     return PlainValidator(lambda value: read(value) if isinstance(value, str) else value)
 
 
-WebhookTokens = Annotated[Mapping[str, tuple[WebhookToken, ...]], _setting(read_webhook_tokens)]
+WebhookTokens = Annotated[
+    Mapping[str, tuple[WebhookToken, ...]],
+    _setting(read_webhook_tokens),
+    Field(
+        description="JSON object: workspace name to the token in its webhook's path, at least 16 characters. While a "
+        "token is replaced it is a list, the newest first, the old one with its end: "
+        '`{"Northwind": ["new…", {"token": "old…", "until": "2027-01-31"}]}`. Unset: every delivery is refused.'
+    ),
+]
 """BISON_WEBHOOK_TOKENS as a setting; empty refuses every delivery."""
 
-ApiTokens = Annotated[Mapping[str, str], _setting(read_api_tokens)]
+ApiTokens = Annotated[
+    Mapping[str, str],
+    _setting(read_api_tokens),
+    Field(
+        description="JSON object: workspace name to its API token of the kind *api-user*, "
+        '`{"Northwind": "12|…"}`. Unset: no account is read.'
+    ),
+]
 """BISON_API_TOKENS as a setting."""
 
 

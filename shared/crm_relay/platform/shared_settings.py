@@ -1,0 +1,92 @@
+"""Settings that several functions read, each with the one description that the documentation shows."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+DatabaseUrl = Annotated[
+    str,
+    Field(
+        description="Connection string: `postgresql://user:password@host:port/name`. A transaction pooler is fine "
+        "(Supabase: port 6543, user `crm_relay.<ref>`)."
+    ),
+]
+
+DatabaseCaFile = Annotated[
+    str | None,
+    Field(description="Path of the database's own root certificate. Unset: the system's certificate authorities."),
+]
+
+CoordinationTable = Annotated[
+    str,
+    Field(
+        description="DynamoDB table with the leases that keep two runs apart and the circuit breaker of the database."
+    ),
+]
+
+DeferredQueueUrl = Annotated[
+    str, Field(description="SQS queue in which verified deliveries wait while the database is away.")
+]
+
+OversizeBucket = Annotated[
+    str, Field(description="S3 bucket for the bodies of deferred deliveries that are too large for a message.")
+]
+
+AlertTopicArn = Annotated[
+    str | None,
+    Field(description="SNS topic for incidents and for runs that stopped themselves. Unset: nothing is published."),
+]
+
+AlertSlackWebhookUrl = Annotated[
+    str | None, Field(description="Incoming webhook of Slack for incidents. Unset: nothing is posted to Slack.")
+]
+
+EdgeCacheTable = Annotated[str, Field(description="DynamoDB table of the edge cache.")]
+
+CacheOrdersQueueUrl = Annotated[
+    str,
+    Field(
+        description="SQS queue of edge cache runs ordered through the API. Unset: the rest of an ordered run waits for "
+        "the next schedule."
+    ),
+]
+
+IntegrityOrdersQueueUrl = Annotated[
+    str,
+    Field(
+        description="SQS queue of integrity checks ordered through the API. Unset: an order that arrives during a run "
+        "is not repeated."
+    ),
+]
+
+AdminToken = Annotated[
+    str | None,
+    Field(
+        description="First token of the API, named `admin`, with every right. Unset: only tokens made by "
+        "`crm-relay token create` are valid."
+    ),
+]
+
+BisonInstanceUrl = Annotated[
+    str,
+    Field(
+        description="Base address of EmailBison, without `/api`. Unset: deliveries of any instance are accepted and no "
+        "account is read."
+    ),
+]
+
+EmailFrom = Annotated[
+    str | None,
+    Field(
+        description="Sender for organizations without an identity of their own: `Name <address>`. Unset: such an "
+        "organization cannot activate a campaign with e-mails."
+    ),
+]
+
+TwilioFrom = Annotated[
+    str | None,
+    Field(
+        description="Number (`+15550100000`) or messaging service (`MG…`) that sends text messages. Unset: SMS steps "
+        "are skipped, and the log says why."
+    ),
+]

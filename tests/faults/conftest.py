@@ -1,4 +1,4 @@
-"""The fault tests work on the same world as the integration tests."""
+"""The fault tests use the harness of the integration tests."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,9 @@ from crm_relay.platform.aws.queue import aws_client
 from local.aws.local_aws import LocalAws
 from local.template.template import SamTemplate
 from tests.conftest import ROOT
-from tests.integration.conftest import world
+from tests.integration.conftest import harness
 
-__all__ = ["world"]
+__all__ = ["harness"]
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,10 @@ WITHOUT_AWS = {
 }
 
 
-def give_settings(monkeypatch: pytest.MonkeyPatch, world: PerEnvironment[Any], settings: Mapping[str, str]) -> None:
-    """To the function whose `world` is this one; it begins anew with them."""
+def give_settings(
+    monkeypatch: pytest.MonkeyPatch, environment: PerEnvironment[Any], settings: Mapping[str, str]
+) -> None:
+    """Gives them to the function of this execution environment, which starts over with them."""
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    world.forget()
+    environment.forget()

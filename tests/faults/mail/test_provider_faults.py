@@ -13,18 +13,18 @@ from crm_relay.mail.senders.watch_senders import watch_senders
 from crm_relay.platform.database import Database
 from local.simulators.resend import MovableClock, ResendSimulator
 from tests.support.mail.mail_events import apply, told
-from tests.support.mail.mail_world import MONDAY, DeliveryWorld, add_identity
+from tests.support.mail.mail_harness import MONDAY, MailHarness, add_identity
 from tests.support.platform.rows import rows_of
 
 
 @pytest.fixture
-def post(database: Database) -> Iterator[DeliveryWorld]:
+def post(database: Database) -> Iterator[MailHarness]:
     clock = MovableClock(lambda: MONDAY)
     with ResendSimulator(clock=clock, requests_per_second=None) as simulator:
-        yield DeliveryWorld(database, simulator, clock)
+        yield MailHarness(database, simulator, clock)
 
 
-def send_until_done(post: DeliveryWorld, *, rounds: int = 20) -> None:
+def send_until_done(post: MailHarness, *, rounds: int = 20) -> None:
     """As the schedule does, a minute after the other."""
     for _ in range(rounds):
         post.send()
@@ -49,7 +49,7 @@ def send_until_done(post: DeliveryWorld, *, rounds: int = 20) -> None:
 )
 @pytest.mark.parametrize("times", [1, 3])
 def test_after_any_fault_everybody_gets_exactly_one(
-    post: DeliveryWorld, kind: str, details: dict[str, Any], times: int
+    post: MailHarness, kind: str, details: dict[str, Any], times: int
 ) -> None:
     post.simulator.fault(kind, times=times, **details)
     ids = post.queue("ada", "bob", "cyd")
@@ -63,7 +63,7 @@ def test_after_any_fault_everybody_gets_exactly_one(
 @pytest.mark.parametrize("first", ["500_after", "cut_after", "500_before"])
 @pytest.mark.parametrize("second", ["429", "401", "502_page"])
 def test_a_surely_refused_repetition_says_nothing_of_the_attempt_before_it(
-    post: DeliveryWorld, first: str, second: str
+    post: MailHarness, first: str, second: str
 ) -> None:
     post.queue("ada")
     post.simulator.fault(first)
@@ -77,7 +77,7 @@ def test_a_surely_refused_repetition_says_nothing_of_the_attempt_before_it(
     assert post.got("ada") == 1
 
 
-def test_a_slow_answer_that_nobody_waited_for_is_asked_for_again_under_the_same_key(post: DeliveryWorld) -> None:
+def test_a_slow_answer_that_nobody_waited_for_is_asked_for_again_under_the_same_key(post: MailHarness) -> None:
     post.timeout = (2.0, 0.2)
     post.simulator.fault("slow", seconds=0.6)
     post.queue("ada")
@@ -90,7 +90,7 @@ def test_a_slow_answer_that_nobody_waited_for_is_asked_for_again_under_the_same_
     assert post.got("ada") == 1
 
 
-def test_a_request_that_is_still_being_worked_on_is_waited_for(post: DeliveryWorld) -> None:
+def test_a_request_that_is_still_being_worked_on_is_waited_for(post: MailHarness) -> None:
     post.timeout = (2.0, 0.2)
     post.simulator.fault("held")
     post.queue("ada")
@@ -105,7 +105,7 @@ def test_a_request_that_is_still_being_worked_on_is_waited_for(post: DeliveryWor
     assert post.got("ada") == 1
 
 
-def test_a_limit_of_requests_stops_the_run_for_as_long_as_it_says(post: DeliveryWorld) -> None:
+def test_a_limit_of_requests_stops_the_run_for_as_long_as_it_says(post: MailHarness) -> None:
     post.simulator.fault("429", retry_after=45)
     post.queue(*(f"p{number}" for number in range(150)))
     report = post.send()
@@ -119,7 +119,7 @@ def test_a_limit_of_requests_stops_the_run_for_as_long_as_it_says(post: Delivery
     assert set(post.simulator.sends.values()) == {1}
 
 
-def test_a_used_up_quota_is_told_waited_out_and_over_when_mail_passes_again(post: DeliveryWorld) -> None:
+def test_a_used_up_quota_is_told_waited_out_and_over_when_mail_passes_again(post: MailHarness) -> None:
     post.simulator.switch(daily_quota=1)
     post.queue("ada", "bob")
     report = post.send()
@@ -132,7 +132,7 @@ def test_a_used_up_quota_is_told_waited_out_and_over_when_mail_passes_again(post
     assert post.incidents() == set()
 
 
-def test_a_refused_key_is_told_and_tried_again_after_a_while(post: DeliveryWorld) -> None:
+def test_a_refused_key_is_told_and_tried_again_after_a_while(post: MailHarness) -> None:
     post.simulator.fault("401", times=2)
     post.queue("ada")
     assert post.send().stopped == "configuration"
@@ -147,7 +147,7 @@ def test_a_refused_key_is_told_and_tried_again_after_a_while(post: DeliveryWorld
     assert post.incidents() == set()
 
 
-def test_a_domain_that_is_not_verified_keeps_only_its_own_senders_mail_back(post: DeliveryWorld) -> None:
+def test_a_domain_that_is_not_verified_keeps_only_its_own_senders_mail_back(post: MailHarness) -> None:
     post.simulator.switch(verified_domains=["send.example.com"])
     bad = add_identity(post.db, "ada@elsewhere.example")
     mails = [
@@ -167,7 +167,7 @@ def test_a_domain_that_is_not_verified_keeps_only_its_own_senders_mail_back(post
 INVALID = {"payload": {"to": ["nobody"]}}
 
 
-def test_one_invalid_address_fails_alone_where_the_provider_tells_which(post: DeliveryWorld) -> None:
+def test_one_invalid_address_fails_alone_where_the_provider_tells_which(post: MailHarness) -> None:
     queue_emails(post.db, [post.mail("ada"), post.mail("bad", **INVALID), post.mail("cyd")], post.now, purpose="test")
     report = post.send()
     assert (report.sent, report.failed, report.requests) == (2, 1, 1)
@@ -184,7 +184,7 @@ def test_one_invalid_address_fails_alone_where_the_provider_tells_which(post: De
 
 @pytest.mark.parametrize("place", [0, 3, 6])
 def test_one_invalid_address_is_found_by_halving_where_the_provider_refuses_the_whole(
-    post: DeliveryWorld, place: int
+    post: MailHarness, place: int
 ) -> None:
     post.simulator.switch(permissive_is_known=False)
     names = [f"p{number}" for number in range(7)]
@@ -198,7 +198,7 @@ def test_one_invalid_address_is_found_by_halving_where_the_provider_refuses_the_
     assert len(post.settler.fates) == 7
 
 
-def test_a_single_mail_that_is_refused_fails_with_the_providers_reason(post: DeliveryWorld) -> None:
+def test_a_single_mail_that_is_refused_fails_with_the_providers_reason(post: MailHarness) -> None:
     post.simulator.switch(permissive_is_known=False)
     (bad,) = [post.mail("bad", **INVALID)]
     queue_emails(post.db, [bad], post.now, purpose="test")
@@ -206,14 +206,14 @@ def test_a_single_mail_that_is_refused_fails_with_the_providers_reason(post: Del
     assert (post.settler.reasons[bad.id] or "").startswith("422 ")
 
 
-def test_after_three_unclear_answers_nothing_more_is_asked_in_this_run(post: DeliveryWorld) -> None:
+def test_after_three_unclear_answers_nothing_more_is_asked_in_this_run(post: MailHarness) -> None:
     post.simulator.fault("500_before", times=50)
     post.queue(*(f"p{number}" for number in range(450)))
     report = post.send()
     assert (report.requests, report.stopped, report.postponed) == (3, "unclear", 3)
 
 
-def test_who_opted_out_since_an_unclear_attempt_gets_no_repetition(post: DeliveryWorld) -> None:
+def test_who_opted_out_since_an_unclear_attempt_gets_no_repetition(post: MailHarness) -> None:
     post.simulator.fault("500_before")
     post.queue("ada", "bob")
     post.send()
@@ -224,7 +224,7 @@ def test_who_opted_out_since_an_unclear_attempt_gets_no_repetition(post: Deliver
     assert dict(post.simulator.sends) == {}
 
 
-def test_it_is_repeated_all_the_same_once_an_event_shows_that_it_was_taken(post: DeliveryWorld) -> None:
+def test_it_is_repeated_all_the_same_once_an_event_shows_that_it_was_taken(post: MailHarness) -> None:
     post.simulator.fault("500_after")
     ada, bob = post.queue("ada", "bob")
     post.send()
@@ -247,7 +247,7 @@ def test_it_is_repeated_all_the_same_once_an_event_shows_that_it_was_taken(post:
 
 @pytest.mark.parametrize("taken", ["500_before", "500_after"])
 def test_what_is_still_unclear_after_23_hours_is_parked_told_and_never_sent_again(
-    post: DeliveryWorld, taken: str
+    post: MailHarness, taken: str
 ) -> None:
     post.simulator.fault(taken, times=1)
     (ada,) = post.queue("ada")
@@ -271,7 +271,7 @@ def test_what_is_still_unclear_after_23_hours_is_parked_told_and_never_sent_agai
     assert post.got("ada") == before
 
 
-def test_an_event_still_shows_of_a_parked_mail_that_it_was_sent(post: DeliveryWorld) -> None:
+def test_an_event_still_shows_of_a_parked_mail_that_it_was_sent(post: MailHarness) -> None:
     post.simulator.fault("500_after")
     ada, bob = post.queue("ada", "bob")
     post.send()
@@ -286,7 +286,7 @@ def test_an_event_still_shows_of_a_parked_mail_that_it_was_sent(post: DeliveryWo
     assert post.status() == {"ada": "unknown", "bob": "delivered"}
 
 
-def test_other_bytes_under_the_key_park_the_batch(post: DeliveryWorld) -> None:
+def test_other_bytes_under_the_key_park_the_batch(post: MailHarness) -> None:
     post.simulator.fault("500_after")
     (ada,) = post.queue("ada")
     post.send()
@@ -297,7 +297,7 @@ def test_other_bytes_under_the_key_park_the_batch(post: DeliveryWorld) -> None:
     assert post.got("ada") == 1
 
 
-def test_a_repetition_is_not_made_while_the_mode_forbids_it(post: DeliveryWorld) -> None:
+def test_a_repetition_is_not_made_while_the_mode_forbids_it(post: MailHarness) -> None:
     post.simulator.fault("500_before")
     post.queue("ada")
     post.send()
@@ -307,7 +307,7 @@ def test_a_repetition_is_not_made_while_the_mode_forbids_it(post: DeliveryWorld)
     assert post.got("ada") == 0
 
 
-def test_a_repetition_has_the_very_same_bytes_and_key(post: DeliveryWorld) -> None:
+def test_a_repetition_has_the_very_same_bytes_and_key(post: MailHarness) -> None:
     post.simulator.fault("500_before")
     post.queue("ada", "bob")
     post.send()
@@ -319,7 +319,7 @@ def test_a_repetition_has_the_very_same_bytes_and_key(post: DeliveryWorld) -> No
     assert {mail.payload["subject"] for mail in post.simulator.mails} == {"Hello"}
 
 
-def test_after_a_sure_refusal_the_gate_is_asked_again_under_a_new_key(post: DeliveryWorld) -> None:
+def test_after_a_sure_refusal_the_gate_is_asked_again_under_a_new_key(post: MailHarness) -> None:
     post.simulator.fault("429", retry_after=1)
     ada, bob = post.queue("ada", "bob")
     post.send()
@@ -331,7 +331,7 @@ def test_after_a_sure_refusal_the_gate_is_asked_again_under_a_new_key(post: Deli
     assert post.settler.fates == {ada: "refused", bob: "sent"}
 
 
-def test_a_clock_that_jumps_back_neither_doubles_nor_loses(post: DeliveryWorld) -> None:
+def test_a_clock_that_jumps_back_neither_doubles_nor_loses(post: MailHarness) -> None:
     post.simulator.fault("500_after")
     post.queue("ada")
     post.send()

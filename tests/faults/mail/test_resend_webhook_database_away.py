@@ -17,7 +17,7 @@ from local.simulators.resend import MovableClock, ResendSimulator
 from tests.support.function_settings import NOWHERE
 from tests.support.mail import resend_webhook_function as resend
 from tests.support.mail import unsubscribe_function as page
-from tests.support.mail.mail_world import MONDAY, DeliveryWorld
+from tests.support.mail.mail_harness import MONDAY, MailHarness
 from tests.support.platform.aws_of_a_test import Aws, failures, running_aws, sqs_event, wait_until
 from tests.support.platform.counting_proxy import CountingProxy
 from tests.support.platform.rows import one, rows_of
@@ -52,15 +52,13 @@ def functions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Both]:
 
 
 @pytest.fixture
-def post(database: Database) -> Iterator[DeliveryWorld]:
+def post(database: Database) -> Iterator[MailHarness]:
     clock = MovableClock(lambda: MONDAY)
     with ResendSimulator(clock=clock, requests_per_second=None) as simulator:
-        yield DeliveryWorld(database, simulator, clock)
+        yield MailHarness(database, simulator, clock)
 
 
-def test_an_event_waits_in_the_queue_and_is_applied_once(
-    post: DeliveryWorld, database_url: str, functions: Both
-) -> None:
+def test_an_event_waits_in_the_queue_and_is_applied_once(post: MailHarness, database_url: str, functions: Both) -> None:
     (send,) = post.queue("ada")
     post.send()
     body = resend.mail_event("opened", post.simulator.mail_to(ADA).id, send=send)
@@ -79,7 +77,7 @@ def test_an_event_waits_in_the_queue_and_is_applied_once(
 
 
 def test_an_event_whose_commit_got_no_answer_is_applied_once(
-    post: DeliveryWorld, database_url: str, functions: Both
+    post: MailHarness, database_url: str, functions: Both
 ) -> None:
     (send,) = post.queue("ada")
     post.send()
@@ -94,7 +92,7 @@ def test_an_event_whose_commit_got_no_answer_is_applied_once(
 
 
 def test_an_unapplied_event_of_the_inbox_is_replayed_under_its_own_id(
-    post: DeliveryWorld, database_url: str, functions: Both
+    post: MailHarness, database_url: str, functions: Both
 ) -> None:
     (send,) = post.queue("ada")
     post.send()
@@ -124,7 +122,7 @@ def test_where_the_queue_is_away_as_well_nobody_says_that_it_worked(functions: B
 # --- who wants no more ------------------------------------------------------------------------------------------------
 
 
-def test_a_wish_to_leave_is_never_lost(post: DeliveryWorld, database_url: str, functions: Both) -> None:
+def test_a_wish_to_leave_is_never_lost(post: MailHarness, database_url: str, functions: Both) -> None:
     mail = post.mail("ada")
     queue_emails(post.db, [mail], post.now, purpose="test")
     post.send()

@@ -11,7 +11,7 @@ from crm_relay.platform.database import Database
 from crm_relay.providers.resend.answers import Answered
 from crm_relay.providers.resend.client import Resend
 from local.simulators.resend import MovableClock, ResendSimulator
-from tests.support.mail.mail_world import MONDAY, DeliveryWorld
+from tests.support.mail.mail_harness import MONDAY, MailHarness
 from tests.support.platform.rows import one, rows_of
 from tests.support.processes.sudden_death import Killed, Life, MortalDatabase, MortalHttp
 
@@ -20,13 +20,13 @@ STEPS = 8
 
 
 @pytest.fixture
-def post(database: Database) -> Iterator[DeliveryWorld]:
+def post(database: Database) -> Iterator[MailHarness]:
     clock = MovableClock(lambda: MONDAY)
     with ResendSimulator(clock=clock, requests_per_second=None) as simulator:
-        yield DeliveryWorld(database, simulator, clock)
+        yield MailHarness(database, simulator, clock)
 
 
-def recover(post: DeliveryWorld) -> None:
+def recover(post: MailHarness) -> None:
     for _ in range(4):
         post.wait(minutes=3)
         post.send()
@@ -35,7 +35,7 @@ def recover(post: DeliveryWorld) -> None:
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize("last", range(1, STEPS + 1))
 def test_killed_at_any_step_everybody_gets_exactly_one(
-    post: DeliveryWorld, database_url: str, last: int, before: bool
+    post: MailHarness, database_url: str, last: int, before: bool
 ) -> None:
     post.queue("ada", "bob", "cyd")
     life = Life(last=last, before=before)
@@ -50,7 +50,7 @@ def test_killed_at_any_step_everybody_gets_exactly_one(
     assert {batch["state"] for batch in post.batches()} == {"done"}
 
 
-def test_without_the_frozen_bytes_the_same_deaths_would_double_mails(post: DeliveryWorld, database_url: str) -> None:
+def test_without_the_frozen_bytes_the_same_deaths_would_double_mails(post: MailHarness, database_url: str) -> None:
     """The harness notices: a worker that forgot its attempt sends again under another key."""
     post.queue("ada")
     life = Life(last=4, before=False)
@@ -69,7 +69,7 @@ def test_without_the_frozen_bytes_the_same_deaths_would_double_mails(post: Deliv
     assert post.got("ada") == 2
 
 
-def test_many_workers_share_the_batches_and_send_each_mail_once(post: DeliveryWorld, database_url: str) -> None:
+def test_many_workers_share_the_batches_and_send_each_mail_once(post: MailHarness, database_url: str) -> None:
     for number in range(12):
         post.queue(f"p{number}", f"q{number}", f"r{number}")
     barrier = threading.Barrier(4)
@@ -89,7 +89,7 @@ def test_many_workers_share_the_batches_and_send_each_mail_once(post: DeliveryWo
     assert post.simulator.requests["POST /emails/batch"] == 12
 
 
-def test_a_batch_that_another_worker_is_sending_is_left_alone(post: DeliveryWorld, database_url: str) -> None:
+def test_a_batch_that_another_worker_is_sending_is_left_alone(post: MailHarness, database_url: str) -> None:
     post.queue("ada")
     post.simulator.fault("held")
     with ThreadPoolExecutor(1) as workers:
@@ -103,7 +103,7 @@ def test_a_batch_that_another_worker_is_sending_is_left_alone(post: DeliveryWorl
     assert post.got("ada") == 1
 
 
-def test_two_workers_on_one_batch_record_and_tell_its_fate_once(post: DeliveryWorld, database_url: str) -> None:
+def test_two_workers_on_one_batch_record_and_tell_its_fate_once(post: MailHarness, database_url: str) -> None:
     """The first one is so slow that its claim runs out; both are told the same, and one of them records it."""
     (ada,) = post.queue("ada")
     post.simulator.fault("held")
@@ -125,7 +125,7 @@ def test_two_workers_on_one_batch_record_and_tell_its_fate_once(post: DeliveryWo
 class Dawdler:
     """Holds an answer back until another worker has sent the same batch again and recorded it."""
 
-    def __init__(self, post: DeliveryWorld) -> None:
+    def __init__(self, post: MailHarness) -> None:
         self._post = post
 
     def send_batch(self, payload: bytes, key: str) -> Answered:
@@ -136,7 +136,7 @@ class Dawdler:
 
 
 def test_whoever_brings_the_answer_second_changes_nothing_and_tells_nobody(
-    post: DeliveryWorld, database_url: str
+    post: MailHarness, database_url: str
 ) -> None:
     (ada,) = post.queue("ada")
     database = Database(database_url)
@@ -148,7 +148,7 @@ def test_whoever_brings_the_answer_second_changes_nothing_and_tells_nobody(
 
 
 def test_a_late_refusal_of_a_slow_worker_frees_nothing_that_another_one_carries_on(
-    post: DeliveryWorld, database_url: str
+    post: MailHarness, database_url: str
 ) -> None:
     """First attempt: held, then accepted. Second attempt meanwhile: 429. That says nothing of the first."""
     post.queue("ada")
@@ -170,7 +170,7 @@ def test_a_late_refusal_of_a_slow_worker_frees_nothing_that_another_one_carries_
     assert post.status() == {"ada": "sent"}
 
 
-def test_an_opt_out_while_the_gate_is_passed_is_before_it_or_after_it(post: DeliveryWorld, database_url: str) -> None:
+def test_an_opt_out_while_the_gate_is_passed_is_before_it_or_after_it(post: MailHarness, database_url: str) -> None:
     """Taken back and sent at the same moment: either refused and not sent, or sent and not refused."""
     for number in range(20):
         post.queue(f"p{number}")

@@ -12,7 +12,7 @@ from crm_relay.platform.aws import queue
 from crm_relay.platform.database import Database, Row
 from crm_relay.platform.http.http_client import Answer, HttpClient
 from crm_relay.providers.mautic.client import Mautic
-from tests.support.customers.mautic_world import CLIENT, MauticWorld
+from tests.support.customers.mautic_harness import CLIENT, MauticHarness
 from tests.support.operations.planted_person import (
     ADA,
     BEA,
@@ -62,7 +62,7 @@ class KilledHttp(HttpClient):
         return answer
 
 
-def killed_erasure(world: MauticWorld, places: Places, url: str, step: int, *, before: bool) -> bool:
+def killed_erasure(harness: MauticHarness, places: Places, url: str, step: int, *, before: bool) -> bool:
     """One erasure in a process of its own; True where it was killed, False where it came to its end first."""
     # Its clients are made here, where that is quick, and nobody has used them: a connection must not be shared.
     queue.aws_client.cache_clear()
@@ -70,14 +70,14 @@ def killed_erasure(world: MauticWorld, places: Places, url: str, step: int, *, b
     child = os.fork()
     if child == 0:
         try:
-            _erase_as_child(world, places, url, Killer(step, before=before))
+            _erase_as_child(harness, places, url, Killer(step, before=before))
         finally:
             os._exit(0)
     _, status = os.waitpid(child, 0)
     return os.WIFSIGNALED(status)
 
 
-def _erase_as_child(world: MauticWorld, places: Places, url: str, killer: Killer) -> None:
+def _erase_as_child(harness: MauticHarness, places: Places, url: str, killer: Killer) -> None:
     ask_aws = queue._call
 
     def killed_call(service: str, operation: str, **arguments: Any) -> Any:
@@ -87,9 +87,9 @@ def _erase_as_child(world: MauticWorld, places: Places, url: str, killer: Killer
         return answer
 
     queue._call = killed_call
-    database, http = KilledDatabase(url), KilledHttp(world.simulator.url)
+    database, http = KilledDatabase(url), KilledHttp(harness.simulator.url)
     database.killer = http.killer = killer
-    here = erasure(world, places, db=database)
+    here = erasure(harness, places, db=database)
     here.run.mautic = Mautic(http, *CLIENT)
     erase(here, ADA.address)
 
@@ -106,8 +106,8 @@ def make_visible(places: Places) -> None:
                 message.change_visibility(0)
 
 
-def is_blocked(world: MauticWorld) -> bool:
-    return bool(one(world.db, "select is_erased(null, 'email', :mark) as yes", mark=ADA.address.lower())["yes"])
+def is_blocked(harness: MauticHarness) -> bool:
+    return bool(one(harness.db, "select is_erased(null, 'email', :mark) as yes", mark=ADA.address.lower())["yes"])
 
 
 @pytest.fixture
@@ -117,23 +117,23 @@ def places(aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> 
     return Places.fresh(aws_environment)
 
 
-# After a step the world is as it is before the next one: the second of them looks at the same places once more.
+# After a step everything is as it is before the next one: the second of them looks at the same places once more.
 @pytest.mark.parametrize("before", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["after", "before"])
 def test_an_erasure_killed_at_every_step_in_turn_ends_erased(
-    world: MauticWorld, places: Places, database_url: str, before: bool
+    harness: MauticHarness, places: Places, database_url: str, before: bool
 ) -> None:
     """The kills follow each other: each try starts from what the one killed before has left behind."""
-    plant(world, places, ADA)
-    bea = plant(world, places, BEA)
-    plant_shared_deliveries(world, places)
-    world.sync()
-    others = snapshot(world, bea)
-    left, was_blocked, step = len(traces(world, places, ADA)), False, 1
+    plant(harness, places, ADA)
+    bea = plant(harness, places, BEA)
+    plant_shared_deliveries(harness, places)
+    harness.sync()
+    others = snapshot(harness, bea)
+    left, was_blocked, step = len(traces(harness, places, ADA)), False, 1
 
-    while killed_erasure(world, places, database_url, step, before=before):
+    while killed_erasure(harness, places, database_url, step, before=before):
         # A sync between two tries must not undo anything.
-        world.sync(full=True)
-        found, blocked = len(traces(world, places, ADA)), is_blocked(world)
+        harness.sync(full=True)
+        found, blocked = len(traces(harness, places, ADA)), is_blocked(harness)
         assert blocked or not was_blocked
         assert found <= left + _DOUBLED
         left, was_blocked, step = min(left, found), blocked, step + 1
@@ -142,9 +142,9 @@ def test_an_erasure_killed_at_every_step_in_turn_ends_erased(
 
     assert step > 25
     make_visible(places)
-    receipt = erase(erasure(world, places), ADA.address)
+    receipt = erase(erasure(harness, places), ADA.address)
     assert receipt.is_complete, (receipt.unreached, receipt.left)
-    assert traces(world, places, ADA) == []
-    assert snapshot(world, bea) == others
-    assert rows_of(world.db, "select from customer_profiles where first_name = 'Adamantia'") == []
-    assert not any(each.fields.get("email") == ADA.address.lower() for each in world.simulator.contacts.values())
+    assert traces(harness, places, ADA) == []
+    assert snapshot(harness, bea) == others
+    assert rows_of(harness.db, "select from customer_profiles where first_name = 'Adamantia'") == []
+    assert not any(each.fields.get("email") == ADA.address.lower() for each in harness.simulator.contacts.values())

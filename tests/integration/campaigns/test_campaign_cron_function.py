@@ -13,7 +13,7 @@ from campaign_cron.settings import Settings
 from crm_relay.mail.models import Mode, SendPolicy
 from crm_relay.platform.errors import FatalError
 from crm_relay.platform.settings import read_settings
-from tests.support.campaigns.campaign_world import CampaignWorld, email
+from tests.support.campaigns.campaign_harness import CampaignHarness, email
 from tests.support.function_settings import give_settings
 from tests.support.platform.rows import one, rows_of
 
@@ -29,7 +29,7 @@ class Context:
         return 170_000
 
 
-def configure(monkeypatch: pytest.MonkeyPatch, campaigns: CampaignWorld, **settings: str) -> None:
+def configure(monkeypatch: pytest.MonkeyPatch, campaigns: CampaignHarness, **settings: str) -> None:
     environment = {
         "DATABASE_URL": campaigns.url,
         "PUBLIC_URL": "https://api.example.com/",
@@ -44,7 +44,7 @@ def invoke(case: str = "schedule") -> Any:
     return handler(json.loads((EVENTS / f"{case}.json").read_text()), Context())
 
 
-def always(campaigns: CampaignWorld) -> dict[str, Any]:
+def always(campaigns: CampaignHarness) -> dict[str, Any]:
     """A window around this moment, whenever that is."""
     now = datetime.now(UTC)
     campaigns.time[0] = now - timedelta(seconds=30)
@@ -53,7 +53,7 @@ def always(campaigns: CampaignWorld) -> dict[str, Any]:
     return {**ALWAYS, **window}
 
 
-def plant(campaigns: CampaignWorld, **columns: Any) -> Any:
+def plant(campaigns: CampaignHarness, **columns: Any) -> Any:
     hours = always(campaigns)
     days = hours.pop("send_days")
     campaign = campaigns.campaign(email(1), **hours, **columns)
@@ -61,7 +61,7 @@ def plant(campaigns: CampaignWorld, **columns: Any) -> Any:
     return campaigns.enroll(campaign)
 
 
-def test_a_round_does_what_is_due_and_says_so(campaigns: CampaignWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_does_what_is_due_and_says_so(campaigns: CampaignHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, campaigns)
     person = plant(campaigns)
     answer = invoke()
@@ -74,7 +74,7 @@ def test_a_round_does_what_is_due_and_says_so(campaigns: CampaignWorld, monkeypa
     assert "https://api.example.com/unsubscribe/" in mail.payload["html"]
 
 
-def test_without_a_key_dry_run_is_what_happens(campaigns: CampaignWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_key_dry_run_is_what_happens(campaigns: CampaignHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, campaigns, RESEND_API_KEY="", SEND_MODE="")
     person = plant(campaigns)
     answer = invoke()
@@ -83,7 +83,7 @@ def test_without_a_key_dry_run_is_what_happens(campaigns: CampaignWorld, monkeyp
 
 
 def test_an_organization_without_an_identity_sends_as_email_from(
-    campaigns: CampaignWorld, monkeypatch: pytest.MonkeyPatch
+    campaigns: CampaignHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(monkeypatch, campaigns, EMAIL_FROM="Relay <relay@example.com>")
     rows_of(campaigns.db, "delete from email_identities")
@@ -94,7 +94,7 @@ def test_an_organization_without_an_identity_sends_as_email_from(
 
 
 def test_a_reply_that_came_in_is_read_before_anything_is_sent(
-    campaigns: CampaignWorld, monkeypatch: pytest.MonkeyPatch
+    campaigns: CampaignHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(monkeypatch, campaigns)
     person = plant(campaigns)
@@ -116,7 +116,7 @@ def test_a_reply_that_came_in_is_read_before_anything_is_sent(
     assert campaigns.enrollment(person)["status"] == "replied"
 
 
-def test_tests_are_judged_when_asked(campaigns: CampaignWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tests_are_judged_when_asked(campaigns: CampaignHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, campaigns)
     assert invoke("judge")["tests_judged"] == 0
     assert one(campaigns.db, "select count(*) as n from campaign_sequences")["n"] == 0

@@ -12,14 +12,14 @@ from crm_relay.mail.compose import compose
 from crm_relay.mail.models import Mode, SendPolicy
 from crm_relay.platform.database import Database
 from crm_relay.platform.sql import Query
-from tests.support.campaigns.campaign_world import BEGIN, CampaignWorld, email, step
+from tests.support.campaigns.campaign_harness import BEGIN, CampaignHarness, email, step
 from tests.support.platform.counting_proxy import CountingProxy
 from tests.support.platform.rows import one, rows_of
 
 HOUR = timedelta(hours=1)
 
 
-def test_c14_ten_people_go_through_three_steps_by_themselves(campaigns: CampaignWorld) -> None:
+def test_c14_ten_people_go_through_three_steps_by_themselves(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(
         email(1),
         step("linkedin", 2, delay_days=1, task_config={"title": "Say hello"}),
@@ -46,7 +46,7 @@ def test_c14_ten_people_go_through_three_steps_by_themselves(campaigns: Campaign
     assert len(rows_of(campaigns.db, "select * from activities")) == 10
 
 
-def test_c14_three_mails_to_three_contacts_with_their_logs(campaigns: CampaignWorld) -> None:
+def test_c14_three_mails_to_three_contacts_with_their_logs(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1), email(2, delay_days=1), email(3, delay_days=1))
     people = [campaigns.enroll(campaign) for _ in range(3)]
     for _ in range(3):
@@ -63,7 +63,7 @@ def test_c14_three_mails_to_three_contacts_with_their_logs(campaigns: CampaignWo
     assert all(row["resend_id"] for row in sends)
 
 
-def test_c1_everything_due_is_done_in_batches_of_a_hundred(campaigns: CampaignWorld) -> None:
+def test_c1_everything_due_is_done_in_batches_of_a_hundred(campaigns: CampaignHarness) -> None:
     campaigns.limit(None)
     campaign = campaigns.campaign(email())
     campaigns.enroll_many(campaign, 250)
@@ -75,7 +75,7 @@ def test_c1_everything_due_is_done_in_batches_of_a_hundred(campaigns: CampaignWo
 
 
 @pytest.mark.parametrize("status", ["paused", "replied", "bounced", "unsubscribed", "stopped", "completed"])
-def test_c1_only_who_is_active_or_engaged_is_due(campaigns: CampaignWorld, status: str) -> None:
+def test_c1_only_who_is_active_or_engaged_is_due(campaigns: CampaignHarness, status: str) -> None:
     campaign = campaigns.campaign(email())
     campaigns.enroll(campaign, status=status)
     engaged = campaigns.enroll(campaign, status="engaged")
@@ -83,14 +83,14 @@ def test_c1_only_who_is_active_or_engaged_is_due(campaigns: CampaignWorld, statu
     assert campaigns.lines() == campaigns.lines(engaged) == [(1, "sent", None)]
 
 
-def test_c1_a_campaign_that_does_not_run_holds_its_people(campaigns: CampaignWorld) -> None:
+def test_c1_a_campaign_that_does_not_run_holds_its_people(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(), status="paused")
     person = campaigns.enroll(campaign)
     assert campaigns.tick().claimed == 0
     assert campaigns.enrollment(person)["next_step_at"] == campaigns.now
 
 
-def test_c2_a_due_step_outside_its_window_is_moved_into_it_and_not_spun_on(campaigns: CampaignWorld) -> None:
+def test_c2_a_due_step_outside_its_window_is_moved_into_it_and_not_spun_on(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(), send_window_start="12:00", send_window_end="13:00")
     person = campaigns.enroll(campaign)
     report = campaigns.tick()
@@ -105,7 +105,7 @@ def test_c2_a_due_step_outside_its_window_is_moved_into_it_and_not_spun_on(campa
     assert campaigns.lines() == [(1, "sent", None)]
 
 
-def test_c2_the_recipients_own_clock_decides_where_the_campaign_says_so(campaigns: CampaignWorld) -> None:
+def test_c2_the_recipients_own_clock_decides_where_the_campaign_says_so(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(), use_recipient_timezone=True)
     # 16:00 in Berlin, midnight in Tokyo, and no zone at all: the campaign's.
     for zone in ("Europe/Berlin", "Asia/Tokyo", "Mars/Olympus"):
@@ -115,7 +115,7 @@ def test_c2_the_recipients_own_clock_decides_where_the_campaign_says_so(campaign
     assert campaigns.sim.mails_to("person2@example.com") == []
 
 
-def test_c3_each_channel_leaves_what_the_document_says(campaigns: CampaignWorld) -> None:
+def test_c3_each_channel_leaves_what_the_document_says(campaigns: CampaignHarness) -> None:
     described = {"title": "Ada", "description": "About the offer", "priority": "high", "due_hours": 48}
     campaign = campaigns.campaign(
         step("linkedin", 1, task_config={}),
@@ -155,7 +155,7 @@ def test_c3_each_channel_leaves_what_the_document_says(campaigns: CampaignWorld)
     assert {status for _, status, _ in campaigns.lines(person)} == {"sent"}
 
 
-def test_c3_the_next_step_is_the_next_active_one(campaigns: CampaignWorld) -> None:
+def test_c3_the_next_step_is_the_next_active_one(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(step("wait", 1), email(2, is_active=False), email(5, delay_hours=1))
     person = campaigns.enroll(campaign)
     campaigns.tick()
@@ -165,7 +165,7 @@ def test_c3_the_next_step_is_the_next_active_one(campaigns: CampaignWorld) -> No
     assert [number for number, *_ in campaigns.lines(person)] == [1, 5]
 
 
-def test_c3_who_stands_behind_the_last_step_completes(campaigns: CampaignWorld) -> None:
+def test_c3_who_stands_behind_the_last_step_completes(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1), email(2, is_active=False))
     person = campaigns.enroll(campaign, current_step=1)
     campaigns.tick()
@@ -173,14 +173,14 @@ def test_c3_who_stands_behind_the_last_step_completes(campaigns: CampaignWorld) 
     assert campaigns.totals(campaign) == (0, 1, 0)
 
 
-def test_c4_days_hours_and_minutes_lie_between_two_steps(campaigns: CampaignWorld) -> None:
+def test_c4_days_hours_and_minutes_lie_between_two_steps(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(step("wait", 1), email(2, delay_days=1, delay_hours=2, delay_minutes=3))
     person = campaigns.enroll(campaign)
     campaigns.tick()
     assert campaigns.enrollment(person)["next_step_at"] == campaigns.now + timedelta(days=1, hours=2, minutes=3)
 
 
-def test_c4_the_workers_own_delay_pushes_no_calendar_along(campaigns: CampaignWorld) -> None:
+def test_c4_the_workers_own_delay_pushes_no_calendar_along(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(step("wait", 1), email(2, delay_hours=1))
     person = campaigns.enroll(campaign)
     campaigns.wait(seconds=59)
@@ -188,7 +188,7 @@ def test_c4_the_workers_own_delay_pushes_no_calendar_along(campaigns: CampaignWo
     assert campaigns.enrollment(person)["next_step_at"] == BEGIN + HOUR
 
 
-def test_c5_a_true_condition_skips_the_step_with_its_reason(campaigns: CampaignWorld) -> None:
+def test_c5_a_true_condition_skips_the_step_with_its_reason(campaigns: CampaignHarness) -> None:
     by_contact = {"field": "contact.title", "operator": "contains", "value": "Engineer"}
     by_enrollment = {"field": "emails_sent", "operator": "gte", "value": 1}
     campaign = campaigns.campaign(email(1, skip_conditions=[by_contact]), email(2, skip_conditions=[by_enrollment]))
@@ -201,7 +201,7 @@ def test_c5_a_true_condition_skips_the_step_with_its_reason(campaigns: CampaignW
         assert all(reason for _, status, reason in lines if status == "skipped")
 
 
-def test_c6_the_chosen_variant_is_what_is_sent_and_stays_the_persons(campaigns: CampaignWorld) -> None:
+def test_c6_the_chosen_variant_is_what_is_sent_and_stays_the_persons(campaigns: CampaignHarness) -> None:
     variants = [
         {"id": name, "weight": 1, "subject": f"Variant {name}", "body_html": f"<p>Body {name}</p>"}
         for name in ("a", "b")
@@ -226,7 +226,7 @@ def test_c6_the_chosen_variant_is_what_is_sent_and_stays_the_persons(campaigns: 
     )
 
 
-def test_c6_a_winner_gets_whoever_comes_later(campaigns: CampaignWorld) -> None:
+def test_c6_a_winner_gets_whoever_comes_later(campaigns: CampaignHarness) -> None:
     variants = [{"id": name, "weight": 1, "subject": f"Variant {name}"} for name in ("a", "b")]
     campaign = campaigns.campaign(email(1, ab_variants=variants, ab_winner="b"))
     campaigns.enroll_many(campaign, 10)
@@ -234,7 +234,7 @@ def test_c6_a_winner_gets_whoever_comes_later(campaigns: CampaignWorld) -> None:
     assert {mail.payload["subject"] for mail in campaigns.sim.mails} == {"Variant b"}
 
 
-def test_c7_values_are_escaped_and_empty_ones_give_way_to_their_default(campaigns: CampaignWorld) -> None:
+def test_c7_values_are_escaped_and_empty_ones_give_way_to_their_default(campaigns: CampaignHarness) -> None:
     body = "<p>{{contact.first_name|friend}} of {{contact.company}}</p>"
     campaign = campaigns.campaign(email(1, body_html=body))
     campaigns.enroll(campaign, campaigns.contact("a@example.com", first_name="", company_name="Böck & Söhne <b>"))
@@ -244,7 +244,7 @@ def test_c7_values_are_escaped_and_empty_ones_give_way_to_their_default(campaign
     assert "friend of Böck & Söhne <b>" in mail.payload["text"]
 
 
-def test_c7_a_variable_that_nobody_knows_is_its_steps_error_and_nobody_elses(campaigns: CampaignWorld) -> None:
+def test_c7_a_variable_that_nobody_knows_is_its_steps_error_and_nobody_elses(campaigns: CampaignHarness) -> None:
     broken = campaigns.campaign(email(1, body_html="<p>{{contact.shoe_size}}</p>"), name="broken")
     sound = campaigns.campaign(email(1))
     victims, others = [campaigns.enroll(broken) for _ in range(2)], [campaigns.enroll(sound) for _ in range(2)]
@@ -258,7 +258,7 @@ def test_c7_a_variable_that_nobody_knows_is_its_steps_error_and_nobody_elses(cam
         assert campaigns.lines(person) == []
 
 
-def test_c9_three_errors_pause_the_enrollment(campaigns: CampaignWorld) -> None:
+def test_c9_three_errors_pause_the_enrollment(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1, body_html="<p>{{contact.shoe_size}}</p>"))
     person = campaigns.enroll(campaign)
     for _ in range(4):
@@ -269,7 +269,7 @@ def test_c9_three_errors_pause_the_enrollment(campaigns: CampaignWorld) -> None:
     assert campaigns.totals(campaign) == (0, 0, 0)
 
 
-def test_c9_one_invalid_address_fails_alone(campaigns: CampaignWorld) -> None:
+def test_c9_one_invalid_address_fails_alone(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1), email(2, delay_days=1))
     good = [campaigns.enroll(campaign) for _ in range(3)]
     bad = campaigns.enroll(campaign, campaigns.contact("nobody@-invalid-.example.com,"))
@@ -278,7 +278,7 @@ def test_c9_one_invalid_address_fails_alone(campaigns: CampaignWorld) -> None:
     assert campaigns.enrollment(bad)["error_count"] == 1
 
 
-def test_c11_a_line_says_when_it_was_due_and_when_it_was_sent(campaigns: CampaignWorld) -> None:
+def test_c11_a_line_says_when_it_was_due_and_when_it_was_sent(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1))
     person = campaigns.enroll(campaign)
     campaigns.wait(seconds=40)
@@ -288,7 +288,7 @@ def test_c11_a_line_says_when_it_was_due_and_when_it_was_sent(campaigns: Campaig
     assert campaigns.enrollment(person)["last_step_at"] == campaigns.now
 
 
-def test_c12_an_organization_sends_a_hundred_a_minute_and_holds_up_nobody(campaigns: CampaignWorld) -> None:
+def test_c12_an_organization_sends_a_hundred_a_minute_and_holds_up_nobody(campaigns: CampaignHarness) -> None:
     crowded = campaigns.campaign(email(1), name="crowded")
     campaigns.enroll_many(crowded, 150)
     tasks = campaigns.campaign(step("task", 1), name="tasks")
@@ -303,7 +303,7 @@ def test_c12_an_organization_sends_a_hundred_a_minute_and_holds_up_nobody(campai
     assert dict(campaigns.tick().acts) == {"email": 53}
 
 
-def test_campaigns_and_organizations_take_turns(campaigns: CampaignWorld) -> None:
+def test_campaigns_and_organizations_take_turns(campaigns: CampaignHarness) -> None:
     campaigns.limit(None)
     org = campaigns.organization(emails_per_minute=None)
     large = campaigns.campaign(email(1), name="large")
@@ -316,7 +316,7 @@ def test_campaigns_and_organizations_take_turns(campaigns: CampaignWorld) -> Non
     assert one(campaigns.db, "select count(*) as n from email_sends where campaign_id = :id", id=late)["n"] == 20
 
 
-def test_nobody_gets_more_than_the_cap_over_all_campaigns(campaigns: CampaignWorld) -> None:
+def test_nobody_gets_more_than_the_cap_over_all_campaigns(campaigns: CampaignHarness) -> None:
     campaigns.limit(100, cap=(1, 7))
     one_of_two, other = campaigns.campaign(email(1), name="one"), campaigns.campaign(email(1), name="two")
     contact = campaigns.contact("a@example.com")
@@ -331,7 +331,7 @@ def test_nobody_gets_more_than_the_cap_over_all_campaigns(campaigns: CampaignWor
     assert campaigns.sim.sends["a@example.com"] == 2
 
 
-def test_two_ticks_at_once_never_send_twice(campaigns: CampaignWorld) -> None:
+def test_two_ticks_at_once_never_send_twice(campaigns: CampaignHarness) -> None:
     campaigns.limit(None)
     campaign = campaigns.campaign(email(1), step("linkedin", 2), email(3))
     campaigns.enroll_many(campaign, 130)
@@ -358,7 +358,7 @@ def test_two_ticks_at_once_never_send_twice(campaigns: CampaignWorld) -> None:
     assert campaigns.totals(campaign) == (0, 130, 260)
 
 
-def test_a_batch_of_a_hundred_costs_few_statements_and_one_request(campaigns: CampaignWorld) -> None:
+def test_a_batch_of_a_hundred_costs_few_statements_and_one_request(campaigns: CampaignHarness) -> None:
     campaigns.limit(None)
     campaign = campaigns.campaign(email(1))
     with CountingProxy(campaigns.url) as proxy:
@@ -376,7 +376,7 @@ def test_a_batch_of_a_hundred_costs_few_statements_and_one_request(campaigns: Ca
     assert (len(proxy.queries) - idle) / 3 <= 12
 
 
-def test_in_dry_run_everything_happens_but_the_request(campaigns: CampaignWorld) -> None:
+def test_in_dry_run_everything_happens_but_the_request(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1), email(2, delay_days=1))
     person = campaigns.enroll(campaign)
     campaigns.policy = SendPolicy()
@@ -386,7 +386,7 @@ def test_in_dry_run_everything_happens_but_the_request(campaigns: CampaignWorld)
     assert campaigns.enrollment(person)["emails_sent"] == 0
 
 
-def test_on_staging_only_the_allow_list_is_written_to(campaigns: CampaignWorld) -> None:
+def test_on_staging_only_the_allow_list_is_written_to(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1))
     listed = campaigns.enroll(campaign, campaigns.contact("me@staging.example"))
     other = campaigns.enroll(campaign)
@@ -397,7 +397,7 @@ def test_on_staging_only_the_allow_list_is_written_to(campaigns: CampaignWorld) 
     assert set(campaigns.sim.sends) == {"me@staging.example"}
 
 
-def test_a_campaign_without_sender_or_postal_address_waits_and_loses_nobody(campaigns: CampaignWorld) -> None:
+def test_a_campaign_without_sender_or_postal_address_waits_and_loses_nobody(campaigns: CampaignHarness) -> None:
     rows_of(campaigns.db, "update organizations set postal_address = null")
     campaign = campaigns.campaign(email(1))
     person = campaigns.enroll(campaign)
@@ -410,7 +410,7 @@ def test_a_campaign_without_sender_or_postal_address_waits_and_loses_nobody(camp
     assert campaigns.lines(person) == [(1, "sent", None)]
 
 
-def test_a_paused_sender_holds_its_mail(campaigns: CampaignWorld) -> None:
+def test_a_paused_sender_holds_its_mail(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1))
     person = campaigns.enroll(campaign)
     rows_of(campaigns.db, "update email_identities set paused_at = now()")
@@ -419,7 +419,7 @@ def test_a_paused_sender_holds_its_mail(campaigns: CampaignWorld) -> None:
     assert campaigns.sim.mails == []
 
 
-def test_a_campaign_that_cannot_be_read_holds_up_no_other(campaigns: CampaignWorld) -> None:
+def test_a_campaign_that_cannot_be_read_holds_up_no_other(campaigns: CampaignHarness) -> None:
     unreadable = campaigns.campaign(email(1), timezone="Not/AZone", name="unreadable")
     victim = campaigns.enroll(unreadable)
     person = campaigns.enroll(campaigns.campaign(email(1)))
@@ -435,7 +435,7 @@ def test_a_campaign_that_cannot_be_read_holds_up_no_other(campaigns: CampaignWor
 
 
 def test_a_row_that_the_database_refuses_is_found_and_waits_alone(
-    campaigns: CampaignWorld, monkeypatch: pytest.MonkeyPatch
+    campaigns: CampaignHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     campaign = campaigns.campaign(email(1))
     people = [campaigns.enroll(campaign) for _ in range(15)]
@@ -454,7 +454,7 @@ def test_a_row_that_the_database_refuses_is_found_and_waits_alone(
     assert campaigns.enrollment(people[7])["error_count"] == 1
 
 
-def test_a_step_of_long_ago_is_done_skipped_or_dropped_as_the_campaign_says(campaigns: CampaignWorld) -> None:
+def test_a_step_of_long_ago_is_done_skipped_or_dropped_as_the_campaign_says(campaigns: CampaignHarness) -> None:
     late = campaigns.now - timedelta(minutes=90)
     policies = {"send": "sent", "skip": "skipped", "send_within": "skipped"}
     people = {
@@ -465,14 +465,14 @@ def test_a_step_of_long_ago_is_done_skipped_or_dropped_as_the_campaign_says(camp
     assert {policy: campaigns.lines(person)[0][1] for policy, person in people.items()} == policies
 
 
-def test_a_step_with_zero_delays_is_reached_in_the_same_run(campaigns: CampaignWorld) -> None:
+def test_a_step_with_zero_delays_is_reached_in_the_same_run(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(*(step("task", number) for number in range(1, 8)))
     person = campaigns.enroll(campaign)
     assert campaigns.tick().acts["work"] == 7
     assert campaigns.enrollment(person)["status"] == "completed"
 
 
-def test_a_contact_that_was_deleted_ends_its_sequence(campaigns: CampaignWorld) -> None:
+def test_a_contact_that_was_deleted_ends_its_sequence(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1))
     contact = campaigns.contact()
     person = campaigns.enroll(campaign, contact)
@@ -482,7 +482,7 @@ def test_a_contact_that_was_deleted_ends_its_sequence(campaigns: CampaignWorld) 
     assert campaigns.lines(person) == [(1, "stopped", "contact_deleted")]
 
 
-def test_what_a_step_reached_stays_accounted_for_when_people_are_deleted(campaigns: CampaignWorld) -> None:
+def test_what_a_step_reached_stays_accounted_for_when_people_are_deleted(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1), email(2, delay_days=1))
     for _ in range(3):
         campaigns.enroll(campaign)
@@ -492,7 +492,7 @@ def test_what_a_step_reached_stays_accounted_for_when_people_are_deleted(campaig
     assert campaigns.totals(campaign) == (2, 0, 3)
 
 
-def test_the_claim_reads_whoever_is_due_by_the_index(campaigns: CampaignWorld) -> None:
+def test_the_claim_reads_whoever_is_due_by_the_index(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1))
     rows_of(
         campaigns.db,

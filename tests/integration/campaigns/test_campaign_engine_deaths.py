@@ -7,8 +7,8 @@ import pytest
 from crm_relay.campaigns.engine.run_due_steps import EngineContext, run_due_steps
 from crm_relay.platform.clock import Deadline
 from crm_relay.providers.resend.client import Resend
+from tests.support.campaigns.campaign_harness import LIVE, PUBLIC_URL, CampaignHarness, email, step
 from tests.support.campaigns.campaign_steps import NamedDatabase, NamedHttp, Seen
-from tests.support.campaigns.campaign_world import LIVE, PUBLIC_URL, CampaignWorld, email, step
 from tests.support.platform.rows import rows_of
 from tests.support.processes.sudden_death import Killed, Life
 
@@ -16,13 +16,13 @@ from tests.support.processes.sudden_death import Killed, Life
 STEPS_OF_A_RUN = 28
 
 
-def run(campaigns: CampaignWorld, life: Life) -> Seen:
+def run(campaigns: CampaignHarness, life: Life) -> Seen:
     seen = Seen()
     http = NamedHttp(campaigns.sim.url, timeout=(2, 10), repeats=0, life=life, seen=seen)
-    world = EngineContext(Resend(http, campaigns.sim.sending_key), LIVE, PUBLIC_URL)
+    harness = EngineContext(Resend(http, campaigns.sim.sending_key), LIVE, PUBLIC_URL)
     database = NamedDatabase(campaigns.url, life, seen)
     try:
-        run_due_steps(database, world, campaigns.clock, Deadline.after(600))
+        run_due_steps(database, harness, campaigns.clock, Deadline.after(600))
     except Killed:
         # What the kernel does to the connections of a process that is gone.
         database.close()
@@ -31,13 +31,13 @@ def run(campaigns: CampaignWorld, life: Life) -> Seen:
     return seen
 
 
-def plant(campaigns: CampaignWorld) -> None:
+def plant(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1), step("task", 2))
     for _ in range(2):
         campaigns.enroll(campaign)
 
 
-def test_a_run_comes_by_every_named_step(campaigns: CampaignWorld) -> None:
+def test_a_run_comes_by_every_named_step(campaigns: CampaignHarness) -> None:
     plant(campaigns)
     seen = run(campaigns, Life()).names
     wanted = ["take turn", "claim", "queue", "record", "commit after record", "claim the batch", "freeze"]
@@ -51,7 +51,7 @@ def test_a_run_comes_by_every_named_step(campaigns: CampaignWorld) -> None:
 
 # Before a step is after the one before it.
 @pytest.mark.parametrize("last", range(STEPS_OF_A_RUN))
-def test_a_run_that_dies_at_a_step_is_carried_on_by_the_next(campaigns: CampaignWorld, last: int) -> None:
+def test_a_run_that_dies_at_a_step_is_carried_on_by_the_next(campaigns: CampaignHarness, last: int) -> None:
     plant(campaigns)
     run(campaigns, Life(last=max(last, 1), before=last == 0))
     for _ in range(4):

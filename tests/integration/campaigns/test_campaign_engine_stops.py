@@ -13,18 +13,18 @@ from crm_relay.campaigns.engine.run_due_steps import EngineReport
 from crm_relay.campaigns.engine.stop import stop_answered, stop_for_address
 from crm_relay.platform.database import Database
 from local.simulators.resend.events import SCANNER
-from tests.support.campaigns.campaign_world import CampaignWorld, email, step
+from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
 from tests.support.platform.rows import one, rows_of
 
 DAY = timedelta(days=1)
 
 
-def two_mails(campaigns: CampaignWorld, **columns: object) -> UUID:
+def two_mails(campaigns: CampaignHarness, **columns: object) -> UUID:
     """A campaign with a mail now and another one tomorrow."""
     return campaigns.campaign(email(1, **columns), email(2, delay_days=1))
 
 
-def sent_to(campaigns: CampaignWorld, campaign: UUID, address: str = "a@example.com") -> UUID:
+def sent_to(campaigns: CampaignHarness, campaign: UUID, address: str = "a@example.com") -> UUID:
     """Somebody who has got the first mail, of which an event has told the message id."""
     person = campaigns.enroll(campaign, campaigns.contact(address))
     campaigns.tick()
@@ -32,7 +32,7 @@ def sent_to(campaigns: CampaignWorld, campaign: UUID, address: str = "a@example.
     return person
 
 
-def test_c8_a_reply_ends_the_sequence_and_keeps_its_thread(campaigns: CampaignWorld) -> None:
+def test_c8_a_reply_ends_the_sequence_and_keeps_its_thread(campaigns: CampaignHarness) -> None:
     person = sent_to(campaigns, two_mails(campaigns))
     mail = campaigns.sim.mail_to("a@example.com")
     item = campaigns.reply(mail, thread_id="thread-7")
@@ -57,7 +57,7 @@ def test_c8_a_reply_ends_the_sequence_and_keeps_its_thread(campaigns: CampaignWo
     ],
 )
 def test_c8_a_reply_is_matched_by_its_headers_else_by_the_plus_address(
-    campaigns: CampaignWorld, found_by: dict[str, object]
+    campaigns: CampaignHarness, found_by: dict[str, object]
 ) -> None:
     person = sent_to(campaigns, two_mails(campaigns))
     mail = campaigns.sim.mail_to("a@example.com")
@@ -77,7 +77,7 @@ def test_c8_a_reply_is_matched_by_its_headers_else_by_the_plus_address(
     assert campaigns.enrollment(person)["status"] == "replied"
 
 
-def test_c8_an_automatic_reply_stops_nothing(campaigns: CampaignWorld) -> None:
+def test_c8_an_automatic_reply_stops_nothing(campaigns: CampaignHarness) -> None:
     person = sent_to(campaigns, two_mails(campaigns))
     item = campaigns.reply(campaigns.sim.mail_to("a@example.com"), is_auto_reply=True)
     campaigns.wait(days=1)
@@ -89,7 +89,7 @@ def test_c8_an_automatic_reply_stops_nothing(campaigns: CampaignWorld) -> None:
     assert campaigns.enrollment(person)["replied_at"] is None
 
 
-def test_c8_a_reply_stops_only_where_an_executed_step_says_so(campaigns: CampaignWorld) -> None:
+def test_c8_a_reply_stops_only_where_an_executed_step_says_so(campaigns: CampaignHarness) -> None:
     person = sent_to(campaigns, two_mails(campaigns, stop_on_reply=False))
     campaigns.reply(campaigns.sim.mail_to("a@example.com"))
     campaigns.tick()
@@ -97,7 +97,7 @@ def test_c8_a_reply_stops_only_where_an_executed_step_says_so(campaigns: Campaig
     assert (row["status"], row["replied_at"]) == ("active", campaigns.now)
 
 
-def test_c8_a_reply_that_comes_before_its_message_id_waits_for_it(campaigns: CampaignWorld) -> None:
+def test_c8_a_reply_that_comes_before_its_message_id_waits_for_it(campaigns: CampaignHarness) -> None:
     person = campaigns.enroll(two_mails(campaigns), campaigns.contact("a@example.com"))
     campaigns.tick()
     item = campaigns.reply(campaigns.sim.mail_to("a@example.com"), to_addresses=["somebody@example.com"])
@@ -108,7 +108,7 @@ def test_c8_a_reply_that_comes_before_its_message_id_waits_for_it(campaigns: Cam
     assert campaigns.enrollment(person)["status"] == "replied"
 
 
-def test_c8_a_reply_of_nobody_is_looked_at_for_two_days(campaigns: CampaignWorld) -> None:
+def test_c8_a_reply_of_nobody_is_looked_at_for_two_days(campaigns: CampaignHarness) -> None:
     rows_of(
         campaigns.db,
         """insert into inbox_items (source, external_id, in_reply_to, received_at)
@@ -122,7 +122,7 @@ def test_c8_a_reply_of_nobody_is_looked_at_for_two_days(campaigns: CampaignWorld
     assert one(campaigns.db, "select followed_at from inbox_items")["followed_at"] is not None
 
 
-def test_c8_a_reply_to_emailbison_stops_whatever_its_sender_is_enrolled_in(campaigns: CampaignWorld) -> None:
+def test_c8_a_reply_to_emailbison_stops_whatever_its_sender_is_enrolled_in(campaigns: CampaignHarness) -> None:
     contact = campaigns.contact("a@example.com")
     people = [
         campaigns.enroll(campaigns.campaign(email(1), name=name), contact, due=campaigns.now + DAY)
@@ -142,7 +142,7 @@ def test_c8_a_reply_to_emailbison_stops_whatever_its_sender_is_enrolled_in(campa
     assert campaigns.enrollment(other)["status"] == "active"
 
 
-def test_c8_one_answer_stops_the_whole_account_where_the_campaign_says_so(campaigns: CampaignWorld) -> None:
+def test_c8_one_answer_stops_the_whole_account_where_the_campaign_says_so(campaigns: CampaignHarness) -> None:
     account = one(campaigns.db, "insert into accounts (name) values ('Example') returning id")["id"]
     campaign = campaigns.campaign(email(1), email(2, delay_days=1), stop_company_on_reply=True)
     people = [
@@ -159,7 +159,7 @@ def test_c8_one_answer_stops_the_whole_account_where_the_campaign_says_so(campai
     assert rows[1]["stopped_reason"] == "company_replied"
 
 
-def test_a_reply_takes_back_what_is_queued_and_has_not_begun_to_leave(campaigns: CampaignWorld) -> None:
+def test_a_reply_takes_back_what_is_queued_and_has_not_begun_to_leave(campaigns: CampaignHarness) -> None:
     person = sent_to(campaigns, two_mails(campaigns))
     campaigns.wait(days=1)
     # The provider wants a rest: the second mail is queued.
@@ -174,7 +174,7 @@ def test_a_reply_takes_back_what_is_queued_and_has_not_begun_to_leave(campaigns:
     assert campaigns.sim.sends["a@example.com"] == 1
 
 
-def test_a_reply_that_is_committed_just_before_the_claim_is_honoured(campaigns: CampaignWorld) -> None:
+def test_a_reply_that_is_committed_just_before_the_claim_is_honoured(campaigns: CampaignHarness) -> None:
     person = sent_to(campaigns, two_mails(campaigns))
     mail = campaigns.sim.mail_to("a@example.com")
     campaigns.wait(days=1)
@@ -208,7 +208,7 @@ def test_a_reply_that_is_committed_just_before_the_claim_is_honoured(campaigns: 
         ("erased", "unsubscribed"),
     ],
 )
-def test_who_is_in_the_ledger_gets_nothing_more(campaigns: CampaignWorld, kind: str, status: str) -> None:
+def test_who_is_in_the_ledger_gets_nothing_more(campaigns: CampaignHarness, kind: str, status: str) -> None:
     person = sent_to(campaigns, two_mails(campaigns))
     if kind == "erased":
         rows_of(
@@ -229,7 +229,7 @@ def test_who_is_in_the_ledger_gets_nothing_more(campaigns: CampaignWorld, kind: 
     assert campaigns.sim.sends["a@example.com"] == 1
 
 
-def test_an_opt_out_between_the_claim_and_the_sending_is_honoured(campaigns: CampaignWorld) -> None:
+def test_an_opt_out_between_the_claim_and_the_sending_is_honoured(campaigns: CampaignHarness) -> None:
     campaign = two_mails(campaigns)
     people = [campaigns.enroll(campaign, campaigns.contact(f"{name}@example.com")) for name in "ab"]
     opted_out: list[bool] = []
@@ -256,7 +256,7 @@ def test_an_opt_out_between_the_claim_and_the_sending_is_honoured(campaigns: Cam
     assert set(campaigns.sim.sends) == {"b@example.com"}
 
 
-def test_who_left_one_topic_stays_in_the_others(campaigns: CampaignWorld) -> None:
+def test_who_left_one_topic_stays_in_the_others(campaigns: CampaignHarness) -> None:
     news = campaigns.campaign(email(1), email(2, delay_days=1), topic="news", name="news")
     offers = campaigns.campaign(email(1), email(2, delay_days=1), topic="offers", name="offers")
     contact = campaigns.contact("a@example.com")
@@ -277,7 +277,7 @@ def test_who_left_one_topic_stays_in_the_others(campaigns: CampaignWorld) -> Non
     assert campaigns.lines(kept) == [(1, "sent", None), (2, "sent", None)]
 
 
-def test_stopping_an_address_takes_its_queued_mail_back_and_can_be_repeated(campaigns: CampaignWorld) -> None:
+def test_stopping_an_address_takes_its_queued_mail_back_and_can_be_repeated(campaigns: CampaignHarness) -> None:
     person = campaigns.enroll(two_mails(campaigns), campaigns.contact("a@example.com"))
     campaigns.sim.fault("429", retry_after=60)
     campaigns.tick()
@@ -289,7 +289,7 @@ def test_stopping_an_address_takes_its_queued_mail_back_and_can_be_repeated(camp
     assert campaigns.sim.mails == []
 
 
-def test_c9_a_permanent_bounce_ends_every_sequence_of_the_address(campaigns: CampaignWorld) -> None:
+def test_c9_a_permanent_bounce_ends_every_sequence_of_the_address(campaigns: CampaignHarness) -> None:
     contact = campaigns.contact("a@example.com")
     first, second = (
         campaigns.enroll(campaigns.campaign(email(1), email(2, delay_days=1), name=name), contact) for name in "xy"
@@ -302,7 +302,7 @@ def test_c9_a_permanent_bounce_ends_every_sequence_of_the_address(campaigns: Cam
         assert (row["status"], row["stopped_reason"]) == ("bounced", "hard_bounce")
 
 
-def test_c9_a_transient_bounce_only_logs(campaigns: CampaignWorld) -> None:
+def test_c9_a_transient_bounce_only_logs(campaigns: CampaignHarness) -> None:
     person = sent_to(campaigns, two_mails(campaigns))
     campaigns.sim.bounced(campaigns.sim.mail_to("a@example.com"), "Transient")
     campaigns.deliver()
@@ -310,7 +310,7 @@ def test_c9_a_transient_bounce_only_logs(campaigns: CampaignWorld) -> None:
     assert one(campaigns.db, "select bounce_type from email_sends")["bounce_type"] == "transient"
 
 
-def test_a_complaint_ends_every_sequence_of_the_address(campaigns: CampaignWorld) -> None:
+def test_a_complaint_ends_every_sequence_of_the_address(campaigns: CampaignHarness) -> None:
     person = sent_to(campaigns, two_mails(campaigns))
     campaigns.sim.complained(campaigns.sim.mail_to("a@example.com"))
     campaigns.deliver()
@@ -318,7 +318,7 @@ def test_a_complaint_ends_every_sequence_of_the_address(campaigns: CampaignWorld
     assert (row["status"], row["stopped_reason"]) == ("unsubscribed", "complaint")
 
 
-def test_c10_interest_is_scored_and_makes_engaged(campaigns: CampaignWorld) -> None:
+def test_c10_interest_is_scored_and_makes_engaged(campaigns: CampaignHarness) -> None:
     person = sent_to(campaigns, two_mails(campaigns))
     mail = campaigns.sim.mail_to("a@example.com")
     campaigns.sim.delivered(mail)
@@ -349,7 +349,7 @@ def test_c10_interest_is_scored_and_makes_engaged(campaigns: CampaignWorld) -> N
     assert campaigns.lines(person)[1] == (2, "sent", None)
 
 
-def test_c10_a_scanner_makes_nobody_engaged(campaigns: CampaignWorld) -> None:
+def test_c10_a_scanner_makes_nobody_engaged(campaigns: CampaignHarness) -> None:
     person = sent_to(campaigns, two_mails(campaigns))
     mail = campaigns.sim.mail_to("a@example.com")
     campaigns.sim.delivered(mail)
@@ -361,7 +361,7 @@ def test_c10_a_scanner_makes_nobody_engaged(campaigns: CampaignWorld) -> None:
     assert (row["status"], row["engagement_score"], row["first_opened_at"]) == ("active", 0, None)
 
 
-def test_c10_who_has_replied_is_not_engaged_afterwards(campaigns: CampaignWorld) -> None:
+def test_c10_who_has_replied_is_not_engaged_afterwards(campaigns: CampaignHarness) -> None:
     person = sent_to(campaigns, two_mails(campaigns))
     mail = campaigns.sim.mail_to("a@example.com")
     campaigns.reply(mail)
@@ -373,7 +373,7 @@ def test_c10_who_has_replied_is_not_engaged_afterwards(campaigns: CampaignWorld)
     assert (row["status"], row["engagement_score"]) == ("replied", 10)
 
 
-def test_events_end_in_the_same_state_in_every_order(campaigns: CampaignWorld) -> None:
+def test_events_end_in_the_same_state_in_every_order(campaigns: CampaignHarness) -> None:
     campaign = two_mails(campaigns)
     ends = set()
     for number, order in enumerate(permutations(range(4))):
@@ -392,7 +392,7 @@ def test_events_end_in_the_same_state_in_every_order(campaigns: CampaignWorld) -
     assert len(ends) == 1
 
 
-def test_events_that_come_before_the_answer_count_when_it_comes(campaigns: CampaignWorld) -> None:
+def test_events_that_come_before_the_answer_count_when_it_comes(campaigns: CampaignHarness) -> None:
     person = campaigns.enroll(two_mails(campaigns), campaigns.contact("a@example.com"))
     # Taken, and the answer is lost on its way.
     campaigns.sim.fault("cut_after")
@@ -413,7 +413,7 @@ def test_events_that_come_before_the_answer_count_when_it_comes(campaigns: Campa
     assert campaigns.sim.sends["a@example.com"] == 1
 
 
-def test_an_sms_step_without_an_account_is_skipped_and_does_not_count(campaigns: CampaignWorld) -> None:
+def test_an_sms_step_without_an_account_is_skipped_and_does_not_count(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(step("sms", 1, body_text="Hello"))
     person = campaigns.enroll(campaign, campaigns.contact(phone="+15550100001"))
     campaigns.tick()
@@ -464,7 +464,7 @@ class MeanwhileBefore(Database):
         super().close()
 
 
-def test_two_workers_together_keep_to_the_minute_of_an_organization(campaigns: CampaignWorld) -> None:
+def test_two_workers_together_keep_to_the_minute_of_an_organization(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1))
     campaigns.enroll_many(campaign, 250)
     word = "insert into campaign_sequence_logs"
@@ -474,7 +474,7 @@ def test_two_workers_together_keep_to_the_minute_of_an_organization(campaigns: C
     assert sum(campaigns.sim.sends.values()) == 100
 
 
-def test_a_second_worker_waits_for_its_turn_and_finds_what_is_left(campaigns: CampaignWorld) -> None:
+def test_a_second_worker_waits_for_its_turn_and_finds_what_is_left(campaigns: CampaignHarness) -> None:
     campaigns.limit(None)
     campaign = campaigns.campaign(email(1))
     campaigns.enroll_many(campaign, 250)
@@ -487,7 +487,7 @@ def test_a_second_worker_waits_for_its_turn_and_finds_what_is_left(campaigns: Ca
     assert sum(report.claimed for report in reports) == 250
 
 
-def test_who_is_stopped_between_the_claim_and_the_queue_gets_nothing(campaigns: CampaignWorld) -> None:
+def test_who_is_stopped_between_the_claim_and_the_queue_gets_nothing(campaigns: CampaignHarness) -> None:
     person = campaigns.enroll(two_mails(campaigns), campaigns.contact("a@example.com"))
 
     def stop(other: Database) -> None:
@@ -506,7 +506,7 @@ def test_who_is_stopped_between_the_claim_and_the_queue_gets_nothing(campaigns: 
     assert campaigns.sim.mails == []
 
 
-def test_a_mail_that_comes_back_after_its_sequence_ended_stays_here(campaigns: CampaignWorld) -> None:
+def test_a_mail_that_comes_back_after_its_sequence_ended_stays_here(campaigns: CampaignHarness) -> None:
     person = campaigns.enroll(two_mails(campaigns), campaigns.contact("a@example.com"))
     campaigns.sim.fault("429", retry_after=60)
     campaigns.tick()

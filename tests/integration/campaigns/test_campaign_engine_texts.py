@@ -10,14 +10,14 @@ from crm_relay.mail.models import Mode, SendPolicy
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.twilio.client import Twilio
 from local.simulators.twilio import TwilioSimulator
-from tests.support.campaigns.campaign_world import CampaignWorld, email, step
+from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
 from tests.support.platform.rows import one, rows_of
 
 NUMBER = "+15550100001"
 
 
 @pytest.fixture
-def twilio(campaigns: CampaignWorld) -> Iterator[TwilioSimulator]:
+def twilio(campaigns: CampaignHarness) -> Iterator[TwilioSimulator]:
     with TwilioSimulator(now=campaigns.clock) as simulator:
         http = HttpClient(simulator.url, timeout=(2, 5), repeats=0)
         campaigns.texts = Twilio(http, simulator.account_sid, simulator.auth_token, simulator.number)
@@ -25,7 +25,7 @@ def twilio(campaigns: CampaignWorld) -> Iterator[TwilioSimulator]:
 
 
 def texted(
-    campaigns: CampaignWorld, phone: str | None = "+1 (555) 010-0001", body: str = "Hi {{contact.first_name}}"
+    campaigns: CampaignHarness, phone: str | None = "+1 (555) 010-0001", body: str = "Hi {{contact.first_name}}"
 ) -> UUID:
     """Somebody whose next step is a text message."""
     campaign = campaigns.campaign(step("sms", 1, body_text=body), email(2, delay_days=1))
@@ -33,7 +33,7 @@ def texted(
 
 
 def test_c3_a_text_message_is_sent_once_and_only_then_counted(
-    campaigns: CampaignWorld, twilio: TwilioSimulator
+    campaigns: CampaignHarness, twilio: TwilioSimulator
 ) -> None:
     person = texted(campaigns)
     report = campaigns.tick()
@@ -48,7 +48,7 @@ def test_c3_a_text_message_is_sent_once_and_only_then_counted(
 
 @pytest.mark.parametrize("phone", [None, "0171 5550100", "none"])
 def test_c3_without_a_number_the_step_is_skipped(
-    campaigns: CampaignWorld, twilio: TwilioSimulator, phone: str | None
+    campaigns: CampaignHarness, twilio: TwilioSimulator, phone: str | None
 ) -> None:
     person = texted(campaigns, phone)
     campaigns.tick()
@@ -58,7 +58,7 @@ def test_c3_without_a_number_the_step_is_skipped(
 
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "garbled_after"])
 def test_a_text_message_whose_answer_was_lost_is_looked_up_and_not_sent_again(
-    campaigns: CampaignWorld, twilio: TwilioSimulator, fault: str
+    campaigns: CampaignHarness, twilio: TwilioSimulator, fault: str
 ) -> None:
     person = texted(campaigns)
     twilio.fault(fault)
@@ -75,7 +75,7 @@ def test_a_text_message_whose_answer_was_lost_is_looked_up_and_not_sent_again(
 
 @pytest.mark.parametrize("fault", ["cut_before", "500_before", "429", "502_page"])
 def test_a_text_message_that_surely_did_not_leave_is_sent_later(
-    campaigns: CampaignWorld, twilio: TwilioSimulator, fault: str
+    campaigns: CampaignHarness, twilio: TwilioSimulator, fault: str
 ) -> None:
     person = texted(campaigns)
     twilio.fault(fault)
@@ -87,7 +87,7 @@ def test_a_text_message_that_surely_did_not_leave_is_sent_later(
     assert campaigns.lines(person) == [(1, "sent", None)]
 
 
-def test_who_answered_stop_gets_none_and_is_in_the_ledger(campaigns: CampaignWorld, twilio: TwilioSimulator) -> None:
+def test_who_answered_stop_gets_none_and_is_in_the_ledger(campaigns: CampaignHarness, twilio: TwilioSimulator) -> None:
     person = texted(campaigns)
     twilio.opted_out.add(NUMBER)
     campaigns.tick()
@@ -100,7 +100,7 @@ def test_who_answered_stop_gets_none_and_is_in_the_ledger(campaigns: CampaignWor
     assert campaigns.lines(other) == [(1, "skipped", "sms_opt_out")]
 
 
-def test_in_dry_run_no_text_message_leaves(campaigns: CampaignWorld, twilio: TwilioSimulator) -> None:
+def test_in_dry_run_no_text_message_leaves(campaigns: CampaignHarness, twilio: TwilioSimulator) -> None:
     people = []
     for policy in (SendPolicy(), SendPolicy(Mode.ALLOW_LIST, frozenset({"+15550100009"}))):
         campaigns.policy = policy
@@ -113,7 +113,7 @@ def test_in_dry_run_no_text_message_leaves(campaigns: CampaignWorld, twilio: Twi
     assert twilio.texts == []
 
 
-def test_a_text_message_that_had_to_wait_wakes_nobody(campaigns: CampaignWorld, twilio: TwilioSimulator) -> None:
+def test_a_text_message_that_had_to_wait_wakes_nobody(campaigns: CampaignHarness, twilio: TwilioSimulator) -> None:
     person = texted(campaigns)
     twilio.fault("429", retry_after=60)
     campaigns.tick()
@@ -127,7 +127,7 @@ def test_a_text_message_that_had_to_wait_wakes_nobody(campaigns: CampaignWorld, 
     assert campaigns.lines(person)[0] == (1, "sent", None)
 
 
-def test_a_reply_takes_back_a_text_message_that_waits(campaigns: CampaignWorld, twilio: TwilioSimulator) -> None:
+def test_a_reply_takes_back_a_text_message_that_waits(campaigns: CampaignHarness, twilio: TwilioSimulator) -> None:
     campaign = campaigns.campaign(email(1), step("sms", 2, body_text="Hello", delay_hours=1))
     person = campaigns.enroll(campaign, campaigns.contact("a@example.com", phone=NUMBER))
     campaigns.tick()
@@ -142,7 +142,9 @@ def test_a_reply_takes_back_a_text_message_that_waits(campaigns: CampaignWorld, 
     assert twilio.texts == []
 
 
-def test_a_wrong_account_is_an_incident_and_loses_no_message(campaigns: CampaignWorld, twilio: TwilioSimulator) -> None:
+def test_a_wrong_account_is_an_incident_and_loses_no_message(
+    campaigns: CampaignHarness, twilio: TwilioSimulator
+) -> None:
     person = texted(campaigns)
     right = campaigns.texts
     campaigns.texts = Twilio(HttpClient(twilio.url, repeats=0), twilio.account_sid, "wrong", twilio.number)
@@ -156,7 +158,7 @@ def test_a_wrong_account_is_an_incident_and_loses_no_message(campaigns: Campaign
 
 
 def test_a_text_message_of_which_nothing_can_be_learned_is_given_up_and_never_sent_again(
-    campaigns: CampaignWorld, twilio: TwilioSimulator
+    campaigns: CampaignHarness, twilio: TwilioSimulator
 ) -> None:
     person = texted(campaigns)
     twilio.fault("cut_after")
@@ -173,7 +175,9 @@ def test_a_text_message_of_which_nothing_can_be_learned_is_given_up_and_never_se
     assert told["subject"] == str(one(campaigns.db, "select id from sms_sends")["id"])
 
 
-def test_a_text_message_that_is_too_long_is_its_steps_error(campaigns: CampaignWorld, twilio: TwilioSimulator) -> None:
+def test_a_text_message_that_is_too_long_is_its_steps_error(
+    campaigns: CampaignHarness, twilio: TwilioSimulator
+) -> None:
     person = texted(campaigns, body="x" * 1601)
     campaigns.tick()
     assert campaigns.enrollment(person)["error_count"] == 1
@@ -181,7 +185,7 @@ def test_a_text_message_that_is_too_long_is_its_steps_error(campaigns: CampaignW
 
 
 def test_a_text_message_that_comes_back_after_its_sequence_ended_stays_here(
-    campaigns: CampaignWorld, twilio: TwilioSimulator
+    campaigns: CampaignHarness, twilio: TwilioSimulator
 ) -> None:
     person = texted(campaigns)
     twilio.fault("429", retry_after=60)

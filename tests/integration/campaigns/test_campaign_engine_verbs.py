@@ -14,7 +14,7 @@ from crm_relay.campaigns.why import enrollments_of
 from crm_relay.consent.person import Person
 from crm_relay.mail.models import Fate, Settled
 from crm_relay.platform.clock import Deadline
-from tests.support.campaigns.campaign_world import CampaignWorld, email, step
+from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
 from tests.support.platform.rows import one, rows_of
 
 DAY = timedelta(days=1)
@@ -22,13 +22,13 @@ TEST = {"metric": "opened", "base_rate": 0.2, "effect": 0.4, "alpha": 0.05, "pow
 VARIANTS = [{"id": name, "weight": 1, "subject": f"Variant {name}"} for name in ("a", "b")]
 
 
-def under_test(campaigns: CampaignWorld, **more: Any) -> UUID:
+def under_test(campaigns: CampaignHarness, **more: Any) -> UUID:
     """The id of a step under test."""
     campaign = campaigns.campaign()
     return campaigns.add_step(campaign, email(1, ab_variants=VARIANTS, ab_test={**TEST, **more}))
 
 
-def plant_sends(campaigns: CampaignWorld, step_id: UUID, variant: str, number: int, **share: float) -> None:
+def plant_sends(campaigns: CampaignHarness, step_id: UUID, variant: str, number: int, **share: float) -> None:
     """Mails that were sent two days ago; `opened`, `late`, `scanned`: by which share."""
     rows_of(
         campaigns.db,
@@ -51,12 +51,12 @@ def plant_sends(campaigns: CampaignWorld, step_id: UUID, variant: str, number: i
     )
 
 
-def verdict_of(campaigns: CampaignWorld, step_id: UUID) -> tuple[str | None, dict[str, Any] | None]:
+def verdict_of(campaigns: CampaignHarness, step_id: UUID) -> tuple[str | None, dict[str, Any] | None]:
     row = one(campaigns.db, "select ab_winner, ab_verdict from campaign_sequences where id = :id", id=step_id)
     return row["ab_winner"], row["ab_verdict"]
 
 
-def test_c6_the_better_variant_wins_at_one_look_with_its_figures(campaigns: CampaignWorld) -> None:
+def test_c6_the_better_variant_wins_at_one_look_with_its_figures(campaigns: CampaignHarness) -> None:
     step_id = under_test(campaigns)
     plant_sends(campaigns, step_id, "a", 40, opened=0.2)
     plant_sends(campaigns, step_id, "b", 40, opened=0.7)
@@ -72,7 +72,7 @@ def test_c6_the_better_variant_wins_at_one_look_with_its_figures(campaigns: Camp
     assert judge_variants(campaigns.db, campaigns.now) == []
 
 
-def test_c6_that_nobody_won_is_a_result(campaigns: CampaignWorld) -> None:
+def test_c6_that_nobody_won_is_a_result(campaigns: CampaignHarness) -> None:
     step_id = under_test(campaigns)
     for variant in ("a", "b"):
         plant_sends(campaigns, step_id, variant, 40, opened=0.3)
@@ -83,7 +83,7 @@ def test_c6_that_nobody_won_is_a_result(campaigns: CampaignWorld) -> None:
     assert verdict["reason"] == "no_winner"
 
 
-def test_c6_a_test_that_is_too_young_or_too_small_goes_on(campaigns: CampaignWorld) -> None:
+def test_c6_a_test_that_is_too_young_or_too_small_goes_on(campaigns: CampaignHarness) -> None:
     small, young = under_test(campaigns), under_test(campaigns, wait_hours=72)
     plant_sends(campaigns, small, "a", 5, opened=0.2)
     plant_sends(campaigns, small, "b", 5, opened=1.0)
@@ -95,7 +95,7 @@ def test_c6_a_test_that_is_too_young_or_too_small_goes_on(campaigns: CampaignWor
     assert [judged.step_id for judged in judge_variants(campaigns.db, campaigns.now)] == [young]
 
 
-def test_c6_what_scanners_did_and_what_came_too_late_decides_nothing(campaigns: CampaignWorld) -> None:
+def test_c6_what_scanners_did_and_what_came_too_late_decides_nothing(campaigns: CampaignHarness) -> None:
     step_id = under_test(campaigns)
     plant_sends(campaigns, step_id, "a", 40, opened=0.3)
     plant_sends(campaigns, step_id, "b", 40, opened=0.3, scanned=0.3, late=0.3)
@@ -106,7 +106,7 @@ def test_c6_what_scanners_did_and_what_came_too_late_decides_nothing(campaigns: 
     assert verdict["reason"] == "no_winner"
 
 
-def test_c6_replies_count_once_a_person_and_without_automatic_ones(campaigns: CampaignWorld) -> None:
+def test_c6_replies_count_once_a_person_and_without_automatic_ones(campaigns: CampaignHarness) -> None:
     step_id = under_test(campaigns, metric="replied")
     for variant, replying in (("a", 2), ("b", 30)):
         plant_sends(campaigns, step_id, variant, 40)
@@ -130,7 +130,7 @@ def test_c6_replies_count_once_a_person_and_without_automatic_ones(campaigns: Ca
 
 
 @pytest.mark.parametrize("broken", [{"base_rate": "high"}, {"base_rate": 2}, {"wait_hours": "long", "base_rate": None}])
-def test_c6_a_test_that_cannot_be_read_holds_up_no_other(campaigns: CampaignWorld, broken: dict[str, Any]) -> None:
+def test_c6_a_test_that_cannot_be_read_holds_up_no_other(campaigns: CampaignHarness, broken: dict[str, Any]) -> None:
     under_test(campaigns, **broken)
     sound = under_test(campaigns)
     plant_sends(campaigns, sound, "a", 40, opened=0.2)
@@ -138,7 +138,7 @@ def test_c6_a_test_that_cannot_be_read_holds_up_no_other(campaigns: CampaignWorl
     assert [judged.step_id for judged in judge_variants(campaigns.db, campaigns.now)] == [sound]
 
 
-def test_c11_after_90_days_the_log_is_archived_and_the_account_still_balances(campaigns: CampaignWorld) -> None:
+def test_c11_after_90_days_the_log_is_archived_and_the_account_still_balances(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1), email(2, delay_days=1))
     done, running = campaigns.enroll(campaign), campaigns.enroll(campaign)
     campaigns.tick()
@@ -158,7 +158,7 @@ def test_c11_after_90_days_the_log_is_archived_and_the_account_still_balances(ca
     rows_of(campaigns.db, "update campaign_enrollments set status = 'completed' where id = :id", id=running)
 
 
-def test_who_is_erased_is_in_no_campaign_and_is_still_counted(campaigns: CampaignWorld) -> None:
+def test_who_is_erased_is_in_no_campaign_and_is_still_counted(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1), email(2, delay_days=1))
     person = campaigns.enroll(campaign, campaigns.contact("a@example.com", phone="+1 555 010 0001"))
     campaigns.tick()
@@ -188,7 +188,7 @@ def test_who_is_erased_is_in_no_campaign_and_is_still_counted(campaigns: Campaig
     }
 
 
-def test_why_tells_where_somebody_stands_and_what_happened_at_each_step(campaigns: CampaignWorld) -> None:
+def test_why_tells_where_somebody_stands_and_what_happened_at_each_step(campaigns: CampaignHarness) -> None:
     skipped = {"field": "contact.first_name", "operator": "is_not_null"}
     campaign = campaigns.campaign(email(1, skip_conditions=[skipped]), step("wait", 2), email(3, delay_days=1))
     campaigns.enroll(campaign, campaigns.contact("a@example.com"))
@@ -201,7 +201,9 @@ def test_why_tells_where_somebody_stands_and_what_happened_at_each_step(campaign
     assert enrollments_of(campaigns.db, Person(addresses=frozenset({"b@example.com"}))).enrolled == []
 
 
-def test_a_fate_that_is_told_twice_counts_once_and_what_was_unknown_may_turn_out_sent(campaigns: CampaignWorld) -> None:
+def test_a_fate_that_is_told_twice_counts_once_and_what_was_unknown_may_turn_out_sent(
+    campaigns: CampaignHarness,
+) -> None:
     campaign = campaigns.campaign(email(1), email(2, delay_days=1))
     person = campaigns.enroll(campaign)
     campaigns.sim.fault("429", retry_after=600)
@@ -219,7 +221,7 @@ def test_a_fate_that_is_told_twice_counts_once_and_what_was_unknown_may_turn_out
     assert told(Fate.FAILED, "invalid") == ((1, "sent", None), 1, 0)
 
 
-def test_three_mails_that_the_provider_refuses_pause_the_enrollment(campaigns: CampaignWorld) -> None:
+def test_three_mails_that_the_provider_refuses_pause_the_enrollment(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(*(email(number) for number in range(1, 5)), step("task", 5, delay_days=1))
     person = campaigns.enroll(campaign)
     for number in range(1, 4):

@@ -15,35 +15,35 @@ from crm_relay.campaigns.load_campaign import read_campaign
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.send_windows import is_open
 from tests.support.campaigns.campaign_files import file, mail
-from tests.support.campaigns.campaign_world import BEGIN, CampaignWorld
+from tests.support.campaigns.campaign_harness import BEGIN, CampaignHarness
 from tests.support.platform.rows import one, rows_of
 
 TASK = {"channel": "task", "task": {"title": "Ring them"}, "delay": {"hours": 1}}
 SATURDAY = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def made(world: CampaignWorld, *steps: dict[str, Any], org: UUID | None = None, **more: Any) -> UUID:
-    return create(world.db, file(*steps, **more), world.now, org_id=org).id
+def made(harness: CampaignHarness, *steps: dict[str, Any], org: UUID | None = None, **more: Any) -> UUID:
+    return create(harness.db, file(*steps, **more), harness.now, org_id=org).id
 
 
-def columns(world: CampaignWorld, campaign: UUID) -> dict[str, Any]:
-    return one(world.db, "select * from campaigns where id = :id", id=campaign)
+def columns(harness: CampaignHarness, campaign: UUID) -> dict[str, Any]:
+    return one(harness.db, "select * from campaigns where id = :id", id=campaign)
 
 
-def dues(world: CampaignWorld, campaign: UUID) -> list[datetime | None]:
+def dues(harness: CampaignHarness, campaign: UUID) -> list[datetime | None]:
     rows = rows_of(
-        world.db,
+        harness.db,
         "select next_step_at from campaign_enrollments where campaign_id = :id order by next_step_at, id",
         id=campaign,
     )
     return [row["next_step_at"] for row in rows]
 
 
-def history(world: CampaignWorld, campaign: UUID) -> list[tuple[str, str | None]]:
-    return [(change.change, change.by) for change in reversed(show_campaign(world.db, campaign).history)]
+def history(harness: CampaignHarness, campaign: UUID) -> list[tuple[str, str | None]]:
+    return [(change.change, change.by) for change in reversed(show_campaign(harness.db, campaign).history)]
 
 
-def test_a_file_is_kept_as_a_draft_with_every_column(campaigns: CampaignWorld) -> None:
+def test_a_file_is_kept_as_a_draft_with_every_column(campaigns: CampaignHarness) -> None:
     step = mail(
         delay={"days": 2},
         variants=[{"id": "a"}, {"id": "b", "subject": "Other"}],
@@ -71,16 +71,16 @@ def test_a_file_is_kept_as_a_draft_with_every_column(campaigns: CampaignWorld) -
     assert history(campaigns, result.id) == [("created", "robot")]
 
 
-def test_nothing_of_a_wrong_file_is_kept(campaigns: CampaignWorld) -> None:
+def test_nothing_of_a_wrong_file_is_kept(campaigns: CampaignHarness) -> None:
     sender = {"from_address": "new@example.com"}
     with pytest.raises(RejectedInput):
         create(campaigns.db, file(mail(subject="{{x}}"), identity=sender), campaigns.now)
 
     counts = one(campaigns.db, "select (select count(*) from campaigns) + (select count(*) from email_identities) as n")
-    assert counts["n"] == 1, "the sender that the world has"
+    assert counts["n"] == 1, "the sender that the harness has"
 
 
-def test_a_repeated_command_makes_no_second_campaign(campaigns: CampaignWorld) -> None:
+def test_a_repeated_command_makes_no_second_campaign(campaigns: CampaignHarness) -> None:
     first = made(campaigns, identity={"from_address": "new@example.com"})
     with pytest.raises(RejectedInput) as caught:
         made(campaigns)
@@ -94,7 +94,7 @@ def test_a_repeated_command_makes_no_second_campaign(campaigns: CampaignWorld) -
     assert several.value.status == 409
 
 
-def test_a_sender_is_made_once_and_belongs_to_its_organization(campaigns: CampaignWorld) -> None:
+def test_a_sender_is_made_once_and_belongs_to_its_organization(campaigns: CampaignHarness) -> None:
     sender = {"from_address": "Sales@Example.com", "from_name": "Sales", "inbound_domain": "in.example.com"}
     first, second = (made(campaigns, identity=sender, name=name) for name in ("One", "Two"))
 
@@ -103,7 +103,7 @@ def test_a_sender_is_made_once_and_belongs_to_its_organization(campaigns: Campai
     assert columns(campaigns, first)["identity_id"] == columns(campaigns, second)["identity_id"] == row["id"]
 
 
-def test_content_of_a_template_is_that_of_the_organization_and_active(campaigns: CampaignWorld) -> None:
+def test_content_of_a_template_is_that_of_the_organization_and_active(campaigns: CampaignHarness) -> None:
     rows_of(
         campaigns.db,
         """insert into email_templates (org_id, name, slug, subject, body_html, is_active)
@@ -120,31 +120,31 @@ def test_content_of_a_template_is_that_of_the_organization_and_active(campaigns:
         assert caught.value.details == ("steps.0.template: the organization has no active one with this slug",)
 
 
-def test_everybody_who_is_asked_for_is_enrolled_or_counted_by_a_reason(campaigns: CampaignWorld) -> None:
-    world, campaign = campaigns, made(campaigns, topic="news")
+def test_everybody_who_is_asked_for_is_enrolled_or_counted_by_a_reason(campaigns: CampaignHarness) -> None:
+    harness, campaign = campaigns, made(campaigns, topic="news")
     for kind in ("opt_out", "hard_bounce", "complaint"):
-        world.suppress(f"{kind}@example.com", kind)
+        harness.suppress(f"{kind}@example.com", kind)
     rows_of(
-        world.db,
+        harness.db,
         """insert into topic_opt_outs (org_id, address, topic, source, occurred_at)
            values (:org, 'not-news@example.com', 'news', 'test', now()),
                (:org, 'fine@example.com', 'other', 'test', now())""",
-        org=world.org,
+        org=harness.org,
     )
     people = [
-        world.contact("fine@example.com"),
-        world.contact("FINE@example.com "),
-        world.contact("opt_out@example.com"),
-        world.contact("hard_bounce@example.com"),
-        world.contact("complaint@example.com"),
-        world.contact("not-news@example.com"),
-        world.contact(None),
-        world.contact(deleted_at=world.now),
-        world.contact(org=world.organization()),
+        harness.contact("fine@example.com"),
+        harness.contact("FINE@example.com "),
+        harness.contact("opt_out@example.com"),
+        harness.contact("hard_bounce@example.com"),
+        harness.contact("complaint@example.com"),
+        harness.contact("not-news@example.com"),
+        harness.contact(None),
+        harness.contact(deleted_at=harness.now),
+        harness.contact(org=harness.organization()),
         uuid4(),
     ]
 
-    found = enroll(world.db, campaign, world.now, contacts=[*people, people[0]], who="robot")
+    found = enroll(harness.db, campaign, harness.now, contacts=[*people, people[0]], who="robot")
 
     assert vars(found) == {
         "asked": 11,
@@ -161,15 +161,15 @@ def test_everybody_who_is_asked_for_is_enrolled_or_counted_by_a_reason(campaigns
         "other_organization": 1,
         "unknown": 1,
     }
-    row = one(world.db, "select * from campaign_enrollments")
+    row = one(harness.db, "select * from campaign_enrollments")
     assert (row["contact_id"], row["address"], row["next_step_at"]) == (people[0], "fine@example.com", None)
-    again = enroll(world.db, campaign, world.now, contacts=people[:2])
+    again = enroll(harness.db, campaign, harness.now, contacts=people[:2])
     assert (again.enrolled, again.already, again.same_address) == (0, 1, 1)
-    told = [each for each in show_campaign(world.db, campaign).history if each.change == "enrolled"]
+    told = [each for each in show_campaign(harness.db, campaign).history if each.change == "enrolled"]
     assert sorted(each.about["enrolled"] for each in told) == [0, 1]
 
 
-def test_somebody_without_an_address_may_be_called(campaigns: CampaignWorld) -> None:
+def test_somebody_without_an_address_may_be_called(campaigns: CampaignHarness) -> None:
     campaign = made(campaigns, TASK)
 
     found = enroll(campaigns.db, campaign, campaigns.now, contacts=[campaigns.contact(None) for _ in range(2)])
@@ -177,47 +177,49 @@ def test_somebody_without_an_address_may_be_called(campaigns: CampaignWorld) -> 
     assert found.enrolled == 2
 
 
-def test_an_address_means_the_oldest_contact_who_is_there(campaigns: CampaignWorld) -> None:
-    world, campaign = campaigns, made(campaigns)
-    gone = world.contact("ana@example.com", created_at=BEGIN - timedelta(days=9), deleted_at=BEGIN)
-    theirs = world.contact("ana@example.com", org=world.organization(), created_at=BEGIN - timedelta(days=8))
-    mine = world.contact("Ana@example.com", created_at=BEGIN - timedelta(days=7))
-    world.contact("ana@example.com")
+def test_an_address_means_the_oldest_contact_who_is_there(campaigns: CampaignHarness) -> None:
+    harness, campaign = campaigns, made(campaigns)
+    gone = harness.contact("ana@example.com", created_at=BEGIN - timedelta(days=9), deleted_at=BEGIN)
+    theirs = harness.contact("ana@example.com", org=harness.organization(), created_at=BEGIN - timedelta(days=8))
+    mine = harness.contact("Ana@example.com", created_at=BEGIN - timedelta(days=7))
+    harness.contact("ana@example.com")
 
-    found = enroll(world.db, campaign, world.now, addresses=[" ANA@example.com", "nobody@example.com", "no address"])
+    found = enroll(
+        harness.db, campaign, harness.now, addresses=[" ANA@example.com", "nobody@example.com", "no address"]
+    )
 
     assert (found.enrolled, found.unknown) == (1, 2)
-    assert one(world.db, "select contact_id from campaign_enrollments")["contact_id"] == mine
+    assert one(harness.db, "select contact_id from campaign_enrollments")["contact_id"] == mine
     assert mine not in {gone, theirs}
 
 
-def test_an_account_is_enrolled_whole_and_only_by_its_own_organization(campaigns: CampaignWorld) -> None:
-    world, campaign = campaigns, made(campaigns)
+def test_an_account_is_enrolled_whole_and_only_by_its_own_organization(campaigns: CampaignHarness) -> None:
+    harness, campaign = campaigns, made(campaigns)
     account, others = (
-        one(world.db, "insert into accounts (org_id, name) values (:org, 'Acme') returning id", org=org)["id"]
-        for org in (world.org, world.organization())
+        one(harness.db, "insert into accounts (org_id, name) values (:org, 'Acme') returning id", org=org)["id"]
+        for org in (harness.org, harness.organization())
     )
     for _ in range(3):
-        world.contact(account_id=account)
-    world.contact()
+        harness.contact(account_id=account)
+    harness.contact()
 
-    assert enroll(world.db, campaign, world.now, account=account).enrolled == 3
+    assert enroll(harness.db, campaign, harness.now, account=account).enrolled == 3
     for wrong in (others, uuid4()):
         with pytest.raises(RejectedInput) as caught:
-            enroll(world.db, campaign, world.now, account=wrong)
+            enroll(harness.db, campaign, harness.now, account=wrong)
         assert caught.value.status == 404
 
 
 def test_more_than_a_batch_of_people_is_enrolled_in_batches(
-    campaigns: CampaignWorld, monkeypatch: pytest.MonkeyPatch
+    campaigns: CampaignHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("crm_relay.campaigns.lifecycle.store.BATCH", 4)
-    world, campaign = campaigns, made(campaigns)
-    account = one(world.db, "insert into accounts (name) values ('Acme') returning id")["id"]
-    people = [world.contact(account_id=account) for _ in range(9)]
+    harness, campaign = campaigns, made(campaigns)
+    account = one(harness.db, "insert into accounts (name) values ('Acme') returning id")["id"]
+    people = [harness.contact(account_id=account) for _ in range(9)]
 
-    first = enroll(world.db, campaign, world.now, contacts=[*people[:5], people[0]])
-    rest = enroll(world.db, campaign, world.now, account=account)
+    first = enroll(harness.db, campaign, harness.now, contacts=[*people[:5], people[0]])
+    rest = enroll(harness.db, campaign, harness.now, account=account)
 
     assert (first.asked, first.enrolled, first.already) == (6, 5, 1)
     assert (rest.asked, rest.enrolled, rest.already) == (9, 4, 5)
@@ -225,7 +227,7 @@ def test_more_than_a_batch_of_people_is_enrolled_in_batches(
 
 @pytest.mark.parametrize(("columns", "status"), [({"source": "bison"}, 409), ({"status": "archived"}, 409)])
 def test_only_native_campaigns_that_are_open_enroll(
-    campaigns: CampaignWorld, columns: dict[str, Any], status: int
+    campaigns: CampaignHarness, columns: dict[str, Any], status: int
 ) -> None:
     campaign = campaigns.campaign(**columns)
     with pytest.raises(RejectedInput) as caught:
@@ -237,18 +239,18 @@ def test_only_native_campaigns_that_are_open_enroll(
                 verb(campaigns.db, campaign, campaigns.now)
 
 
-def test_activation_gives_everybody_the_time_of_their_first_step(campaigns: CampaignWorld) -> None:
-    world = campaigns
-    campaign = made(world, mail(delay={"hours": 2}), use_recipient_timezone=True)
+def test_activation_gives_everybody_the_time_of_their_first_step(campaigns: CampaignHarness) -> None:
+    harness = campaigns
+    campaign = made(harness, mail(delay={"hours": 2}), use_recipient_timezone=True)
     zones = ["Asia/Tokyo", "Europe/Lisbon", "Nowhere/Land", None, "Asia/Tokyo"]
-    enroll(world.db, campaign, world.now, contacts=[world.contact(timezone=zone) for zone in zones])
+    enroll(harness.db, campaign, harness.now, contacts=[harness.contact(timezone=zone) for zone in zones])
 
-    first = activate(world.db, campaign, SATURDAY, who="robot")
-    again = activate(world.db, campaign, SATURDAY + timedelta(days=1))
+    first = activate(harness.db, campaign, SATURDAY, who="robot")
+    again = activate(harness.db, campaign, SATURDAY + timedelta(days=1))
 
     assert (first.changed, first.scheduled, again.changed, again.scheduled) == (True, 5, False, 0)
     rows = rows_of(
-        world.db,
+        harness.db,
         """select contact.timezone, enrollment.next_step_at from campaign_enrollments enrollment
            join contacts contact on contact.id = enrollment.contact_id""",
     )
@@ -256,14 +258,14 @@ def test_activation_gives_everybody_the_time_of_their_first_step(campaigns: Camp
     assert at["Asia/Tokyo"] == datetime(2026, 11, 23, 0, tzinfo=UTC)  # Monday, 09:00 there
     assert at["Europe/Lisbon"] == datetime(2026, 11, 23, 9, tzinfo=UTC)
     assert at["Nowhere/Land"] == at[None] == datetime(2026, 11, 23, 14, tzinfo=UTC)
-    read = read_campaign(campaign_defined(world.db, campaign)["document"])
+    read = read_campaign(campaign_defined(harness.db, campaign)["document"])
     assert all(is_open(window_of(read, row["timezone"]), row["next_step_at"]) for row in rows)
-    row = columns(world, campaign)
+    row = columns(harness, campaign)
     assert (row["status"], row["activated_at"]) == ("active", SATURDAY)
-    assert history(world, campaign)[-1] == ("activated", "robot")
+    assert history(harness, campaign)[-1] == ("activated", "robot")
 
 
-def test_activation_costs_the_same_statements_for_one_and_for_many(campaigns: CampaignWorld) -> None:
+def test_activation_costs_the_same_statements_for_one_and_for_many(campaigns: CampaignHarness) -> None:
     def statements(people: int, name: str) -> int:
         campaign = made(campaigns, name=name)
         enroll(campaigns.db, campaign, campaigns.now, contacts=[campaigns.contact() for _ in range(people)])
@@ -286,7 +288,7 @@ LACKS: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("statement", "field"), LACKS, ids=[statement for statement, _ in LACKS])
-def test_activation_is_refused_with_what_is_missing(campaigns: CampaignWorld, statement: str, field: str) -> None:
+def test_activation_is_refused_with_what_is_missing(campaigns: CampaignHarness, statement: str, field: str) -> None:
     campaign = made(campaigns)
     enroll(campaigns.db, campaign, campaigns.now, contacts=[campaigns.contact()])
     rows_of(campaigns.db, statement)
@@ -299,14 +301,14 @@ def test_activation_is_refused_with_what_is_missing(campaigns: CampaignWorld, st
     assert (columns(campaigns, campaign)["status"], dues(campaigns, campaign)) == ("draft", [None])
 
 
-def test_email_from_stands_in_for_a_sender_and_tasks_need_none(campaigns: CampaignWorld) -> None:
+def test_email_from_stands_in_for_a_sender_and_tasks_need_none(campaigns: CampaignHarness) -> None:
     rows_of(campaigns.db, "delete from email_identities")
     assert activate(campaigns.db, made(campaigns), campaigns.now, email_from="ada@example.com").changed
     rows_of(campaigns.db, "update organizations set postal_address = null")
     assert activate(campaigns.db, made(campaigns, TASK, name="Tasks"), campaigns.now).changed
 
 
-def test_a_request_is_refused_more_people_than_it_has_time_for(campaigns: CampaignWorld) -> None:
+def test_a_request_is_refused_more_people_than_it_has_time_for(campaigns: CampaignHarness) -> None:
     campaign = made(campaigns)
     enroll(campaigns.db, campaign, campaigns.now, contacts=[campaigns.contact() for _ in range(3)])
     with pytest.raises(RejectedInput) as caught:
@@ -315,37 +317,37 @@ def test_a_request_is_refused_more_people_than_it_has_time_for(campaigns: Campai
     assert activate(campaigns.db, campaign, campaigns.now, limit=3).scheduled == 3
 
 
-def test_who_joins_a_campaign_that_runs_begins_at_once(campaigns: CampaignWorld) -> None:
-    world, campaign = campaigns, made(campaigns, use_recipient_timezone=True)
-    activate(world.db, campaign, world.now)
+def test_who_joins_a_campaign_that_runs_begins_at_once(campaigns: CampaignHarness) -> None:
+    harness, campaign = campaigns, made(campaigns, use_recipient_timezone=True)
+    activate(harness.db, campaign, harness.now)
 
-    enroll(world.db, campaign, world.now, contacts=[world.contact(), world.contact(timezone="Asia/Tokyo")])
+    enroll(harness.db, campaign, harness.now, contacts=[harness.contact(), harness.contact(timezone="Asia/Tokyo")])
 
-    assert dues(world, campaign) == [world.now, datetime(2026, 11, 19, 0, tzinfo=UTC)]
+    assert dues(harness, campaign) == [harness.now, datetime(2026, 11, 19, 0, tzinfo=UTC)]
 
 
-def test_pausing_keeps_the_place_and_resuming_goes_on_from_it(campaigns: CampaignWorld) -> None:
-    world, campaign = campaigns, made(campaigns, mail(), mail(delay={"days": 1}))
-    enroll(world.db, campaign, world.now, contacts=[world.contact()])
-    activate(world.db, campaign, world.now)
-    world.tick()
-    enroll(world.db, campaign, world.now + timedelta(hours=2), contacts=[world.contact()])
-    before = sorted(at for at in dues(world, campaign) if at is not None)
-    world.wait(minutes=1)
+def test_pausing_keeps_the_place_and_resuming_goes_on_from_it(campaigns: CampaignHarness) -> None:
+    harness, campaign = campaigns, made(campaigns, mail(), mail(delay={"days": 1}))
+    enroll(harness.db, campaign, harness.now, contacts=[harness.contact()])
+    activate(harness.db, campaign, harness.now)
+    harness.tick()
+    enroll(harness.db, campaign, harness.now + timedelta(hours=2), contacts=[harness.contact()])
+    before = sorted(at for at in dues(harness, campaign) if at is not None)
+    harness.wait(minutes=1)
 
-    assert [pause(world.db, campaign, world.now, who="robot").changed for _ in range(2)] == [True, False]
-    world.wait(days=1)
-    world.tick()
-    enroll(world.db, campaign, world.now, contacts=[world.contact()])
-    assert dues(world, campaign) == [*before, None]
-    assert len(world.sim.mails) == 1
-    world.wait(days=1)
+    assert [pause(harness.db, campaign, harness.now, who="robot").changed for _ in range(2)] == [True, False]
+    harness.wait(days=1)
+    harness.tick()
+    enroll(harness.db, campaign, harness.now, contacts=[harness.contact()])
+    assert dues(harness, campaign) == [*before, None]
+    assert len(harness.sim.mails) == 1
+    harness.wait(days=1)
 
-    assert [resume(world.db, campaign, world.now).scheduled for _ in range(2)] == [1, 0]
-    assert dues(world, campaign) == [*before, world.now]
-    world.tick()
-    assert len(world.sim.mails) == 4
-    held = [told for told in history(world, campaign) if told[0] in {"paused", "resumed"}]
+    assert [resume(harness.db, campaign, harness.now).scheduled for _ in range(2)] == [1, 0]
+    assert dues(harness, campaign) == [*before, harness.now]
+    harness.tick()
+    assert len(harness.sim.mails) == 4
+    held = [told for told in history(harness, campaign) if told[0] in {"paused", "resumed"}]
     assert held == [("paused", "robot"), ("resumed", "operator")]
 
 
@@ -354,24 +356,24 @@ def test_pausing_keeps_the_place_and_resuming_goes_on_from_it(campaigns: Campaig
     [("send", 15, ("sent", None)), ("skip", 15, ("skipped", "late")), ("skip", 3, ("skipped", "late"))],
 )
 def test_the_late_policy_decides_about_what_fell_into_a_pause(
-    campaigns: CampaignWorld, policy: str, hour: int, line: tuple[str, str | None]
+    campaigns: CampaignHarness, policy: str, hour: int, line: tuple[str, str | None]
 ) -> None:
     """Also where the campaign is resumed at night: the morning is no excuse for a step that should be skipped."""
-    world, campaign = campaigns, made(campaigns, mail(), late_policy=policy)
-    enroll(world.db, campaign, world.now, contacts=[world.contact()])
-    activate(world.db, campaign, world.now)
-    pause(world.db, campaign, world.now)
-    world.time[0] = BEGIN.replace(day=20, hour=hour)
+    harness, campaign = campaigns, made(campaigns, mail(), late_policy=policy)
+    enroll(harness.db, campaign, harness.now, contacts=[harness.contact()])
+    activate(harness.db, campaign, harness.now)
+    pause(harness.db, campaign, harness.now)
+    harness.time[0] = BEGIN.replace(day=20, hour=hour)
 
-    resume(world.db, campaign, world.now)
-    world.tick()
-    world.time[0] = max(world.now, BEGIN.replace(day=20, hour=14))  # as the window opens
-    world.tick()
+    resume(harness.db, campaign, harness.now)
+    harness.tick()
+    harness.time[0] = max(harness.now, BEGIN.replace(day=20, hour=14))  # as the window opens
+    harness.tick()
 
-    assert [(status, reason) for _, status, reason in world.lines()] == [line]
+    assert [(status, reason) for _, status, reason in harness.lines()] == [line]
 
 
-def test_a_state_that_does_not_fit_is_refused(campaigns: CampaignWorld) -> None:
+def test_a_state_that_does_not_fit_is_refused(campaigns: CampaignHarness) -> None:
     draft = made(campaigns)
     for verb in (pause, resume):
         with pytest.raises(RejectedInput) as caught:
@@ -388,26 +390,26 @@ def test_a_state_that_does_not_fit_is_refused(campaigns: CampaignWorld) -> None:
         assert unknown.value.status == 404
 
 
-def test_the_funnel_tells_what_became_of_everybody_at_each_step(campaigns: CampaignWorld) -> None:
-    world, campaign = campaigns, made(campaigns, mail(), TASK)
-    enroll(world.db, campaign, world.now, contacts=[world.contact() for _ in range(4)])
-    activate(world.db, campaign, world.now)
-    world.tick()
-    world.deliver()
-    world.reply(world.sim.mails[0])
+def test_the_funnel_tells_what_became_of_everybody_at_each_step(campaigns: CampaignHarness) -> None:
+    harness, campaign = campaigns, made(campaigns, mail(), TASK)
+    enroll(harness.db, campaign, harness.now, contacts=[harness.contact() for _ in range(4)])
+    activate(harness.db, campaign, harness.now)
+    harness.tick()
+    harness.deliver()
+    harness.reply(harness.sim.mails[0])
     rows_of(
-        world.db,
+        harness.db,
         "update email_sends set human_opens = 1, human_clicks = 1 where id = (select id from email_sends limit 1)",
     )
-    world.wait(hours=1)
-    world.tick()
+    harness.wait(hours=1)
+    harness.tick()
 
-    (funnel,) = running_funnels(world.db)
+    (funnel,) = running_funnels(harness.db)
 
     assert funnel.campaign.id == campaign
     first, second = funnel.steps
     assert (first.reached, first.sent, first.opened, first.clicked, first.replied, first.holds) == (4, 4, 1, 1, 1, True)
     assert (second.reached, second.sent, second.replied, second.channel) == (3, 3, 0, "task")
-    assert show_campaign(world.db, campaign).people == {"completed": 3, "replied": 1}
-    pause(world.db, campaign, world.now)
-    assert running_funnels(world.db) == []
+    assert show_campaign(harness.db, campaign).people == {"completed": 3, "replied": 1}
+    pause(harness.db, campaign, harness.now)
+    assert running_funnels(harness.db) == []

@@ -8,17 +8,17 @@ import pytest
 
 from crm_relay.campaigns.lifecycle.hold_enrollment import pause_enrollment, resume_enrollment
 from crm_relay.platform.errors import RejectedInput
-from tests.support.campaigns.campaign_world import CampaignWorld, email
+from tests.support.campaigns.campaign_harness import CampaignHarness, email
 from tests.support.platform.rows import rows_of
 
 
-def placed(world: CampaignWorld, enrollment: UUID, **columns: Any) -> UUID:
+def placed(harness: CampaignHarness, enrollment: UUID, **columns: Any) -> UUID:
     values = ", ".join(f"{name} = :{name}" for name in columns)
-    rows_of(world.db, f"update campaign_enrollments set {values} where id = :id", id=enrollment, **columns)
+    rows_of(harness.db, f"update campaign_enrollments set {values} where id = :id", id=enrollment, **columns)
     return enrollment
 
 
-def test_one_person_waits_while_the_others_go_on(campaigns: CampaignWorld) -> None:
+def test_one_person_waits_while_the_others_go_on(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email())
     held, other = campaigns.enroll(campaign), campaigns.enroll(campaign)
 
@@ -35,14 +35,14 @@ def test_one_person_waits_while_the_others_go_on(campaigns: CampaignWorld) -> No
     assert len(campaigns.sim.mails) == 2
 
 
-def test_whoever_had_engaged_is_engaged_again(campaigns: CampaignWorld) -> None:
+def test_whoever_had_engaged_is_engaged_again(campaigns: CampaignHarness) -> None:
     enrollment = campaigns.enroll(campaigns.campaign(email()))
     placed(campaigns, enrollment, status="engaged", engagement_score=35)
     pause_enrollment(campaigns.db, enrollment, campaigns.now)
     assert resume_enrollment(campaigns.db, enrollment, campaigns.now).status == "engaged"
 
 
-def test_three_errors_are_forgotten_and_the_next_step_is_due_in_the_open_window(campaigns: CampaignWorld) -> None:
+def test_three_errors_are_forgotten_and_the_next_step_is_due_in_the_open_window(campaigns: CampaignHarness) -> None:
     enrollment = campaigns.enroll(campaigns.campaign(email(), email(2)))
     placed(campaigns, enrollment, status="paused", error_count=3, current_step=1)
     rows_of(campaigns.db, "update campaign_enrollments set next_step_at = null")
@@ -56,7 +56,7 @@ def test_three_errors_are_forgotten_and_the_next_step_is_due_in_the_open_window(
 
 @pytest.mark.parametrize(("status", "is_timed"), [("active", True), ("draft", False), ("paused", False)])
 def test_who_had_no_time_yet_gets_one_when_the_campaign_runs(
-    campaigns: CampaignWorld, status: str, is_timed: bool
+    campaigns: CampaignHarness, status: str, is_timed: bool
 ) -> None:
     enrollment = campaigns.enroll(campaigns.campaign(email(delay_hours=1), status=status))
     placed(campaigns, enrollment, status="paused")
@@ -68,7 +68,7 @@ def test_who_had_no_time_yet_gets_one_when_the_campaign_runs(
 
 
 @pytest.mark.parametrize("status", ["replied", "bounced", "unsubscribed", "stopped", "completed"])
-def test_a_sequence_that_has_ended_stays_ended(campaigns: CampaignWorld, status: str) -> None:
+def test_a_sequence_that_has_ended_stays_ended(campaigns: CampaignHarness, status: str) -> None:
     enrollment = campaigns.enroll(campaigns.campaign(email()))
     placed(campaigns, enrollment, status=status)
     for verb in (pause_enrollment, resume_enrollment):

@@ -25,21 +25,21 @@ from crm_relay.providers.resend.events import InboundMail
 from crm_relay.providers.twilio.client import Twilio
 from local.simulators.resend.state import SimulatedMail
 from local.simulators.twilio import TwilioSimulator
-from tests.support.campaigns.campaign_world import CampaignWorld, email, step
+from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
 from tests.support.platform.rows import one, rows_of
 
 NUMBER = "+15550100001"
 
 
 @pytest.fixture
-def twilio(campaigns: CampaignWorld) -> Iterator[TwilioSimulator]:
+def twilio(campaigns: CampaignHarness) -> Iterator[TwilioSimulator]:
     with TwilioSimulator(now=campaigns.clock) as simulator:
         http = HttpClient(simulator.url, timeout=(2, 5), repeats=0)
         campaigns.texts = Twilio(http, simulator.account_sid, simulator.auth_token, simulator.number)
         yield simulator
 
 
-def waiting_text(campaigns: CampaignWorld, name: str, phone: str = NUMBER) -> UUID:
+def waiting_text(campaigns: CampaignHarness, name: str, phone: str = NUMBER) -> UUID:
     """Somebody with a text message that is queued: Twilio wants a rest."""
     campaign = campaigns.campaign(step("sms", 1, body_text="Hello"), name=name)
     return campaigns.enroll(campaign, campaigns.contact(phone=phone))
@@ -47,7 +47,7 @@ def waiting_text(campaigns: CampaignWorld, name: str, phone: str = NUMBER) -> UU
 
 @pytest.mark.parametrize("gone", ["contacts", "campaigns"])
 def test_text_messages_of_who_is_no_longer_there_hold_up_nobody(
-    campaigns: CampaignWorld, twilio: TwilioSimulator, gone: str
+    campaigns: CampaignHarness, twilio: TwilioSimulator, gone: str
 ) -> None:
     people = [waiting_text(campaigns, name) for name in "abcd"]
     twilio.fault("429", retry_after=60)
@@ -68,7 +68,7 @@ def test_text_messages_of_who_is_no_longer_there_hold_up_nobody(
 
 
 def test_an_erased_number_takes_the_message_of_whoever_shares_it_and_holds_up_nobody(
-    campaigns: CampaignWorld, twilio: TwilioSimulator
+    campaigns: CampaignHarness, twilio: TwilioSimulator
 ) -> None:
     sharing = waiting_text(campaigns, "a")
     other = waiting_text(campaigns, "b", "+15550100002")
@@ -83,7 +83,7 @@ def test_an_erased_number_takes_the_message_of_whoever_shares_it_and_holds_up_no
 
 
 def test_of_an_erased_message_that_may_have_left_nobody_says_that_it_did_not(
-    campaigns: CampaignWorld, twilio: TwilioSimulator
+    campaigns: CampaignHarness, twilio: TwilioSimulator
 ) -> None:
     person = waiting_text(campaigns, "a")
     twilio.fault("cut_after")
@@ -96,7 +96,7 @@ def test_of_an_erased_message_that_may_have_left_nobody_says_that_it_did_not(
 
 
 def test_a_text_message_that_waits_stays_here_while_its_campaign_is_paused(
-    campaigns: CampaignWorld, twilio: TwilioSimulator
+    campaigns: CampaignHarness, twilio: TwilioSimulator
 ) -> None:
     person = waiting_text(campaigns, "a")
     twilio.fault("429", retry_after=60)
@@ -112,7 +112,7 @@ def test_a_text_message_that_waits_stays_here_while_its_campaign_is_paused(
 
 
 def test_a_window_that_makes_no_sense_keeps_only_its_own_text_messages(
-    campaigns: CampaignWorld, twilio: TwilioSimulator
+    campaigns: CampaignHarness, twilio: TwilioSimulator
 ) -> None:
     people = [waiting_text(campaigns, name) for name in "ab"]
     twilio.fault("429", retry_after=60)
@@ -126,7 +126,7 @@ def test_a_window_that_makes_no_sense_keeps_only_its_own_text_messages(
     assert list(lines.values()) == ["sent"]
 
 
-def test_mail_that_comes_back_in_parts_leaves_out_whose_sequence_has_ended(campaigns: CampaignWorld) -> None:
+def test_mail_that_comes_back_in_parts_leaves_out_whose_sequence_has_ended(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(email(1), email(2, delay_days=1))
     stays, ended = (campaigns.enroll(campaign, campaigns.contact(f"{name}@example.com")) for name in ("a", "b"))
     resend = campaigns.resend()
@@ -157,7 +157,7 @@ def test_mail_that_comes_back_in_parts_leaves_out_whose_sequence_has_ended(campa
     assert campaigns.lines(ended) == [(1, "stopped", "replied")]
 
 
-def test_an_error_that_the_database_tells_of_is_tried_again_inside_the_window(campaigns: CampaignWorld) -> None:
+def test_an_error_that_the_database_tells_of_is_tried_again_inside_the_window(campaigns: CampaignHarness) -> None:
     campaign = campaigns.campaign(step("task", 1))
     person = campaigns.enroll(campaign)
     rows_of(campaigns.db, "alter table activities add constraint none_now check (type <> 'task') not valid")
@@ -168,18 +168,18 @@ def test_an_error_that_the_database_tells_of_is_tried_again_inside_the_window(ca
     assert (row["error_count"], row["next_step_at"]) == (1, campaigns.now + timedelta(hours=16, minutes=5))
 
 
-def delete(table: str) -> Callable[[CampaignWorld], None]:
-    def happens(campaigns: CampaignWorld) -> None:
+def delete(table: str) -> Callable[[CampaignHarness], None]:
+    def happens(campaigns: CampaignHarness) -> None:
         rows_of(campaigns.db, f"delete from {table}")
 
     return happens
 
 
-def hide(campaigns: CampaignWorld) -> None:
+def hide(campaigns: CampaignHarness) -> None:
     rows_of(campaigns.db, "update contacts set deleted_at = :now", now=campaigns.now)
 
 
-def end(campaigns: CampaignWorld) -> None:
+def end(campaigns: CampaignHarness) -> None:
     """As if a reply had come while the mail was on its way."""
     rows_of(campaigns.db, "update campaign_enrollments set status = 'replied', stopped_reason = 'replied'")
 
@@ -194,7 +194,7 @@ def end(campaigns: CampaignWorld) -> None:
     ],
 )
 def test_mail_that_waits_stays_here_once_its_person_or_campaign_is_gone(
-    campaigns: CampaignWorld, happens: Callable[[CampaignWorld], None], reason: str
+    campaigns: CampaignHarness, happens: Callable[[CampaignHarness], None], reason: str
 ) -> None:
     campaigns.enroll(campaigns.campaign(email(1), email(2, delay_days=1)))
     campaigns.sim.fault("429", retry_after=60)
@@ -208,19 +208,19 @@ def test_mail_that_waits_stays_here_once_its_person_or_campaign_is_gone(
     assert rows_of(campaigns.db, "select from campaign_sequence_logs where status = 'pending'") == []
 
 
-def came_in(campaigns: CampaignWorld, mail: SimulatedMail, **headers: str) -> None:
+def came_in(campaigns: CampaignHarness, mail: SimulatedMail, **headers: str) -> None:
     """The webhook of a reply: its headers are not known yet."""
     inbound = campaigns.sim.reply(mail, headers=headers)
     event = InboundMail(inbound.id, inbound.sender, inbound.to, inbound.subject, inbound.message_id, campaigns.now)
     assert keep_inbound_mail(campaigns.db, inbound_row(event))
 
 
-def read(campaigns: CampaignWorld) -> None:
+def read(campaigns: CampaignHarness) -> None:
     client = Resend(HttpClient(campaigns.sim.url, timeout=(2, 5), repeats=0), campaigns.sim.api_key)
     read_inbound(campaigns.db, client, clock=campaigns.clock, deadline=Deadline.after(60))
 
 
-def written_to(campaigns: CampaignWorld) -> UUID:
+def written_to(campaigns: CampaignHarness) -> UUID:
     """Somebody who has the first mail; the second is due a minute later."""
     person = campaigns.enroll(
         campaigns.campaign(email(1), email(2, delay_minutes=1)), campaigns.contact("a@example.com")
@@ -230,7 +230,7 @@ def written_to(campaigns: CampaignWorld) -> UUID:
     return person
 
 
-def test_c8_nothing_is_decided_about_a_reply_whose_headers_are_not_known(campaigns: CampaignWorld) -> None:
+def test_c8_nothing_is_decided_about_a_reply_whose_headers_are_not_known(campaigns: CampaignHarness) -> None:
     person = written_to(campaigns)
     came_in(campaigns, campaigns.sim.mails[0], **{"Auto-Submitted": "auto-replied"})
     campaigns.wait(minutes=2)
@@ -244,7 +244,7 @@ def test_c8_nothing_is_decided_about_a_reply_whose_headers_are_not_known(campaig
     assert len(campaigns.sim.mails) == 2
 
 
-def test_c8_a_reply_whose_headers_nobody_can_read_is_a_persons_after_a_while(campaigns: CampaignWorld) -> None:
+def test_c8_a_reply_whose_headers_nobody_can_read_is_a_persons_after_a_while(campaigns: CampaignHarness) -> None:
     person = written_to(campaigns)
     came_in(campaigns, campaigns.sim.mails[0])
     campaigns.wait(minutes=16)
@@ -253,7 +253,7 @@ def test_c8_a_reply_whose_headers_nobody_can_read_is_a_persons_after_a_while(cam
     assert len(campaigns.sim.mails) == 1
 
 
-def test_c8_who_waits_for_headers_holds_up_nobody_else(campaigns: CampaignWorld) -> None:
+def test_c8_who_waits_for_headers_holds_up_nobody_else(campaigns: CampaignHarness) -> None:
     person = written_to(campaigns)
     came_in(campaigns, campaigns.sim.mails[0])
     campaigns.wait(minutes=2)
@@ -262,7 +262,7 @@ def test_c8_who_waits_for_headers_holds_up_nobody_else(campaigns: CampaignWorld)
     assert [campaigns.lines(each) for each in (person, other)] == [[(1, "sent", None)], [(1, "sent", None)]]
 
 
-def test_c8_an_answer_to_a_mail_whose_fate_is_unknown_proves_that_it_arrived(campaigns: CampaignWorld) -> None:
+def test_c8_an_answer_to_a_mail_whose_fate_is_unknown_proves_that_it_arrived(campaigns: CampaignHarness) -> None:
     person = written_to(campaigns)
     rows_of(campaigns.db, "update campaign_sequence_logs set status = 'failed', reason = 'unknown'")
     campaigns.reply(campaigns.sim.mails[0])
@@ -270,7 +270,7 @@ def test_c8_an_answer_to_a_mail_whose_fate_is_unknown_proves_that_it_arrived(cam
     assert campaigns.enrollment(person)["status"] == "replied"
 
 
-def test_replies_that_cannot_be_read_keep_no_other_from_being_read(campaigns: CampaignWorld) -> None:
+def test_replies_that_cannot_be_read_keep_no_other_from_being_read(campaigns: CampaignHarness) -> None:
     written_to(campaigns)
     for number in range(25):
         event = InboundMail(f"gone_{number}", "b@example.com", ("x@in.example.com",), "Re:", None, campaigns.now)
@@ -283,7 +283,7 @@ def test_replies_that_cannot_be_read_keep_no_other_from_being_read(campaigns: Ca
     assert one(campaigns.db, "select count(*) as n from inbox_items where headers_read_at is not null")["n"] == 1
 
 
-def test_who_unsubscribes_by_an_address_that_bounced_is_in_the_ledger_once(campaigns: CampaignWorld) -> None:
+def test_who_unsubscribes_by_an_address_that_bounced_is_in_the_ledger_once(campaigns: CampaignHarness) -> None:
     written_to(campaigns)
     token = one(campaigns.db, "select unsubscribe_token from email_sends")["unsubscribe_token"]
     campaigns.suppress("a@example.com", "hard_bounce")
@@ -295,14 +295,14 @@ def test_who_unsubscribes_by_an_address_that_bounced_is_in_the_ledger_once(campa
     assert [row["kind"] for row in kinds] == ["hard_bounce", "opt_out"]
 
 
-def test_a_test_that_waits_for_ages_stops_no_other(campaigns: CampaignWorld) -> None:
+def test_a_test_that_waits_for_ages_stops_no_other(campaigns: CampaignHarness) -> None:
     variants = [{"id": "a", "weight": 1}, {"id": "b", "weight": 1}]
     campaigns.enroll(campaigns.campaign(email(1, ab_variants=variants, ab_test={"wait_hours": 1e300})))
     campaigns.tick()
     assert judge_variants(campaigns.db, campaigns.now) == []
 
 
-def test_a_template_of_another_organization_says_nothing_here(campaigns: CampaignWorld) -> None:
+def test_a_template_of_another_organization_says_nothing_here(campaigns: CampaignHarness) -> None:
     theirs = one(
         campaigns.db,
         """insert into email_templates (org_id, name, slug, subject, body_html)
@@ -316,7 +316,7 @@ def test_a_template_of_another_organization_says_nothing_here(campaigns: Campaig
     assert campaigns.enrollment(person)["error_count"] == 1
 
 
-def test_clearing_up_unclear_batches_reads_no_whole_ledger(campaigns: CampaignWorld) -> None:
+def test_clearing_up_unclear_batches_reads_no_whole_ledger(campaigns: CampaignHarness) -> None:
     campaigns.enroll(campaigns.campaign(email(1)))
     campaigns.tick()
     batch = one(campaigns.db, "select batch_id from email_sends")["batch_id"]

@@ -11,18 +11,18 @@ from tests.support.processes.sudden_death import Life
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 def test_a_watch_killed_at_any_step_is_made_up_for_by_the_next(postgres_url: str, before: bool) -> None:
-    with database_of_its_own(postgres_url) as world:
-        between = Between(world)
-        ana = world.customer("ana@example.com")
+    with database_of_its_own(postgres_url) as harness:
+        between = Between(harness)
+        ana = harness.customer("ana@example.com")
         step = 0
         while step < 60:
             step += 1
-            eva = world.customer(f"eva{step}@example.com")
-            world.sync()
+            eva = harness.customer(f"eva{step}@example.com")
+            harness.sync()
             between.break_receiver(500, patience=step % 3)
-            between.happen(partial(world.simulator.click, 1, world.contact(ana).id))
-            for act in (world.simulator.open_email, world.simulator.unsubscribe):
-                between.happen(partial(act, 2, world.contact(eva).id))
+            between.happen(partial(harness.simulator.click, 1, harness.contact(ana).id))
+            for act in (harness.simulator.open_email, harness.simulator.unsubscribe):
+                between.happen(partial(act, 2, harness.contact(eva).id))
             between.mend_receiver()
             life = Life(step, before)
             between.watch(life)

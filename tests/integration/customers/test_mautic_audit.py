@@ -8,61 +8,63 @@ import pytest
 from crm_relay.customers.audit import Audit, audit_everybody, repair
 from crm_relay.customers.models import Drift, SyncOptions
 from local.simulators.mautic.state import SimulatedContact, SimulatedDoNotContact
-from tests.support.customers.mautic_world import MauticWorld
+from tests.support.customers.mautic_harness import MauticHarness
 
 
-def audited(world: MauticWorld) -> Audit:
+def audited(harness: MauticHarness) -> Audit:
     """A whole audit."""
-    return audit_everybody(world.db, world.mautic(), world.now)
+    return audit_everybody(harness.db, harness.mautic(), harness.now)
 
 
-def with_customers(world: MauticWorld) -> UUID:
+def with_customers(harness: MauticHarness) -> UUID:
     """Enough for two pages in one place, and one to plant differences at; in agreement."""
     for number in range(5):
-        world.customer(f"c{number}@example.com", segments=("vip",) if number % 2 else ("new", "newsletter"))
-    world.set_profile(world.customer("out@example.com"), marketing_opt_in=False)
-    world.customer("fraction@example.com", spent="0.75", orders=0)
-    chosen = world.customer("ana@example.com", segments=("vip",))
-    world.sync()
+        harness.customer(f"c{number}@example.com", segments=("vip",) if number % 2 else ("new", "newsletter"))
+    harness.set_profile(harness.customer("out@example.com"), marketing_opt_in=False)
+    harness.customer("fraction@example.com", spent="0.75", orders=0)
+    chosen = harness.customer("ana@example.com", segments=("vip",))
+    harness.sync()
     return chosen
 
 
-def test_after_a_clean_run_the_audit_finds_nothing(world: MauticWorld) -> None:
-    with_customers(world)
+def test_after_a_clean_run_the_audit_finds_nothing(harness: MauticHarness) -> None:
+    with_customers(harness)
 
-    audit = audited(world)
+    audit = audited(harness)
 
     assert (audit.contacts, audit.checked, audit.pending, audit.findings) == (8, 8, 0, [])
 
 
-def foreign_contact(world: MauticWorld, **fields: str) -> None:
+def foreign_contact(harness: MauticHarness, **fields: str) -> None:
     """A contact that somebody else made in Mautic."""
-    mautic = world.simulator.mautic
-    mautic.store(SimulatedContact(max(mautic.contacts) + 1, world.now, fields=dict(fields)))
+    mautic = harness.simulator.mautic
+    mautic.store(SimulatedContact(max(mautic.contacts) + 1, harness.now, fields=dict(fields)))
 
 
-def edit_field(world: MauticWorld, who: UUID) -> None:
-    world.simulator.mautic.set_value(world.contact(who), "lastname", "Edited")
+def edit_field(harness: MauticHarness, who: UUID) -> None:
+    harness.simulator.mautic.set_value(harness.contact(who), "lastname", "Edited")
 
 
-def remove_membership(world: MauticWorld, who: UUID) -> None:
-    world.contact(who).segments.clear()
+def remove_membership(harness: MauticHarness, who: UUID) -> None:
+    harness.contact(who).segments.clear()
 
 
-def add_membership(world: MauticWorld, who: UUID) -> None:
-    segment = next(each for each in world.simulator.mautic.segments.values() if each.name == "New Customers")
-    world.contact(who).segments.add(segment.id)
+def add_membership(harness: MauticHarness, who: UUID) -> None:
+    segment = next(each for each in harness.simulator.mautic.segments.values() if each.name == "New Customers")
+    harness.contact(who).segments.add(segment.id)
 
 
-def delete_contact(world: MauticWorld, who: UUID) -> None:
-    world.simulator.delete_contact(world.contact(who).id)
+def delete_contact(harness: MauticHarness, who: UUID) -> None:
+    harness.simulator.delete_contact(harness.contact(who).id)
 
 
-def unsubscribe_unseen(world: MauticWorld, who: UUID) -> None:
-    world.contact(who).suppressions["email"] = SimulatedDoNotContact(99, "email", 1, "User unsubscribed.", world.now)
+def unsubscribe_unseen(harness: MauticHarness, who: UUID) -> None:
+    harness.contact(who).suppressions["email"] = SimulatedDoNotContact(
+        99, "email", 1, "User unsubscribed.", harness.now
+    )
 
 
-PLANTED: dict[Drift, list[Callable[[MauticWorld, UUID], None]]] = {
+PLANTED: dict[Drift, list[Callable[[MauticHarness, UUID], None]]] = {
     Drift.FIELD: [edit_field],
     Drift.MEMBERSHIP: [remove_membership, add_membership],
     Drift.DELETED: [delete_contact],
@@ -76,86 +78,86 @@ PLANTED: dict[Drift, list[Callable[[MauticWorld, UUID], None]]] = {
     ids=lambda value: value.name if isinstance(value, Drift) else value.__name__,
 )
 def test_a_planted_difference_is_found_and_mended(
-    world: MauticWorld, kind: Drift, plant: Callable[[MauticWorld, UUID], None]
+    harness: MauticHarness, kind: Drift, plant: Callable[[MauticHarness, UUID], None]
 ) -> None:
-    who = with_customers(world)
-    plant(world, who)
+    who = with_customers(harness)
+    plant(harness, who)
 
-    audit = audited(world)
+    audit = audited(harness)
     assert [(each.drift, each.customer_id) for each in audit.findings] == [(kind, who)]
 
-    repair(world.db, audit, world.now)
-    world.sync()
-    assert world.disagreements() == []
-    assert audited(world).findings == []
+    repair(harness.db, audit, harness.now)
+    harness.sync()
+    assert harness.disagreements() == []
+    assert audited(harness).findings == []
     if kind is Drift.OPTED_OUT_THERE:
-        assert not world.simulator.mailable(world.contact(who).id), "an opt-out on either side wins"
+        assert not harness.simulator.mailable(harness.contact(who).id), "an opt-out on either side wins"
 
 
-def test_a_missing_do_not_contact_is_found_and_put_back(world: MauticWorld) -> None:
-    who = with_customers(world)
-    world.set_profile(who, marketing_opt_in=False)
-    world.sync()
-    world.contact(who).suppressions.clear()
+def test_a_missing_do_not_contact_is_found_and_put_back(harness: MauticHarness) -> None:
+    who = with_customers(harness)
+    harness.set_profile(who, marketing_opt_in=False)
+    harness.sync()
+    harness.contact(who).suppressions.clear()
 
-    audit = audited(world)
+    audit = audited(harness)
     assert [(each.drift, each.customer_id) for each in audit.findings] == [(Drift.DNC_MISSING, who)]
 
-    repair(world.db, audit, world.now)
-    world.sync()
-    assert world.disagreements() == []
+    repair(harness.db, audit, harness.now)
+    harness.sync()
+    assert harness.disagreements() == []
 
 
-def test_a_duplicated_contact_is_named_with_the_command_that_merges_it(world: MauticWorld) -> None:
-    who = with_customers(world)
-    original = world.contact(who)
-    foreign_contact(world, email="twin@example.com", supabase_id=str(who))
+def test_a_duplicated_contact_is_named_with_the_command_that_merges_it(harness: MauticHarness) -> None:
+    who = with_customers(harness)
+    original = harness.contact(who)
+    foreign_contact(harness, email="twin@example.com", supabase_id=str(who))
 
-    audit = audited(world)
+    audit = audited(harness)
 
     duplicate = next(each for each in audit.findings if each.drift is Drift.DUPLICATE)
     assert duplicate.customer_id == who
     assert "mautic:contacts:deduplicate" in duplicate.detail
-    assert original.id in world.simulator.contacts
+    assert original.id in harness.simulator.contacts
 
 
-def test_a_contact_whose_customer_is_gone_without_a_trace_is_muted(world: MauticWorld) -> None:
-    who = with_customers(world)
-    contact_id = world.contact(who).id
-    world.sql("delete from customer_profiles where id = :id", id=who)
-    world.sql("delete from mautic_removals")
-    world.sql("delete from mautic_dirty")
+def test_a_contact_whose_customer_is_gone_without_a_trace_is_muted(harness: MauticHarness) -> None:
+    who = with_customers(harness)
+    contact_id = harness.contact(who).id
+    harness.sql("delete from customer_profiles where id = :id", id=who)
+    harness.sql("delete from mautic_removals")
+    harness.sql("delete from mautic_dirty")
 
-    audit = audited(world)
+    audit = audited(harness)
     assert [(each.drift, each.contact_id) for each in audit.findings] == [(Drift.STRANGER, contact_id)]
 
-    repair(world.db, audit, world.now)
-    world.sync()
-    assert not world.simulator.mailable(contact_id)
+    repair(harness.db, audit, harness.now)
+    harness.sync()
+    assert not harness.simulator.mailable(contact_id)
 
 
-def test_a_change_that_has_not_gone_out_yet_is_no_difference(world: MauticWorld) -> None:
-    who = with_customers(world)
-    world.set_profile(who, first_name="Changed")
+def test_a_change_that_has_not_gone_out_yet_is_no_difference(harness: MauticHarness) -> None:
+    who = with_customers(harness)
+    harness.set_profile(who, first_name="Changed")
 
-    audit = audited(world)
+    audit = audited(harness)
 
     assert (audit.pending, audit.findings) == (1, [])
 
 
-def test_contacts_that_others_made_in_mautic_are_left_alone(world: MauticWorld) -> None:
-    with_customers(world)
-    foreign_contact(world, email="newsletter-reader@example.com", supabase_id="crm-of-somebody-else-17")
+def test_contacts_that_others_made_in_mautic_are_left_alone(harness: MauticHarness) -> None:
+    with_customers(harness)
+    foreign_contact(harness, email="newsletter-reader@example.com", supabase_id="crm-of-somebody-else-17")
 
-    assert audited(world).findings == []
+    assert audited(harness).findings == []
 
 
-def test_each_run_looks_at_a_sample_of_what_it_wrote(world: MauticWorld) -> None:
-    with_customers(world)
-    who = world.customer("new@example.com")
+def test_each_run_looks_at_a_sample_of_what_it_wrote(harness: MauticHarness) -> None:
+    with_customers(harness)
+    who = harness.customer("new@example.com")
 
-    report = world.sync(options=SyncOptions(pause_seconds=0, audit_sample=5))
+    report = harness.sync(options=SyncOptions(pause_seconds=0, audit_sample=5))
 
     assert report.audit is not None
     assert (report.audit["customers_checked"], report.audit["findings"]) == (1, [])
-    assert world.contact(who) is not None
+    assert harness.contact(who) is not None

@@ -20,7 +20,7 @@ from crm_relay.customers.audit import audit_everybody, repair
 from local.simulators.mautic import MauticFault
 from tests.integration.conftest import database_of_its_own
 from tests.support.customers.mautic_between import SMALL, Between
-from tests.support.customers.mautic_world import MauticWorld
+from tests.support.customers.mautic_harness import MauticHarness
 from tests.support.processes.sudden_death import Life
 
 STEPS = st.integers(1, 30)
@@ -39,14 +39,14 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.context = database_of_its_own(self.url)
-        self.world: MauticWorld = self.context.__enter__()
-        self.between = Between(self.world)
+        self.harness: MauticHarness = self.context.__enter__()
+        self.between = Between(self.harness)
         self.customers: list[UUID] = []
         self.opted_out: set[UUID] = set()
 
     def teardown(self) -> None:
         try:
-            found = self.until_quiet() + self.between.missed() + self.world.disagreements() + self.still_mailable()
+            found = self.until_quiet() + self.between.missed() + self.harness.disagreements() + self.still_mailable()
         finally:
             self.between.close()
             self.context.__exit__(None, None, None)
@@ -55,8 +55,8 @@ class Histories(RuleBasedStateMachine):
 
     def still_mailable(self) -> list[str]:
         """Whoever opted out here, by any column or address since, may not be mailable there."""
-        contacts = [(who, self.world.contact(who)) for who in self.opted_out]
-        return [f"{who}: opted out" for who, each in contacts if each and self.world.simulator.mailable(each.id)]
+        contacts = [(who, self.harness.contact(who)) for who in self.opted_out]
+        return [f"{who}: opted out" for who, each in contacts if each and self.harness.simulator.mailable(each.id)]
 
     def until_quiet(self) -> list[str]:
         """The faults end; watches and runs come as the schedule brings them. What Mautic had told, or the watch had to
@@ -65,14 +65,16 @@ class Histories(RuleBasedStateMachine):
         self.between.end_of_faults()
         self.run_until_idle()
         missed = self.between.missed(but_merged=True)
-        repair(self.world.db, audit_everybody(self.world.db, self.world.mautic(), self.world.now), self.world.now)
+        repair(
+            self.harness.db, audit_everybody(self.harness.db, self.harness.mautic(), self.harness.now), self.harness.now
+        )
         self.run_until_idle()
         return missed
 
     def run_until_idle(self) -> None:
         for _ in range(8):
-            self.world.now += timedelta(hours=25)
-            report = self.world.sync(options=SMALL)
+            self.harness.now += timedelta(hours=25)
+            report = self.harness.sync(options=SMALL)
             if report.requests == 0 and report.stopped is None:
                 return
 
@@ -88,21 +90,21 @@ class Histories(RuleBasedStateMachine):
     @rule(email=ADDRESSES, age=st.integers(1, 50))
     def add(self, email: str, age: int) -> None:
         if len(self.customers) < 12:
-            self.customers.append(self.world.customer(email, created_days_ago=age))
+            self.customers.append(self.harness.customer(email, created_days_ago=age))
 
     @rule(which=WHICH, name=st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=70))
     def rename(self, which: int, name: str) -> None:
-        self.world.set_profile(self.someone(which), last_name=name)
+        self.harness.set_profile(self.someone(which), last_name=name)
 
     @rule(which=WHICH, email=ADDRESSES)
     def move(self, which: int, email: str) -> None:
-        self.world.sql(
+        self.harness.sql(
             "update customer_emails set email = :email where customer_id = :id", email=email, id=self.someone(which)
         )
 
     @rule(which=WHICH, spent=st.sampled_from(["0", "0.5", "-0.25", "12.34", "1000"]), orders=st.integers(0, 3))
     def buy(self, which: int, spent: str, orders: int) -> None:
-        self.world.sql(
+        self.harness.sql(
             """update customer_engagement_metrics
                set lifetime_net = :spent::text::numeric, lifetime_orders = :orders where customer_id = :id""",
             spent=spent,
@@ -112,22 +114,22 @@ class Histories(RuleBasedStateMachine):
 
     @rule(which=WHICH, slug=SEGMENTS)
     def join(self, which: int, slug: str) -> None:
-        self.world.join(self.someone(which), slug)
+        self.harness.join(self.someone(which), slug)
 
     @rule(which=WHICH, slug=SEGMENTS)
     def leave(self, which: int, slug: str) -> None:
-        self.world.leave(self.someone(which), slug)
+        self.harness.leave(self.someone(which), slug)
 
     @rule(which=WHICH)
     def opt_out(self, which: int) -> None:
         who = self.someone(which)
-        self.world.set_profile(who, marketing_opt_in=True)
-        self.world.set_profile(who, marketing_opt_in=False)
+        self.harness.set_profile(who, marketing_opt_in=True)
+        self.harness.set_profile(who, marketing_opt_in=False)
         self.opted_out.add(who)
 
     @rule(which=WHICH)
     def opt_in_again_by_the_column(self, which: int) -> None:
-        self.world.set_profile(self.someone(which), marketing_opt_in=True)
+        self.harness.set_profile(self.someone(which), marketing_opt_in=True)
 
     @rule(which=WHICH)
     def delete_here(self, which: int) -> None:
@@ -136,11 +138,11 @@ class Histories(RuleBasedStateMachine):
             self.customers.remove(who)
             self.opted_out.discard(who)
             self.between.forget(who)
-            self.world.sql("delete from customer_profiles where id = :id", id=who)
+            self.harness.sql("delete from customer_profiles where id = :id", id=who)
 
     @rule(which=WHICH)
     def delete_there(self, which: int) -> None:
-        self.happen(which, self.world.simulator.delete_contact)
+        self.happen(which, self.harness.simulator.delete_contact)
 
     @rule(which=WHICH, other=WHICH)
     def merge_there(self, which: int, other: int) -> None:
@@ -150,25 +152,25 @@ class Histories(RuleBasedStateMachine):
 
     @rule(which=WHICH)
     def unsubscribe_there(self, which: int) -> None:
-        self.happen(which, lambda contact: self.world.simulator.unsubscribe(1, contact))
+        self.happen(which, lambda contact: self.harness.simulator.unsubscribe(1, contact))
 
     @rule(which=WHICH, mail=st.integers(1, 2))
     def open_there(self, which: int, mail: int) -> None:
-        self.happen(which, lambda contact: self.world.simulator.open_email(mail, contact))
+        self.happen(which, lambda contact: self.harness.simulator.open_email(mail, contact))
 
     @rule(which=WHICH, mail=st.integers(1, 2))
     def click_there(self, which: int, mail: int) -> None:
-        self.happen(which, lambda contact: self.world.simulator.click(mail, contact))
+        self.happen(which, lambda contact: self.harness.simulator.click(mail, contact))
 
     @rule(which=WHICH)
     def edit_there(self, which: int) -> None:
         contact = self.some_contact(which)
         if contact is not None:
-            self.world.simulator.mautic.set_value(self.world.simulator.contacts[contact], "lastname", "By hand")
+            self.harness.simulator.mautic.set_value(self.harness.simulator.contacts[contact], "lastname", "By hand")
 
     @rule(kind=FAULTS, where=WHERE, times=st.integers(1, 3), after=st.integers(0, 3))
     def something_will_fail(self, kind: Any, where: str, times: int, after: int) -> None:
-        self.world.simulator.faults.add(MauticFault(where, kind, times=times, after_items=after, seconds=0.01))
+        self.harness.simulator.faults.add(MauticFault(where, kind, times=times, after_items=after, seconds=0.01))
 
     @rule(status=st.sampled_from([500, 410]), patience=st.integers(0, 3))
     def deliveries_fail(self, status: int, patience: int) -> None:
@@ -192,7 +194,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(minutes=st.integers(1, 300))
     def run(self, minutes: int) -> None:
-        self.world.now += timedelta(minutes=minutes)
+        self.harness.now += timedelta(minutes=minutes)
         self.between.sync(Life())
 
     @rule(last=STEPS, before=st.booleans())
@@ -215,7 +217,7 @@ class Histories(RuleBasedStateMachine):
     def nobody_stands_in_mautic_twice(self) -> None:
         addresses = [
             str(each.fields["email"]).lower()
-            for each in self.world.simulator.contacts.values()
+            for each in self.harness.simulator.contacts.values()
             if each.fields.get("email")
         ]
         assert len(addresses) == len(set(addresses))
@@ -231,7 +233,7 @@ class Histories(RuleBasedStateMachine):
 
     def some_contact(self, which: int) -> int | None:
         """What is drawn never depends on what is there: a history has to be the same each time it is told."""
-        contacts = sorted(self.world.simulator.contacts)
+        contacts = sorted(self.harness.simulator.contacts)
         return contacts[which % len(contacts)] if contacts else None
 
 

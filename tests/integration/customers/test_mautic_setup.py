@@ -21,8 +21,8 @@ from local.simulators.mautic import MauticSimulator, hooks
 from local.simulators.mautic.fields import create_field
 from local.template.template import SamTemplate
 from tests.conftest import ROOT
+from tests.support.customers.mautic_harness import CLIENT, MauticHarness
 from tests.support.customers.mautic_webhook_function import configure
-from tests.support.customers.mautic_world import CLIENT, MauticWorld
 
 SECRET = "first-secret"
 PROOF_TABLES = ("customer_email_engagement", "consent_events", "mautic_former_contacts", "mautic_dirty")
@@ -81,7 +81,7 @@ def result_in(output: str) -> dict[str, Any]:
 
 
 def rows(database: Database, table: str) -> int:
-    return int(MauticWorld(database, MauticSimulator()).sql(f"select count(*) as found from {table}")[0]["found"])
+    return int(MauticHarness(database, MauticSimulator()).sql(f"select count(*) as found from {table}")[0]["found"])
 
 
 def whats(steps: list[dict[str, str]]) -> set[str]:
@@ -140,9 +140,9 @@ def test_a_dry_run_writes_nothing_and_says_what_it_would_do(operator: Operator) 
 def test_a_sync_after_setup_ends_in_agreement(operator: Operator) -> None:
     operator.json("--no-test")
     insert_customers(operator.database, 300)
-    world = MauticWorld(operator.database, operator.mautic)
+    harness = MauticHarness(operator.database, operator.mautic)
 
-    world.sync()
+    harness.sync()
 
     assert disagreements(operator.database, operator.mautic) == []
     assert len(operator.mautic.contacts) > 200

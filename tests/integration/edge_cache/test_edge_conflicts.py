@@ -10,23 +10,23 @@ from crm_relay.edge_cache.keys import Entity
 from crm_relay.edge_cache.replication.conflicts import conflict, list_conflicts, revert
 from crm_relay.platform.database import Row
 from crm_relay.platform.errors import RejectedInput
-from tests.support.edge_cache.edge_world import EdgeWorld
+from tests.support.edge_cache.edge_harness import EdgeHarness
 from tests.support.processes.sudden_death import Killed, Life, MortalDatabase
 
 COPIES: list[Entity] = ["prospects", "campaigns", "mailboxes"]
 
 
-def synced(edge: EdgeWorld, entity: Entity = "emails") -> UUID:
+def synced(edge: EdgeHarness, entity: Entity = "emails") -> UUID:
     row_id = edge.add(entity)
     edge.to_cache()
     return row_id
 
 
-def winners(edge: EdgeWorld) -> list[tuple[str, str]]:
+def winners(edge: EdgeHarness) -> list[tuple[str, str]]:
     return [(row["winner"], row["rule"]) for row in edge.conflicts()]
 
 
-def test_an_email_that_only_the_edge_changed_is_no_conflict(edge: EdgeWorld) -> None:
+def test_an_email_that_only_the_edge_changed_is_no_conflict(edge: EdgeHarness) -> None:
     row_id = synced(edge)
     edge.edit(row_id, "edited")
     edge.sync()
@@ -34,7 +34,7 @@ def test_an_email_that_only_the_edge_changed_is_no_conflict(edge: EdgeWorld) -> 
     assert edge.conflicts() == []
 
 
-def test_an_email_changed_on_both_sides_goes_to_the_edge_where_that_wrote_last(edge: EdgeWorld) -> None:
+def test_an_email_changed_on_both_sides_goes_to_the_edge_where_that_wrote_last(edge: EdgeHarness) -> None:
     row_id = synced(edge)
     edge.change(row_id, "PostgreSQL's", "emails", at=edge.now)
     edge.edit(row_id, "the edge's", at=edge.now + timedelta(microseconds=1))
@@ -46,7 +46,7 @@ def test_an_email_changed_on_both_sides_goes_to_the_edge_where_that_wrote_last(e
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(seconds=1)], ids=["a tie", "later"])
 def test_an_email_changed_on_both_sides_goes_to_postgresql_where_that_wrote_last(
-    edge: EdgeWorld, later: timedelta
+    edge: EdgeHarness, later: timedelta
 ) -> None:
     row_id = synced(edge)
     edge.edit(row_id, "the edge's")
@@ -60,7 +60,7 @@ def test_an_email_changed_on_both_sides_goes_to_postgresql_where_that_wrote_last
     edge.assert_equal()
 
 
-def test_both_sides_making_the_same_change_is_no_conflict(edge: EdgeWorld) -> None:
+def test_both_sides_making_the_same_change_is_no_conflict(edge: EdgeHarness) -> None:
     row_id = synced(edge)
     edge.edit(row_id, "the same")
     edge.change(row_id, "the same", "emails", at=edge.now + timedelta(hours=1))
@@ -69,7 +69,7 @@ def test_both_sides_making_the_same_change_is_no_conflict(edge: EdgeWorld) -> No
     edge.assert_equal()
 
 
-def test_a_second_edit_while_the_first_is_on_its_way_is_no_conflict(edge: EdgeWorld) -> None:
+def test_a_second_edit_while_the_first_is_on_its_way_is_no_conflict(edge: EdgeHarness) -> None:
     """The first one reached PostgreSQL, and the run died before it could say so at the edge."""
     row_id = uuid4()
     edge.edit(row_id, "first")
@@ -82,7 +82,7 @@ def test_a_second_edit_while_the_first_is_on_its_way_is_no_conflict(edge: EdgeWo
     assert edge.conflicts() == []
 
 
-def test_a_late_copy_of_an_older_edit_does_not_undo_what_postgresql_wrote_since(edge: EdgeWorld) -> None:
+def test_a_late_copy_of_an_older_edit_does_not_undo_what_postgresql_wrote_since(edge: EdgeHarness) -> None:
     row_id = uuid4()
     at = edge.now
     edge.edit(row_id, "first", at=at)
@@ -96,7 +96,7 @@ def test_a_late_copy_of_an_older_edit_does_not_undo_what_postgresql_wrote_since(
 
 
 @pytest.mark.parametrize("entity", COPIES)
-def test_an_edit_of_a_copy_is_always_logged_and_the_last_write_decides(edge: EdgeWorld, entity: Entity) -> None:
+def test_an_edit_of_a_copy_is_always_logged_and_the_last_write_decides(edge: EdgeHarness, entity: Entity) -> None:
     edges, postgres, tied = (synced(edge, entity) for _ in range(3))
     for row_id, seconds in ((edges, -1), (postgres, 1), (tied, 0)):
         edge.change(row_id, "PostgreSQL's", entity, at=edge.now + timedelta(seconds=seconds))
@@ -114,7 +114,7 @@ def test_an_edit_of_a_copy_is_always_logged_and_the_last_write_decides(edge: Edg
 
 @pytest.mark.parametrize("entity", ["emails", "prospects"])
 def test_a_row_deleted_in_postgresql_while_it_was_edited_stays_deleted_and_is_logged(
-    edge: EdgeWorld, entity: Entity
+    edge: EdgeHarness, entity: Entity
 ) -> None:
     row_id = synced(edge, entity)
     edge.edit(row_id, "too late", entity)
@@ -126,7 +126,7 @@ def test_a_row_deleted_in_postgresql_while_it_was_edited_stays_deleted_and_is_lo
     assert edge.parked() == {}
 
 
-def test_an_email_edited_long_after_its_deletion_stays_deleted_and_is_logged(edge: EdgeWorld) -> None:
+def test_an_email_edited_long_after_its_deletion_stays_deleted_and_is_logged(edge: EdgeHarness) -> None:
     row_id = synced(edge)
     edge.delete(row_id, "emails")
     edge.sync()
@@ -137,7 +137,7 @@ def test_an_email_edited_long_after_its_deletion_stays_deleted_and_is_logged(edg
     assert len(edge.conflicts()) == 1
 
 
-def test_an_email_from_before_the_cache_that_is_deleted_while_edited_stays_deleted(edge: EdgeWorld) -> None:
+def test_an_email_from_before_the_cache_that_is_deleted_while_edited_stays_deleted(edge: EdgeHarness) -> None:
     row_id = synced(edge)
     edge.db.run_script(
         "alter table emails disable trigger user; update emails set sync_version = null; "
@@ -153,7 +153,9 @@ def test_an_email_from_before_the_cache_that_is_deleted_while_edited_stays_delet
     assert len(edge.conflicts()) == 1
 
 
-def test_an_email_that_postgresql_has_and_the_edge_never_saw_is_a_conflict_when_recorded_there(edge: EdgeWorld) -> None:
+def test_an_email_that_postgresql_has_and_the_edge_never_saw_is_a_conflict_when_recorded_there(
+    edge: EdgeHarness,
+) -> None:
     row_id = edge.add("emails", "PostgreSQL's")
     edge.edit(row_id, "the edge's")
     edge.sync()
@@ -161,7 +163,7 @@ def test_an_email_that_postgresql_has_and_the_edge_never_saw_is_a_conflict_when_
     assert len(edge.conflicts()) == 1
 
 
-def _push_that_dies_after_its_commit(edge: EdgeWorld) -> None:
+def _push_that_dies_after_its_commit(edge: EdgeHarness) -> None:
     life = Life()
     mortal = MortalDatabase(edge.url, life)
     send = mortal._send
@@ -179,7 +181,7 @@ def _push_that_dies_after_its_commit(edge: EdgeWorld) -> None:
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-def test_a_conflict_is_logged_once_wherever_the_run_dies(edge: EdgeWorld, before: bool) -> None:
+def test_a_conflict_is_logged_once_wherever_the_run_dies(edge: EdgeHarness, before: bool) -> None:
     for step in range(1, 40):
         won, lost = synced(edge), synced(edge, "prospects")
         edge.change(won, "PostgreSQL's", "emails", at=edge.now)
@@ -204,7 +206,7 @@ def test_a_conflict_is_logged_once_wherever_the_run_dies(edge: EdgeWorld, before
 
 @pytest.mark.parametrize("entity", ["emails", "prospects", "campaigns", "mailboxes"])
 @pytest.mark.parametrize("edge_wins", [True, False])
-def test_a_revert_restores_the_loser_on_both_sides(edge: EdgeWorld, entity: Entity, edge_wins: bool) -> None:
+def test_a_revert_restores_the_loser_on_both_sides(edge: EdgeHarness, entity: Entity, edge_wins: bool) -> None:
     row_id = synced(edge, entity)
     edge.change(row_id, "PostgreSQL's", entity, at=edge.now)
     edge.edit(row_id, "the edge's", entity, at=edge.now + timedelta(seconds=1 if edge_wins else -1))
@@ -221,7 +223,7 @@ def test_a_revert_restores_the_loser_on_both_sides(edge: EdgeWorld, entity: Enti
     edge.assert_equal()
 
 
-def test_a_reverted_row_was_written_when_it_was_reverted(edge: EdgeWorld) -> None:
+def test_a_reverted_row_was_written_when_it_was_reverted(edge: EdgeHarness) -> None:
     """Else an edit that waits and is older than the revert would win over it."""
     row_id = synced(edge)
     edge.edit(row_id, "the edge's")
@@ -234,7 +236,7 @@ def test_a_reverted_row_was_written_when_it_was_reverted(edge: EdgeWorld) -> Non
     assert edge.both(row_id) == ("the edge's", "the edge's")
 
 
-def test_a_deleted_email_comes_back_with_a_revert(edge: EdgeWorld) -> None:
+def test_a_deleted_email_comes_back_with_a_revert(edge: EdgeHarness) -> None:
     row_id = synced(edge)
     edge.edit(row_id, "the edge's")
     edge.delete(row_id, "emails")
@@ -245,7 +247,7 @@ def test_a_deleted_email_comes_back_with_a_revert(edge: EdgeWorld) -> None:
     edge.assert_equal()
 
 
-def test_a_second_revert_and_one_of_a_row_that_is_gone_are_refused(edge: EdgeWorld) -> None:
+def test_a_second_revert_and_one_of_a_row_that_is_gone_are_refused(edge: EdgeHarness) -> None:
     there, gone = synced(edge, "prospects"), synced(edge, "prospects")
     for row_id in (there, gone):
         edge.edit(row_id, "the edge's", "prospects")
@@ -261,7 +263,7 @@ def test_a_second_revert_and_one_of_a_row_that_is_gone_are_refused(edge: EdgeWor
     assert reverted == {there: edge.now, gone: None}
 
 
-def test_an_unknown_conflict_is_not_found(edge: EdgeWorld) -> None:
+def test_an_unknown_conflict_is_not_found(edge: EdgeHarness) -> None:
     with pytest.raises(RejectedInput) as refused:
         conflict(edge.db, 404)
     assert refused.value.status == 404

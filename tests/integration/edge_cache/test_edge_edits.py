@@ -12,8 +12,8 @@ from crm_relay.edge_cache.models import CacheItem
 from crm_relay.edge_cache.record_email import record_email
 from crm_relay.edge_cache.replication import push_edits
 from crm_relay.platform.database import Database
+from tests.support.edge_cache.edge_harness import EdgeHarness
 from tests.support.edge_cache.edge_twin import EdgeTwin
-from tests.support.edge_cache.edge_world import EdgeWorld
 from tests.support.platform.counting_proxy import CountingProxy
 
 SECRET = "Zoë's own words"
@@ -32,7 +32,7 @@ class EditedOnTheWay(EdgeTwin):
         return super().settle(seen, version=version, doc=doc, updated_at=updated_at, now=now)
 
 
-def test_an_email_written_at_the_edge_reaches_postgresql_with_all_of_its_fields(edge: EdgeWorld) -> None:
+def test_an_email_written_at_the_edge_reaches_postgresql_with_all_of_its_fields(edge: EdgeHarness) -> None:
     times = {name: f"2026-05-0{n}T10:00:00.123456+02:00" for n, name in enumerate(["sent_at", "opened_at"], 1)}
     content = {"id": str(uuid4()), "prospect_id": str(uuid4()), "campaign_id": str(uuid4()), "subject": "S\u2028'\\",
                "body": "B" * 1000, "to_email": "a@example.com", "from_email": "b@example.com", "message_id": "<m@x>",
@@ -50,7 +50,7 @@ def test_an_email_written_at_the_edge_reaches_postgresql_with_all_of_its_fields(
 
 def test_an_email_that_is_edited_while_it_is_pushed_is_pushed_again(database: Database) -> None:
     table = EditedOnTheWay()
-    edge = EdgeWorld(database, table)
+    edge = EdgeHarness(database, table)
     edge.begin()
     row_id = uuid4()
     first = edge.edit(row_id, "first")
@@ -62,7 +62,7 @@ def test_an_email_that_is_edited_while_it_is_pushed_is_pushed_again(database: Da
     edge.assert_equal()
 
 
-def test_recording_an_email_twice_is_recording_it_once(edge: EdgeWorld) -> None:
+def test_recording_an_email_twice_is_recording_it_once(edge: EdgeHarness) -> None:
     content = {"id": str(uuid4()), "subject": "once"}
     assert [record_email(edge.table, content, edge.now).is_new for _ in range(2)] == [True, False]
     edge.sync()
@@ -71,7 +71,7 @@ def test_recording_an_email_twice_is_recording_it_once(edge: EdgeWorld) -> None:
     assert record_email(edge.table, content | {"subject": "twice"}, edge.now).is_new
 
 
-def test_of_two_edits_that_arrive_in_the_wrong_order_the_later_one_stands(edge: EdgeWorld) -> None:
+def test_of_two_edits_that_arrive_in_the_wrong_order_the_later_one_stands(edge: EdgeHarness) -> None:
     content: dict[str, Any] = {"id": str(uuid4())}
     late, early = edge.now + timedelta(seconds=1), edge.now
     assert record_email(edge.table, content | {"subject": "late", "updated_at": late}, edge.now).is_new
@@ -93,7 +93,7 @@ FAULTY: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("fault", [*FAULTY, "no JSON", "a list", "nothing"])
-def test_an_edit_that_cannot_be_a_row_is_parked_and_holds_nobody_up(edge: EdgeWorld, fault: str) -> None:
+def test_an_edit_that_cannot_be_a_row_is_parked_and_holds_nobody_up(edge: EdgeHarness, fault: str) -> None:
     bad, good = uuid4(), uuid4()
     odd = {"no JSON": SECRET, "a list": "[]", "nothing": ""}
     doc = odd.get(fault, json.dumps({"id": str(bad), "body": SECRET} | FAULTY.get(fault, {})))
@@ -115,7 +115,7 @@ def test_an_edit_that_cannot_be_a_row_is_parked_and_holds_nobody_up(edge: EdgeWo
     edge.assert_equal()
 
 
-def test_an_edit_that_postgresql_refuses_is_parked_without_a_word_of_it_and_holds_nobody_up(edge: EdgeWorld) -> None:
+def test_an_edit_that_postgresql_refuses_is_parked_without_a_word_of_it_and_holds_nobody_up(edge: EdgeHarness) -> None:
     edge.sql("alter table emails add constraint short check (length(subject) < 50)")
     bad = uuid4()
     edge.edit(bad, SECRET * 10)
@@ -135,7 +135,7 @@ def test_an_edit_that_postgresql_refuses_is_parked_without_a_word_of_it_and_hold
     assert edge.parked("to_postgres") == {}
 
 
-def test_a_copy_that_postgresql_refuses_holds_up_no_email(edge: EdgeWorld) -> None:
+def test_a_copy_that_postgresql_refuses_holds_up_no_email(edge: EdgeHarness) -> None:
     campaign, email = edge.add("campaigns"), uuid4()
     edge.to_cache()
     edge.edit(email, "good")
@@ -148,7 +148,7 @@ def test_a_copy_that_postgresql_refuses_holds_up_no_email(edge: EdgeWorld) -> No
     assert edge.conflicts() == [], "nothing was decided"
 
 
-def test_a_row_too_large_for_the_edge_that_wins_over_an_edit_holds_nobody_up(edge: EdgeWorld) -> None:
+def test_a_row_too_large_for_the_edge_that_wins_over_an_edit_holds_nobody_up(edge: EdgeHarness) -> None:
     big, good = edge.add("emails"), uuid4()
     edge.to_cache()
     edge.edit(big, "the edge's")
@@ -161,7 +161,7 @@ def test_a_row_too_large_for_the_edge_that_wins_over_an_edit_holds_nobody_up(edg
     assert len(edge.conflicts()) == 1
 
 
-def test_an_email_that_changes_in_postgresql_between_reading_and_writing_is_decided_anew(edge: EdgeWorld) -> None:
+def test_an_email_that_changes_in_postgresql_between_reading_and_writing_is_decided_anew(edge: EdgeHarness) -> None:
     row_id = edge.add("emails")
     edge.to_cache()
     edge.edit(row_id, "the edge's")
@@ -181,7 +181,7 @@ def test_an_email_that_changes_in_postgresql_between_reading_and_writing_is_deci
 
 
 def test_an_email_that_is_deleted_between_reading_and_writing_is_not_made_anew(
-    edge: EdgeWorld, database_url: str
+    edge: EdgeHarness, database_url: str
 ) -> None:
     row_id = edge.add("emails")
     edge.to_cache()
@@ -202,7 +202,7 @@ def test_an_email_that_is_deleted_between_reading_and_writing_is_not_made_anew(
     assert len(edge.conflicts()) == 1
 
 
-def test_edits_that_cannot_be_settled_do_not_hide_those_behind_them(edge: EdgeWorld) -> None:
+def test_edits_that_cannot_be_settled_do_not_hide_those_behind_them(edge: EdgeHarness) -> None:
     rows = [edge.add("emails") for _ in range(3)]
     edge.to_cache()
     for row_id in rows:
@@ -221,7 +221,7 @@ def test_edits_that_cannot_be_settled_do_not_hide_those_behind_them(edge: EdgeWo
     assert [edge.postgres(row_id, "emails") for row_id in rows] == ["first", "the edge's", "the edge's"]
 
 
-def test_a_thousand_edits_cost_few_statements(edge: EdgeWorld, database_url: str) -> None:
+def test_a_thousand_edits_cost_few_statements(edge: EdgeHarness, database_url: str) -> None:
     for number in range(1000):
         edge.edit(uuid4(), f"mail {number}")
     with CountingProxy(database_url) as proxy:

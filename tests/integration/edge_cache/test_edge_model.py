@@ -17,8 +17,8 @@ from crm_relay.edge_cache.keys import Entity
 from crm_relay.edge_cache.models import CacheItem, SourceRow, WriteOutcome, WriteResult
 from crm_relay.edge_cache.replication import resync as resync_module
 from tests.integration.conftest import database_of_an_edge
+from tests.support.edge_cache.edge_harness import NAME, EdgeHarness
 from tests.support.edge_cache.edge_twin import EdgeTwin
-from tests.support.edge_cache.edge_world import NAME, EdgeWorld
 from tests.support.processes.sudden_death import Killed, Life, MortalDatabase
 
 WHICH = st.integers(0, 5)
@@ -64,7 +64,7 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.table = LossyTwin()
         self.context = database_of_an_edge(self.url, self.table)
-        self.edge: EdgeWorld = self.context.__enter__()
+        self.edge: EdgeHarness = self.context.__enter__()
         self.count = 0
         self.deleted: set[UUID] = set()
         self.emails: set[UUID] = set()

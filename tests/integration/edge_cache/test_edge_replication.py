@@ -10,8 +10,8 @@ import pytest
 from crm_relay.edge_cache.models import SourceRow, WriteOutcome, WriteResult
 from crm_relay.edge_cache.replication.run import SyncRun
 from crm_relay.platform.database import Database
+from tests.support.edge_cache.edge_harness import EdgeHarness
 from tests.support.edge_cache.edge_twin import EdgeTwin
-from tests.support.edge_cache.edge_world import EdgeWorld
 from tests.support.platform.counting_proxy import CountingProxy
 from tests.support.platform.rows import rows_of
 
@@ -40,14 +40,14 @@ class Moody(EdgeTwin):
 
 
 @pytest.fixture
-def moody(database: Database) -> tuple[EdgeWorld, Moody]:
+def moody(database: Database) -> tuple[EdgeHarness, Moody]:
     table = Moody()
-    world = EdgeWorld(database, table)
-    world.begin()
-    return world, table
+    harness = EdgeHarness(database, table)
+    harness.begin()
+    return harness, table
 
 
-def test_a_transaction_that_commits_late_is_not_skipped(edge: EdgeWorld, database_url: str) -> None:
+def test_a_transaction_that_commits_late_is_not_skipped(edge: EdgeHarness, database_url: str) -> None:
     slow = Database(database_url)
     late, early = uuid4(), uuid4()
     slow.run_script(f"begin; insert into prospects (id, name) values ('{late}', 'late')")
@@ -63,7 +63,7 @@ def test_a_transaction_that_commits_late_is_not_skipped(edge: EdgeWorld, databas
     assert edge.waiting() == 0
 
 
-def test_a_late_change_of_the_same_row_is_not_skipped(edge: EdgeWorld, database_url: str) -> None:
+def test_a_late_change_of_the_same_row_is_not_skipped(edge: EdgeHarness, database_url: str) -> None:
     row_id, other = edge.add(), edge.add()
     edge.to_cache()
     slow = Database(database_url)
@@ -76,7 +76,7 @@ def test_a_late_change_of_the_same_row_is_not_skipped(edge: EdgeWorld, database_
     edge.assert_equal()
 
 
-def test_a_row_that_is_made_anew_while_its_deletion_is_on_the_way_arrives(edge: EdgeWorld, database_url: str) -> None:
+def test_a_row_that_is_made_anew_while_its_deletion_is_on_the_way_arrives(edge: EdgeHarness, database_url: str) -> None:
     row_id = edge.add()
     edge.to_cache()
     edge.delete(row_id)
@@ -92,7 +92,7 @@ def test_a_row_that_is_made_anew_while_its_deletion_is_on_the_way_arrives(edge: 
     edge.assert_equal()
 
 
-def test_rows_with_equal_times_all_arrive(edge: EdgeWorld) -> None:
+def test_rows_with_equal_times_all_arrive(edge: EdgeHarness) -> None:
     edge.sql(
         "insert into prospects (name, created_at, updated_at) "
         "select 'P' || n, '2026-01-01T00:00Z', '2026-01-01T00:00Z' from generate_series(1, 2500) n"
@@ -101,7 +101,7 @@ def test_rows_with_equal_times_all_arrive(edge: EdgeWorld) -> None:
     edge.assert_equal()
 
 
-def test_a_change_within_the_same_microsecond_arrives(edge: EdgeWorld) -> None:
+def test_a_change_within_the_same_microsecond_arrives(edge: EdgeHarness) -> None:
     row_id = edge.add()
     edge.change(row_id, "one", at=edge.now)
     edge.to_cache()
@@ -110,7 +110,7 @@ def test_a_change_within_the_same_microsecond_arrives(edge: EdgeWorld) -> None:
     assert edge.edge(row_id) == "two"
 
 
-def test_a_deleted_row_leaves_a_tombstone(edge: EdgeWorld) -> None:
+def test_a_deleted_row_leaves_a_tombstone(edge: EdgeHarness) -> None:
     row_id = edge.add()
     edge.to_cache()
     edge.delete(row_id)
@@ -120,7 +120,7 @@ def test_a_deleted_row_leaves_a_tombstone(edge: EdgeWorld) -> None:
     assert item.doc is None
 
 
-def test_a_row_that_changes_its_id_is_gone_under_the_former_one(edge: EdgeWorld) -> None:
+def test_a_row_that_changes_its_id_is_gone_under_the_former_one(edge: EdgeHarness) -> None:
     former, later = edge.add(), uuid4()
     edge.to_cache()
     edge.sql("update prospects set id = :later where id = :former", former=former, later=later)
@@ -128,68 +128,70 @@ def test_a_row_that_changes_its_id_is_gone_under_the_former_one(edge: EdgeWorld)
     assert (edge.edge(former), edge.edge(later)) == (None, "first")
 
 
-def test_an_older_write_that_arrives_after_the_deletion_resurrects_nothing(moody: tuple[EdgeWorld, Moody]) -> None:
-    world, table = moody
-    row_id = world.add()
+def test_an_older_write_that_arrives_after_the_deletion_resurrects_nothing(moody: tuple[EdgeHarness, Moody]) -> None:
+    harness, table = moody
+    row_id = harness.add()
     table.delaying = True
-    world.to_cache()
+    harness.to_cache()
     late, table.late, table.delaying = table.late, [], False
-    world.delete(row_id)
-    world.later(hours=1)
-    world.to_cache()
+    harness.delete(row_id)
+    harness.later(hours=1)
+    harness.to_cache()
     table.late = late
     assert table.arrive() == [WriteOutcome.UNCHANGED]
-    assert world.edge(row_id) is None
+    assert harness.edge(row_id) is None
 
 
-def test_a_write_that_was_taken_for_failed_and_arrives_late_changes_nothing(moody: tuple[EdgeWorld, Moody]) -> None:
-    world, table = moody
-    row_id = world.add(name="old")
+def test_a_write_that_was_taken_for_failed_and_arrives_late_changes_nothing(moody: tuple[EdgeHarness, Moody]) -> None:
+    harness, table = moody
+    row_id = harness.add(name="old")
     table.delaying = True
-    world.to_cache()
+    harness.to_cache()
     late, table.late, table.delaying = table.late, [], False
-    world.change(row_id, "new")
-    world.later(hours=1)
-    world.to_cache()
+    harness.change(row_id, "new")
+    harness.later(hours=1)
+    harness.to_cache()
     table.late = late
     assert table.arrive() == [WriteOutcome.UNCHANGED]
-    assert world.edge(row_id) == "new"
+    assert harness.edge(row_id) == "new"
 
 
 def test_a_failing_row_is_parked_and_holds_nobody_up_and_is_retried_as_it_is_by_then(
-    moody: tuple[EdgeWorld, Moody],
+    moody: tuple[EdgeHarness, Moody],
 ) -> None:
-    world, table = moody
-    bad, good = world.add(name="bad"), world.add(name="good")
+    harness, table = moody
+    bad, good = harness.add(name="bad"), harness.add(name="good")
     table.failing = {bad}
-    answer = world.to_cache()
-    assert (answer["written"], answer["parked"], world.edge(good)) == (1, 1, "good")
-    assert world.parked() == {bad: "no answer"}
-    assert world.waiting() == 0
+    answer = harness.to_cache()
+    assert (answer["written"], answer["parked"], harness.edge(good)) == (1, 1, "good")
+    assert harness.parked() == {bad: "no answer"}
+    assert harness.waiting() == 0
 
-    world.sql("alter table prospects disable trigger user")
-    world.change(bad, "mended")
-    world.sql("alter table prospects enable trigger user")
+    harness.sql("alter table prospects disable trigger user")
+    harness.change(bad, "mended")
+    harness.sql("alter table prospects enable trigger user")
     table.failing = set()
-    assert world.to_cache()["read"] == 0, "not before its time"
-    world.later(minutes=2)
-    world.to_cache()
-    assert (world.edge(bad), world.parked()) == ("mended", {})
+    assert harness.to_cache()["read"] == 0, "not before its time"
+    harness.later(minutes=2)
+    harness.to_cache()
+    assert (harness.edge(bad), harness.parked()) == ("mended", {})
 
 
-def test_a_row_that_keeps_failing_is_tried_more_and_more_rarely_but_every_hour(moody: tuple[EdgeWorld, Moody]) -> None:
-    world, table = moody
-    table.failing = {world.add()}
+def test_a_row_that_keeps_failing_is_tried_more_and_more_rarely_but_every_hour(
+    moody: tuple[EdgeHarness, Moody],
+) -> None:
+    harness, table = moody
+    table.failing = {harness.add()}
     waits = []
     for _ in range(10):
-        world.to_cache()
-        until = world.one("select retry_at from edge_parked")["retry_at"]
-        waits.append((until - world.now) / timedelta(minutes=1))
-        world.now = until
+        harness.to_cache()
+        until = harness.one("select retry_at from edge_parked")["retry_at"]
+        waits.append((until - harness.now) / timedelta(minutes=1))
+        harness.now = until
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
 
 
-def test_a_row_of_more_than_400_kb_is_parked_until_it_is_smaller(edge: EdgeWorld) -> None:
+def test_a_row_of_more_than_400_kb_is_parked_until_it_is_smaller(edge: EdgeHarness) -> None:
     big, small = edge.add("emails", "x" * 450_000), edge.add("emails", "small")
     edge.to_cache()
     assert (edge.edge(small, "emails"), edge.edge(big, "emails")) == ("small", None)
@@ -202,7 +204,7 @@ def test_a_row_of_more_than_400_kb_is_parked_until_it_is_smaller(edge: EdgeWorld
     assert (edge.edge(big, "emails"), edge.parked()) == ("now it fits", {})
 
 
-def test_an_application_that_forgets_updated_at_is_replicated_with_a_time(edge: EdgeWorld) -> None:
+def test_an_application_that_forgets_updated_at_is_replicated_with_a_time(edge: EdgeHarness) -> None:
     row_id = edge.add()
     edge.to_cache()
     before = edge.doc(row_id)["updated_at"]
@@ -212,7 +214,7 @@ def test_an_application_that_forgets_updated_at_is_replicated_with_a_time(edge: 
     assert edge.doc(row_id)["updated_at"] > before
 
 
-def test_a_role_that_may_only_write_rows_can_still_write_them(edge: EdgeWorld) -> None:
+def test_a_role_that_may_only_write_rows_can_still_write_them(edge: EdgeHarness) -> None:
     edge.sql("grant select, insert, update, delete on prospects to authenticated")
     edge.db.run_script(
         "create policy everybody on prospects to authenticated using (true) with check (true); "
@@ -223,7 +225,7 @@ def test_a_role_that_may_only_write_rows_can_still_write_them(edge: EdgeWorld) -
     edge.assert_equal()
 
 
-def test_what_came_from_the_edge_is_not_sent_back(edge: EdgeWorld) -> None:
+def test_what_came_from_the_edge_is_not_sent_back(edge: EdgeHarness) -> None:
     row_id = uuid4()
     edge.edit(row_id, "from the edge")
     prospect = edge.add()
@@ -240,7 +242,7 @@ def test_what_came_from_the_edge_is_not_sent_back(edge: EdgeWorld) -> None:
 
 
 def test_a_bulk_update_goes_in_pages_and_costs_few_statements_and_one_call_a_row(
-    edge: EdgeWorld, database_url: str
+    edge: EdgeHarness, database_url: str
 ) -> None:
     edge.add_many(5000)
     with CountingProxy(database_url) as proxy:
@@ -259,7 +261,7 @@ def test_a_bulk_update_goes_in_pages_and_costs_few_statements_and_one_call_a_row
     edge.assert_equal()
 
 
-def test_changes_of_one_row_in_one_page_are_one_write(edge: EdgeWorld) -> None:
+def test_changes_of_one_row_in_one_page_are_one_write(edge: EdgeHarness) -> None:
     row_id = edge.add()
     for number in range(30):
         edge.change(row_id, f"take {number}")
@@ -267,7 +269,7 @@ def test_changes_of_one_row_in_one_page_are_one_write(edge: EdgeWorld) -> None:
     assert (answer["read"], answer["written"], edge.edge(row_id)) == (1, 1, "take 29")
 
 
-def test_what_changes_while_it_is_written_is_written_again(edge: EdgeWorld) -> None:
+def test_what_changes_while_it_is_written_is_written_again(edge: EdgeHarness) -> None:
     row_id = edge.add(name="before")
 
     @dataclass
@@ -288,7 +290,7 @@ def test_what_changes_while_it_is_written_is_written_again(edge: EdgeWorld) -> N
     assert edge.waiting() == 0
 
 
-def test_after_a_restore_from_a_backup_the_edge_follows_again(edge: EdgeWorld) -> None:
+def test_after_a_restore_from_a_backup_the_edge_follows_again(edge: EdgeHarness) -> None:
     kept, gone = edge.add(name="old"), edge.add(name="goes")
     for number in range(50):
         edge.change(kept, f"take {number}")
@@ -307,7 +309,7 @@ def test_after_a_restore_from_a_backup_the_edge_follows_again(edge: EdgeWorld) -
     edge.assert_equal()
 
 
-def test_the_audit_trail_has_every_run_also_one_that_failed(edge: EdgeWorld, database: Database) -> None:
+def test_the_audit_trail_has_every_run_also_one_that_failed(edge: EdgeHarness, database: Database) -> None:
     edge.add()
     edge.to_cache()
     edge.to_postgres()

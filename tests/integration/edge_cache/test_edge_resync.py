@@ -18,8 +18,8 @@ from crm_relay.edge_cache.replication.resync import Resync
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database
 from tests.integration.conftest import database_of_an_edge
+from tests.support.edge_cache.edge_harness import NAME, EdgeHarness
 from tests.support.edge_cache.edge_twin import EdgeTwin
-from tests.support.edge_cache.edge_world import NAME, EdgeWorld
 from tests.support.processes.sudden_death import Killed, Life, MortalDatabase
 
 
@@ -47,7 +47,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resync_module, "BUCKETS_A_STEP", 1024)
 
 
-def damage(edge: EdgeWorld, entity: Entity) -> None:
+def damage(edge: EdgeHarness, entity: Entity) -> None:
     """Behind everybody's back: rows that were never noted, rows that only the edge has, old content."""
     rows = [edge.add(entity, f"row {number}") for number in range(20)]
     edge.to_cache()
@@ -61,7 +61,7 @@ def damage(edge: EdgeWorld, entity: Entity) -> None:
 
 
 @pytest.mark.parametrize("entity", ["prospects", "campaigns", "mailboxes", "emails"])
-def test_a_resync_makes_both_sides_equal(edge: EdgeWorld, entity: Entity) -> None:
+def test_a_resync_makes_both_sides_equal(edge: EdgeHarness, entity: Entity) -> None:
     damage(edge, entity)
     answer = edge.resync(entity)
     assert (answer["finished"], answer["phase"]) == (True, "done")
@@ -72,7 +72,7 @@ def test_a_resync_makes_both_sides_equal(edge: EdgeWorld, entity: Entity) -> Non
     edge.assert_equal()
 
 
-def test_a_reader_never_misses_a_row_during_a_resync(edge: EdgeWorld) -> None:
+def test_a_reader_never_misses_a_row_during_a_resync(edge: EdgeHarness) -> None:
     edge.add_many(300)
     edge.to_cache()
     ids = {row_id for entity, row_id in edge.items() if entity == "prospects"}
@@ -96,7 +96,7 @@ def test_a_reader_never_misses_a_row_during_a_resync(edge: EdgeWorld) -> None:
     edge.assert_equal()
 
 
-def test_rows_that_come_change_and_go_during_a_resync_end_right(edge: EdgeWorld) -> None:
+def test_rows_that_come_change_and_go_during_a_resync_end_right(edge: EdgeHarness) -> None:
     rows = [edge.add(row_id=UUID(int=number)) for number in range(1, 60)]
     edge.to_cache()
     steps = 0
@@ -118,7 +118,7 @@ def test_rows_that_come_change_and_go_during_a_resync_end_right(edge: EdgeWorld)
     edge.assert_equal()
 
 
-def test_the_incremental_run_of_that_entity_waits_and_the_others_go_on(edge: EdgeWorld) -> None:
+def test_the_incremental_run_of_that_entity_waits_and_the_others_go_on(edge: EdgeHarness) -> None:
     edge.add_many(30)
     edge.to_cache()
     short = Resync(edge.db, edge.table, "prospects", lambda: edge.now, Deadline.after(3600))
@@ -140,7 +140,7 @@ def test_the_incremental_run_of_that_entity_waits_and_the_others_go_on(edge: Edg
 
 
 def test_the_first_run_fills_tables_that_were_there_before(database: Database) -> None:
-    edge = EdgeWorld(database)
+    edge = EdgeHarness(database)
     edge.db.run_script("alter table prospects disable trigger user; alter table emails disable trigger user")
     edge.add_many(50)
     edge.add("emails")
@@ -150,7 +150,7 @@ def test_the_first_run_fills_tables_that_were_there_before(database: Database) -
     edge.assert_equal()
 
 
-def test_emails_that_postgresql_lost_are_brought_back_to_it_and_deleted_ones_are_not(edge: EdgeWorld) -> None:
+def test_emails_that_postgresql_lost_are_brought_back_to_it_and_deleted_ones_are_not(edge: EdgeHarness) -> None:
     pushed, copied, gone = uuid4(), edge.add("emails", "a copy"), edge.add("emails", "gone")
     edge.edit(pushed, "written at the edge")
     edge.sync()
@@ -168,7 +168,7 @@ def test_emails_that_postgresql_lost_are_brought_back_to_it_and_deleted_ones_are
     edge.assert_equal()
 
 
-def test_an_email_that_nobody_can_read_stays_at_the_edge_and_is_parked(edge: EdgeWorld) -> None:
+def test_an_email_that_nobody_can_read_stays_at_the_edge_and_is_parked(edge: EdgeHarness) -> None:
     odd, lost = uuid4(), uuid4()
     for row_id, doc in ((odd, "no JSON"), (lost, f'{{"id": "{lost}", "subject": "lost"}}')):
         edge.table.restore("emails", row_id, CacheItem("emails", row_id, 3, doc, edge.now, edge.now), now=edge.now)
@@ -180,7 +180,7 @@ def test_an_email_that_nobody_can_read_stays_at_the_edge_and_is_parked(edge: Edg
     assert list(edge.parked("to_postgres")) == [odd]
 
 
-def test_an_edit_that_waits_survives_a_resync(edge: EdgeWorld) -> None:
+def test_an_edit_that_waits_survives_a_resync(edge: EdgeHarness) -> None:
     emails = [edge.add("emails") for _ in range(3)]
     prospect = edge.add()
     edge.to_cache()
@@ -231,14 +231,14 @@ def test_a_resync_killed_at_any_step_and_resumed_ends_equal(postgres_url: str, e
         assert edge.one("select count(*) as n from edge_resyncs where finished_at is null")["n"] == 0
 
 
-def test_a_stopped_resync_is_over_and_the_next_one_begins_anew(edge: EdgeWorld) -> None:
+def test_a_stopped_resync_is_over_and_the_next_one_begins_anew(edge: EdgeHarness) -> None:
     for _ in range(2):
         assert edge.resync("prospects")["phase"] == "done"
     found = edge.sql("select generation, phase from edge_resyncs where entity = 'prospects' order by id")
     assert [tuple(row.values()) for row in found] == [(1, "done"), (2, "done"), (3, "done")]
 
 
-def test_progress_is_told_with_every_step(edge: EdgeWorld) -> None:
+def test_progress_is_told_with_every_step(edge: EdgeHarness) -> None:
     edge.add_many(20)
     told: list[tuple[str, int]] = []
     edge.run().resync("prospects", lambda state: told.append((state.phase, state.next_bucket or state.written)))
@@ -248,7 +248,7 @@ def test_progress_is_told_with_every_step(edge: EdgeWorld) -> None:
     ]  # fmt: skip
 
 
-def test_a_row_that_could_not_be_written_keeps_its_old_item_and_is_not_cleared_away(edge: EdgeWorld) -> None:
+def test_a_row_that_could_not_be_written_keeps_its_old_item_and_is_not_cleared_away(edge: EdgeHarness) -> None:
     row_id = edge.add(name="old")
     edge.to_cache()
     edge.change(row_id, "new")
@@ -297,7 +297,7 @@ def test_an_incremental_run_killed_at_any_step_loses_no_change(postgres_url: str
         edge.assert_equal()
 
 
-def test_a_resync_that_was_cut_off_goes_on_where_it_was(edge: EdgeWorld) -> None:
+def test_a_resync_that_was_cut_off_goes_on_where_it_was(edge: EdgeHarness) -> None:
     edge.add_many(20)
 
     def die(_state: Any) -> None:

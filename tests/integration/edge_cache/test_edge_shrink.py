@@ -8,24 +8,24 @@ from crm_relay.edge_cache.decisions import may_delete
 from crm_relay.edge_cache.replication.replicate import allow_shrink
 from crm_relay.edge_cache.status import sync_status
 from crm_relay.platform.database import Database
-from tests.support.edge_cache.edge_world import EdgeWorld
+from tests.support.edge_cache.edge_harness import EdgeHarness
 
 HELD_BACK = [("edge_source_shrunk", "prospects")]
 
 
 @pytest.fixture
-def full(edge: EdgeWorld) -> EdgeWorld:
+def full(edge: EdgeHarness) -> EdgeHarness:
     edge.add_many(99)
     edge.to_cache()
     return edge
 
 
-def prospects(edge: EdgeWorld) -> int:
+def prospects(edge: EdgeHarness) -> int:
     return sum(entity == "prospects" for entity, _ in edge.items())
 
 
 @pytest.mark.parametrize("accident", ["delete from prospects", "truncate prospects"])
-def test_an_emptied_source_deletes_nothing_at_the_edge_and_tells_once(full: EdgeWorld, accident: str) -> None:
+def test_an_emptied_source_deletes_nothing_at_the_edge_and_tells_once(full: EdgeHarness, accident: str) -> None:
     full.sql(accident)
     for _ in range(3):
         assert full.to_cache()["held_back"] == ["prospects"]
@@ -36,13 +36,13 @@ def test_an_emptied_source_deletes_nothing_at_the_edge_and_tells_once(full: Edge
     assert not sync_status(full.db, full.table, full.now).healthy
 
 
-def test_a_source_that_lost_30_percent_deletes_nothing_at_the_edge(full: EdgeWorld) -> None:
+def test_a_source_that_lost_30_percent_deletes_nothing_at_the_edge(full: EdgeHarness) -> None:
     full.sql("delete from prospects where id in (select id from prospects limit 30)")
     full.to_cache()
     assert (prospects(full), full.open_incidents()) == (100, HELD_BACK)
 
 
-def test_other_tables_and_other_changes_of_the_same_table_go_on(full: EdgeWorld) -> None:
+def test_other_tables_and_other_changes_of_the_same_table_go_on(full: EdgeHarness) -> None:
     full.sql("update prospects set stage = 'changed before it was deleted'")
     full.sql("delete from prospects where id in (select id from prospects limit 60)")
     left, mailbox = full.add(name="new"), full.add("mailboxes", "new")
@@ -54,7 +54,7 @@ def test_other_tables_and_other_changes_of_the_same_table_go_on(full: EdgeWorld)
     assert full.edge(left) == "changed"
 
 
-def test_many_rows_that_changed_before_they_were_deleted_do_not_hide_the_others(edge: EdgeWorld) -> None:
+def test_many_rows_that_changed_before_they_were_deleted_do_not_hide_the_others(edge: EdgeHarness) -> None:
     edge.add_many(3000)
     edge.to_cache()
     edge.sql("update prospects set stage = 'x'")
@@ -64,7 +64,7 @@ def test_many_rows_that_changed_before_they_were_deleted_do_not_hide_the_others(
     assert edge.edge(mailbox, "mailboxes") == "new"
 
 
-def test_rows_that_were_only_written_anew_are_no_loss(full: EdgeWorld) -> None:
+def test_rows_that_were_only_written_anew_are_no_loss(full: EdgeHarness) -> None:
     full.db.run_script(
         "begin; create temp table kept as select * from prospects; delete from prospects; "
         "insert into prospects select * from kept; commit"
@@ -73,7 +73,7 @@ def test_rows_that_were_only_written_anew_are_no_loss(full: EdgeWorld) -> None:
     full.assert_equal()
 
 
-def test_an_operator_lets_it_through_and_the_incident_closes(full: EdgeWorld) -> None:
+def test_an_operator_lets_it_through_and_the_incident_closes(full: EdgeHarness) -> None:
     full.sql("truncate prospects")
     full.to_cache()
     allow_shrink(full.db, ["prospects"], until=full.now + timedelta(hours=1))
@@ -84,7 +84,7 @@ def test_an_operator_lets_it_through_and_the_incident_closes(full: EdgeWorld) ->
     assert full.to_cache()["held_back"] == []
 
 
-def test_what_was_allowed_is_allowed_for_an_hour_and_for_that_table_only(full: EdgeWorld) -> None:
+def test_what_was_allowed_is_allowed_for_an_hour_and_for_that_table_only(full: EdgeHarness) -> None:
     full.sql("truncate prospects")
     allow_shrink(full.db, ["mailboxes"], until=full.now + timedelta(hours=1))
     assert full.to_cache()["held_back"] == ["prospects"]
@@ -93,7 +93,7 @@ def test_what_was_allowed_is_allowed_for_an_hour_and_for_that_table_only(full: E
     assert full.to_cache()["held_back"] == ["prospects"]
 
 
-def test_rows_that_come_back_end_it_too(full: EdgeWorld) -> None:
+def test_rows_that_come_back_end_it_too(full: EdgeHarness) -> None:
     full.db.run_script("create table kept as select * from prospects; truncate prospects")
     full.to_cache()
     full.db.run_script("insert into prospects select * from kept")
@@ -102,7 +102,7 @@ def test_rows_that_come_back_end_it_too(full: EdgeWorld) -> None:
     full.assert_equal()
 
 
-def test_single_deletions_of_small_tables_pass(edge: EdgeWorld) -> None:
+def test_single_deletions_of_small_tables_pass(edge: EdgeHarness) -> None:
     boxes = [edge.add("mailboxes") for _ in range(3)]
     edge.to_cache()
     for box in boxes:
@@ -111,7 +111,7 @@ def test_single_deletions_of_small_tables_pass(edge: EdgeWorld) -> None:
     assert edge.open_incidents() == []
 
 
-def test_the_mark_of_the_last_full_pass_stands_still_while_deletions_are_held_back(full: EdgeWorld) -> None:
+def test_the_mark_of_the_last_full_pass_stands_still_while_deletions_are_held_back(full: EdgeHarness) -> None:
     before = full.table.get_config()
     full.sql("truncate prospects")
     full.later(minutes=10)
@@ -119,7 +119,7 @@ def test_the_mark_of_the_last_full_pass_stands_still_while_deletions_are_held_ba
     assert full.table.get_config() == before
 
 
-def test_a_resync_of_an_emptied_source_deletes_nothing(full: EdgeWorld) -> None:
+def test_a_resync_of_an_emptied_source_deletes_nothing(full: EdgeHarness) -> None:
     full.sql("truncate prospects")
     full.sql("delete from edge_changes")
     answer = full.resync("prospects")
@@ -135,7 +135,7 @@ def test_a_resync_of_an_emptied_source_deletes_nothing(full: EdgeWorld) -> None:
     assert sync_status(full.db, full.table, full.now).blocked == ()
 
 
-def test_a_resync_from_another_database_that_is_empty_deletes_nothing(full: EdgeWorld, database: Database) -> None:
+def test_a_resync_from_another_database_that_is_empty_deletes_nothing(full: EdgeHarness, database: Database) -> None:
     full.db.run_script("truncate prospects, edge_changes, edge_resyncs; update edge_entities set known_rows = 0")
     assert full.resync("prospects")["phase"] == "stopped"
     assert prospects(full) == 100

@@ -9,17 +9,17 @@ from crm_relay.edge_cache.models import CacheItem
 from crm_relay.edge_cache.read import read_row
 from crm_relay.edge_cache.status import DirectionStatus, recent_runs, sync_status
 from crm_relay.platform.database import Database
-from tests.support.edge_cache.edge_world import EdgeWorld
+from tests.support.edge_cache.edge_harness import EdgeHarness
 
 AWAY = "postgresql://nobody:x@127.0.0.1:9/nothing"
 
 
-def direction(edge: EdgeWorld, name: str) -> DirectionStatus:
+def direction(edge: EdgeHarness, name: str) -> DirectionStatus:
     (found,) = (each for each in sync_status(edge.db, edge.table, edge.now).directions if each.direction == name)
     return found
 
 
-def test_a_row_is_read_with_its_age(edge: EdgeWorld) -> None:
+def test_a_row_is_read_with_its_age(edge: EdgeHarness) -> None:
     row_id = edge.add(name="known")
     edge.to_cache()
     edge.later(minutes=7)
@@ -28,7 +28,7 @@ def test_a_row_is_read_with_its_age(edge: EdgeWorld) -> None:
     assert (found.content or {})["name"] == "known"
 
 
-def test_past_the_bound_postgresql_is_read(edge: EdgeWorld) -> None:
+def test_past_the_bound_postgresql_is_read(edge: EdgeHarness) -> None:
     row_id, other = edge.add(name="old"), edge.add(name="other")
     edge.to_cache()
     edge.later(minutes=31)
@@ -41,7 +41,7 @@ def test_past_the_bound_postgresql_is_read(edge: EdgeWorld) -> None:
     assert ((sooner.content or {})["name"], sooner.came_from) == ("old", "edge")
 
 
-def test_with_postgresql_away_the_old_value_comes_with_its_age(edge: EdgeWorld) -> None:
+def test_with_postgresql_away_the_old_value_comes_with_its_age(edge: EdgeHarness) -> None:
     row_id = edge.add(name="old")
     edge.to_cache()
     edge.later(days=2)
@@ -51,26 +51,26 @@ def test_with_postgresql_away_the_old_value_comes_with_its_age(edge: EdgeWorld) 
 
 
 def test_an_edit_of_the_edge_is_never_stale_and_a_cache_that_was_never_filled_is(
-    edge: EdgeWorld, database: Database
+    edge: EdgeHarness, database: Database
 ) -> None:
     row_id = uuid4()
     edge.edit(row_id, "edited")
     edge.later(days=1)
     assert read_row(edge.table, "emails", row_id, edge.now, db=edge.db).age == timedelta(0)
-    empty = EdgeWorld(database)
+    empty = EdgeHarness(database)
     there = edge.add(name="there")
     assert read_row(empty.table, "prospects", there, edge.now).age is None
     assert (read_row(empty.table, "prospects", there, edge.now, db=edge.db).content or {})["name"] == "there"
 
 
 @pytest.mark.parametrize("doc", ["no JSON", "[]", '"text"'])
-def test_what_others_mangled_is_read_as_nothing(edge: EdgeWorld, doc: str) -> None:
+def test_what_others_mangled_is_read_as_nothing(edge: EdgeHarness, doc: str) -> None:
     row_id = uuid4()
     edge.table.restore("prospects", row_id, CacheItem("prospects", row_id, 1, doc, edge.now, edge.now), now=edge.now)
     assert read_row(edge.table, "prospects", row_id, edge.now).content is None
 
 
-def test_both_directions_are_healthy_for_fifteen_minutes(edge: EdgeWorld) -> None:
+def test_both_directions_are_healthy_for_fifteen_minutes(edge: EdgeHarness) -> None:
     assert not sync_status(edge.db, edge.table, edge.now).healthy, "nothing was ever brought to PostgreSQL"
     edge.to_postgres()
     edge.to_cache()
@@ -82,7 +82,7 @@ def test_both_directions_are_healthy_for_fifteen_minutes(edge: EdgeWorld) -> Non
     assert [direction(edge, name).healthy for name in ("to_cache", "to_postgres")] == [True, False]
 
 
-def test_a_hundred_that_wait_are_too_many(edge: EdgeWorld) -> None:
+def test_a_hundred_that_wait_are_too_many(edge: EdgeHarness) -> None:
     edge.to_postgres()
     edge.add_many(99)
     for _ in range(99):
@@ -99,7 +99,7 @@ def test_a_hundred_that_wait_are_too_many(edge: EdgeWorld) -> None:
     assert direction(edge, "to_postgres").records == 100
 
 
-def test_the_status_tells_what_is_parked_and_what_was_decided(edge: EdgeWorld) -> None:
+def test_the_status_tells_what_is_parked_and_what_was_decided(edge: EdgeHarness) -> None:
     edge.add("emails", "x" * 450_000)
     edge.edit_raw(uuid4(), "no JSON")
     prospect = edge.add()

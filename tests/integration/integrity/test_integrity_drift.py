@@ -13,168 +13,168 @@ from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput, TransientError
 from tests.support.edge_cache.edge_twin import EdgeTwin
-from tests.support.integrity.integrity_world import IntegrityWorld, result
+from tests.support.integrity.integrity_harness import IntegrityHarness, result
 from tests.support.processes.sudden_death import Killed
 
 
 @pytest.fixture
-def world(database: Database) -> IntegrityWorld:
-    return IntegrityWorld(database)
+def harness(database: Database) -> IntegrityHarness:
+    return IntegrityHarness(database)
 
 
-def drift_of(world: IntegrityWorld, *, full: bool = False) -> list[str]:
-    report = world.check(full=full)
+def drift_of(harness: IntegrityHarness, *, full: bool = False) -> list[str]:
+    report = harness.check(full=full)
     return [str(each["row"]) for each in result(report, "drift").findings]
 
 
-def test_sides_that_agree_are_clean_after_a_look_at_sums_alone(world: IntegrityWorld) -> None:
-    world.add_prospects(300)
-    world.add_email()
-    world.sync()
-    report = world.check()
+def test_sides_that_agree_are_clean_after_a_look_at_sums_alone(harness: IntegrityHarness) -> None:
+    harness.add_prospects(300)
+    harness.add_email()
+    harness.sync()
+    report = harness.check()
     assert report.found == 0
     assert report.items_read <= 4 * BUCKETS // 64
-    assert world.findings() == []
-    assert world.incidents() == set()
-    assert world.one("select status, items_read > 0 as reads from integrity_runs") == {
+    assert harness.findings() == []
+    assert harness.incidents() == set()
+    assert harness.one("select status, items_read > 0 as reads from integrity_runs") == {
         "status": "success",
         "reads": True,
     }
 
 
-def test_what_was_never_at_the_edge_is_not_compared(world: IntegrityWorld) -> None:
-    world.add_prospects(3)
-    unseen = result(world.check(), "drift").unseen
+def test_what_was_never_at_the_edge_is_not_compared(harness: IntegrityHarness) -> None:
+    harness.add_prospects(3)
+    unseen = result(harness.check(), "drift").unseen
     assert set(unseen) == {"prospects", "campaigns", "mailboxes", "emails"}
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_an_item_that_somebody_else_changed_is_found_mended_and_put_back(world: IntegrityWorld, full: bool) -> None:
-    rows = world.add_prospects(300)
-    world.sync()
+def test_an_item_that_somebody_else_changed_is_found_mended_and_put_back(harness: IntegrityHarness, full: bool) -> None:
+    rows = harness.add_prospects(300)
+    harness.sync()
     changed = rows[7]
-    before = world.tamper("prospects", changed, city="Elsewhere")
-    tampered = world.item("prospects", changed)
-    assert drift_of(world, full=full) == [str(changed)]
-    assert world.incidents() == {"integrity_drift"}
+    before = harness.tamper("prospects", changed, city="Elsewhere")
+    tampered = harness.item("prospects", changed)
+    assert drift_of(harness, full=full) == [str(changed)]
+    assert harness.incidents() == {"integrity_drift"}
 
-    assert result(world.check(fix=True, full=full), "drift").fixed == 1
-    mended = world.item("prospects", changed)
+    assert result(harness.check(fix=True, full=full), "drift").fixed == 1
+    mended = harness.item("prospects", changed)
     assert mended is not None
     assert mended.doc == before.doc
     assert mended.version > before.version
-    assert world.findings() == [("drift", "prospects", str(changed), "fixed")]
-    assert world.rows("select from edge_changes") == []
-    assert drift_of(world) == []
-    assert world.incidents() == set()
+    assert harness.findings() == [("drift", "prospects", str(changed), "fixed")]
+    assert harness.rows("select from edge_changes") == []
+    assert drift_of(harness) == []
+    assert harness.incidents() == set()
 
-    (fix,) = world.fixes()
-    assert world.revert(str(fix["id"])).fixes == (fix["id"],)
-    back = world.item("prospects", changed)
+    (fix,) = harness.fixes()
+    assert harness.revert(str(fix["id"])).fixes == (fix["id"],)
+    back = harness.item("prospects", changed)
     assert back is not None
     assert tampered is not None
     assert (back.doc, back.version) == (tampered.doc, tampered.version)
     with pytest.raises(RejectedInput):
-        world.revert(str(fix["id"]))
+        harness.revert(str(fix["id"]))
 
 
-def test_what_was_taken_back_is_not_mended_again_unasked(world: IntegrityWorld) -> None:
-    (row,) = world.add_prospects(1)
-    world.sync()
-    world.tamper("prospects", row, city="Elsewhere")
-    world.check(fix=True)
-    world.revert(f"run-{world.fixes()[0]['run_id']}")
-    assert result(world.check(fix=True), "drift").fixed == 0
-    assert world.findings()[-1] == ("drift", "prospects", str(row), "parked")
-    assert result(world.check(fix=True, approved=frozenset({"drift"})), "drift").fixed == 1
+def test_what_was_taken_back_is_not_mended_again_unasked(harness: IntegrityHarness) -> None:
+    (row,) = harness.add_prospects(1)
+    harness.sync()
+    harness.tamper("prospects", row, city="Elsewhere")
+    harness.check(fix=True)
+    harness.revert(f"run-{harness.fixes()[0]['run_id']}")
+    assert result(harness.check(fix=True), "drift").fixed == 0
+    assert harness.findings()[-1] == ("drift", "prospects", str(row), "parked")
+    assert result(harness.check(fix=True, approved=frozenset({"drift"})), "drift").fixed == 1
 
 
-def test_a_row_that_is_missing_at_the_edge_comes_back_and_can_go_again(world: IntegrityWorld) -> None:
-    rows = world.add_prospects(20)
-    world.sync()
-    world.table.restore("prospects", rows[0], None, now=world.now)
-    assert result(world.check(fix=True), "drift").fixed == 1
-    assert world.item("prospects", rows[0]) is not None
-    assert world.fixes()[0]["before"] is None
-    world.revert(str(world.fixes()[0]["id"]))
-    assert world.item("prospects", rows[0]) is None
+def test_a_row_that_is_missing_at_the_edge_comes_back_and_can_go_again(harness: IntegrityHarness) -> None:
+    rows = harness.add_prospects(20)
+    harness.sync()
+    harness.table.restore("prospects", rows[0], None, now=harness.now)
+    assert result(harness.check(fix=True), "drift").fixed == 1
+    assert harness.item("prospects", rows[0]) is not None
+    assert harness.fixes()[0]["before"] is None
+    harness.revert(str(harness.fixes()[0]["id"]))
+    assert harness.item("prospects", rows[0]) is None
 
 
-def test_a_row_that_only_the_edge_has_becomes_a_tombstone_and_comes_back(world: IntegrityWorld) -> None:
-    world.add_prospects(20)
-    world.sync()
-    ghost = world.add_at_edge("prospects", version=10**6)
-    assert result(world.check(fix=True), "drift").fixed == 1
-    gone = world.item("prospects", ghost)
+def test_a_row_that_only_the_edge_has_becomes_a_tombstone_and_comes_back(harness: IntegrityHarness) -> None:
+    harness.add_prospects(20)
+    harness.sync()
+    ghost = harness.add_at_edge("prospects", version=10**6)
+    assert result(harness.check(fix=True), "drift").fixed == 1
+    gone = harness.item("prospects", ghost)
     assert gone is not None
     assert gone.doc is None
-    world.sync()
-    assert drift_of(world) == []
-    assert world.revert(str(world.fixes()[0]["id"])).left == ()
-    back = world.item("prospects", ghost)
+    harness.sync()
+    assert drift_of(harness) == []
+    assert harness.revert(str(harness.fixes()[0]["id"])).left == ()
+    back = harness.item("prospects", ghost)
     assert back is not None
     assert back.doc is not None
 
 
-def test_a_table_that_was_emptied_behind_our_back_is_not_mirrored(world: IntegrityWorld) -> None:
-    world.add_prospects(30)
-    world.sync()
-    world.rows("alter table prospects disable trigger user")
-    world.rows("delete from prospects")
-    report = world.check(fix=True)
+def test_a_table_that_was_emptied_behind_our_back_is_not_mirrored(harness: IntegrityHarness) -> None:
+    harness.add_prospects(30)
+    harness.sync()
+    harness.rows("alter table prospects disable trigger user")
+    harness.rows("delete from prospects")
+    report = harness.check(fix=True)
     assert result(report, "drift").asks
     assert result(report, "drift").fixed == 0
-    assert {status for *_, status in world.findings()} == {"needs_approval"}
-    assert "integrity_approval" in world.incidents()
-    assert result(world.check(fix=True, approved=frozenset({"drift"})), "drift").fixed == 30
-    assert "integrity_approval" not in world.incidents()
+    assert {status for *_, status in harness.findings()} == {"needs_approval"}
+    assert "integrity_approval" in harness.incidents()
+    assert result(harness.check(fix=True, approved=frozenset({"drift"})), "drift").fixed == 30
+    assert "integrity_approval" not in harness.incidents()
 
 
-def test_an_email_that_only_the_edge_has_is_pushed_from_there(world: IntegrityWorld) -> None:
-    world.sync()
-    prospect = world.add_prospects(1)[0]
-    world.sync()
+def test_an_email_that_only_the_edge_has_is_pushed_from_there(harness: IntegrityHarness) -> None:
+    harness.sync()
+    prospect = harness.add_prospects(1)[0]
+    harness.sync()
     row_id = UUID("22222222-2222-4222-8222-222222222222")
-    record_email(world.table, {"id": str(row_id), "prospect_id": str(prospect), "status": "sent"}, world.now)
-    waiting = world.item("emails", row_id)
+    record_email(harness.table, {"id": str(row_id), "prospect_id": str(prospect), "status": "sent"}, harness.now)
+    waiting = harness.item("emails", row_id)
     assert waiting is not None
     lost = CacheItem("emails", row_id, 0, waiting.doc, waiting.updated_at, waiting.written_at)
-    world.table.restore("emails", row_id, lost, now=world.now)
-    assert result(world.check(fix=True), "drift").fixed == 1
-    assert world.table.count_unsynced() == 1
-    world.push()
-    assert world.email(row_id)["status"] == "sent"
-    assert world.revert(str(world.fixes()[0]["id"])).left == (world.fixes()[0]["id"],)
+    harness.table.restore("emails", row_id, lost, now=harness.now)
+    assert result(harness.check(fix=True), "drift").fixed == 1
+    assert harness.table.count_unsynced() == 1
+    harness.push()
+    assert harness.email(row_id)["status"] == "sent"
+    assert harness.revert(str(harness.fixes()[0]["id"])).left == (harness.fixes()[0]["id"],)
 
 
-def test_what_is_on_its_way_is_left_out_and_costs_only_its_own_items(world: IntegrityWorld) -> None:
-    rows = world.add_prospects(300)
-    email = world.add_email()
-    world.sync()
-    world.rows("update prospects set city = 'New' where id = any (:ids)", ids=rows[:5])
-    item = world.item("emails", email)
+def test_what_is_on_its_way_is_left_out_and_costs_only_its_own_items(harness: IntegrityHarness) -> None:
+    rows = harness.add_prospects(300)
+    email = harness.add_email()
+    harness.sync()
+    harness.rows("update prospects set city = 'New' where id = any (:ids)", ids=rows[:5])
+    item = harness.item("emails", email)
     assert item is not None
-    world.table.edit("emails", email, (item.doc or "").replace("sent", "opened"), edited_at=world.now)
-    calls = world.table.calls
-    assert world.check().found == 0
+    harness.table.edit("emails", email, (item.doc or "").replace("sent", "opened"), edited_at=harness.now)
+    calls = harness.table.calls
+    assert harness.check().found == 0
     # The mark, twice the sparse index, four times the sums, and the items that are on their way: no bucket.
-    assert world.table.calls - calls == 1 + 8 + 9 + 4 + 2
-    assert drift_of(world, full=True) == []
+    assert harness.table.calls - calls == 1 + 8 + 9 + 4 + 2
+    assert drift_of(harness, full=True) == []
 
 
-def test_a_row_that_is_younger_than_the_confirmed_mark_is_left_out(world: IntegrityWorld) -> None:
-    rows = world.add_prospects(3)
-    world.sync()
-    world.rows("update prospects set city = 'New', updated_at = :at where id = :id", id=rows[0], at=world.now)
-    world.rows("delete from edge_changes")
-    assert drift_of(world) == []
-    world.rows(
+def test_a_row_that_is_younger_than_the_confirmed_mark_is_left_out(harness: IntegrityHarness) -> None:
+    rows = harness.add_prospects(3)
+    harness.sync()
+    harness.rows("update prospects set city = 'New', updated_at = :at where id = :id", id=rows[0], at=harness.now)
+    harness.rows("delete from edge_changes")
+    assert drift_of(harness) == []
+    harness.rows(
         "update prospects set city = 'New', updated_at = :at where id = :id",
         id=rows[0],
-        at=world.now - timedelta(days=2),
+        at=harness.now - timedelta(days=2),
     )
-    world.rows("delete from edge_changes")
-    assert drift_of(world) == [str(rows[0])]
+    harness.rows("delete from edge_changes")
+    assert drift_of(harness) == [str(rows[0])]
 
 
 @dataclass
@@ -193,64 +193,64 @@ class HealingTwin(EdgeTwin):
 
 def test_what_heals_between_the_two_looks_is_not_reported(database: Database) -> None:
     table = HealingTwin()
-    world = IntegrityWorld(database, table=table)
-    rows = world.add_prospects(50)
-    world.sync()
-    table.healed.append(world.tamper("prospects", rows[3], city="Elsewhere"))
-    assert drift_of(world) == []
+    harness = IntegrityHarness(database, table=table)
+    rows = harness.add_prospects(50)
+    harness.sync()
+    table.healed.append(harness.tamper("prospects", rows[3], city="Elsewhere"))
+    assert drift_of(harness) == []
     assert table.healed == []
-    assert world.findings() == []
+    assert harness.findings() == []
 
 
-def test_sums_that_are_wrong_without_a_wrong_row_are_set_right_at_night(world: IntegrityWorld) -> None:
-    assert isinstance(world.table, EdgeTwin)
-    world.add_prospects(50)
-    world.sync()
-    world.table.kept.clear()
-    assert drift_of(world) == []
-    assert drift_of(world, full=True) == []
-    before = world.table.items_read
-    assert drift_of(world) == []
-    assert world.table.items_read - before <= 4 * 64
+def test_sums_that_are_wrong_without_a_wrong_row_are_set_right_at_night(harness: IntegrityHarness) -> None:
+    assert isinstance(harness.table, EdgeTwin)
+    harness.add_prospects(50)
+    harness.sync()
+    harness.table.kept.clear()
+    assert drift_of(harness) == []
+    assert drift_of(harness, full=True) == []
+    before = harness.table.items_read
+    assert drift_of(harness) == []
+    assert harness.table.items_read - before <= 4 * 64
 
 
-def test_a_dry_run_writes_nothing_anywhere(world: IntegrityWorld) -> None:
-    assert isinstance(world.table, EdgeTwin)
-    rows = world.add_prospects(20)
-    world.add_email(prospect_id=None)
-    world.sync()
-    world.tamper("prospects", rows[0], city="Elsewhere")
-    world.table.kept.clear()
+def test_a_dry_run_writes_nothing_anywhere(harness: IntegrityHarness) -> None:
+    assert isinstance(harness.table, EdgeTwin)
+    rows = harness.add_prospects(20)
+    harness.add_email(prospect_id=None)
+    harness.sync()
+    harness.tamper("prospects", rows[0], city="Elsewhere")
+    harness.table.kept.clear()
     tables = (
         "select (select count(*) from integrity_runs) + (select count(*) from integrity_findings) + "
         "(select count(*) from integrity_fixes) + (select count(*) from incidents) + "
         "(select count(*) from edge_changes) as n"
     )
-    item, kept = world.item("prospects", rows[0]), dict(world.table.kept)
-    report = world.check(fix=True, full=True, dry_run=True)
+    item, kept = harness.item("prospects", rows[0]), dict(harness.table.kept)
+    report = harness.check(fix=True, full=True, dry_run=True)
     assert (result(report, "drift").fixable, result(report, "orphaned_email").fixable) == (1, 1)
     assert report.run_id is None
-    assert world.one(tables) == {"n": 0}
-    assert world.item("prospects", rows[0]) == item
-    assert world.table.kept == kept
-    assert world.rows("select from emails where orphaned") == []
+    assert harness.one(tables) == {"n": 0}
+    assert harness.item("prospects", rows[0]) == item
+    assert harness.table.kept == kept
+    assert harness.rows("select from emails where orphaned") == []
 
 
-def test_above_the_cap_nothing_is_mended_and_somebody_is_asked(world: IntegrityWorld) -> None:
-    rows = world.add_prospects(5)
-    world.sync()
+def test_above_the_cap_nothing_is_mended_and_somebody_is_asked(harness: IntegrityHarness) -> None:
+    rows = harness.add_prospects(5)
+    harness.sync()
     for row in rows:
-        world.tamper("prospects", row, city="Elsewhere")
-    report = world.check(fix=True, cap=4)
+        harness.tamper("prospects", row, city="Elsewhere")
+    report = harness.check(fix=True, cap=4)
     assert result(report, "drift").asks
-    assert world.fixes() == []
-    assert {status for *_, status in world.findings()} == {"needs_approval"}
-    assert world.incidents() == {"integrity_drift", "integrity_approval"}
-    world.check()
-    assert world.incidents() == {"integrity_drift", "integrity_approval"}
-    assert result(world.check(fix=True, cap=5), "drift").fixed == 5
-    world.check()
-    assert world.incidents() == set()
+    assert harness.fixes() == []
+    assert {status for *_, status in harness.findings()} == {"needs_approval"}
+    assert harness.incidents() == {"integrity_drift", "integrity_approval"}
+    harness.check()
+    assert harness.incidents() == {"integrity_drift", "integrity_approval"}
+    assert result(harness.check(fix=True, cap=5), "drift").fixed == 5
+    harness.check()
+    assert harness.incidents() == set()
 
 
 @dataclass
@@ -267,67 +267,67 @@ class DeadlyTwin(EdgeTwin):
 
 def test_a_run_that_dies_before_the_edge_has_the_fix_leaves_log_and_note(database: Database) -> None:
     table = DeadlyTwin()
-    world = IntegrityWorld(database, table=table)
-    rows = world.add_prospects(3)
-    world.sync()
-    before = world.tamper("prospects", rows[0], city="Elsewhere")
+    harness = IntegrityHarness(database, table=table)
+    rows = harness.add_prospects(3)
+    harness.sync()
+    before = harness.tamper("prospects", rows[0], city="Elsewhere")
     table.deadly = True
     with pytest.raises(Killed):
-        world.check(fix=True)
-    (fix,) = world.fixes()
+        harness.check(fix=True)
+    (fix,) = harness.fixes()
     assert (fix["applied_at"], fix["action"]) == (None, "replicated")
-    assert world.findings() == [("drift", "prospects", str(rows[0]), "open")]
-    assert len(world.rows("select from edge_changes")) == 1
+    assert harness.findings() == [("drift", "prospects", str(rows[0]), "open")]
+    assert len(harness.rows("select from edge_changes")) == 1
     table.deadly = False
-    world.sync()
-    mended = world.item("prospects", rows[0])
+    harness.sync()
+    mended = harness.item("prospects", rows[0])
     assert mended is not None
     assert mended.doc == before.doc
-    assert drift_of(world) == []
-    assert world.findings() == [("drift", "prospects", str(rows[0]), "gone")]
-    assert world.revert(str(fix["id"])).fixes == (fix["id"],)
+    assert drift_of(harness) == []
+    assert harness.findings() == [("drift", "prospects", str(rows[0]), "gone")]
+    assert harness.revert(str(fix["id"])).fixes == (fix["id"],)
 
 
-def test_a_row_that_changed_since_is_not_put_back(world: IntegrityWorld) -> None:
-    rows = world.add_prospects(3)
-    world.sync()
-    world.tamper("prospects", rows[0], city="Elsewhere")
-    world.check(fix=True)
-    world.rows("update prospects set city = 'Newer' where id = :id", id=rows[0])
-    world.sync()
-    fix = world.fixes()[0]["id"]
-    assert world.revert(str(fix)).left == (fix,)
+def test_a_row_that_changed_since_is_not_put_back(harness: IntegrityHarness) -> None:
+    rows = harness.add_prospects(3)
+    harness.sync()
+    harness.tamper("prospects", rows[0], city="Elsewhere")
+    harness.check(fix=True)
+    harness.rows("update prospects set city = 'Newer' where id = :id", id=rows[0])
+    harness.sync()
+    fix = harness.fixes()[0]["id"]
+    assert harness.revert(str(fix)).left == (fix,)
 
 
-def test_an_edge_that_is_ahead_of_a_restored_database_is_believed_no_more(world: IntegrityWorld) -> None:
-    rows = world.add_prospects(3)
-    world.sync()
-    item = world.item("prospects", rows[0])
+def test_an_edge_that_is_ahead_of_a_restored_database_is_believed_no_more(harness: IntegrityHarness) -> None:
+    rows = harness.add_prospects(3)
+    harness.sync()
+    item = harness.item("prospects", rows[0])
     assert item is not None
     ahead = CacheItem("prospects", rows[0], 10**7, item.doc, item.updated_at, item.written_at)
-    world.table.restore("prospects", rows[0], ahead, now=world.now)
-    assert result(world.check(fix=True), "drift").fixed == 1
-    assert drift_of(world) == []
+    harness.table.restore("prospects", rows[0], ahead, now=harness.now)
+    assert result(harness.check(fix=True), "drift").fixed == 1
+    assert drift_of(harness) == []
 
 
-def test_a_version_that_was_never_ours_is_for_a_person(world: IntegrityWorld) -> None:
-    world.add_prospects(3)
-    world.sync()
-    ghost = world.add_at_edge("prospects", version=10**18)
-    assert result(world.check(fix=True), "drift").fixed == 0
-    assert world.findings() == [("drift", "prospects", str(ghost), "parked")]
+def test_a_version_that_was_never_ours_is_for_a_person(harness: IntegrityHarness) -> None:
+    harness.add_prospects(3)
+    harness.sync()
+    ghost = harness.add_at_edge("prospects", version=10**18)
+    assert result(harness.check(fix=True), "drift").fixed == 0
+    assert harness.findings() == [("drift", "prospects", str(ghost), "parked")]
 
 
-def test_without_time_nothing_is_called_gone_and_no_incident_ends(world: IntegrityWorld) -> None:
-    rows = world.add_prospects(3)
-    world.sync()
-    world.tamper("prospects", rows[0], city="Elsewhere")
-    world.check()
-    world.deadline = Deadline.after(10)
-    report = world.check()
+def test_without_time_nothing_is_called_gone_and_no_incident_ends(harness: IntegrityHarness) -> None:
+    rows = harness.add_prospects(3)
+    harness.sync()
+    harness.tamper("prospects", rows[0], city="Elsewhere")
+    harness.check()
+    harness.deadline = Deadline.after(10)
+    report = harness.check()
     assert all(each.unseen for each in report.results)
-    assert [status for *_, status in world.findings()] == ["open"]
-    assert world.incidents() == {"integrity_drift"}
+    assert [status for *_, status in harness.findings()] == ["open"]
+    assert harness.incidents() == {"integrity_drift"}
 
 
 class AwayTwin(EdgeTwin):
@@ -335,8 +335,8 @@ class AwayTwin(EdgeTwin):
         raise TransientError("dynamodb batch_get_item: throttled")
 
 
-def test_a_run_that_failed_says_why_and_closes_nothing(world: IntegrityWorld) -> None:
+def test_a_run_that_failed_says_why_and_closes_nothing(harness: IntegrityHarness) -> None:
     with pytest.raises(TransientError):
-        world.check(table=AwayTwin())
-    row = world.one("select status, error, finished_at is not null as ended from integrity_runs")
+        harness.check(table=AwayTwin())
+    row = harness.one("select status, error, finished_at is not null as ended from integrity_runs")
     assert row == {"status": "failed", "error": "dynamodb batch_get_item: throttled", "ended": True}

@@ -11,7 +11,7 @@ from crm_relay.integrity.models import CHECKS, CheckReport
 from crm_relay.integrity.revert import Reverted
 from crm_relay.platform.database import Database
 from tests.conftest import fresh_database
-from tests.support.integrity.integrity_cases import CASES, BusyWorld, Case, Fault, State
+from tests.support.integrity.integrity_cases import CASES, BusyIntegrityHarness, Case, Fault, State
 from tests.support.platform.filled_twin import FilledTwin
 
 OF_CAMPAIGNS = {"accounting"}
@@ -39,50 +39,50 @@ class Played:
     reverted: Reverted = field(default_factory=lambda: Reverted((), ()))
     left: list[int] = field(default_factory=list)
 
-    def look(self, stage: str, world: BusyWorld, report: CheckReport) -> None:
+    def look(self, stage: str, harness: BusyIntegrityHarness, report: CheckReport) -> None:
         """Keep everything."""
         self.reports[stage] = report
         self.states[stage] = {name: fault.state() for name, fault in self.faults.items()}
         self.findings[stage] = {
             row["row_id"]: (row["check_name"], row["what"], row["status"])
-            for row in world.rows(
+            for row in harness.rows(
                 "select row_id, check_name, what, status from integrity_findings where closed_at is null"
             )
         }
-        self.sound[stage] = fingerprint(world)
-        self.incidents[stage] = world.incidents()
+        self.sound[stage] = fingerprint(harness)
+        self.incidents[stage] = harness.incidents()
 
 
-def fingerprint(world: BusyWorld) -> int:
+def fingerprint(harness: BusyIntegrityHarness) -> int:
     """Of every row and item that nobody planted: any write gives a row another version."""
-    told = world.one(
+    told = harness.one(
         "select md5(string_agg(concat_ws(' ', entity, id, version), ' ' order by id)) as told from edge_source "
         "where not id = any (:taken)",
-        taken=list(world.taken),
+        taken=list(harness.taken),
     )["told"]
-    items = (item for entity in ENTITIES for page in world.table.every_item(entity) for item in page)
-    sound = (item for item in items if item.row_id not in world.taken)
+    items = (item for entity in ENTITIES for page in harness.table.every_item(entity) for item in page)
+    sound = (item for item in items if item.row_id not in harness.taken)
     return sum((hash((item.row_id, item.version, item.doc, item.edited_at)) for item in sound), hash(told))
 
 
-def seed(world: BusyWorld) -> None:
+def seed(harness: BusyIntegrityHarness) -> None:
     """Rows that nothing is wrong with."""
-    world.rows(
+    harness.rows(
         "insert into prospects (name, contact_email) select 'P' || n, 'p' || n || '@example.com' "
         "from generate_series(1, :n) n",
         n=ROWS["prospects"],
     )
-    world.rows("insert into campaigns (name) select 'C' || n from generate_series(1, :n) n", n=ROWS["campaigns"])
-    world.rows(
+    harness.rows("insert into campaigns (name) select 'C' || n from generate_series(1, :n) n", n=ROWS["campaigns"])
+    harness.rows(
         "insert into mailboxes (email) select 'm' || n || '@example.org' from generate_series(1, :n) n",
         n=ROWS["mailboxes"],
     )
-    world.rows(
+    harness.rows(
         "insert into emails (prospect_id, status, sent_at, to_email, message_id) "
         "select id, 'sent', now() - interval '3 hours', contact_email, '<' || id || '>' from prospects limit :n",
         n=ROWS["emails"],
     )
-    world.rows(
+    harness.rows(
         "insert into emails (direction, status, from_email) values ('inbound', 'received', 'answered@example.org')"
     )
 
@@ -98,40 +98,40 @@ def played(postgres_url: str) -> Iterator[Played]:
 
 def play(database: Database) -> Played:
     table = FilledTwin()
-    world, seen = BusyWorld(database, table=table), Played()
-    seed(world)
-    plant(world, seen, lambda case: not case.late and not case.at_edge)
-    table.fill(database, confirmed_at=world.now)
-    world.rows("delete from edge_changes")
-    world.rows(
+    harness, seen = BusyIntegrityHarness(database, table=table), Played()
+    seed(harness)
+    plant(harness, seen, lambda case: not case.late and not case.at_edge)
+    table.fill(database, confirmed_at=harness.now)
+    harness.rows("delete from edge_changes")
+    harness.rows(
         "insert into edge_resyncs (entity, generation, ordered_by, phase, finished_at) "
         "select entity, 1, 'a test', 'done', now() from edge_entities"
     )
-    world.now += timedelta(days=1)
-    plant(world, seen, lambda case: not case.late and case.at_edge)
-    world.taken.update(row["id"] for row in world.rows("select id from emails where not status = 'sent'"))
-    seen.look("first", world, world.check())
-    plant(world, seen, lambda case: case.late)
-    seen.look("found", world, world.check())
-    fixed = world.check(fix=True)
-    seen.look("fixed", world, fixed)
-    for fix in world.fixes():
+    harness.now += timedelta(days=1)
+    plant(harness, seen, lambda case: not case.late and case.at_edge)
+    harness.taken.update(row["id"] for row in harness.rows("select id from emails where not status = 'sent'"))
+    seen.look("first", harness, harness.check())
+    plant(harness, seen, lambda case: case.late)
+    seen.look("found", harness, harness.check())
+    fixed = harness.check(fix=True)
+    seen.look("fixed", harness, fixed)
+    for fix in harness.fixes():
         seen.actions.setdefault(fix["row_id"], []).append(fix["action"])
-    seen.look("sound", world, world.check())
-    seen.reverted = world.revert(f"run-{fixed.run_id}")
-    seen.left = [fix["id"] for fix in world.fixes() if fix["reverted_by"] is None]
-    seen.look("undone", world, world.check(fix=True))
-    again = world.check(fix=True, approved=frozenset(CHECKS))
+    seen.look("sound", harness, harness.check())
+    seen.reverted = harness.revert(f"run-{fixed.run_id}")
+    seen.left = [fix["id"] for fix in harness.fixes() if fix["reverted_by"] is None]
+    seen.look("undone", harness, harness.check(fix=True))
+    again = harness.check(fix=True, approved=frozenset(CHECKS))
     assert again.error is None
-    world.sync()
-    seen.look("settled", world, world.check(full=True))
+    harness.sync()
+    seen.look("settled", harness, harness.check(full=True))
     return seen
 
 
-def plant(world: BusyWorld, seen: Played, is_wanted: Callable[[Case], bool]) -> None:
+def plant(harness: BusyIntegrityHarness, seen: Played, is_wanted: Callable[[Case], bool]) -> None:
     for case in CASES:
         if is_wanted(case):
-            seen.faults[case.name] = case.plant(world)
+            seen.faults[case.name] = case.plant(harness)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

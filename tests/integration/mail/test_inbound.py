@@ -21,32 +21,32 @@ from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.providers.resend.events import InboundMail
 from local.simulators.resend import Inbound, MovableClock, ResendSimulator
 from tests.support.mail.mail_events import apply, told
-from tests.support.mail.mail_world import MONDAY, DeliveryWorld, add_identity
+from tests.support.mail.mail_harness import MONDAY, MailHarness, add_identity
 from tests.support.platform.rows import one, rows_of
 
 
 @pytest.fixture
-def post(database: Database) -> Iterator[DeliveryWorld]:
+def post(database: Database) -> Iterator[MailHarness]:
     clock = MovableClock(lambda: MONDAY)
     with ResendSimulator(clock=clock, requests_per_second=None) as simulator:
-        yield DeliveryWorld(database, simulator, clock)
+        yield MailHarness(database, simulator, clock)
 
 
-def arrived(post: DeliveryWorld, mail: Inbound) -> Inbound:
+def arrived(post: MailHarness, mail: Inbound) -> Inbound:
     event = InboundMail(mail.id, mail.sender, mail.to, mail.subject, mail.message_id, post.now)
     assert keep_inbound_mail(post.db, inbound_row(event))
     return mail
 
 
-def read(post: DeliveryWorld, *, key: str | None = None, seconds: float = 60) -> InboundRead:
+def read(post: MailHarness, *, key: str | None = None, seconds: float = 60) -> InboundRead:
     return read_inbound(post.db, post.client(key), clock=lambda: post.now, deadline=Deadline.after(seconds))
 
 
-def items(post: DeliveryWorld) -> list[Mapping[str, Any]]:
+def items(post: MailHarness) -> list[Mapping[str, Any]]:
     return list(rows_of(post.db, "select * from inbox_items order by received_at, external_id"))
 
 
-def test_a_reply_gets_what_says_which_mail_it_answers(post: DeliveryWorld) -> None:
+def test_a_reply_gets_what_says_which_mail_it_answers(post: MailHarness) -> None:
     post.queue("ada")
     post.send()
     sent = post.simulator.mail_to("ada@example.com")
@@ -60,7 +60,7 @@ def test_a_reply_gets_what_says_which_mail_it_answers(post: DeliveryWorld) -> No
     assert read(post) == InboundRead()
 
 
-def test_the_id_of_our_mail_is_stored_in_the_form_in_which_a_reply_names_it(post: DeliveryWorld) -> None:
+def test_the_id_of_our_mail_is_stored_in_the_form_in_which_a_reply_names_it(post: MailHarness) -> None:
     post.queue("ada")
     post.send()
     sent = post.simulator.mail_to("ada@example.com")
@@ -85,7 +85,7 @@ def test_an_automatic_answer_is_known_by_its_headers(headers: dict[str, str], au
     assert is_automatic(headers) == automatic
 
 
-def test_an_out_of_office_answer_is_marked(post: DeliveryWorld) -> None:
+def test_an_out_of_office_answer_is_marked(post: MailHarness) -> None:
     post.queue("ada")
     post.send()
     sent = post.simulator.mail_to("ada@example.com")
@@ -95,7 +95,7 @@ def test_an_out_of_office_answer_is_marked(post: DeliveryWorld) -> None:
 
 
 @pytest.mark.parametrize("kind", ["500_before", "429", "cut_before"])
-def test_what_cannot_be_read_now_is_read_next_time(post: DeliveryWorld, kind: str) -> None:
+def test_what_cannot_be_read_now_is_read_next_time(post: MailHarness, kind: str) -> None:
     arrived(post, post.simulator.receive("ada@example.com", "x@in.example.com"))
     post.simulator.fault(kind, match="GET /emails/receiving")
     assert read(post) == InboundRead(failed=1)
@@ -103,12 +103,12 @@ def test_what_cannot_be_read_now_is_read_next_time(post: DeliveryWorld, kind: st
     assert read(post) == InboundRead(read=1)
 
 
-def test_a_key_that_may_only_send_harms_nothing(post: DeliveryWorld) -> None:
+def test_a_key_that_may_only_send_harms_nothing(post: MailHarness) -> None:
     arrived(post, post.simulator.receive("ada@example.com", "x@in.example.com"))
     assert read(post, key=post.simulator.sending_key) == InboundRead(failed=1)
 
 
-def test_after_a_day_a_reply_is_followed_without_its_headers(post: DeliveryWorld) -> None:
+def test_after_a_day_a_reply_is_followed_without_its_headers(post: MailHarness) -> None:
     event = InboundMail("gone_1", "ada@example.com", ("x@in.example.com",), "Re:", None, post.now)
     keep_inbound_mail(post.db, inbound_row(event))
     post.wait(hours=23, minutes=59)
@@ -118,13 +118,13 @@ def test_after_a_day_a_reply_is_followed_without_its_headers(post: DeliveryWorld
     assert items(post)[0]["headers_read_at"] is not None
 
 
-def test_nothing_is_asked_without_time_for_it(post: DeliveryWorld) -> None:
+def test_nothing_is_asked_without_time_for_it(post: MailHarness) -> None:
     arrived(post, post.simulator.receive("ada@example.com", "x@in.example.com"))
     assert read(post, seconds=0) == InboundRead(failed=1)
     assert "GET /emails/receiving" not in str(post.simulator.requests)
 
 
-def test_a_reply_belongs_to_the_organization_whose_mail_it_answers(post: DeliveryWorld) -> None:
+def test_a_reply_belongs_to_the_organization_whose_mail_it_answers(post: MailHarness) -> None:
     other = one(post.db, "insert into organizations (name) values ('Other') returning id")["id"]
     rows_of(
         post.db,
@@ -145,7 +145,7 @@ def test_a_reply_belongs_to_the_organization_whose_mail_it_answers(post: Deliver
 # --- senders ----------------------------------------------------------------------------------------------------------
 
 
-def week_of(post: DeliveryWorld, identity: UUID, sent: int, *, bounces: int = 0, complaints: int = 0) -> None:
+def week_of(post: MailHarness, identity: UUID, sent: int, *, bounces: int = 0, complaints: int = 0) -> None:
     rows_of(
         post.db,
         """insert into email_sends (identity_id, send_key, status, sent_at, bounce_type, complained_at)
@@ -160,7 +160,7 @@ def week_of(post: DeliveryWorld, identity: UUID, sent: int, *, bounces: int = 0,
     )
 
 
-def test_a_sender_in_bad_health_is_paused_told_and_resumed_by_a_person_alone(post: DeliveryWorld) -> None:
+def test_a_sender_in_bad_health_is_paused_told_and_resumed_by_a_person_alone(post: MailHarness) -> None:
     bad, good = add_identity(post.db, "bad@send.example.com"), add_identity(post.db, "good@send.example.com")
     week_of(post, bad, 100, bounces=6)
     week_of(post, good, 100, bounces=5)
@@ -177,7 +177,7 @@ def test_a_sender_in_bad_health_is_paused_told_and_resumed_by_a_person_alone(pos
     assert rows_of(post.db, "select from email_identities where paused_at is not null") == []
 
 
-def test_after_its_resumption_a_senders_week_begins_anew(post: DeliveryWorld) -> None:
+def test_after_its_resumption_a_senders_week_begins_anew(post: MailHarness) -> None:
     bad = add_identity(post.db)
     week_of(post, bad, 100, complaints=1)
     post.wait(hours=1)
@@ -189,13 +189,13 @@ def test_after_its_resumption_a_senders_week_begins_anew(post: DeliveryWorld) ->
     assert watch_senders(post.db, post.now + timedelta(hours=1)) == 1
 
 
-def test_a_week_is_seven_days(post: DeliveryWorld) -> None:
+def test_a_week_is_seven_days(post: MailHarness) -> None:
     week_of(post, add_identity(post.db), 100, bounces=50)
     post.wait(days=7, seconds=1)
     assert watch_senders(post.db, post.now) == 0
 
 
-def test_nobody_resumes_a_sender_that_does_not_exist(post: DeliveryWorld) -> None:
+def test_nobody_resumes_a_sender_that_does_not_exist(post: MailHarness) -> None:
     with pytest.raises(RejectedInput, match="no such sender"):
         resume_sender(post.db, UUID(int=7), post.now)
 
@@ -206,7 +206,7 @@ PRIVATE = "ada@example.com"
 ADA = Person(addresses=frozenset({PRIVATE}))
 
 
-def test_an_erased_person_stands_in_no_mail_and_what_was_counted_stays_counted(post: DeliveryWorld) -> None:
+def test_an_erased_person_stands_in_no_mail_and_what_was_counted_stays_counted(post: MailHarness) -> None:
     (send,) = post.queue("ada", subject="Hello Ada")
     post.queue("bob")
     post.send()
@@ -240,7 +240,7 @@ def test_an_erased_person_stands_in_no_mail_and_what_was_counted_stays_counted(p
     assert erase_mail(post.db, ADA, post.now) == {"email_sends": 0, "email_logs": 0, "topic_opt_outs": 0}
 
 
-def test_a_mail_on_its_way_is_erased_once_its_fate_is_known(post: DeliveryWorld) -> None:
+def test_a_mail_on_its_way_is_erased_once_its_fate_is_known(post: MailHarness) -> None:
     post.simulator.fault("500_after")
     post.queue("ada")
     post.send()
@@ -251,7 +251,7 @@ def test_a_mail_on_its_way_is_erased_once_its_fate_is_known(post: DeliveryWorld)
     assert erase_mail(post.db, ADA, post.now)["email_sends"] == 1
 
 
-def test_why_tells_of_every_mail_what_became_of_it(post: DeliveryWorld) -> None:
+def test_why_tells_of_every_mail_what_became_of_it(post: MailHarness) -> None:
     post.queue("ada")
     post.send()
     post.opt_out("ada")

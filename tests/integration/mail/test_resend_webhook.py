@@ -12,7 +12,7 @@ import pytest
 from crm_relay.platform.database import Database
 from local.simulators.resend import MovableClock, ResendSimulator
 from resend_webhook.handler import handler
-from tests.support.mail.mail_world import MONDAY, DeliveryWorld, enroll
+from tests.support.mail.mail_harness import MONDAY, MailHarness, enroll
 from tests.support.mail.resend_webhook_function import ANOTHER, SECRET, configure, deliver, mail_event, signed
 from tests.support.platform.counting_proxy import CountingProxy
 from tests.support.platform.rows import one, rows_of
@@ -26,14 +26,14 @@ def function(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
 
 
 @pytest.fixture
-def post(database: Database) -> Iterator[DeliveryWorld]:
+def post(database: Database) -> Iterator[MailHarness]:
     clock = MovableClock(lambda: MONDAY)
     with ResendSimulator(clock=clock, requests_per_second=None) as simulator:
-        yield DeliveryWorld(database, simulator, clock)
+        yield MailHarness(database, simulator, clock)
 
 
 @pytest.fixture
-def ada(post: DeliveryWorld) -> tuple[UUID, str]:
+def ada(post: MailHarness) -> tuple[UUID, str]:
     """A mail that was sent: its id here, and there."""
     (send,) = post.queue("ada")
     post.send()
@@ -44,7 +44,7 @@ def kept(database: Database) -> int:
     return int(one(database, "select count(*)::integer as number from webhook_inbox")["number"])
 
 
-def test_a_days_events_reach_their_mail(post: DeliveryWorld, ada: tuple[UUID, str]) -> None:
+def test_a_days_events_reach_their_mail(post: MailHarness, ada: tuple[UUID, str]) -> None:
     send, email_id = ada
     for kind, at in (("sent", 1), ("delivered", 5), ("opened", 30)):
         answer = deliver(mail_event(kind, email_id, send=send, at=f"2026-11-16T15:00:{at:02}.000Z"))
@@ -55,7 +55,7 @@ def test_a_days_events_reach_their_mail(post: DeliveryWorld, ada: tuple[UUID, st
     assert kept(post.db) == 3
 
 
-def test_the_simulators_own_webhooks_are_understood(post: DeliveryWorld) -> None:
+def test_the_simulators_own_webhooks_are_understood(post: MailHarness) -> None:
     post.queue("ada", "bob", "cyd")
     post.send()
     simulator = post.simulator
@@ -82,7 +82,7 @@ def test_the_simulators_own_webhooks_are_understood(post: DeliveryWorld) -> None
     ],
 )
 def test_what_mutes_an_address_ends_its_sequences(
-    post: DeliveryWorld, kind: str, details: dict[str, Any], status: str
+    post: MailHarness, kind: str, details: dict[str, Any], status: str
 ) -> None:
     theirs = enroll(post.db, "ada")
     (send,) = post.queue("ada", **theirs)
@@ -142,9 +142,7 @@ def test_while_a_secret_is_replaced_both_are_valid(
 # --- once -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_delivery_is_known_by_its_signed_id_however_it_comes_again(
-    post: DeliveryWorld, ada: tuple[UUID, str]
-) -> None:
+def test_a_delivery_is_known_by_its_signed_id_however_it_comes_again(post: MailHarness, ada: tuple[UUID, str]) -> None:
     send, email_id = ada
     first = mail_event("opened", email_id, send=send)
     respelt = json.dumps(json.loads(first), indent=1).encode()
@@ -155,7 +153,7 @@ def test_a_delivery_is_known_by_its_signed_id_however_it_comes_again(
     assert (post.rows()["ada"]["opened_count"], kept(post.db)) == (1, 1)
 
 
-def test_two_deliveries_with_the_same_body_are_two_events(post: DeliveryWorld, ada: tuple[UUID, str]) -> None:
+def test_two_deliveries_with_the_same_body_are_two_events(post: MailHarness, ada: tuple[UUID, str]) -> None:
     send, email_id = ada
     body = mail_event("opened", email_id, send=send)
     assert [deliver(body)["events_processed"] for _ in range(2)] == [1, 1]
@@ -163,7 +161,7 @@ def test_two_deliveries_with_the_same_body_are_two_events(post: DeliveryWorld, a
 
 
 def test_one_event_costs_three_round_trips_and_no_more(
-    post: DeliveryWorld, ada: tuple[UUID, str], database_url: str, monkeypatch: pytest.MonkeyPatch
+    post: MailHarness, ada: tuple[UUID, str], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send, email_id = ada
     with CountingProxy(database_url) as proxy:

@@ -11,19 +11,19 @@ from crm_relay.mail.queue import queue_emails
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database
 from local.simulators.resend import MovableClock, ResendSimulator
-from tests.support.mail.mail_world import MONDAY, OFFICE_HOURS, DeliveryWorld, add_identity, mail, suppress
+from tests.support.mail.mail_harness import MONDAY, OFFICE_HOURS, MailHarness, add_identity, mail, suppress
 from tests.support.platform.counting_proxy import CountingProxy
 from tests.support.platform.rows import one, rows_of
 
 
 @pytest.fixture
-def post(database: Database) -> Iterator[DeliveryWorld]:
+def post(database: Database) -> Iterator[MailHarness]:
     clock = MovableClock(lambda: MONDAY)
     with ResendSimulator(clock=clock, requests_per_second=None) as simulator:
-        yield DeliveryWorld(database, simulator, clock)
+        yield MailHarness(database, simulator, clock)
 
 
-def test_a_mail_that_is_queued_twice_is_one_mail(post: DeliveryWorld) -> None:
+def test_a_mail_that_is_queued_twice_is_one_mail(post: MailHarness) -> None:
     first = queue_emails(post.db, [post.mail("ada"), post.mail("bob")], post.now, purpose="test")
     again = queue_emails(post.db, [post.mail("bob"), post.mail("cyd")], post.now, purpose="test")
     assert (len(first), len(again)) == (2, 1)
@@ -31,13 +31,13 @@ def test_a_mail_that_is_queued_twice_is_one_mail(post: DeliveryWorld) -> None:
     assert [post.got(name) for name in ("ada", "bob", "cyd")] == [1, 1, 1]
 
 
-def test_a_batch_that_holds_nothing_new_is_not_made(post: DeliveryWorld) -> None:
+def test_a_batch_that_holds_nothing_new_is_not_made(post: MailHarness) -> None:
     post.queue("ada")
     post.queue("ada")
     assert len(post.batches()) == 1
 
 
-def test_250_mails_leave_in_three_requests(post: DeliveryWorld) -> None:
+def test_250_mails_leave_in_three_requests(post: MailHarness) -> None:
     post.queue(*(f"p{number}" for number in range(250)))
     report = post.send()
     assert (report.sent, report.requests, report.batches, report.stopped) == (250, 3, 3, None)
@@ -45,7 +45,7 @@ def test_250_mails_leave_in_three_requests(post: DeliveryWorld) -> None:
     assert set(post.simulator.sends.values()) == {1}
 
 
-def test_mails_of_two_organizations_are_never_in_one_batch(post: DeliveryWorld) -> None:
+def test_mails_of_two_organizations_are_never_in_one_batch(post: MailHarness) -> None:
     other = one(post.db, "insert into organizations (name) values ('Other') returning id")["id"]
     queue_emails(post.db, [post.mail("ada"), mail(other, "bob"), post.mail("cyd")], post.now, purpose="test")
     pairs = rows_of(post.db, "select distinct batch_id, org_id from email_sends")
@@ -53,7 +53,7 @@ def test_mails_of_two_organizations_are_never_in_one_batch(post: DeliveryWorld) 
     assert post.send().sent == 3
 
 
-def test_what_was_sent_has_its_id_and_no_longer_its_text(post: DeliveryWorld) -> None:
+def test_what_was_sent_has_its_id_and_no_longer_its_text(post: MailHarness) -> None:
     (ada,) = post.queue("ada")
     post.send()
     row = post.rows()["ada"]
@@ -67,7 +67,7 @@ def test_what_was_sent_has_its_id_and_no_longer_its_text(post: DeliveryWorld) ->
     assert post.settler.fates == {ada: "sent"}
 
 
-def test_a_batch_of_100_costs_five_statements_and_one_request(post: DeliveryWorld, database_url: str) -> None:
+def test_a_batch_of_100_costs_five_statements_and_one_request(post: MailHarness, database_url: str) -> None:
     post.queue(*(f"p{number}" for number in range(100)))
     with CountingProxy(database_url) as proxy:
         database = Database(proxy.url)
@@ -78,20 +78,20 @@ def test_a_batch_of_100_costs_five_statements_and_one_request(post: DeliveryWorl
     assert len(proxy.queries) <= 9
 
 
-def test_only_the_owner_of_a_purpose_carries_its_mail_on(post: DeliveryWorld) -> None:
+def test_only_the_owner_of_a_purpose_carries_its_mail_on(post: MailHarness) -> None:
     queue_emails(post.db, [post.mail("ada")], post.now, purpose="other")
     assert post.send().batches == 0
     assert post.status() == {"ada": "queued"}
 
 
-def test_nothing_leaves_before_its_time(post: DeliveryWorld) -> None:
+def test_nothing_leaves_before_its_time(post: MailHarness) -> None:
     queue_emails(post.db, [post.mail("ada")], post.now + timedelta(minutes=5), purpose="test")
     assert post.send().batches == 0
     post.wait(minutes=5)
     assert post.send().sent == 1
 
 
-def test_no_batch_is_begun_without_time_for_it(post: DeliveryWorld) -> None:
+def test_no_batch_is_begun_without_time_for_it(post: MailHarness) -> None:
     post.queue("ada")
     report = post.send(seconds=0)
     assert (report.requests, report.stopped) == (0, "deadline")
@@ -102,7 +102,7 @@ def test_no_batch_is_begun_without_time_for_it(post: DeliveryWorld) -> None:
 
 
 @pytest.mark.parametrize("kind", ["opt_out", "complaint", "hard_bounce", "erased"])
-def test_who_may_not_be_written_to_any_more_gets_nothing_that_was_queued_before(post: DeliveryWorld, kind: str) -> None:
+def test_who_may_not_be_written_to_any_more_gets_nothing_that_was_queued_before(post: MailHarness, kind: str) -> None:
     ada, bob = post.queue("ada", "bob")
     suppress(post.db, "ada@example.com", kind, post.now)
     report = post.send()
@@ -114,7 +114,7 @@ def test_who_may_not_be_written_to_any_more_gets_nothing_that_was_queued_before(
     assert (row["status"], row["reason"], row["payload"]) == ("refused", kind, None)
 
 
-def test_a_topic_that_was_left_is_refused_and_another_one_is_not(post: DeliveryWorld) -> None:
+def test_a_topic_that_was_left_is_refused_and_another_one_is_not(post: MailHarness) -> None:
     news, offer = post.mail("ada", key="news", topic="news"), post.mail("ada", key="offer", topic="offers")
     queue_emails(post.db, [news, offer], post.now, purpose="test")
     rows_of(
@@ -128,14 +128,14 @@ def test_a_topic_that_was_left_is_refused_and_another_one_is_not(post: DeliveryW
     assert post.settler.reasons[news.id] == "topic_opt_out"
 
 
-def test_who_left_another_organization_still_hears_of_this_one(post: DeliveryWorld) -> None:
+def test_who_left_another_organization_still_hears_of_this_one(post: MailHarness) -> None:
     other = one(post.db, "insert into organizations (name) values ('Other') returning id")["id"]
     post.opt_out("ada")
     queue_emails(post.db, [mail(other, "ada")], post.now, purpose="test")
     assert post.send().sent == 1
 
 
-def test_what_was_taken_back_in_time_does_not_leave(post: DeliveryWorld) -> None:
+def test_what_was_taken_back_in_time_does_not_leave(post: MailHarness) -> None:
     enrollment, sequence = uuid4(), uuid4()
     ada, bob = post.queue("ada", "bob", enrollment_id=enrollment, sequence_id=sequence)
     rows = rows_of(post.db, "select * from cancel_queued_mail(array[cast(:id as uuid)], 'replied')", id=enrollment)
@@ -148,7 +148,7 @@ def test_what_was_taken_back_in_time_does_not_leave(post: DeliveryWorld) -> None
     assert [batch["state"] for batch in post.batches()] == ["done"]
 
 
-def test_what_has_left_cannot_be_taken_back(post: DeliveryWorld) -> None:
+def test_what_has_left_cannot_be_taken_back(post: MailHarness) -> None:
     enrollment = uuid4()
     post.queue("ada", enrollment_id=enrollment)
     post.send()
@@ -157,7 +157,7 @@ def test_what_has_left_cannot_be_taken_back(post: DeliveryWorld) -> None:
     assert post.status() == {"ada": "sent"}
 
 
-def test_a_window_that_has_closed_meanwhile_holds_its_mail_until_it_opens(post: DeliveryWorld) -> None:
+def test_a_window_that_has_closed_meanwhile_holds_its_mail_until_it_opens(post: MailHarness) -> None:
     ada, bob = post.mail("ada", window=OFFICE_HOURS), post.mail("bob")
     queue_emails(post.db, [ada, bob], post.now, purpose="test")
     post.wait(hours=2)
@@ -174,7 +174,7 @@ def test_a_window_that_has_closed_meanwhile_holds_its_mail_until_it_opens(post: 
     assert post.settler.fates == {ada.id: "sent", bob.id: "sent"}
 
 
-def test_mail_of_a_paused_sender_waits_until_it_is_resumed(post: DeliveryWorld) -> None:
+def test_mail_of_a_paused_sender_waits_until_it_is_resumed(post: MailHarness) -> None:
     paused = add_identity(post.db, "bad@send.example.com", paused=True)
     queue_emails(post.db, [post.mail("ada", identity_id=paused), post.mail("bob")], post.now, purpose="test")
     report = post.send()
@@ -184,7 +184,7 @@ def test_mail_of_a_paused_sender_waits_until_it_is_resumed(post: DeliveryWorld) 
     assert post.send().sent == 1
 
 
-def test_mail_of_a_paused_campaign_waits_until_it_is_resumed(post: DeliveryWorld) -> None:
+def test_mail_of_a_paused_campaign_waits_until_it_is_resumed(post: MailHarness) -> None:
     campaign = one(post.db, "insert into campaigns (name, status) values ('Held', 'paused') returning id")["id"]
     queue_emails(post.db, [post.mail("ada", campaign_id=campaign), post.mail("bob")], post.now, purpose="test")
     report = post.send()
@@ -195,7 +195,7 @@ def test_mail_of_a_paused_campaign_waits_until_it_is_resumed(post: DeliveryWorld
     assert post.send().sent == 1
 
 
-def test_dry_run_does_everything_but_the_request(post: DeliveryWorld) -> None:
+def test_dry_run_does_everything_but_the_request(post: MailHarness) -> None:
     post.policy = SendPolicy()
     post.opt_out("bob")
     ada, bob = post.queue("ada", "bob")
@@ -206,7 +206,7 @@ def test_dry_run_does_everything_but_the_request(post: DeliveryWorld) -> None:
     assert post.settler.reasons == {ada: "dry_run", bob: "opt_out"}
 
 
-def test_an_allow_list_lets_its_addresses_and_domains_through_and_nobody_else(post: DeliveryWorld) -> None:
+def test_an_allow_list_lets_its_addresses_and_domains_through_and_nobody_else(post: MailHarness) -> None:
     post.policy = SendPolicy(Mode.ALLOW_LIST, frozenset({"ada@example.com", "@staff.example.com"}))
     staff = post.mail("eve", address="eve@staff.example.com", payload={"to": ["eve@staff.example.com"]})
     ada, bob = post.mail("ada"), post.mail("bob")

@@ -13,7 +13,7 @@ from crm_relay.mail.decisions import EmailEvent, LedgerEntry, fold, is_scanner
 from crm_relay.platform.database import Database
 from local.simulators.resend import MovableClock, ResendSimulator
 from tests.support.mail.mail_events import BROWSER, GATEWAY, apply, click, state_of, told
-from tests.support.mail.mail_world import MONDAY, DeliveryWorld
+from tests.support.mail.mail_harness import MONDAY, MailHarness
 from tests.support.platform.rows import one, rows_of
 
 HISTORY = (
@@ -36,25 +36,25 @@ LINKS = 2
 
 
 @pytest.fixture
-def post(database: Database) -> Iterator[DeliveryWorld]:
+def post(database: Database) -> Iterator[MailHarness]:
     clock = MovableClock(lambda: MONDAY)
     with ResendSimulator(clock=clock, requests_per_second=None) as simulator:
-        yield DeliveryWorld(database, simulator, clock)
+        yield MailHarness(database, simulator, clock)
 
 
-def sent_mail(post: DeliveryWorld, name: str = "ada") -> tuple[UUID, str]:
+def sent_mail(post: MailHarness, name: str = "ada") -> tuple[UUID, str]:
     """The row's id and the provider's."""
     (send,) = post.queue(name, links=LINKS)
     post.send()
     return send, post.simulator.mail_to(f"{name}@example.com").id
 
 
-def expected(post: DeliveryWorld, send: UUID, events: Sequence[EmailEvent]) -> Any:
+def expected(post: MailHarness, send: UUID, events: Sequence[EmailEvent]) -> Any:
     token = one(post.db, "select unsubscribe_token from email_sends where id = :id", id=send)["unsubscribe_token"]
     return fold(LedgerEntry(sent_at=MONDAY, links=LINKS, unsubscribe_token=token), events)
 
 
-def test_fifty_orders_through_the_database_end_where_the_pure_fold_does(post: DeliveryWorld) -> None:
+def test_fifty_orders_through_the_database_end_where_the_pure_fold_does(post: MailHarness) -> None:
     send, email_id = sent_mail(post)
     before = one(post.db, "select * from email_sends")
     wanted = expected(post, send, HISTORY)
@@ -78,7 +78,7 @@ def forget(database: Database, before: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_any_part_of_a_history_folds_alike_here_and_there(post: DeliveryWorld, seed: int) -> None:
+def test_any_part_of_a_history_folds_alike_here_and_there(post: MailHarness, seed: int) -> None:
     send, email_id = sent_mail(post)
     chance = random.Random(seed)
     kinds = [
@@ -113,7 +113,7 @@ def test_both_sides_know_the_same_scanners(database: Database, agent: str) -> No
     assert one(database, "select is_mail_scanner(:agent) as it", agent=agent)["it"] == is_scanner(agent)
 
 
-def test_an_event_that_comes_again_is_a_duplicate_and_writes_nothing(post: DeliveryWorld) -> None:
+def test_an_event_that_comes_again_is_a_duplicate_and_writes_nothing(post: MailHarness) -> None:
     send, email_id = sent_mail(post)
     opened = told("opened", 60)
     assert apply(post.db, [opened, opened], send, email_id) == ["processed", "duplicate"]
@@ -122,7 +122,7 @@ def test_an_event_that_comes_again_is_a_duplicate_and_writes_nothing(post: Deliv
 
 
 @pytest.mark.parametrize("tagged", [True, False])
-def test_an_event_that_overtakes_the_answer_is_not_lost(post: DeliveryWorld, tagged: bool) -> None:
+def test_an_event_that_overtakes_the_answer_is_not_lost(post: MailHarness, tagged: bool) -> None:
     post.simulator.fault("500_after")
     (send,) = post.queue("ada")
     post.send()
@@ -138,14 +138,14 @@ def test_an_event_that_overtakes_the_answer_is_not_lost(post: DeliveryWorld, tag
     assert post.got("ada") == 1
 
 
-def test_an_event_of_nobodys_mail_is_kept_and_harms_nothing(post: DeliveryWorld) -> None:
+def test_an_event_of_nobodys_mail_is_kept_and_harms_nothing(post: MailHarness) -> None:
     assert apply(post.db, [told("opened", 1)], UUID(int=7), "em_other") == ["unmatched"]
     assert apply(post.db, [told("opened", 1)], UUID(int=7), "em_other") == ["duplicate"]
     assert len(rows_of(post.db, "select from email_logs where email_send_id is null")) == 1
 
 
 @pytest.mark.parametrize("tag", ["not-a-uuid", "", "' or true --"])
-def test_a_tag_that_is_no_id_of_ours_is_no_tag(post: DeliveryWorld, tag: str) -> None:
+def test_a_tag_that_is_no_id_of_ours_is_no_tag(post: MailHarness, tag: str) -> None:
     send, email_id = sent_mail(post)
     event = {"key": "k", "kind": "opened", "occurred_at": MONDAY.isoformat(), "email_id": email_id, "send": tag}
     row = one(post.db, "select * from apply_mail_event(cast(:event as jsonb))", event=json.dumps(event))
@@ -157,7 +157,7 @@ def test_a_tag_that_is_no_id_of_ours_is_no_tag(post: DeliveryWorld, tag: str) ->
     [("complaint", "complained", None), ("hard_bounce", "bounced", "permanent"), ("hard_bounce", "suppressed", None)],
 )
 def test_what_mutes_an_address_stands_in_the_ledger_of_consent_once(
-    post: DeliveryWorld, suppresses: str, kind: str, bounce_type: str | None
+    post: MailHarness, suppresses: str, kind: str, bounce_type: str | None
 ) -> None:
     send, email_id = sent_mail(post)
     event = {
@@ -185,7 +185,7 @@ def test_what_mutes_an_address_stands_in_the_ledger_of_consent_once(
     assert post.got("ada") == 1
 
 
-def test_who_was_erased_does_not_come_back_by_a_bounce(post: DeliveryWorld) -> None:
+def test_who_was_erased_does_not_come_back_by_a_bounce(post: MailHarness) -> None:
     rows_of(
         post.db,
         """insert into consent_events (channel, address, kind, source, occurred_at)

@@ -14,7 +14,7 @@ import pytest
 from crm_relay.mail.queue import queue_emails
 from crm_relay.platform.database import Database, Row
 from local.simulators.resend import MovableClock, ResendSimulator
-from tests.support.mail.mail_world import MONDAY, DeliveryWorld, enroll
+from tests.support.mail.mail_harness import MONDAY, MailHarness, enroll
 from tests.support.mail.unsubscribe_function import FORM, ONE_CLICK, ask, configure, one_click, press
 from tests.support.platform.rows import add_customer, one, rows_of
 from unsubscribe.handler import handler
@@ -29,13 +29,13 @@ def function(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
 
 
 @pytest.fixture
-def post(database: Database) -> Iterator[DeliveryWorld]:
+def post(database: Database) -> Iterator[MailHarness]:
     clock = MovableClock(lambda: MONDAY)
     with ResendSimulator(clock=clock, requests_per_second=None) as simulator:
-        yield DeliveryWorld(database, simulator, clock)
+        yield MailHarness(database, simulator, clock)
 
 
-def link_to(post: DeliveryWorld, name: str = "ada", **details: Any) -> str:
+def link_to(post: MailHarness, name: str = "ada", **details: Any) -> str:
     """The token in a mail that was sent."""
     mail = post.mail(name, **details)
     queue_emails(post.db, [mail], post.now, purpose="test")
@@ -58,7 +58,7 @@ def suppressed_by(database: Database, name: str = "ada") -> str | None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
-def test_only_post_ever_changes_anything(post: DeliveryWorld, method: str) -> None:
+def test_only_post_ever_changes_anything(post: MailHarness, method: str) -> None:
     token = link_to(post, topic="news")
     before = everything(post.db)
     for _ in range(3):
@@ -66,7 +66,7 @@ def test_only_post_ever_changes_anything(post: DeliveryWorld, method: str) -> No
     assert everything(post.db) == before
 
 
-def test_the_page_offers_the_topic_and_everything(post: DeliveryWorld) -> None:
+def test_the_page_offers_the_topic_and_everything(post: MailHarness) -> None:
     rows_of(post.db, "update organizations set name = 'Northwind & Sons'")
     response = ask(link_to(post, topic="Monthly <news>"))
     assert response["statusCode"] == 200
@@ -75,11 +75,11 @@ def test_the_page_offers_the_topic_and_everything(post: DeliveryWorld) -> None:
     assert "Northwind &amp; Sons" in response["body"]
 
 
-def test_without_a_topic_there_is_one_button(post: DeliveryWorld) -> None:
+def test_without_a_topic_there_is_one_button(post: MailHarness) -> None:
     assert ask(link_to(post))["body"].count("<button") == 1
 
 
-def test_the_page_shows_no_address_but_a_masked_one(post: DeliveryWorld) -> None:
+def test_the_page_shows_no_address_but_a_masked_one(post: MailHarness) -> None:
     body = ask(link_to(post, "ada"))["body"]
     assert "a•••@e•••.com" in body
     assert "ada" not in body
@@ -98,7 +98,7 @@ class _Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
-def test_the_page_runs_and_loads_nothing_and_is_found_and_framed_by_nobody(post: DeliveryWorld) -> None:
+def test_the_page_runs_and_loads_nothing_and_is_found_and_framed_by_nobody(post: MailHarness) -> None:
     response = ask(link_to(post, topic="news"))
     headers = {name.lower(): text for name, text in response["headers"].items()}
     policy = headers["content-security-policy"]
@@ -121,7 +121,7 @@ def test_the_page_runs_and_loads_nothing_and_is_found_and_framed_by_nobody(post:
     assert "prefers-color-scheme: dark" in response["body"]
 
 
-def test_the_style_is_the_one_that_the_policy_allows(post: DeliveryWorld) -> None:
+def test_the_style_is_the_one_that_the_policy_allows(post: MailHarness) -> None:
     response = ask(link_to(post))
     (style,) = re.findall(r"<style>(.*?)</style>", response["body"], re.DOTALL)
     allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -138,7 +138,7 @@ def test_an_unknown_link_is_a_page_that_does_not_exist(database: Database, metho
     assert rows_of(database, "select from webhook_inbox") == []
 
 
-def test_head_is_the_answer_to_get_without_its_body(post: DeliveryWorld) -> None:
+def test_head_is_the_answer_to_get_without_its_body(post: MailHarness) -> None:
     token = link_to(post)
     shown, head = ask(token), ask(token, "HEAD")
     assert (head["statusCode"], head["headers"], head["body"]) == (shown["statusCode"], shown["headers"], "")
@@ -147,7 +147,7 @@ def test_head_is_the_answer_to_get_without_its_body(post: DeliveryWorld) -> None
 # --- acting -----------------------------------------------------------------------------------------------------------
 
 
-def test_one_click_ends_everything(post: DeliveryWorld) -> None:
+def test_one_click_ends_everything(post: MailHarness) -> None:
     token = link_to(post, topic="news")
     response = one_click(token)
     assert response["statusCode"] == 200
@@ -160,14 +160,14 @@ def test_one_click_ends_everything(post: DeliveryWorld) -> None:
     assert post.got("ada") == 1
 
 
-def test_it_reaches_the_customer_and_with_that_mautic(post: DeliveryWorld) -> None:
+def test_it_reaches_the_customer_and_with_that_mautic(post: MailHarness) -> None:
     customer = add_customer(post.db, "ada@example.com")
     one_click(link_to(post))
     row = one(post.db, "select opted_out_at from customer_profiles where id = :id", id=customer)
     assert row["opted_out_at"] is not None
 
 
-def test_the_topics_button_ends_the_topic_alone(post: DeliveryWorld) -> None:
+def test_the_topics_button_ends_the_topic_alone(post: MailHarness) -> None:
     token = link_to(post, topic="news")
     response = press(token, "topic")
     assert response["statusCode"] == 200
@@ -179,7 +179,7 @@ def test_the_topics_button_ends_the_topic_alone(post: DeliveryWorld) -> None:
     assert (report.sent, report.refused) == (1, 1)
 
 
-def test_after_the_topic_the_same_link_still_ends_the_rest(post: DeliveryWorld) -> None:
+def test_after_the_topic_the_same_link_still_ends_the_rest(post: MailHarness) -> None:
     token = link_to(post, topic="news")
     press(token, "topic")
     assert "No more of news" not in ask(token)["body"]
@@ -188,7 +188,7 @@ def test_after_the_topic_the_same_link_still_ends_the_rest(post: DeliveryWorld) 
     assert "<form" not in ask(token)["body"]
 
 
-def test_the_topics_button_of_a_mail_without_one_ends_everything(post: DeliveryWorld) -> None:
+def test_the_topics_button_of_a_mail_without_one_ends_everything(post: MailHarness) -> None:
     press(link_to(post), "topic")
     assert suppressed_by(post.db) == "opt_out"
 
@@ -208,15 +208,13 @@ def test_the_topics_button_of_a_mail_without_one_ends_everything(post: DeliveryW
         ("\x00\x01%ff", FORM),
     ],
 )
-def test_whatever_a_post_says_its_wish_is_not_lost_on_its_form(
-    post: DeliveryWorld, body: str, content_type: str
-) -> None:
+def test_whatever_a_post_says_its_wish_is_not_lost_on_its_form(post: MailHarness, body: str, content_type: str) -> None:
     token = link_to(post, topic="news")
     assert ask(token, "POST", body, content_type)["statusCode"] == 200
     assert suppressed_by(post.db) == "opt_out"
 
 
-def test_doing_it_again_changes_nothing_more(post: DeliveryWorld) -> None:
+def test_doing_it_again_changes_nothing_more(post: MailHarness) -> None:
     token = link_to(post)
     for _ in range(3):
         assert one_click(token)["statusCode"] == 200
@@ -224,7 +222,7 @@ def test_doing_it_again_changes_nothing_more(post: DeliveryWorld) -> None:
     assert len(rows_of(post.db, "select from email_logs where event_type = 'unsubscribed'")) == 1
 
 
-def test_who_consented_again_can_leave_again_by_the_same_link(post: DeliveryWorld) -> None:
+def test_who_consented_again_can_leave_again_by_the_same_link(post: MailHarness) -> None:
     token = link_to(post)
     one_click(token)
     rows_of(
@@ -237,7 +235,7 @@ def test_who_consented_again_can_leave_again_by_the_same_link(post: DeliveryWorl
     assert suppressed_by(post.db) == "opt_out"
 
 
-def test_what_is_queued_for_them_is_refused_at_once_whoever_queued_it(post: DeliveryWorld) -> None:
+def test_what_is_queued_for_them_is_refused_at_once_whoever_queued_it(post: MailHarness) -> None:
     token = link_to(post)
     queue_emails(post.db, [post.mail("ada", key="next"), post.mail("bob")], post.now, purpose="other")
     one_click(token)
@@ -248,7 +246,7 @@ def test_what_is_queued_for_them_is_refused_at_once_whoever_queued_it(post: Deli
 
 @pytest.mark.parametrize(("scope", "others"), [("topic", "active"), ("all", "unsubscribed")])
 def test_every_sequence_that_they_leave_ends_and_takes_its_queued_mail_back(
-    post: DeliveryWorld, scope: str, others: str
+    post: MailHarness, scope: str, others: str
 ) -> None:
     token = link_to(post, topic="news")
     theirs = enroll(post.db, "ada", topic="news")
@@ -269,14 +267,14 @@ def test_every_sequence_that_they_leave_ends_and_takes_its_queued_mail_back(
     assert one(post.db, "select status from email_sends where send_key = 'next'")["status"] == "refused"
 
 
-def test_an_opt_out_of_one_organization_is_not_one_of_another(post: DeliveryWorld) -> None:
+def test_an_opt_out_of_one_organization_is_not_one_of_another(post: MailHarness) -> None:
     one_click(link_to(post))
     other = one(post.db, "insert into organizations (name) values ('Other') returning id")["id"]
     sql = "select suppressed_by from suppression(:org, 'email', 'ada@example.com')"
     assert one(post.db, sql, org=other)["suppressed_by"] is None
 
 
-def test_who_was_erased_sees_that_nothing_comes_any_more(post: DeliveryWorld) -> None:
+def test_who_was_erased_sees_that_nothing_comes_any_more(post: MailHarness) -> None:
     token = link_to(post)
     rows_of(post.db, "update email_sends set address = null, recipient_email = null")
     assert "no more e-mails" in ask(token)["body"]
@@ -290,14 +288,14 @@ def test_who_was_erased_sees_that_nothing_comes_any_more(post: DeliveryWorld) ->
     ("POST", "x" * 20000, FORM, 413),
 ])  # fmt: skip
 def test_what_is_no_request_of_this_page_is_told_so(
-    post: DeliveryWorld, method: str, body: str, content_type: str, status: int
+    post: MailHarness, method: str, body: str, content_type: str, status: int
 ) -> None:
     assert ask(link_to(post), method, body, content_type)["statusCode"] == status
     assert suppressed_by(post.db) is None
 
 
 @pytest.mark.parametrize("path", EVENTS, ids=lambda path: path.stem)
-def test_every_sample_event_is_answered_as_its_name_says(post: DeliveryWorld, path: Path) -> None:
+def test_every_sample_event_is_answered_as_its_name_says(post: MailHarness, path: Path) -> None:
     queue_emails(post.db, [post.mail("ada", unsubscribe_token=SAMPLE, topic="news")], post.now, purpose="test")
     expected = {"options": 204, "wrong_method": 405}.get(path.stem, 200)
     assert handler(json.loads(path.read_text()), None)["statusCode"] == expected

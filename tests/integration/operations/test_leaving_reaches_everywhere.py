@@ -7,25 +7,25 @@ import pytest
 from crm_relay.campaigns.engine.stop import stop_for_address
 from crm_relay.mail.feedback.unsubscribe import UnsubscribeRequest, unsubscribe
 from local.simulators.resend.state import SimulatedMail
-from tests.support.campaigns.campaign_world import CampaignWorld, email
-from tests.support.customers.mautic_world import MauticWorld
+from tests.support.campaigns.campaign_harness import CampaignHarness, email
+from tests.support.customers.mautic_harness import MauticHarness
 from tests.support.platform.rows import one
 
 ADDRESS = "ana@example.com"
 
 
-def press_unsubscribe(campaigns: CampaignWorld, mail: SimulatedMail) -> None:
+def press_unsubscribe(campaigns: CampaignHarness, mail: SimulatedMail) -> None:
     token = mail.payload["headers"]["List-Unsubscribe"].strip("<>").rpartition("/")[2]
     wanted = UnsubscribeRequest(token, False, campaigns.now)
     campaigns.db.transact(lambda tx: unsubscribe(tx, wanted, stop=stop_for_address))
 
 
-def complain(campaigns: CampaignWorld, mail: SimulatedMail) -> None:
+def complain(campaigns: CampaignHarness, mail: SimulatedMail) -> None:
     campaigns.sim.complained(mail)
     campaigns.deliver()
 
 
-def bounce(campaigns: CampaignWorld, mail: SimulatedMail) -> None:
+def bounce(campaigns: CampaignHarness, mail: SimulatedMail) -> None:
     campaigns.sim.bounced(mail, "Permanent")
     campaigns.deliver()
 
@@ -39,17 +39,17 @@ def bounce(campaigns: CampaignWorld, mail: SimulatedMail) -> None:
     ],
 )
 def test_it_ends_every_campaign_and_mutes_in_mautic_before_the_next_mail(
-    campaigns: CampaignWorld,
-    world: MauticWorld,
-    leave: Callable[[CampaignWorld, SimulatedMail], None],
+    campaigns: CampaignHarness,
+    harness: MauticHarness,
+    leave: Callable[[CampaignHarness, SimulatedMail], None],
     status: str,
     kind: str,
 ) -> None:
-    world.customer(ADDRESS)
-    world.sync()
-    contact = world.simulator.contact_by("email", ADDRESS)
+    harness.customer(ADDRESS)
+    harness.sync()
+    contact = harness.simulator.contact_by("email", ADDRESS)
     assert contact is not None
-    assert world.simulator.mailable(contact.id)
+    assert harness.simulator.mailable(contact.id)
     person = campaigns.contact(ADDRESS)
     spring, autumn = (
         campaigns.enroll(campaigns.campaign(email(1), email(2, delay_days=1), name=name), person)
@@ -63,8 +63,8 @@ def test_it_ends_every_campaign_and_mutes_in_mautic_before_the_next_mail(
     ledger = one(campaigns.db, "select suppressed_by from consent_state where address = :a", a=ADDRESS)
     assert ledger["suppressed_by"] == kind
     assert {campaigns.enrollment(each)["status"] for each in (spring, autumn)} == {status}
-    world.sync()
-    assert not world.simulator.mailable(contact.id)
+    harness.sync()
+    assert not harness.simulator.mailable(contact.id)
     campaigns.wait(days=30)
     campaigns.tick()
     assert campaigns.sim.sends[ADDRESS] == 2

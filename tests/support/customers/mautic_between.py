@@ -18,8 +18,8 @@ from crm_relay.providers.mautic.mapping_webhook import click_key, open_key
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS, OUR_DNC_COMMENT
 from local.simulators.mautic.state import SimulatedContact, SimulatedHook
 from local.simulators.mautic.wire import MauticApiError
+from tests.support.customers.mautic_harness import CLIENT, MauticHarness
 from tests.support.customers.mautic_receiver import Receiver
-from tests.support.customers.mautic_world import CLIENT, MauticWorld
 from tests.support.processes.sudden_death import Killed, LeaseTable, Life, MortalDatabase, MortalHttp, MortalLease
 
 SMALL = SyncOptions(batch_size=4, pause_seconds=0, audit_sample=0)
@@ -28,18 +28,18 @@ SMALL = SyncOptions(batch_size=4, pause_seconds=0, audit_sample=0)
 class Between:
     """Both sides share one clock; `story` tells what a reader of a failure cannot see in the steps."""
 
-    def __init__(self, world: MauticWorld) -> None:
-        world.now = world.now.replace(microsecond=0)
-        world.simulator.mautic.now = lambda: world.now
-        self.world = world
-        self.receiver = Receiver(world, Database(world.url))
-        self.hook = world.simulator.hook("https://relay.example.com/webhooks/mautic", "secret", HOOK_EVENTS)
+    def __init__(self, harness: MauticHarness) -> None:
+        harness.now = harness.now.replace(microsecond=0)
+        harness.simulator.mautic.now = lambda: harness.now
+        self.harness = harness
+        self.receiver = Receiver(harness, Database(harness.url))
+        self.hook = harness.simulator.hook("https://relay.example.com/webhooks/mautic", "secret", HOOK_EVENTS)
         self.lease = LeaseTable()
         self.patience = 0
         self.story: list[str] = []
         self.forgotten: set[str] = set()
         self.merged: set[int] = set()
-        world.simulator.webhooks.send = self._deliver  # type: ignore[method-assign]
+        harness.simulator.webhooks.send = self._deliver  # type: ignore[method-assign]
 
     def close(self) -> None:
         """The receiver's connection."""
@@ -50,14 +50,14 @@ class Between:
 
     def happen(self, act: Callable[[], Any]) -> None:
         """Somebody acts in Mautic, at a second of their own; where that kills the webhook, they may see an error."""
-        self.world.now += timedelta(seconds=2)
+        self.harness.now += timedelta(seconds=2)
         with suppress(MauticApiError):
             act()
 
     def merge(self, loser: int, winner: int) -> None:
         """An administrator merges two contacts: whoever left as the loser has left as the winner, without an event."""
         self.merged.add(winner)
-        self.happen(lambda: self.world.simulator.merge_contacts(loser, winner))
+        self.happen(lambda: self.harness.simulator.merge_contacts(loser, winner))
 
     def _deliver(self, hook: SimulatedHook, body: Any) -> int:
         status = self.receiver.send(hook, body)
@@ -65,7 +65,7 @@ class Between:
             # Mautic's rule, made quick: the failures before the one that kills are lost as silently.
             survives = self.patience > 0 and status != 410
             self.patience -= survives
-            hook.log, hook.modified = [], self.world.now if survives else None
+            hook.log, hook.modified = [], self.harness.now if survives else None
             self.tell(f"lost with {status}: {', '.join(body)}; the webhook {'stays on' if survives else 'dies'}")
         return status
 
@@ -93,8 +93,8 @@ class Between:
 
         def work(db: Database, mautic: Mautic) -> str:
             match_waiting(db)
-            lease = MortalLease(self.lease, lambda: self.world.now, life)
-            run = self.world.run(options=SMALL, lease=lease, db=db)
+            lease = MortalLease(self.lease, lambda: self.harness.now, life)
+            run = self.harness.run(options=SMALL, lease=lease, db=db)
             run.mautic = mautic
             report = sync_contacts(run, full=full)
             return f"{report.synced} synced, {len(report.failures)} failed, stopped: {report.stopped}"
@@ -105,14 +105,14 @@ class Between:
         """One watch in a new process."""
 
         def work(db: Database, mautic: Mautic) -> str:
-            return watch_webhook(db, mautic, self.world.now, Deadline.after(600)).trouble or "all is well"
+            return watch_webhook(db, mautic, self.harness.now, Deadline.after(600)).trouble or "all is well"
 
         self._process("watch", life, work)
 
     def _process(self, name: str, life: Life, work: Callable[[Database, Mautic], str]) -> None:
         """Nothing of it is left afterwards but what Postgres, Mautic and the lease's table have."""
-        http = MortalHttp(self.world.simulator.url, timeout=(5, 5), life=life)
-        with closing(MortalDatabase(self.world.url, life)) as db:
+        http = MortalHttp(self.harness.simulator.url, timeout=(5, 5), life=life)
+        with closing(MortalDatabase(self.harness.url, life)) as db:
             try:
                 told = work(db, Mautic(http, *CLIENT))
             except Killed:
@@ -124,22 +124,22 @@ class Between:
 
     def tell(self, what: str) -> None:
         """One line of the story."""
-        self.story.append(f"  {self.world.now:%d %H:%M:%S} {what}")
+        self.story.append(f"  {self.harness.now:%d %H:%M:%S} {what}")
 
     def forget(self, who: UUID) -> None:
         """A customer is about to be deleted, and what is known of their opens and clicks with them."""
-        rows = self.world.sql("select event_key from customer_email_engagement where customer_id = :who", who=who)
+        rows = self.harness.sql("select event_key from customer_email_engagement where customer_id = :who", who=who)
         self.forgotten.update(row["event_key"] for row in rows)
 
     # --- the end --------------------------------------------------------------------------------------------------
 
     def end_of_faults(self) -> None:
         """Nothing fails any more; the next watches find what is to be found."""
-        self.world.simulator.faults.clear()
+        self.harness.simulator.faults.clear()
         self.mend_receiver()
         self.catch_up()
         for _ in range(2):
-            self.world.now += timedelta(hours=1)
+            self.harness.now += timedelta(hours=1)
             self.watch(Life())
 
     def missed(self, *, but_merged: bool = False) -> list[str]:
@@ -147,7 +147,7 @@ class Between:
 
         `but_merged` leaves out opt-outs of contacts that were merged: only an audit learns of them.
         """
-        simulator = self.world.simulator
+        simulator = self.harness.simulator
         opened = {
             open_key(each.hash, each.id, n + 1)
             for each in simulator.mautic.sendings.values()
@@ -156,7 +156,7 @@ class Between:
         clicked = {click_key(each.id, each.at): each for each in simulator.mautic.hits if each.email_id is not None}
         # Of a contact that is deleted Mautic tells no click any more.
         certain = opened | {key for key, each in clicked.items() if each.contact_id in simulator.contacts}
-        rows = self.world.sql("select event_key from customer_email_engagement where event_type in ('open', 'click')")
+        rows = self.harness.sql("select event_key from customer_email_engagement where event_type in ('open', 'click')")
         known = {row["event_key"] for row in rows}
         return [
             *(f"never known here: {key}" for key in sorted(certain - known - self.forgotten)),
@@ -166,7 +166,7 @@ class Between:
         ]
 
     def _unknown_opt_outs(self, exempt: set[int]) -> list[str]:
-        rows = self.world.sql(
+        rows = self.harness.sql(
             """select status.mautic_contact_id as contact, source.customer_id::text as who
                from mautic_sync_source source
                join mautic_sync_status status on status.customer_id = source.customer_id
@@ -175,7 +175,7 @@ class Between:
         consenting = {(row["contact"], row["who"]) for row in rows}
         return [
             f"{each.fields['supabase_id']}: left by contact {each.id}, and nobody here knows"
-            for each in self.world.simulator.contacts.values()
+            for each in self.harness.simulator.contacts.values()
             if has_left(each) and each.id not in exempt and (each.id, each.fields.get("supabase_id")) in consenting
         ]
 

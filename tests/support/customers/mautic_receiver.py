@@ -12,7 +12,7 @@ from crm_relay.webhooks.models import Delivered
 from crm_relay.webhooks.store import keep_delivery
 from local.simulators.mautic.state import SimulatedHook
 from local.simulators.mautic.wire import php_json
-from tests.support.customers.mautic_world import MauticWorld
+from tests.support.customers.mautic_harness import MauticHarness
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Receiver:
     connection of its own where Mautic calls from other threads.
     """
 
-    world: MauticWorld
+    harness: MauticHarness
     db: Database | None = None
     status: int = 200
     holds_back: bool = False
@@ -38,7 +38,7 @@ class Receiver:
         if self.status != 200:
             self.lost.append(", ".join(body))
             return self.status
-        arrived = php_json(body), self.world.now
+        arrived = php_json(body), self.harness.now
         self.seen.append(arrived)
         if self.holds_back:
             self.waiting.append(arrived)
@@ -51,7 +51,7 @@ class Receiver:
         delivery = parse(raw, now=at)
         delivered = Delivered("mautic", raw, at, {})
         with self.guard:
-            (self.db or self.world.db).transact(
+            (self.db or self.harness.db).transact(
                 lambda transaction: keep_delivery(transaction, delivered) and apply_delivery(transaction, delivery)
             )
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from crm_relay.edge_cache.keys import ENTITIES, Entity
 from tests.support.campaigns.planted_enrollments import add_campaign, add_enrollment, enrollment_of
-from tests.support.integrity.integrity_world import IntegrityWorld
+from tests.support.integrity.integrity_harness import IntegrityHarness
 from tests.support.platform.rows import add_customer
 
 STAMPS = {"sync_version", "updated_at"}
@@ -16,7 +16,7 @@ State = Mapping[str, object] | None
 
 
 @dataclass
-class BusyWorld(IntegrityWorld):
+class BusyIntegrityHarness(IntegrityHarness):
     """`taken`: rows of a fault, which are no other's."""
 
     taken: set[UUID] = field(default_factory=set)
@@ -38,7 +38,7 @@ class Case:
     name: str
     check: str
     what: str
-    plant: Callable[[BusyWorld], Fault]
+    plant: Callable[[BusyIntegrityHarness], Fault]
     actions: tuple[str, ...] = ()
     mended: Callable[[State], Mapping[str, object]] | None = None
     at_edge: bool = False
@@ -46,12 +46,12 @@ class Case:
     can_be_undone: bool = True
 
 
-def item_state(world: BusyWorld, entity: Entity, row_id: UUID) -> State:
+def item_state(harness: BusyIntegrityHarness, entity: Entity, row_id: UUID) -> State:
     """Of an item: what stands there, whether it waits, and whether it says what PostgreSQL has."""
-    item = world.item(entity, row_id)
+    item = harness.item(entity, row_id)
     if item is None:
         return None
-    rows = world.rows(
+    rows = harness.rows(
         "select version, doc from edge_source where entity = :entity and id = :id", entity=entity, id=row_id
     )
     agrees = rows == [{"version": item.version, "doc": item.doc}]
@@ -63,54 +63,56 @@ def agreeing(before: State) -> Mapping[str, object]:
     return {"waits": False, "agrees": True}
 
 
-def of_item(entity: Entity, change: Callable[[BusyWorld, UUID], UUID | None]) -> Callable[[BusyWorld], Fault]:
+def of_item(
+    entity: Entity, change: Callable[[BusyIntegrityHarness, UUID], UUID | None]
+) -> Callable[[BusyIntegrityHarness], Fault]:
     """Of a row that both sides have; `change` answers with another row where it made one."""
 
-    def plant(world: BusyWorld) -> Fault:
-        sound = world.one(
+    def plant(harness: BusyIntegrityHarness) -> Fault:
+        sound = harness.one(
             "select id from edge_source where entity = :entity and not id = any (:taken) order by id limit 1",
             entity=entity,
-            taken=list(world.taken),
+            taken=list(harness.taken),
         )["id"]
-        row_id = change(world, sound) or sound
-        world.taken.add(row_id)
-        return Fault((str(row_id),), lambda: item_state(world, entity, row_id))
+        row_id = change(harness, sound) or sound
+        harness.taken.add(row_id)
+        return Fault((str(row_id),), lambda: item_state(harness, entity, row_id))
 
     return plant
 
 
-def tampered(entity: Entity) -> Callable[[BusyWorld], Fault]:
+def tampered(entity: Entity) -> Callable[[BusyIntegrityHarness], Fault]:
     """Its name is another one."""
 
-    def change(world: BusyWorld, row_id: UUID) -> None:
-        world.tamper(entity, row_id, name="Mallory")
+    def change(harness: BusyIntegrityHarness, row_id: UUID) -> None:
+        harness.tamper(entity, row_id, name="Mallory")
 
     return of_item(entity, change)
 
 
-def stale(world: BusyWorld, row_id: UUID) -> None:
+def stale(harness: BusyIntegrityHarness, row_id: UUID) -> None:
     """A change of the row never arrived."""
-    item = world.item("prospects", row_id)
+    item = harness.item("prospects", row_id)
     assert item is not None
-    world.table.restore("prospects", row_id, replace(item, version=item.version - 1), now=world.now)
+    harness.table.restore("prospects", row_id, replace(item, version=item.version - 1), now=harness.now)
 
 
-def missing(world: BusyWorld, row_id: UUID) -> None:
-    world.table.restore("prospects", row_id, None, now=world.now)
+def missing(harness: BusyIntegrityHarness, row_id: UUID) -> None:
+    harness.table.restore("prospects", row_id, None, now=harness.now)
 
 
-def of_emails(*emails: Mapping[str, Any], found: int | None = None) -> Callable[[BusyWorld], Fault]:
+def of_emails(*emails: Mapping[str, Any], found: int | None = None) -> Callable[[BusyIntegrityHarness], Fault]:
     """As add_email takes them, with times as hours ago; findings are of the last `found`."""
 
-    def plant(world: BusyWorld) -> Fault:
+    def plant(harness: BusyIntegrityHarness) -> Fault:
         def at(value: Any) -> Any:
-            return world.now - timedelta(hours=value) if isinstance(value, int | float) else value
+            return harness.now - timedelta(hours=value) if isinstance(value, int | float) else value
 
-        ids = [world.add_email(**{name: at(value) for name, value in each.items()}) for each in emails]
-        world.taken.update(ids)
+        ids = [harness.add_email(**{name: at(value) for name, value in each.items()}) for each in emails]
+        harness.taken.update(ids)
 
         def state() -> State:
-            rows = [world.email(each) for each in ids]
+            rows = [harness.email(each) for each in ids]
             return {
                 f"{number} {name}": value
                 for number, row in enumerate(rows)
@@ -134,86 +136,86 @@ def becomes(**columns: str | bool | None) -> Callable[[State], Mapping[str, obje
     return expected
 
 
-def orphan_with_an_owner(world: BusyWorld) -> Fault:
-    fault = of_emails({"prospect_id": uuid4(), "to_email": "Owner@example.com "})(world)
-    world.rows("insert into prospects (name, contact_email) values ('Owner', 'owner@example.com')")
+def orphan_with_an_owner(harness: BusyIntegrityHarness) -> Fault:
+    fault = of_emails({"prospect_id": uuid4(), "to_email": "Owner@example.com "})(harness)
+    harness.rows("insert into prospects (name, contact_email) values ('Owner', 'owner@example.com')")
 
     def state() -> State:
-        prospect = world.email(UUID(fault.rows[0]))["prospect_id"]
-        owner = world.rows("select name from prospects where id = :id", id=prospect)
+        prospect = harness.email(UUID(fault.rows[0]))["prospect_id"]
+        owner = harness.rows("select name from prospects where id = :id", id=prospect)
         return {"prospect_id": prospect, "owner": [row["name"] for row in owner]}
 
     return replace(fault, state=state)
 
 
-def stray_status(world: BusyWorld) -> Fault:
-    world.rows("alter table mautic_sync_status drop constraint mautic_sync_status_customer_id_fkey")
-    add_customer(world.db, "ada@example.com", contact_id=7)
+def stray_status(harness: BusyIntegrityHarness) -> Fault:
+    harness.rows("alter table mautic_sync_status drop constraint mautic_sync_status_customer_id_fkey")
+    add_customer(harness.db, "ada@example.com", contact_id=7)
     stray = uuid4()
-    world.rows("insert into mautic_sync_status (customer_id, mautic_contact_id) values (:id, 8)", id=stray)
+    harness.rows("insert into mautic_sync_status (customer_id, mautic_contact_id) values (:id, 8)", id=stray)
 
     def state() -> State:
-        rows = world.rows("select * from mautic_sync_status where customer_id = :id", id=stray)
-        removals = world.rows("select mautic_contact_id from mautic_removals")
+        rows = harness.rows("select * from mautic_sync_status where customer_id = :id", id=stray)
+        removals = harness.rows("select mautic_contact_id from mautic_removals")
         return {"rows": rows, "removals": [row["mautic_contact_id"] for row in removals]}
 
     return Fault((str(stray),), state)
 
 
-def backlog(world: BusyWorld) -> Fault:
-    prospect = world.one("select id from prospects order by id limit 1")["id"]
+def backlog(harness: BusyIntegrityHarness) -> Fault:
+    prospect = harness.one("select id from prospects order by id limit 1")["id"]
     for _ in range(101):
         row_id = uuid4()
         doc = f'{{"id": "{row_id}", "prospect_id": "{prospect}", "status": "draft"}}'
-        world.table.edit("emails", row_id, doc, edited_at=world.now - timedelta(hours=2))
-        world.taken.add(row_id)
-    return Fault(("backlog",), lambda: {"waiting": world.table.count_unsynced()})
+        harness.table.edit("emails", row_id, doc, edited_at=harness.now - timedelta(hours=2))
+        harness.taken.add(row_id)
+    return Fault(("backlog",), lambda: {"waiting": harness.table.count_unsynced()})
 
 
-def counters(world: BusyWorld) -> Fault:
-    month = world.now.strftime("%Y-%m-01")
+def counters(harness: BusyIntegrityHarness) -> Fault:
+    month = harness.now.strftime("%Y-%m-01")
     sql = "insert into client_metrics (workspace_name, month, bounced_mtd) values ('Acme', cast(:month as date), 3)"
-    world.rows(sql, month=month)
-    return Fault((f"Acme {month} bounced_mtd",), lambda: world.one("select bounced_mtd from client_metrics"))
+    harness.rows(sql, month=month)
+    return Fault((f"Acme {month} bounced_mtd",), lambda: harness.one("select bounced_mtd from client_metrics"))
 
 
-def forgotten_task(world: BusyWorld) -> Fault:
-    row = world.one(
+def forgotten_task(harness: BusyIntegrityHarness) -> Fault:
+    row = harness.one(
         "insert into failed_tasks (source, task_key, payload, failed_at) values ('mautic', 'k', '', :at) returning id",
-        at=world.now - timedelta(hours=25),
+        at=harness.now - timedelta(hours=25),
     )
-    return Fault((str(row["id"]),), lambda: world.one("select replayed_at from failed_tasks"))
+    return Fault((str(row["id"]),), lambda: harness.one("select replayed_at from failed_tasks"))
 
 
-def of_enrollment(**columns: Any) -> Callable[[BusyWorld], Fault]:
+def of_enrollment(**columns: Any) -> Callable[[BusyIntegrityHarness], Fault]:
     """Of somebody who has done one step of three."""
 
-    def plant(world: BusyWorld) -> Fault:
-        campaign = add_campaign(world)
-        world.taken.add(campaign)
-        row = add_enrollment(world, campaign, **columns)
-        return Fault((str(row),), lambda: enrollment_of(world, row))
+    def plant(harness: BusyIntegrityHarness) -> Fault:
+        campaign = add_campaign(harness)
+        harness.taken.add(campaign)
+        row = add_enrollment(harness, campaign, **columns)
+        return Fault((str(row),), lambda: enrollment_of(harness, row))
 
     return plant
 
 
-def unbalanced_step(world: BusyWorld) -> Fault:
-    campaign = add_campaign(world)
-    world.taken.add(campaign)
-    add_enrollment(world, campaign)
-    row = world.one(
+def unbalanced_step(harness: BusyIntegrityHarness) -> Fault:
+    campaign = add_campaign(harness)
+    harness.taken.add(campaign)
+    add_enrollment(harness, campaign)
+    row = harness.one(
         "update campaign_sequences set reached = 2 where campaign_id = :id and step_number = 1 returning id",
         id=campaign,
     )["id"]
-    return Fault((str(row),), lambda: world.one("select * from campaign_sequences where id = :id", id=row))
+    return Fault((str(row),), lambda: harness.one("select * from campaign_sequences where id = :id", id=row))
 
 
-def total(world: BusyWorld) -> Fault:
-    campaign = add_campaign(world)
-    world.taken.add(campaign)
-    world.rows("update campaigns set total_active = 7 where id = :id", id=campaign)
+def total(harness: BusyIntegrityHarness) -> Fault:
+    campaign = add_campaign(harness)
+    harness.taken.add(campaign)
+    harness.rows("update campaigns set total_active = 7 where id = :id", id=campaign)
     sql = "select total_active from campaigns where id = :id"
-    return Fault((f"{campaign} total_active",), lambda: world.one(sql, id=campaign))
+    return Fault((f"{campaign} total_active",), lambda: harness.one(sql, id=campaign))
 
 
 REPLICATED, BY_TIMES, BY_LOG = ("replicated",), ("state by its times",), ("state by its log",)
@@ -246,7 +248,7 @@ CASES = [
         "an item without a row",
         "drift",
         "only at the edge",
-        of_item("prospects", lambda world, _: world.add_at_edge("prospects", version=3)),
+        of_item("prospects", lambda harness, _: harness.add_at_edge("prospects", version=3)),
         ("deleted",),
         lambda _: {"doc": None, "waits": False},
         at_edge=True,
@@ -255,7 +257,7 @@ CASES = [
         "an e-mail without a row",
         "drift",
         "only at the edge",
-        of_item("emails", lambda world, _: world.add_at_edge("emails")),
+        of_item("emails", lambda harness, _: harness.add_at_edge("emails")),
         ("pushed from the edge",),
         lambda before: {**(before or {}), "waits": True},
         at_edge=True,

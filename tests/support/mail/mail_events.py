@@ -9,7 +9,7 @@ from uuid import UUID
 
 from crm_relay.mail.decisions import EmailEvent, MailState
 from crm_relay.platform.database import Database
-from tests.support.mail.mail_world import MONDAY
+from tests.support.mail.mail_harness import MONDAY
 from tests.support.platform.rows import one, rows_of
 
 GATEWAY = "Mozilla/5.0 (compatible; Barracuda Sentinel)"

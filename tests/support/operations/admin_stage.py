@@ -100,10 +100,10 @@ def admin_stage(
 def _with(table: EdgeTable) -> dict[str, Handler]:
     """The functions as they are, but for the table."""
 
-    def admin_world() -> admin_wiring.AdminApi:
-        world = admin_wiring.world()
-        world.__dict__["table"] = table
-        return world
+    def running_admin_api() -> admin_wiring.AdminApi:
+        api = admin_wiring.world()
+        api.__dict__["table"] = table
+        return api
 
     def cache_sync(event: dict[str, Any], context: Any) -> Any:
         cache_wiring.world().__dict__["table"] = table
@@ -113,7 +113,7 @@ def _with(table: EdgeTable) -> dict[str, Handler]:
         integrity_wiring.world().__dict__["table"] = table
         return integrity_wiring.check(event, context)
 
-    routes = Routes(TABLE, admin_world, lambda authorization: admin_world().identify(authorization))
+    routes = Routes(TABLE, running_admin_api, lambda authorization: running_admin_api().identify(authorization))
     return {
         "admin_api": lambda event, _context: respond(event, routes.accepts(event), routes.answer),
         "cache_sync": cache_sync,

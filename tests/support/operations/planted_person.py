@@ -20,8 +20,8 @@ from crm_relay.webhooks.defer import Deferred
 from crm_relay.webhooks.models import Delivered
 from crm_relay.webhooks.receive import apply_once
 from local.aws.moto_server import client_of
+from tests.support.customers.mautic_harness import MauticHarness
 from tests.support.customers.mautic_hooks import delivery, opened, subscription
-from tests.support.customers.mautic_world import MauticWorld
 from tests.support.platform.rows import one, rows_of
 from webhook_replay.wiring import APPLIERS
 
@@ -106,11 +106,11 @@ class Places:
         return [each["Key"] for each in found]
 
 
-def plant(world: MauticWorld, places: Places, who: Planted) -> UUID:
+def plant(harness: MauticHarness, places: Places, who: Planted) -> UUID:
     """Traces of one person everywhere; beside each of them stand traces of nobody else."""
-    customer = world.customer(who.address, segments=("vip",), first_name=who.first, last_name=who.last)
+    customer = harness.customer(who.address, segments=("vip",), first_name=who.first, last_name=who.last)
     places.customers[who.first] = customer
-    sql = world.sql
+    sql = harness.sql
     sql("insert into customer_emails (customer_id, email) values (:id, :mail)", id=customer, mail=who.second_address)
     sql(
         "insert into customer_phones (customer_id, phone_e164, is_primary) values (:id, :phone, true)",
@@ -122,56 +122,56 @@ def plant(world: MauticWorld, places: Places, who: Planted) -> UUID:
         id=customer,
         line=f"{who.last} Street 1",
     )
-    _plant_crm(world, who)
-    _plant_ledger(world.db, who)
-    _plant_mail(world, who)
-    world.sync()
-    _plant_deliveries(world, places, who, customer)
+    _plant_crm(harness, who)
+    _plant_ledger(harness.db, who)
+    _plant_mail(harness, who)
+    harness.sync()
+    _plant_deliveries(harness, places, who, customer)
     return customer
 
 
-def plant_shared_deliveries(world: MauticWorld, places: Places) -> None:
+def plant_shared_deliveries(harness: MauticHarness, places: Places) -> None:
     """Deliveries in which both of them stand: kept, deferred, given up, dead and oversize."""
-    both = [_event(who, world.contact(places.customers[who.first]).id, "t") for who in (ADA, BEA)]
+    both = [_event(who, harness.contact(places.customers[who.first]).id, "t") for who in (ADA, BEA)]
     body = delivery(email_on_open=both)
     apply_once(
-        world.db, Delivered("mautic", body, AT), lambda tx: APPLIERS["mautic"](tx, Delivered("mautic", body, AT))
+        harness.db, Delivered("mautic", body, AT), lambda tx: APPLIERS["mautic"](tx, Delivered("mautic", body, AT))
     )
     message = json.dumps(Delivered("mautic", body, AT).message)
     for url in places.queues:
         places.client("sqs").send_message(QueueUrl=url, MessageBody=message)
     rows_of(
-        world.db,
+        harness.db,
         "insert into failed_tasks (source, task_key, payload) values ('mautic', 'both', :payload)",
         payload=base64.b64encode(message.encode()).decode(),
     )
     places.client("s3").put_object(Bucket=places.deferred.bucket, Key="oversize/mautic/both", Body=body)
 
 
-def erasure(world: MauticWorld, places: Places, **more: Any) -> ErasureScope:
+def erasure(harness: MauticHarness, places: Places, **more: Any) -> ErasureScope:
     """What an erasure works on."""
-    return ErasureScope(world.run(**more), places.deferred)
+    return ErasureScope(harness.run(**more), places.deferred)
 
 
-def traces(world: MauticWorld, places: Places, who: Planted) -> list[str]:
+def traces(harness: MauticHarness, places: Places, who: Planted) -> list[str]:
     """Where anything of that person can be read: every column of every table, every object, message and contact."""
-    standing = [*_rows(world.db), *places.texts(), *_mautic(world)]
+    standing = [*_rows(harness.db), *places.texts(), *_mautic(harness)]
     return [f"{place}: {text}" for place, content in standing for text in _standing(who.texts, content)]
 
 
-def snapshot(world: MauticWorld, customer: UUID) -> dict[str, Any]:
+def snapshot(harness: MauticHarness, customer: UUID) -> dict[str, Any]:
     """All rows of one customer, and the contact, to be compared later."""
     with_customer = rows_of(
-        world.db, "select table_name from information_schema.columns where column_name = 'customer_id'"
+        harness.db, "select table_name from information_schema.columns where column_name = 'customer_id'"
     )
-    tables = {row["table_name"] for row in with_customer} & set(_tables(world.db)) - {"mautic_dirty"}
+    tables = {row["table_name"] for row in with_customer} & set(_tables(harness.db)) - {"mautic_dirty"}
     rows = {
         table: sorted(
-            str(row) for row in rows_of(world.db, f"select * from {table} where customer_id = :id", id=customer)
+            str(row) for row in rows_of(harness.db, f"select * from {table} where customer_id = :id", id=customer)
         )
         for table in sorted(tables)
     }
-    return {**rows, "contact": dict(world.contact(customer).fields)}
+    return {**rows, "contact": dict(harness.contact(customer).fields)}
 
 
 def unpacked(text: str) -> str:
@@ -210,8 +210,8 @@ def _tables(database: Database) -> list[str]:
     return [row["table_name"] for row in found]
 
 
-def _mautic(world: MauticWorld) -> Iterator[tuple[str, str]]:
-    for contact in world.simulator.contacts.values():
+def _mautic(harness: MauticHarness) -> Iterator[tuple[str, str]]:
+    for contact in harness.simulator.contacts.values():
         yield f"contact {contact.id}", json.dumps(contact.fields, default=str)
 
 
@@ -222,9 +222,9 @@ def _event(who: Planted, contact_id: int, tracking: str) -> Any:
     return event
 
 
-def _plant_crm(world: MauticWorld, who: Planted) -> None:
+def _plant_crm(harness: MauticHarness, who: Planted) -> None:
     contact = one(
-        world.db,
+        harness.db,
         """insert into contacts (email, phone, first_name, last_name) values (:mail, :phone, :first, :last)
            returning id""",
         mail=who.second_address,
@@ -233,34 +233,34 @@ def _plant_crm(world: MauticWorld, who: Planted) -> None:
         last=who.last,
     )["id"]
     prospect = one(
-        world.db,
+        harness.db,
         """insert into prospects (name, contact_name, contact_email, phone) values (:name, :name, :mail, :phone)
            returning id""",
         name=f"{who.first} {who.last}",
         mail=who.address,
         phone=who.phone,
     )["id"]
-    world.sql("insert into deals (name, lead_contact_id) values ('A deal', :id)", id=contact)
-    world.sql(
+    harness.sql("insert into deals (name, lead_contact_id) values ('A deal', :id)", id=contact)
+    harness.sql(
         """insert into activities (entity_type, entity_id, type, subject, description)
            values ('contact', :id, 'call', :name, :name)""",
         id=contact,
         name=who.last,
     )
-    world.sql(
+    harness.sql(
         """insert into entity_history (entity_type, entity_id, change_type, old_value)
            values ('contact', :id, 'update', to_jsonb(:name::text))""",
         id=contact,
         name=who.last,
     )
-    world.sql(
+    harness.sql(
         """insert into emails (prospect_id, to_email, from_email, subject, body)
            values (:id, :mail, 'us@x.example', :b, :b)""",
         id=prospect,
         mail=who.address,
         b=f"Dear {who.first}",
     )
-    world.sql(
+    harness.sql(
         "insert into inbox_items (source, external_id, from_address, subject) values ('resend', :id, :mail, :name)",
         id=str(prospect),
         mail=who.address,
@@ -268,9 +268,9 @@ def _plant_crm(world: MauticWorld, who: Planted) -> None:
     )
 
 
-def _plant_mail(world: MauticWorld, who: Planted) -> None:
+def _plant_mail(harness: MauticHarness, who: Planted) -> None:
     mail = one(
-        world.db,
+        harness.db,
         """insert into email_sends (send_key, recipient_email, address, subject, status, payload, error_message)
            values (:key, :mail, lower(:mail), :name, 'queued', jsonb_build_object('to', :mail::text), :mail)
            returning id""",
@@ -278,7 +278,7 @@ def _plant_mail(world: MauticWorld, who: Planted) -> None:
         mail=who.address,
         name=f"Dear {who.first}",
     )["id"]
-    world.sql(
+    harness.sql(
         """insert into email_logs (email_send_id, event_type, event_data, occurred_at, event_key)
            values (:id, 'clicked', jsonb_build_object('link', 'https://example.com/?to=' || :mail::text), now(),
                :key)""",
@@ -286,7 +286,7 @@ def _plant_mail(world: MauticWorld, who: Planted) -> None:
         mail=who.address,
         key=f"planted-{who.phone[-1]}",
     )
-    world.sql(
+    harness.sql(
         """insert into topic_opt_outs (org_id, address, topic, source, occurred_at)
            values (default_org_id(), lower(:mail), 'news', 'test', now())""",
         mail=who.address,
@@ -304,8 +304,8 @@ def _plant_ledger(database: Database, who: Planted) -> None:
     grant_consent(database, who.address, evidence=f"signed by {who.first} {who.last}", granted_by="test", now=AT)
 
 
-def _plant_deliveries(world: MauticWorld, places: Places, who: Planted, customer: UUID) -> None:
-    contact = world.contact(customer).id
+def _plant_deliveries(harness: MauticHarness, places: Places, who: Planted, customer: UUID) -> None:
+    contact = harness.contact(customer).id
     unsubscribe = subscription(contact_id=contact, email=who.address, supabase_id=str(customer), mobile=who.phone)
     bodies = [
         delivery(email_on_open=[_event(who, contact, "own")]),
@@ -315,16 +315,16 @@ def _plant_deliveries(world: MauticWorld, places: Places, who: Planted, customer
     ]
     for body in bodies:
         delivered = Delivered("mautic", body, AT)
-        apply_once(world.db, delivered, lambda tx, it=delivered: APPLIERS["mautic"](tx, it))  # type: ignore[misc]
+        apply_once(harness.db, delivered, lambda tx, it=delivered: APPLIERS["mautic"](tx, it))  # type: ignore[misc]
     rows_of(
-        world.db,
+        harness.db,
         """insert into webhook_inbox (source, dedupe_key, body, received_at)
            values ('mautic', :key, :body, now())""",
         key=f"unapplied-{who.phone[-1]}",
         body=bodies[0].decode(),
     )
     rows_of(
-        world.db,
+        harness.db,
         """insert into customer_email_engagement (event_type, occurred_at, event_key, address, raw_payload)
            values ('open', now(), :key, lower(:mail), jsonb_build_object('name', :name::text))""",
         key=f"waiting-{who.phone[-1]}",
@@ -333,7 +333,7 @@ def _plant_deliveries(world: MauticWorld, places: Places, who: Planted, customer
     )
     details = json.dumps([{"customer_id": str(customer), "reason": "Mautic refused it"}])
     rows_of(
-        world.db,
+        harness.db,
         "insert into mautic_sync_logs (run_started_at, error_details) values (now(), cast(:details as jsonb))",
         details=details,
     )

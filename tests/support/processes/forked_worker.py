@@ -136,7 +136,7 @@ def work(order: Order) -> dict[str, int]:
     http.death = death
     resend = Resend(http, order.api_key)
     now = datetime.fromisoformat(order.now)
-    world = EngineContext(
+    context = EngineContext(
         resend if order.ledger else _Forgetful(resend),
         SendPolicy(Mode.LIVE),
         "https://crm.example.com",
@@ -145,7 +145,7 @@ def work(order: Order) -> dict[str, int]:
     if "line" in dies:
         sys.settrace(death.watch)
     try:
-        run_due_steps(database, world, lambda: now, Deadline.after(120))
+        run_due_steps(database, context, lambda: now, Deadline.after(120))
     finally:
         sys.settrace(None)
         database.close()

@@ -9,7 +9,7 @@ import pytest
 
 from crm_relay.mail.decisions import LedgerEntry, SenderWeek, fold, is_scanner, sender_problem
 from tests.support.mail.mail_events import BROWSER, GATEWAY, click, told
-from tests.support.mail.mail_world import MONDAY
+from tests.support.mail.mail_harness import MONDAY
 
 LEDGER = LedgerEntry(sent_at=MONDAY, links=2, unsubscribe_token="u-123")
 EVERY_KIND = (

@@ -45,7 +45,7 @@ class Settler:
         return {each.send_id: each.reason for each in self.heard}
 
 
-class DeliveryWorld:
+class MailHarness:
     """`now` moves by `wait`, for us and for Resend."""
 
     def __init__(self, database: Database, simulator: ResendSimulator, clock: MovableClock) -> None:

@@ -34,7 +34,7 @@ class FreeLease:
 
 
 @dataclass
-class MauticWorld:
+class MauticHarness:
     """One Postgres and one simulated Mautic."""
 
     db: Database

@@ -21,7 +21,7 @@ from tests.support.platform.rows import one, rows_of
 
 
 @dataclass
-class IntegrityWorld:
+class IntegrityHarness:
     """`now` stands still unless a test moves it."""
 
     db: Database

@@ -18,7 +18,7 @@ INSTANCE = "127.0.0.1"
 
 
 @dataclass
-class PollWorld:
+class PollHarness:
     """`now` moves by a second with each look at it, so that no two readings are at the same time.
 
     Pauses are only written down; `after_pause` does what the time would have done.

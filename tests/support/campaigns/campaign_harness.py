@@ -46,7 +46,7 @@ def step(channel: str, number: int, **more: Any) -> dict[str, Any]:
 
 
 @dataclass
-class CampaignWorld:
+class CampaignHarness:
     """`time` holds everybody's clock, the simulated Resend's as well."""
 
     db: Database
@@ -82,10 +82,10 @@ class CampaignWorld:
         return EngineContext(self.resend(), self.policy, PUBLIC_URL, self.sender, self.texts)
 
     def tick(
-        self, *, db: Database | None = None, world: EngineContext | None = None, seconds: float = 600
+        self, *, db: Database | None = None, harness: EngineContext | None = None, seconds: float = 600
     ) -> EngineReport:
         """One run with time enough."""
-        return run_due_steps(db or self.db, world or self.engine(), self.clock, Deadline.after(seconds))
+        return run_due_steps(db or self.db, harness or self.engine(), self.clock, Deadline.after(seconds))
 
     def wait(self, **length: float) -> None:
         """The clock moves."""

@@ -30,7 +30,7 @@ NAME: dict[Entity, str] = {"prospects": "name", "campaigns": "name", "mailboxes"
 
 
 @dataclass
-class EdgeWorld:
+class EdgeHarness:
     """`now` stands still unless a test moves it."""
 
     db: Database

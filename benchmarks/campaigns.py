@@ -84,8 +84,8 @@ def _plant(
 
 def _run(database: Database, simulator: ResendSimulator) -> EngineReport:
     http = HttpClient(simulator.url, timeout=(2.0, 20.0), repeats=0)
-    world = EngineContext(Resend(http, simulator.sending_key), SendPolicy(Mode.LIVE), "https://api.example.com")
-    return run_due_steps(database, world, lambda: _NOW, Deadline.after(600))
+    context = EngineContext(Resend(http, simulator.sending_key), SendPolicy(Mode.LIVE), "https://api.example.com")
+    return run_due_steps(database, context, lambda: _NOW, Deadline.after(600))
 
 
 def measure_batches(login: Login, *, batches: int) -> BatchCost:

@@ -11,11 +11,11 @@ from tests.support.function_settings import WITHOUT_AWS
 
 
 @contextmanager
-def function_settings(world: PerEnvironment[Any], database_url: str, settings: dict[str, str]) -> Iterator[None]:
+def function_settings(environment: PerEnvironment[Any], database_url: str, settings: dict[str, str]) -> Iterator[None]:
     """The function whose `world` this is, on this database. AWS is away: a delivery that goes well never asks it."""
     with patch.dict(os.environ, WITHOUT_AWS | settings | {"DATABASE_URL": database_url, "CRM_RELAY_SECRET_ID": ""}):
-        world.forget()
+        environment.forget()
         try:
             yield
         finally:
-            world.forget()
+            environment.forget()

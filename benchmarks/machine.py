@@ -16,6 +16,6 @@ def describe_machine() -> str:
 
 
 def _processor() -> str:
-    told = Path("/proc/cpuinfo")
-    model = re.search(r"model name\s*:\s*(.+)", told.read_text()) if told.exists() else None
+    cpuinfo = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
     return " ".join(model[1].split()) if model else platform.machine()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bison_poll.settings import Settings
-from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, show, told, use_settings
+from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show, use_settings
 from crm_relay.outreach.models import Selection
 from crm_relay.outreach.polling.ensure_webhooks import ensure_webhook, plan_webhook, prove_delivery
 from crm_relay.outreach.polling.reconcile import reconcile
@@ -41,7 +41,7 @@ class PublicSettings(SettingsModel):
 
 
 @webhooks.command("ensure")
-@told
+@reports_errors
 def ensure(
     url: Annotated[str | None, typer.Option("--url", help="Where we are reached; default: PUBLIC_URL.")] = None,
     workspace: Workspace = None,
@@ -51,49 +51,51 @@ def ensure(
     as_json: AsJson = False,
 ) -> int:
     """Register our webhook in every workspace or correct it, and prove that deliveries arrive; exit 1 where not."""
-    world = _world(env_file)
+    dependencies = _dependencies(env_file)
     base = url or read_settings(PublicSettings).public_url
     if not base:
         raise FatalError("where EmailBison sends to is not known: give --url, or set PUBLIC_URL")
     base = base.rstrip("/").removesuffix(ROUTE.rstrip("/"))
-    rows = [_ensure(world, name, base, dry_run=dry_run, test=not no_test) for name in world.bisons(workspace)]
+    rows = [
+        _ensure(dependencies, name, base, dry_run=dry_run, test=not no_test) for name in dependencies.bisons(workspace)
+    ]
     show(rows, as_json, "Webhooks")
     return FOUND if any(row["trouble"] or (dry_run and row["webhook"] != "kept") for row in rows) else GOOD
 
 
-def _ensure(world: "BisonPoll", name: str, base: str, *, dry_run: bool, test: bool) -> dict[str, Any]:
+def _ensure(dependencies: "BisonPoll", name: str, base: str, *, dry_run: bool, test: bool) -> dict[str, Any]:
     row: dict[str, Any] = {"workspace": name, "webhook": "", "arrived": None, "trouble": None}
-    tokens = _living_tokens(world, name)
+    tokens = _living_tokens(dependencies, name)
     if not tokens:
         return row | {"trouble": "no token in BISON_WEBHOOK_TOKENS"}
     try:
-        bison = world.bisons(name)[name]
+        bison = dependencies.bisons(name)[name]
         if dry_run:
             return row | {"webhook": plan_webhook(bison, base, tokens)}
-        row["webhook"] = ensure_webhook(world.database, bison, name, base, tokens, utc_now()).done
+        row["webhook"] = ensure_webhook(dependencies.database, bison, name, base, tokens, utc_now()).done
         if test:
-            row["arrived"] = prove_delivery(world.database, bison, name, base, tokens[0])
+            row["arrived"] = prove_delivery(dependencies.database, bison, name, base, tokens[0])
     except (TransientError, FatalError, RejectedInput) as error:
         return row | {"trouble": str(error)}
     return row | {"trouble": "the test event did not arrive" if row["arrived"] is False else None}
 
 
-def _living_tokens(world: "BisonPoll", name: str) -> list[str]:
+def _living_tokens(dependencies: "BisonPoll", name: str) -> list[str]:
     """Those that are valid now; the newest stands first."""
-    return [each.token for each in world.settings.bison_webhook_tokens.get(name, ()) if each.is_alive(utc_now())]
+    return [each.token for each in dependencies.settings.bison_webhook_tokens.get(name, ()) if each.is_alive(utc_now())]
 
 
 @app.command("poll")
-@told
+@reports_errors
 def poll(workspace: Workspace = None, env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """Read the sender accounts now, as the schedule does; exit 1 where a workspace failed."""
-    answer = _world(env_file).poll(workspace, Deadline.after(_POLL_SECONDS))
+    answer = _dependencies(env_file).poll(workspace, Deadline.after(_POLL_SECONDS))
     show(answer, as_json, "Accounts")
     return GOOD if answer["success"] else FOUND
 
 
 @app.command("replay")
-@told
+@reports_errors
 def replay(
     since: Annotated[str, typer.Option("--since", help="A time, or a number of hours such as 48h.")] = "24h",
     workspace: Workspace = None,
@@ -124,15 +126,15 @@ def replay(
 
 
 def _progress(total: int, *, as_json: bool) -> Callable[[int], None]:
-    def tell(done: int) -> None:
+    def show_progress(done: int) -> None:
         if not as_json:
             console.print(f"{done} of {total}")
 
-    return tell
+    return show_progress
 
 
 @app.command("rebuild-metrics")
-@told
+@reports_errors
 def rebuild(
     month: Annotated[str, typer.Option("--month", help="Such as 2026-11.")],
     dry_run: DryRun = False,
@@ -151,7 +153,7 @@ def rebuild(
 
 
 @app.command("reconcile")
-@told
+@reports_errors
 def reconcile_totals(
     workspace: Workspace = None,
     settle_minutes: Annotated[
@@ -162,16 +164,16 @@ def reconcile_totals(
     as_json: AsJson = False,
 ) -> int:
     """Hold EmailBison's own totals against what its webhooks told us and fill in what never came; exit 1 where any."""
-    world = _world(env_file)
-    names: Sequence[str] = [workspace] if workspace else list(world.settings.bison_api_tokens)
+    dependencies = _dependencies(env_file)
+    names: Sequence[str] = [workspace] if workspace else list(dependencies.settings.bison_api_tokens)
     settling = timedelta(minutes=settle_minutes)
-    done = [reconcile(world.database, name, utc_now(), fills=not dry_run, settling=settling) for name in names]
+    done = [reconcile(dependencies.database, name, utc_now(), fills=not dry_run, settling=settling) for name in names]
     rows = [{"workspace": each.workspace_name, **gap} for each in done for gap in each.gaps]
     show(rows, as_json, "Missing")
     return FOUND if rows else GOOD
 
 
-def _world(env_file: Path | None) -> "BisonPoll":
+def _dependencies(env_file: Path | None) -> "BisonPoll":
     from bison_poll.wiring import BisonPoll
 
     use_settings(env_file)

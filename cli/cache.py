@@ -11,11 +11,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from cache_sync.settings import Settings
 from cache_sync.wiring import CacheOrder, CacheSync, read_order
-from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, show, told, use_settings
+from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show, use_settings
 from crm_relay.edge_cache.keys import BUCKETS, ENTITIES, Entity
 from crm_relay.edge_cache.replication.conflicts import conflict, list_conflicts, revert
 from crm_relay.edge_cache.replication.replicate import allow_shrink
-from crm_relay.edge_cache.replication.resync import tell_nobody
+from crm_relay.edge_cache.replication.resync import ignore_progress
 from crm_relay.edge_cache.replication.resync_store import ResyncState
 from crm_relay.edge_cache.status import recent_runs, sync_status
 from crm_relay.platform.clock import Deadline, utc_now
@@ -35,7 +35,7 @@ WHO = "operator"
 
 
 @app.command("sync")
-@told
+@reports_errors
 def sync(
     direction: Annotated[str, typer.Option("--direction", help="to_cache, to_postgres or both.")] = "both",
     entities: Names = None,
@@ -44,19 +44,19 @@ def sync(
     as_json: AsJson = False,
 ) -> int:
     """Send what changed, and bring back what was written at the edge; exit 1 where something could not be written."""
-    world = _world(env_file)
+    dependencies = _dependencies(env_file)
     # What was edited at the edge comes first: it stands in the way of what is sent there.
     wanted = ["to_postgres", "to_cache"] if direction == "both" else [direction]
     orders = [_order(each, entities) for each in wanted]
     if allow:
-        allow_shrink(world.database, _names(entities), until=utc_now() + _SHRINK_ALLOWED)
-    answers = [_until_finished(world, order) for order in orders]
+        allow_shrink(dependencies.database, _names(entities), until=utc_now() + _SHRINK_ALLOWED)
+    answers = [_until_finished(dependencies, order) for order in orders]
     show(answers, as_json, "Edge cache")
     return FOUND if any(each.get("parked") or each.get("held_back") for each in answers) else GOOD
 
 
 @app.command("resync")
-@told
+@reports_errors
 def resync(
     entities: Names = None,
     allow: AllowShrink = False,
@@ -64,9 +64,9 @@ def resync(
     as_json: AsJson = False,
 ) -> int:
     """Write everything anew, without a gap for readers; may be stopped and begun again. Exit 1 where held back."""
-    world = _world(env_file)
+    dependencies = _dependencies(env_file)
     if allow:
-        allow_shrink(world.database, _names(entities), until=utc_now() + _SHRINK_ALLOWED)
+        allow_shrink(dependencies.database, _names(entities), until=utc_now() + _SHRINK_ALLOWED)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -77,18 +77,18 @@ def resync(
         console=console,
         disable=as_json,
     ) as progress:
-        answer = _until_finished(world, _order("resync", entities), _watch(progress))
+        answer = _until_finished(dependencies, _order("resync", entities), _watch(progress))
     show(answer, as_json, "Resync")
     return GOOD if all(each["phase"] == "done" for each in answer.get("entities", ())) else FOUND
 
 
 def _until_finished(
-    world: CacheSync, order: CacheOrder, progress: Callable[[ResyncState], None] = tell_nobody
+    dependencies: CacheSync, order: CacheOrder, progress: Callable[[ResyncState], None] = ignore_progress
 ) -> dict[str, Any]:
     """Round by round, as the schedule would do it; between two of its rounds it waits for runs of others."""
     has_begun = False
     while True:
-        answer = world.sync(order, Deadline.after(_ROUND_SECONDS), progress)
+        answer = dependencies.sync(order, Deadline.after(_ROUND_SECONDS), progress)
         stepped_aside = "stepped_aside" in answer
         if (stepped_aside and not has_begun) or (not stepped_aside and _is_finished(answer)):
             return answer
@@ -106,7 +106,7 @@ def _watch(progress: Progress) -> Callable[[ResyncState], None]:
     bars: dict[tuple[int, str], Any] = {}
     began: dict[tuple[int, str], tuple[float, int]] = {}
 
-    def tell(state: ResyncState) -> None:
+    def show_progress(state: ResyncState) -> None:
         is_writing = state.phase == "write"
         done, total = (state.written, max(state.total, 1)) if is_writing else (state.next_bucket, BUCKETS)
         key = (state.id, "write" if is_writing else "sweep")
@@ -118,24 +118,24 @@ def _watch(progress: Progress) -> Callable[[ResyncState], None]:
             bars[key] = progress.add_task(what, total=total, rate=rate)
         progress.update(bars[key], completed=done, rate=rate)
 
-    return tell
+    return show_progress
 
 
 @app.command("status")
-@told
+@reports_errors
 def status(env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """Both directions: last success, what waits, what is parked; exit 1 where one is not healthy."""
-    world = _world(env_file)
-    found = sync_status(world.database, world.table, utc_now())
+    dependencies = _dependencies(env_file)
+    found = sync_status(dependencies.database, dependencies.table, utc_now())
     show([asdict(each) for each in found.directions], as_json, "Edge cache")
     if not as_json:
         show([asdict(each) for each in found.resyncs], as_json, "Resyncs that run")
-        show(recent_runs(world.database, limit=10), as_json, "Latest runs")
+        show(recent_runs(dependencies.database, limit=10), as_json, "Latest runs")
     return GOOD if found.healthy else FOUND
 
 
 @app.command("conflicts")
-@told
+@reports_errors
 def conflicts(
     conflict_id: Annotated[int | None, typer.Argument(help="One of them, with both versions.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Those that were reverted as well.")] = False,
@@ -153,7 +153,7 @@ def conflicts(
 
 
 @app.command("revert")
-@told
+@reports_errors
 def revert_conflict(conflict_id: int, env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """Bring back the version that lost; it reaches the edge with the next sync."""
     with open_database(env_file) as database:
@@ -162,7 +162,7 @@ def revert_conflict(conflict_id: int, env_file: EnvFile = None, as_json: AsJson 
     return GOOD
 
 
-def _world(env_file: Any) -> CacheSync:
+def _dependencies(env_file: Any) -> CacheSync:
     use_settings(env_file)
     return CacheSync(read_settings(Settings))
 

@@ -13,7 +13,7 @@ import typer
 import yaml
 
 from cli.campaign_mail import app as mail
-from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, show, told, use_settings
+from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show, use_settings
 from crm_relay.campaigns.lifecycle import change_campaign, funnels
 from crm_relay.campaigns.lifecycle.store import contacts_called
 from crm_relay.campaigns.models import Capabilities
@@ -45,7 +45,7 @@ class CampaignSettings(SettingsModel):
 
 
 @app.command("create")
-@told
+@reports_errors
 def create(
     file: Annotated[Path, typer.Argument(help="JSON or YAML; docs/campaigns.md says what stands in it.")],
     organization: Annotated[UUID | None, typer.Option("--organization", help="Default: the installation's.")] = None,
@@ -61,7 +61,7 @@ def create(
 
 
 @app.command("enroll")
-@told
+@reports_errors
 def enroll(
     campaign: Called,
     contact: Annotated[list[UUID] | None, typer.Option("--contact", help="A contact's id; repeatable.")] = None,
@@ -91,7 +91,7 @@ def enroll(
 
 
 @app.command("activate")
-@told
+@reports_errors
 def activate(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """Begin; everybody gets the time of the first step. A second time changes nothing."""
     with open_database(env_file, patience=600.0) as database:
@@ -103,7 +103,7 @@ def activate(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False
 
 
 @app.command("pause")
-@told
+@reports_errors
 def pause(
     campaign: Annotated[str | None, CALLED] = None,
     enrollment: Enrollment = None,
@@ -119,7 +119,7 @@ def pause(
 
 
 @app.command("resume")
-@told
+@reports_errors
 def resume(
     campaign: Annotated[str | None, CALLED] = None,
     enrollment: Enrollment = None,
@@ -135,7 +135,7 @@ def resume(
 
 
 @app.command("simulate")
-@told
+@reports_errors
 def simulate(
     campaign: Called,
     days: Annotated[int, typer.Option("--days", min=1, max=366, help="How far to look ahead.")] = 30,
@@ -157,7 +157,7 @@ def simulate(
 
 
 @app.command("run")
-@told
+@reports_errors
 def run(env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """Do everything that is due now, as campaign_cron does every minute; exit 1 where an error or a rest is left."""
     from campaign_cron.wiring import run as run_once
@@ -173,7 +173,7 @@ def run(env_file: EnvFile = None, as_json: AsJson = False) -> int:
 
 
 @app.command("list")
-@told
+@reports_errors
 def list_all(
     status: Annotated[str | None, typer.Option("--status", help="draft, active or paused.")] = None,
     env_file: EnvFile = None,
@@ -188,7 +188,7 @@ def list_all(
 
 
 @app.command("show")
-@told
+@reports_errors
 def show_one(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """A campaign with its funnel; exit 1 where the lines of a step do not add up."""
     with open_database(env_file) as database:
@@ -281,8 +281,8 @@ def _show_forecast(forecast: Forecast) -> None:
     }
     show(about, False, "Simulation")
     show([asdict(each) for each in forecast.days], False, f"Load ({forecast.zone})")
-    told_of = ("at", "contact_id", "step", "channel", "action", "reason", "variant")
-    lines = [{name: getattr(entry, name) for name in told_of} for entry in forecast.calendar[:_LINES]]
+    columns = ("at", "contact_id", "step", "channel", "action", "reason", "variant")
+    lines = [{name: getattr(entry, name) for name in columns} for entry in forecast.calendar[:_LINES]]
     show(lines, False, "Calendar")
     if len(forecast.calendar) > _LINES:
         console.print(f"… and {len(forecast.calendar) - _LINES} more; --recipient narrows, --json tells all")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from cli.console import GOOD, EnvFile, console, open_database, told, use_settings
+from cli.console import GOOD, EnvFile, console, open_database, reports_errors, use_settings
 from crm_relay.mail.senders.watch_senders import resume_sender
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.http.http_client import HttpClient
@@ -26,7 +26,7 @@ class ResendSettings(SettingsModel):
 
 
 @app.command("webhook")
-@told
+@reports_errors
 def register_webhook(
     url: Annotated[str | None, typer.Option("--url", help="Base address of the HTTP API; default: PUBLIC_URL.")] = None,
     env_file: EnvFile = None,
@@ -47,7 +47,7 @@ def register_webhook(
 
 
 @app.command("resume-sender")
-@told
+@reports_errors
 def resume_paused_sender(
     sender: Annotated[UUID, typer.Argument(help="Its id in email_identities, which the incident names.")],
     env_file: EnvFile = None,

@@ -31,7 +31,7 @@ P = ParamSpec("P")
 
 
 class DatabaseSettings(SettingsModel):
-    """What commands that only need the database are told."""
+    """Settings of the commands that need only the database."""
 
     database_url: str
     database_ca_file: str | None = None
@@ -51,7 +51,7 @@ def use_settings(env_file: Path | None) -> None:
 
 @contextmanager
 def _standard_output_for_results() -> Iterator[None]:
-    """In Lambda log and metrics go there; during a command the log is told beside it, and nobody counts."""
+    """In Lambda log and metrics go there; during a command the log goes to standard error, and nothing is counted."""
     os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     handler = logger().registered_handler
     if not isinstance(handler, logging.StreamHandler):
@@ -77,8 +77,8 @@ def open_database(env_file: Path | None, *, patience: float = 60.0) -> Iterator[
         database.close()
 
 
-def told(command: Callable[P, int | None]) -> Callable[P, None]:
-    """A command whose result is its exit code, and whose errors are told in one line."""
+def reports_errors(command: Callable[P, int | None]) -> Callable[P, None]:
+    """A command whose result is its exit code, and whose errors are printed in one line."""
 
     @wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> None:
@@ -86,20 +86,20 @@ def told(command: Callable[P, int | None]) -> Callable[P, None]:
             try:
                 code = command(*arguments, **options)
             except RejectedInput as error:
-                _tell_error("\n  ".join((error.message, *error.details)))
+                _print_error("\n  ".join((error.message, *error.details)))
                 raise typer.Exit(WRONG_USE) from None
             except FatalError as error:
-                _tell_error(str(error))
+                _print_error(str(error))
                 raise typer.Exit(WRONG_USE) from None
             except TransientError as error:
-                _tell_error(f"{error}; try again")
+                _print_error(f"{error}; try again")
                 raise typer.Exit(FOUND) from None
         raise typer.Exit(code or GOOD)
 
     return run
 
 
-def _tell_error(message: str) -> None:
+def _print_error(message: str) -> None:
     # What stands in brackets is a path or a rule of ours, not markup.
     Console(stderr=True).print(f"[red]crm-relay:[/] {escape(message)}", highlight=False)
 

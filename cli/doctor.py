@@ -67,8 +67,8 @@ def _migrations() -> Iterator[Check]:
         return
     database = Database(settings.migration_database_url, ca_file=settings.database_ca_file)
     missing = migrate(database, read_migrations(ROOT / "migrations"), dry_run=True)
-    told = f"missing: {', '.join(missing)}" if missing else "all applied"
-    yield Check("migrations", "wrong" if missing else "good", told)
+    found = f"missing: {', '.join(missing)}" if missing else "all applied"
+    yield Check("migrations", "wrong" if missing else "good", found)
 
 
 def _data(database: Database) -> Iterator[Check]:

@@ -42,9 +42,9 @@ class EraseSettings(SettingsModel):
 
 def erase_person(who: str, env_file: Path | None, *, dry_run: bool, yes: bool, as_json: bool) -> int:
     """The whole command; its exit code."""
-    with _open_world(env_file) as world:
+    with _open_scope(env_file) as scope:
         if dry_run or not yes:
-            seen = preview(world, who)
+            seen = preview(scope, who)
             if dry_run or not as_json:
                 show(asdict(seen), as_json, "What an erasure would reach")
             if dry_run:
@@ -53,13 +53,13 @@ def erase_person(who: str, env_file: Path | None, *, dry_run: bool, yes: bool, a
                 typer.echo(f"{len(seen.customers)} customers share an address and count as one person.", err=True)
             if not typer.confirm("Erase this for good?", err=True):
                 return WRONG_USE
-        receipt = erase(world, who)
+        receipt = erase(scope, who)
     show(receipt.as_json(), as_json, "Receipt")
     return GOOD if receipt.is_complete else FOUND
 
 
 @contextmanager
-def _open_world(env_file: Path | None) -> Iterator[ErasureScope]:
+def _open_scope(env_file: Path | None) -> Iterator[ErasureScope]:
     use_settings(env_file)
     settings = read_settings(EraseSettings)
     database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=70.0)

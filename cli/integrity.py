@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.console import FOUND, GOOD, AsJson, EnvFile, open_database, show, told, use_settings
+from cli.console import FOUND, GOOD, AsJson, EnvFile, open_database, reports_errors, show, use_settings
 from crm_relay.integrity.models import CHECKS, CheckOrder, CheckReport
 from crm_relay.integrity.rebuild_totals import rebuild_totals
 from crm_relay.platform.clock import Deadline
@@ -23,7 +23,7 @@ _CHECK_SECONDS = 900.0
 
 
 @app.command("check")
-@told
+@reports_errors
 def check(
     fix: Annotated[bool, typer.Option("--fix", help="Mend what may be mended, as at night.")] = False,
     full: Annotated[
@@ -40,9 +40,9 @@ def check(
     approved = frozenset(approve or ())
     if not approved <= set(CHECKS):
         raise typer.BadParameter(f"there are {', '.join(CHECKS)}", param_hint="--approve")
-    world = _world(env_file)
-    order = CheckOrder(full, fix, dry_run, approved, world.settings.integrity_fix_cap, "operator")
-    report = world.check(order, Deadline.after(_CHECK_SECONDS))
+    dependencies = _dependencies(env_file)
+    order = CheckOrder(full, fix, dry_run, approved, dependencies.settings.integrity_fix_cap, "operator")
+    report = dependencies.check(order, Deadline.after(_CHECK_SECONDS))
     if report is None:
         raise TransientError("another check is running")
     _show(report, as_json=as_json)
@@ -50,20 +50,20 @@ def check(
 
 
 @app.command("revert")
-@told
+@reports_errors
 def revert(
     wanted: Annotated[str, typer.Argument(metavar="ID", help="The number of a fix, or run-N for all fixes of a run.")],
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Take fixes back; exit 1 where what they changed has changed again since."""
-    done = _world(env_file).revert(wanted, "operator")
+    done = _dependencies(env_file).revert(wanted, "operator")
     show(asdict(done), as_json, "Taken back")
     return FOUND if done.left else GOOD
 
 
 @app.command("rebuild-totals")
-@told
+@reports_errors
 def rebuild(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")] = False,
     env_file: EnvFile = None,
@@ -83,11 +83,11 @@ def _show(report: CheckReport, *, as_json: bool) -> None:
         return
     counts = [{"check": each.check, "unseen": "", **each.as_counts()} for each in report.results]
     show(counts, as_json, "Dry run" if report.run_id is None else f"run-{report.run_id}")
-    told_of = ("check", "entity", "row", "what", "mended_by")
-    show([{name: finding[name] for name in told_of} for finding in findings], as_json, "Findings")
+    columns = ("check", "entity", "row", "what", "mended_by")
+    show([{name: finding[name] for name in columns} for finding in findings], as_json, "Findings")
 
 
-def _world(env_file: Path | None) -> "IntegrityCheck":
+def _dependencies(env_file: Path | None) -> "IntegrityCheck":
     from integrity_check.wiring import IntegrityCheck
 
     use_settings(env_file)

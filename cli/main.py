@@ -12,7 +12,7 @@ import typer
 from cli.bison import app as bison
 from cli.cache import app as cache
 from cli.campaign import app as campaign
-from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, show, told, use_settings
+from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show, use_settings
 from cli.doctor import examine
 from cli.erase import erase_person
 from cli.integrity import app as integrity
@@ -65,14 +65,14 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done;
 
 
 @app.command()
-@told
+@reports_errors
 def up(env_file: EnvFile = None) -> int:
     """Run the local stack without sample data, for your own settings, until Ctrl-C."""
     return serve(_settings(env_file))
 
 
 @app.command()
-@told
+@reports_errors
 def demo(
     once: Once = False,
     customers: Annotated[int, typer.Option(min=1000, help="How many sample customers.")] = 5000,
@@ -84,7 +84,7 @@ def demo(
 
 
 @app.command()
-@told
+@reports_errors
 def migrate(dry_run: DryRun = False, env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """Apply the SQL files of migrations/ that are missing."""
     use_settings(env_file)
@@ -107,7 +107,7 @@ class MigrationSettings(SettingsModel):
 
 
 @app.command()
-@told
+@reports_errors
 def invoke(
     function: str,
     event: Annotated[Path | None, typer.Option("--event", help="A JSON file; default: an empty event.")] = None,
@@ -126,7 +126,7 @@ def invoke(
 
 
 @mautic.command("sync")
-@told
+@reports_errors
 def mautic_sync(
     dry_run: DryRun = False,
     full: Full = False,
@@ -149,7 +149,7 @@ def mautic_sync(
 
 
 @mautic.command("setup")
-@told
+@reports_errors
 def mautic_setup(
     url: Annotated[
         str | None, typer.Option("--url", help="Where Mautic sends to; default: PUBLIC_URL and the route.")
@@ -165,7 +165,7 @@ def mautic_setup(
 
 
 @mautic.command("audit")
-@told
+@reports_errors
 def mautic_audit(
     mend: Annotated[bool, typer.Option("--repair", help="Mend what may be mended; the next sync writes it.")] = False,
     env_file: EnvFile = None,
@@ -183,7 +183,7 @@ def mautic_audit(
 
 
 @deferred.command("list")
-@told
+@reports_errors
 def deferred_list(env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """What waits and since when; exit 1 where anything does."""
     with open_database(env_file) as database:
@@ -200,7 +200,7 @@ class DeferredSettings(SettingsModel):
 
 
 @deferred.command("replay")
-@told
+@reports_errors
 def deferred_replay(env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """Send everything that waits to the deferred queue again; webhook_replay applies it, once."""
     with open_database(env_file) as database:
@@ -211,7 +211,7 @@ def deferred_replay(env_file: EnvFile = None, as_json: AsJson = False) -> int:
 
 
 @consent.command("grant")
-@told
+@reports_errors
 def consent_grant(
     address: str,
     evidence: Annotated[str, typer.Option("--evidence", help="How this consent can be proven.")],
@@ -226,7 +226,7 @@ def consent_grant(
 
 
 @consent.command("import")
-@told
+@reports_errors
 def consent_import(file: Path, env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """Read another tool's suppression list (CSV with address, kind, occurred_at); bad lines are told and left out."""
     bad: list[BadLine] = []
@@ -237,7 +237,7 @@ def consent_import(file: Path, env_file: EnvFile = None, as_json: AsJson = False
 
 
 @consent.command("export")
-@told
+@reports_errors
 def consent_export(file: Path, env_file: EnvFile = None) -> int:
     """Write the whole ledger as CSV."""
     with open_database(env_file) as database, file.open("w", encoding="utf-8", newline="") as target:
@@ -246,7 +246,7 @@ def consent_export(file: Path, env_file: EnvFile = None) -> int:
 
 
 @app.command()
-@told
+@reports_errors
 def why(who: str, env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """All that is known of somebody, and why they are in Mautic as they are; exit 1 where nothing is.
 
@@ -256,7 +256,7 @@ def why(who: str, env_file: EnvFile = None, as_json: AsJson = False) -> int:
 
 
 @app.command()
-@told
+@reports_errors
 def erase(
     who: str,
     dry_run: DryRun = False,
@@ -269,7 +269,7 @@ def erase(
 
 
 @app.command()
-@told
+@reports_errors
 def doctor(env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """Check settings, database, queues and Mautic; exit 1 where something is wrong."""
     use_settings(env_file)

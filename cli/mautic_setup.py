@@ -92,7 +92,7 @@ def _prove(order: SetupOrder, mautic: Mautic) -> Proof | None:
     if not order.test:
         return None
     with open_database(order.env_file) as database:
-        return prove_delivery(mautic, database, utc_now, at_most_seconds=_TEST_SECONDS)
+        return prove_delivery(mautic, database, utc_now, limit_seconds=_TEST_SECONDS)
 
 
 def _report(
@@ -104,7 +104,7 @@ def _report(
     if order.as_json:
         show(_answer(order, wanted, steps, todo, proof) | {"good": good}, as_json=True, title="")
     else:
-        _tell(order, steps, todo, proof)
+        _show(order, steps, todo, proof)
     return GOOD if good else FOUND
 
 
@@ -121,7 +121,7 @@ def _answer(
     }
 
 
-def _tell(order: SetupOrder, steps: Sequence[SetupStep], todo: Sequence[SetupStep], proof: Proof | None) -> None:
+def _show(order: SetupOrder, steps: Sequence[SetupStep], todo: Sequence[SetupStep], proof: Proof | None) -> None:
     for step in _done(order, steps, todo):
         console.print(f"[green]done[/] {step.action.value} {escape(step.what)} (it {escape(step.why)})")
     if proof is not None and proof.seconds is not None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.console import GOOD, AsJson, EnvFile, open_database, show, told
+from cli.console import GOOD, AsJson, EnvFile, open_database, reports_errors, show
 from crm_relay.operations.access.tokens import create_token, list_tokens, revoke_token
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.http.callers import Role
@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="Named tokens of the admin API and 
 
 
 @app.command("create")
-@told
+@reports_errors
 def create(
     name: str,
     role: Annotated[Literal["read", "operate", "admin"], typer.Option("--role", help="What it may do.")] = "read",
@@ -33,7 +33,7 @@ def create(
 
 
 @app.command("list")
-@told
+@reports_errors
 def list_all(env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """All tokens that there ever were, without themselves."""
     with open_database(env_file) as database:
@@ -43,7 +43,7 @@ def list_all(env_file: EnvFile = None, as_json: AsJson = False) -> int:
 
 
 @app.command("revoke")
-@told
+@reports_errors
 def revoke(name: str, env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """Make a token worthless, at once."""
     with open_database(env_file) as database:

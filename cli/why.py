@@ -71,9 +71,9 @@ def _confirmed_dnc(status: Row) -> str:
 
 def _rest_of_status(customer: Explanation) -> list[tuple[str, Any]]:
     """What stands in no line of its own, where there is anything to say."""
-    told = {"mautic_contact_id", "segments", "dnc_reason"}
+    shown = {"mautic_contact_id", "segments", "dnc_reason"}
     rest = {"joins": customer.joins, "leaves": customer.leaves, **customer.status}
-    return [(name, value) for name, value in rest.items() if value and name not in told]
+    return [(name, value) for name, value in rest.items() if value and name not in shown]
 
 
 def _former(contact: Mapping[str, Any]) -> str:

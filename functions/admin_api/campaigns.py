@@ -59,30 +59,30 @@ class SimulationWanted(Given):
     recipient: UUID | None = None
 
 
-def list_all(world: "AdminApi", call: Call) -> object:
-    return funnels.list_campaigns(world.database, status=call.given.status, limit=call.given.limit)
+def list_all(dependencies: "AdminApi", call: Call) -> object:
+    return funnels.list_campaigns(dependencies.database, status=call.given.status, limit=call.given.limit)
 
 
-def running(world: "AdminApi", _call: Call) -> object:
-    return funnels.running_funnels(world.database)
+def running(dependencies: "AdminApi", _call: Call) -> object:
+    return funnels.running_funnels(dependencies.database)
 
 
-def one(world: "AdminApi", call: Call) -> object:
-    return funnels.show_campaign(world.database, call.given.id)
+def one(dependencies: "AdminApi", call: Call) -> object:
+    return funnels.show_campaign(dependencies.database, call.given.id)
 
 
-def create(world: "AdminApi", call: Call) -> object:
-    made = change_campaign.create(world.database, call.given, utc_now(), who=call.who)
+def create(dependencies: "AdminApi", call: Call) -> object:
+    made = change_campaign.create(dependencies.database, call.given, utc_now(), who=call.who)
     _note("campaign created", call, campaign=made.id)
     return made
 
 
-def enroll(world: "AdminApi", call: Call) -> object:
+def enroll(dependencies: "AdminApi", call: Call) -> object:
     given = call.given
     if not (given.contacts or given.addresses or given.account):
         raise RejectedInput("nobody is named", status=422, details=["contacts, addresses or account: one is needed"])
     done = change_campaign.enroll(
-        world.database,
+        dependencies.database,
         given.id,
         utc_now(),
         contacts=given.contacts,
@@ -94,12 +94,12 @@ def enroll(world: "AdminApi", call: Call) -> object:
     return done
 
 
-def activate(world: "AdminApi", call: Call) -> object:
+def activate(dependencies: "AdminApi", call: Call) -> object:
     changed = change_campaign.activate(
-        world.database,
+        dependencies.database,
         call.given.id,
         utc_now(),
-        email_from=world.settings.email_from,
+        email_from=dependencies.settings.email_from,
         limit=MOST_SCHEDULED,
         who=call.who,
     )
@@ -107,39 +107,39 @@ def activate(world: "AdminApi", call: Call) -> object:
     return changed
 
 
-def pause(world: "AdminApi", call: Call) -> object:
-    changed = change_campaign.pause(world.database, call.given.id, utc_now(), who=call.who)
+def pause(dependencies: "AdminApi", call: Call) -> object:
+    changed = change_campaign.pause(dependencies.database, call.given.id, utc_now(), who=call.who)
     _note("campaign paused", call, campaign=changed.id)
     return changed
 
 
-def resume(world: "AdminApi", call: Call) -> object:
-    changed = change_campaign.resume(world.database, call.given.id, utc_now(), who=call.who)
+def resume(dependencies: "AdminApi", call: Call) -> object:
+    changed = change_campaign.resume(dependencies.database, call.given.id, utc_now(), who=call.who)
     _note("campaign resumed", call, campaign=changed.id, scheduled=changed.scheduled)
     return changed
 
 
-def pause_one(world: "AdminApi", call: Call) -> object:
-    changed = change_campaign.pause_enrollment(world.database, call.given.id, utc_now(), who=call.who)
+def pause_one(dependencies: "AdminApi", call: Call) -> object:
+    changed = change_campaign.pause_enrollment(dependencies.database, call.given.id, utc_now(), who=call.who)
     _note("enrollment paused", call, enrollment=changed.id)
     return changed
 
 
-def resume_one(world: "AdminApi", call: Call) -> object:
-    changed = change_campaign.resume_enrollment(world.database, call.given.id, utc_now(), who=call.who)
+def resume_one(dependencies: "AdminApi", call: Call) -> object:
+    changed = change_campaign.resume_enrollment(dependencies.database, call.given.id, utc_now(), who=call.who)
     _note("enrollment resumed", call, enrollment=changed.id)
     return changed
 
 
-def simulate(world: "AdminApi", call: Call) -> object:
+def simulate(dependencies: "AdminApi", call: Call) -> object:
     given = call.given
     wanted = None if given.recipient is None else [given.recipient]
     return look_ahead(
-        world.database,
+        dependencies.database,
         given.id,
         utc_now(),
         days=given.days,
-        can=Capabilities(sms=world.settings.twilio_from is not None),
+        can=Capabilities(sms=dependencies.settings.twilio_from is not None),
         recipients=wanted,
         limit=MOST_SIMULATED,
     )

@@ -9,7 +9,7 @@ from crm_relay.operations.access.tokens import NAME
 from crm_relay.platform.http.http_routes import Given
 
 Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
-AtMost = Annotated[int, Field(ge=1, le=500, description="So many of the newest.")]
+ListLimit = Annotated[int, Field(ge=1, le=500, description="So many of the newest.")]
 
 
 class OfNumber(Given):
@@ -33,7 +33,7 @@ class OfFile(Given):
 class Newest(Given):
     """A list's length."""
 
-    limit: AtMost = 50
+    limit: ListLimit = 50
 
 
 class ConflictsAsked(Newest):

@@ -30,13 +30,15 @@ from crm_relay.platform.http.http_edge import PageContent
 from crm_relay.platform.http.http_routes import Call
 
 
-def describe_routes(_world: object, _call: Call) -> PageContent:
+def describe_routes(_dependencies: object, _call: Call) -> PageContent:
     """The table as OpenAPI."""
     # Asked for once in a while: a cold start for anything else does not pay for it.
     from crm_relay.platform.http.openapi import describe
 
-    told = "Errors are {error, details}. Every route but the open ones needs a token: Authorization: Bearer <token>."
-    return PageContent(json.dumps(describe(TABLE, title="CRM Relay", version="1", description=told)))
+    description = (
+        "Errors are {error, details}. Every route but the open ones needs a token: Authorization: Bearer <token>."
+    )
+    return PageContent(json.dumps(describe(TABLE, title="CRM Relay", version="1", description=description)))
 
 
 # No token: there is nothing in them that is anybody's.

@@ -7,7 +7,7 @@ from typing import Any
 
 from bison_poll.settings import Settings
 from crm_relay.incidents.channels import channels
-from crm_relay.incidents.tell import tell_pending
+from crm_relay.incidents.send_alerts import send_alerts
 from crm_relay.outreach.polling.poll_workspaces import Round
 from crm_relay.outreach.store import workspace_ids
 from crm_relay.platform.aws.lease import Lease
@@ -53,7 +53,7 @@ class BisonPoll:
             if not ours:
                 return {"success": True, "stepped_aside": True}
             found = self._round(wanted, deadline, lease)
-        told = tell_pending(self.database, self.channels, utc_now(), deadline=deadline)
+        told = send_alerts(self.database, self.channels, utc_now(), deadline=deadline)
         return found | {"incidents_told": told.sent, "incidents_waiting": told.failed}
 
     def _round(self, wanted: str | None, deadline: Deadline, lease: Lease) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from typing import Any, cast, get_args
 from cache_sync.settings import Settings
 from crm_relay.edge_cache.dynamo.dynamo_table import DynamoTable
 from crm_relay.edge_cache.keys import ENTITIES, Entity
-from crm_relay.edge_cache.replication.resync import tell_nobody
+from crm_relay.edge_cache.replication.resync import ignore_progress
 from crm_relay.edge_cache.replication.resync_store import ResyncState
 from crm_relay.edge_cache.replication.run import Direction, SyncRun
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.incidents.channels import channels
-from crm_relay.incidents.tell import AlertChannel, tell_pending
+from crm_relay.incidents.send_alerts import AlertChannel, send_alerts
 from crm_relay.platform.aws.lease import Lease
 from crm_relay.platform.aws.queue import send_message
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
@@ -78,7 +78,7 @@ class CacheSync:
         return channels(self.settings.alert_slack_webhook_url, self.settings.alert_topic_arn)
 
     def sync(
-        self, order: CacheOrder, deadline: Deadline, progress: Callable[[ResyncState], None] = tell_nobody
+        self, order: CacheOrder, deadline: Deadline, progress: Callable[[ResyncState], None] = ignore_progress
     ) -> dict[str, Any]:
         """One run a direction at a time; the two directions do not wait for each other."""
         lane = "to_postgres" if order.direction == "to_postgres" else "to_cache"
@@ -86,7 +86,7 @@ class CacheSync:
             if not ours:
                 return {"success": True, "direction": order.direction, "stepped_aside": True}
             answer = self._carry_out(order, deadline, progress)
-        told = tell_pending(self.database, self.channels, utc_now(), deadline=deadline)
+        told = send_alerts(self.database, self.channels, utc_now(), deadline=deadline)
         return answer | {"incidents_told": told.sent, "incidents_waiting": told.failed}
 
     def hand_on(self, order: CacheOrder, done: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from campaign_cron.settings import Settings
 from crm_relay.campaigns.ab.judge_variants import judge_variants
 from crm_relay.campaigns.engine.run_due_steps import EngineContext, EngineReport, run_due_steps
 from crm_relay.incidents.channels import channels
-from crm_relay.incidents.tell import tell_pending
+from crm_relay.incidents.send_alerts import send_alerts
 from crm_relay.mail.feedback.read_inbound import read_inbound
 from crm_relay.mail.senders.watch_senders import watch_senders
 from crm_relay.platform.clock import Clock, Deadline, LambdaContext, utc_now
@@ -83,7 +83,7 @@ class CampaignCron:
             watch_senders(self.database, clock())
         done = run_due_steps(self.database, self.world, clock, deadline)
         judged = judge_variants(self.database, clock()) if judges else []
-        told = tell_pending(self.database, self.channels, clock(), deadline=deadline)
+        told = send_alerts(self.database, self.channels, clock(), deadline=deadline)
         return _summary(done) | {
             "tests_judged": len(judged),
             "incidents_told": told.sent,

@@ -10,7 +10,7 @@ from crm_relay.edge_cache.dynamo.dynamo_table import DynamoTable
 from crm_relay.edge_cache.replication.run import SyncRun
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.incidents.channels import channels
-from crm_relay.incidents.tell import AlertChannel, tell_pending
+from crm_relay.incidents.send_alerts import AlertChannel, send_alerts
 from crm_relay.integrity.models import CHECKS, CheckOrder, CheckReport, Inspection
 from crm_relay.integrity.revert import Reverted, revert
 from crm_relay.integrity.run_checks import run_checks
@@ -71,7 +71,7 @@ class IntegrityCheck:
             if not ours:
                 return None
             report = run_checks(self._inspection(deadline), order)
-        tell_pending(self.database, self.channels, utc_now(), deadline=deadline)
+        send_alerts(self.database, self.channels, utc_now(), deadline=deadline)
         return report
 
     def put_back(self, event: Mapping[str, Any], order: CheckOrder) -> None:

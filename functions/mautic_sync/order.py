@@ -20,7 +20,7 @@ class SyncOrder:
 
     full: bool = False
     after: UUID | None = None
-    at_most_seconds: float | None = None
+    limit_seconds: float | None = None
     watch: bool = False
 
     def message(self) -> dict[str, object]:
@@ -62,7 +62,7 @@ def _by_hand(request: HttpRequest, sync: Sync, identify: Identify) -> tuple[int,
     if caller.role < Role.OPERATE:
         raise RejectedInput("this token may not do that", status=403, details=["role needed: operate"])
     order = read_order(_json_object(request.body))
-    return 200, sync(replace(order, at_most_seconds=_HTTP_SECONDS))
+    return 200, sync(replace(order, limit_seconds=_HTTP_SECONDS))
 
 
 def _json_object(body: bytes) -> Mapping[str, Any]:

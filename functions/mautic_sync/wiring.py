@@ -65,7 +65,7 @@ class MauticSync:
     def sync(self, order: SyncOrder, context: LambdaContext) -> dict[str, object]:
         """Run once; what is left is handed on by message, a stop is told to the operator."""
         match_waiting(self.database)
-        run = self._run(Deadline.of_invocation(context, reserve=_RESERVE_SECONDS, limit=order.at_most_seconds))
+        run = self._run(Deadline.of_invocation(context, reserve=_RESERVE_SECONDS, limit=order.limit_seconds))
         report = sync_contacts(run, full=order.full, after=order.after)
         self._hand_on(order, report)
         self._tell(report)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm_relay.incidents.channels import channels
-from crm_relay.incidents.tell import tell_pending
+from crm_relay.incidents.send_alerts import send_alerts
 from crm_relay.outreach.reporting.report_providers import report_providers
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
 from crm_relay.platform.database import Database
@@ -39,7 +39,7 @@ def report(context: LambdaContext) -> Mapping[str, Any]:
     here = world()
     found = report_providers(here.database, utc_now())
     deadline = Deadline.of_invocation(context, reserve=_RESERVE_SECONDS)
-    told = tell_pending(here.database, here.channels, utc_now(), deadline=deadline)
+    told = send_alerts(here.database, here.channels, utc_now(), deadline=deadline)
     answer = {"success": True, "rows": found.rows, "drops": len(found.drops), "counters_that_differ": len(found.drift)}
     logger().info("provider report", extra=answer)
     return answer | {"incidents_told": told.sent, "incidents_waiting": told.failed}

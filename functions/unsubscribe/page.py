@@ -48,13 +48,13 @@ SECURITY_HEADERS: Mapping[str, str] = {
 
 def asks(reader: Reader) -> PageContent:
     """Before: what somebody may choose."""
-    whom = f" to <strong>{html.escape(reader.masked)}</strong>" if reader.masked else ""
+    recipient = f" to <strong>{html.escape(reader.masked)}</strong>" if reader.masked else ""
     sender = html.escape(reader.organization) or "us"
     if reader.is_out:
         return done(reader, of_topic=False)
     topic = "" if reader.topic is None or reader.is_out_of_topic else _button("topic", f"No more of {reader.topic}")
     everything = _button("all", "No more e-mails at all", is_second=bool(topic))
-    text = f"<p>Shall {sender} stop sending e-mails{whom}?</p>"
+    text = f"<p>Shall {sender} stop sending e-mails{recipient}?</p>"
     form = f'<form method="post">{topic}{everything}</form>'
     return _page("Unsubscribe", f"{text}{form}<p class=soft>Nothing changes until you press a button.</p>")
 

@@ -135,11 +135,11 @@ class StreamPoller:
     def _give_up(self, source: _StreamSource, records: Sequence[Record]) -> None:
         """As Lambda does: where they stood, not what they said."""
         numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
-        told = {"startSequenceNumber": numbers[0], "endSequenceNumber": numbers[-1], "batchSize": len(numbers)}
+        content = {"startSequenceNumber": numbers[0], "endSequenceNumber": numbers[-1], "batchSize": len(numbers)}
         logger.error("%s gave up %d records", source.function, len(numbers))
         if source.stream.dead_letters is not None:
             url = self._aws.queue_url(source.stream.dead_letters)
-            self._aws.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps({"DDBStreamBatchInfo": told}))
+            self._aws.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps({"DDBStreamBatchInfo": content}))
 
 
 def failed_from(answer: Any, records: Sequence[Record]) -> int | None:
@@ -177,6 +177,6 @@ def _matches_value(rule: Any, found: Any) -> bool:
 
 def _as_lambda_gets_it(record: Mapping[str, Any], arn: str) -> Record:
     """Times as seconds, and the stream's name, which Lambda adds."""
-    told = dict(record["dynamodb"])
-    told["ApproximateCreationDateTime"] = told["ApproximateCreationDateTime"].timestamp()
-    return {**record, "dynamodb": told, "eventSourceARN": arn}
+    content = dict(record["dynamodb"])
+    content["ApproximateCreationDateTime"] = content["ApproximateCreationDateTime"].timestamp()
+    return {**record, "dynamodb": content, "eventSourceARN": arn}

@@ -42,7 +42,7 @@ class CampaignAct:
     sync: Callable[[], object]
     is_muted: Callable[[], bool]
     expect: Callable[[str, object, object], None]
-    tell: Callable[[str], None]
+    announce: Callable[[str], None]
     now: datetime = field(default_factory=utc_now)
 
     def play(self) -> None:
@@ -65,7 +65,7 @@ class CampaignAct:
 
     def _begin(self) -> None:
         people = _STAYING + len(_LEAVING)
-        self.tell(f"a campaign of three steps for {people} people, in business hours, under a clock that runs fast")
+        self.announce(f"a campaign of three steps for {people} people, in business hours, under a clock that runs fast")
         self.database.run(_SQL["postal_address"])
         ids = [row["id"] for row in self.database.run(_SQL["contacts"], addresses=self.addresses)]
         self.expect("people enrolled", people, enroll(self.database, self.campaign_id, self.now, contacts=ids).enrolled)
@@ -80,7 +80,7 @@ class CampaignAct:
         self.expect("the same minute once more: e-mails", 0, self._run().mail.sent)
 
     def _people_react(self) -> None:
-        self.tell(
+        self.announce(
             "people open and click, a scanner opens everything; one replies, one unsubscribes, one address is gone"
         )
         replying, leaving, gone, reader, clicker, scanned = (self.resend.mail_to(each) for each in self.addresses[:6])
@@ -111,7 +111,7 @@ class CampaignAct:
         self.expect("whoever unsubscribed is muted in Mautic too", True, self.is_muted())
 
     def _to_the_end(self) -> None:
-        self.tell("days pass, weekends are waited for")
+        self.announce("days pass, weekends are waited for")
         while self._wait_for_the_next_step():
             self._run()
         self.expect("people through all three steps", _STAYING, self._one("through"))
@@ -126,10 +126,10 @@ class CampaignAct:
     def _run(self) -> EngineReport:
         """What campaign_cron does, at the demo's own time."""
         resend = Resend(HttpClient(self.resend.url, timeout=(5.0, 20.0)), self.resend.api_key)
-        world = EngineContext(resend, SendPolicy(Mode.LIVE), self.base_url)
+        context = EngineContext(resend, SendPolicy(Mode.LIVE), self.base_url)
         deadline = Deadline.after(120)
         read_inbound(self.database, resend, clock=lambda: self.now, deadline=deadline)
-        return run_due_steps(self.database, world, lambda: self.now, deadline)
+        return run_due_steps(self.database, context, lambda: self.now, deadline)
 
     def _wait_for_the_next_step(self) -> bool:
         """Whether there is one; the demo's time is then a little past it."""

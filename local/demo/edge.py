@@ -29,7 +29,7 @@ class EdgeAct:
     sync: Callable[[], object]
     check: Callable[[], object]
     expect: Callable[[str, object, object], None]
-    tell: Callable[[str], None]
+    announce: Callable[[str], None]
     email: UUID = field(default_factory=uuid4)
 
     def play(self) -> None:
@@ -40,7 +40,7 @@ class EdgeAct:
         self._somebody_meddles()
 
     def _rows_go_to_the_edge(self) -> None:
-        self.tell("prospects go to the edge; one moves, one is deleted")
+        self.announce("prospects go to the edge; one moves, one is deleted")
         moved, gone, *_ = (row["id"] for row in self.database.run(_SQL["add_prospects"], count=_PROSPECTS))
         self.sync()
         self.database.run(_SQL["move"], id=moved)
@@ -51,16 +51,16 @@ class EdgeAct:
         self.expect("at the edge: the one that was deleted", None, self._read("prospects", gone, "name"))
 
     def _an_email_comes_back(self) -> None:
-        self.tell("an edge worker records an e-mail, twice")
+        self.announce("an edge worker records an e-mail, twice")
         content = {"id": str(self.email), "subject": "Written at the edge", "status": "sent"}
-        told = [record_email(self.table, content, utc_now()).is_new for _ in range(2)]
+        recorded = [record_email(self.table, content, utc_now()).is_new for _ in range(2)]
         self.sync()
-        self.expect("an e-mail of the edge, told twice: new", [True, False], told)
+        self.expect("an e-mail of the edge, told twice: new", [True, False], recorded)
         self.expect("in PostgreSQL: the e-mail of the edge", "Written at the edge", self._subject())
         self.expect("edits that wait at the edge", 0, self.table.count_unsynced())
 
     def _both_write(self) -> None:
-        self.tell("both sides change that e-mail; the last write wins, the other one is kept and brought back")
+        self.announce("both sides change that e-mail; the last write wins, the other one is kept and brought back")
         at = utc_now() + timedelta(seconds=1)
         content = {"id": str(self.email), "subject": "Changed at the edge", "updated_at": at.isoformat()}
         record_email(self.table, content, at)
@@ -75,7 +75,9 @@ class EdgeAct:
         self.expect("at the edge: what was brought back", "Changed at the edge", subject)
 
     def _somebody_meddles(self) -> None:
-        self.tell("somebody changes a copy at the edge behind everybody's back; the nightly check finds and mends it")
+        self.announce(
+            "somebody changes a copy at the edge behind everybody's back; the nightly check finds and mends it"
+        )
         row_id = self.database.run(_SQL["in_berlin"])[0]["id"]
         item = self.table.get("prospects", [row_id])[row_id]
         doc = json.dumps(json.loads(item.doc or "{}") | {"city": "Nowhere"})

@@ -31,7 +31,7 @@ class DemoOutreach:
     poll: Callable[[], object]
     report: Callable[[], object]
     expect: Callable[[str, object, object], None]
-    tell: Callable[[str], None]
+    announce: Callable[[str], None]
 
     def play(self) -> None:
         """All scenes, in order."""
@@ -42,7 +42,7 @@ class DemoOutreach:
         self._report()
 
     def _workspaces(self) -> None:
-        self.tell("three workspaces of an EmailBison: their accounts were read with the first round")
+        self.announce("three workspaces of an EmailBison: their accounts were read with the first round")
         known = {each.name: each.id for each in self._all()}
         rows = self.database.run(_SQL["workspaces"])
         self.expect("workspaces and their numbers", known, {row["name"]: row["number"] for row in rows})
@@ -50,7 +50,7 @@ class DemoOutreach:
         self.expect("sender accounts, read in the last five minutes", accounts, self._one("fresh_accounts"))
 
     def _mail(self) -> None:
-        self.tell("e-mails are sent, answered, bounce; people are interested, or want no more")
+        self.announce("e-mails are sent, answered, bounce; people are interested, or want no more")
         for number, workspace in enumerate(self._all()):
             self._mail_in(self.bison.accounts_of(workspace), _EMAILS + number * _MORE_EMAILS)
         self._counters(f": {', '.join(_COUNTERS)}")
@@ -84,7 +84,7 @@ class DemoOutreach:
         self.bison.untracked_reply(accounts[0])
 
     def _again_and_odd(self) -> None:
-        self.tell("every delivery comes again, one is of an unknown type, one has a strange token")
+        self.announce("every delivery comes again, one is of an unknown type, one has a strange token")
         for delivery in self.bison.deliveries:
             self.bison.redeliver(delivery, reserialised=delivery.id % 2 == 0)
         self._counters(", after everything came twice")
@@ -96,18 +96,18 @@ class DemoOutreach:
         self.expect("median of a webhook's processing, in ms", "at most 100", self._one("milliseconds"))
 
     def _accounts(self) -> None:
-        self.tell("accounts come, go and lose their connection: one alert, once a second look confirmed it")
+        self.announce("accounts come, go and lose their connection: one alert, once a second look confirmed it")
         first = self._all()[0]
         lost, healed, gone, *_ = self.bison.accounts_of(first)
         self.bison.add_account(first)
         self.bison.delete_account(gone)
         self.bison.disconnect(lost)
         self.bison.disconnect(healed, healed=True)
-        before = self._told("disconnected")
+        before = self._alerts_about("disconnected")
         self.poll()
         self.poll()
-        self.expect("messages in Slack of the lost account", 1, self._told("disconnected") - before)
-        self.expect("messages in Slack of the unknown type", 1, self._told("type that nobody knows"))
+        self.expect("messages in Slack of the lost account", 1, self._alerts_about("disconnected") - before)
+        self.expect("messages in Slack of the unknown type", 1, self._alerts_about("type that nobody knows"))
         connected = sum(account.connected for account in self.bison.bison.accounts.values())
         self.expect("connected accounts", connected, self._one("connected_accounts"))
         self.bison.reconnect(lost, options=EventOptions(silent=True))
@@ -140,7 +140,7 @@ class DemoOutreach:
         names = ("emails_sent", "replied", "interested", "bounced", "unsubscribed")
         return ", ".join(str(sum(getattr(each, name) for each in counters)) for name in names)
 
-    def _told(self, words: str) -> int:
+    def _alerts_about(self, words: str) -> int:
         return sum(words in str(message) for message in self.slack.messages)
 
     def _all(self) -> list[SimulatedWorkspace]:

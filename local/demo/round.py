@@ -54,7 +54,7 @@ class Demo:
     stack: Stack
     mautic: MauticSimulator
     database: Database
-    tell: Callable[[str], None]
+    announce: Callable[[str], None]
     lines: list[Line] = field(default_factory=list)
 
     def play(self, customers: int) -> None:
@@ -73,10 +73,10 @@ class Demo:
         self.lines.append(Line(what, expected, found))
 
     def _first_round(self, customers: int) -> None:
-        self.tell(f"{customers} customers, with the mess of real life")
+        self.announce(f"{customers} customers, with the mess of real life")
         insert_customers(self.database, customers)
         self.expect("customers in Postgres", customers, self._one("customers"))
-        self.tell("one round of every schedule: customers and segments go to Mautic")
+        self.announce("one round of every schedule: customers and segments go to Mautic")
         answer = self._round()
         self.expect("contacts created in Mautic", self._one("sendable"), len(self.mautic.contacts))
         self.expect("customers refused, each with a reason", self._one("unsendable"), answer["contacts_failed"])
@@ -85,7 +85,7 @@ class Demo:
         self.expect("differences between Postgres and Mautic", 0, len(self._differences()))
 
     def _nothing_changed(self) -> None:
-        self.tell("another round: nothing changed")
+        self.announce("another round: nothing changed")
         self.mautic.forget_requests()
         self._round()
         # The hourly look after the webhook is no part of the sync.
@@ -93,7 +93,7 @@ class Demo:
         self.expect("requests to Mautic when nothing changed", 0, len(made))
 
     def _recorded_webhooks(self) -> None:
-        self.tell("recorded webhooks of a real Mautic, over HTTP")
+        self.announce("recorded webhooks of a real Mautic, over HTTP")
         for name, word in (("email_open", "an open"), ("unsubscribe", "an unsubscribe")):
             event = json.loads((ROOT / "events" / "mautic_webhook" / f"{name}.json").read_text(encoding="utf-8"))
             answers = [self._post(event["headers"], event["body"]) for _ in range(2)]
@@ -102,7 +102,7 @@ class Demo:
             self.expect(f"{word}, tampered with", 401, self._post(event["headers"], event["body"] + " ").status_code)
 
     def _people_react(self) -> None:
-        self.tell("people open, click and unsubscribe; an administrator deletes contacts")
+        self.announce("people open, click and unsubscribe; an administrator deletes contacts")
         before = {kind: self._one("events", kind=kind) for kind in ("open", "click", "unsubscribe")}
         contacts = [each for each in sorted(self.mautic.contacts) if self.mautic.mailable(each)]
         for contact_id in contacts[:_OPENS]:
@@ -120,7 +120,7 @@ class Demo:
         self.expect("unsubscribed customers here", len(leaving), self._one("opted_out", contacts=leaving))
 
     def _business_goes_on(self) -> None:
-        self.tell(f"{_EDITED} customers are edited, {_OPTED_OUT} opt out, {_DELETED} are deleted; another round")
+        self.announce(f"{_EDITED} customers are edited, {_OPTED_OUT} opt out, {_DELETED} are deleted; another round")
         self.database.run(_SQL["edit"], count=_EDITED)
         self.database.run(_SQL["opt_out"], count=_OPTED_OUT)
         self.database.run(_SQL["delete"], count=_DELETED)
@@ -131,18 +131,18 @@ class Demo:
         self.expect("differences between Postgres and Mautic", 0, len(self._differences()))
 
     def _outreach(self) -> None:
-        here, fire = self.stack.simulated, self.stack.scheduler.run_round
-        if here.bison is None or here.slack is None:
+        simulated, fire = self.stack.simulated, self.stack.scheduler.run_round
+        if simulated.bison is None or simulated.slack is None:
             raise AssertionError("the demo always brings its own EmailBison and Slack")
         DemoOutreach(
-            here.bison,
-            here.slack,
+            simulated.bison,
+            simulated.slack,
             self.database,
             self.stack.edge.base_url,
             poll=lambda: fire("bison_poll"),
             report=lambda: fire("provider_report"),
             expect=self.expect,
-            tell=self.tell,
+            announce=self.announce,
         ).play()
         self.expect("deliveries not applied", 0, self._one("unapplied"))
 
@@ -159,14 +159,14 @@ class Demo:
             sync=lambda: fire("mautic_sync"),
             is_muted=lambda: not self.mautic.mailable(contact),
             expect=self.expect,
-            tell=self.tell,
+            announce=self.announce,
         ).play()
 
     def _edge(self) -> None:
         fire = self.stack.scheduler.run_round
         table = DynamoTable(self.stack.environment["EDGE_CACHE_TABLE"])
         sync, check = (lambda: fire("cache_sync")), (lambda: fire("integrity_check"))
-        EdgeAct(self.database, table, sync, check, self.expect, self.tell).play()
+        EdgeAct(self.database, table, sync, check, self.expect, self.announce).play()
 
     def _round(self) -> Mapping[str, Any]:
         """Every schedule once and the queues emptied; the first answer of mautic_sync."""

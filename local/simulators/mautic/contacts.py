@@ -105,10 +105,10 @@ def write(
         target = contact or SimulatedContact(mautic.next_id("contact"), mautic.now())
         _assign(mautic, target, values, change)
         happened = _tags(mautic, target, params.get("tags"))
-        told = do_not_contact.apply_entries(mautic, target, params.get("doNotContact"))
-        _stamp(mautic, target, change, touched=change.changed or happened or bool(told))
-        told += _told(mautic, target, change)
-    mautic.publish(told)
+        announced = do_not_contact.apply_entries(mautic, target, params.get("doNotContact"))
+        _stamp(mautic, target, change, touched=change.changed or happened or bool(announced))
+        announced += _change_events(mautic, target, change)
+    mautic.publish(announced)
     return Saved(target, change)
 
 
@@ -150,7 +150,7 @@ def _stamp(mautic: MauticState, contact: SimulatedContact, change: ContactChange
         contact.modified = mautic.now()
 
 
-def _told(mautic: MauticState, contact: SimulatedContact, change: ContactChange) -> list[Event]:
+def _change_events(mautic: MauticState, contact: SimulatedContact, change: ContactChange) -> list[Event]:
     """Unchanged data sends no save event."""
     if change.created:
         return events.saved_new(mautic, contact)
@@ -196,8 +196,8 @@ def get_contact(mautic: MauticState, request: MauticRequest, number: int) -> Mau
 def erase(mautic: MauticState, contact: SimulatedContact) -> None:
     with mautic.lock:
         mautic.forget(contact)
-        told = events.deleted(mautic, contact)
-    mautic.publish(told)
+        announced = events.deleted(mautic, contact)
+    mautic.publish(announced)
 
 
 def delete_contact(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:

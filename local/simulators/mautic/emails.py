@@ -101,9 +101,9 @@ def send(mautic: MauticState, email: SimulatedEmail, contact: SimulatedContact) 
             mautic.new_hash(),
         )
         mautic.sendings[sending.hash] = sending
-        told = event(mautic, "email_on_send", lambda: _sent(mautic, email, contact, sending))
+        announced = event(mautic, "email_on_send", lambda: _sent(mautic, email, contact, sending))
         email.sent += 1
-    mautic.publish(told)
+    mautic.publish(announced)
     return sending
 
 

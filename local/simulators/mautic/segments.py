@@ -98,8 +98,8 @@ def _join(mautic: MauticState, segment: SimulatedSegment, contact: SimulatedCont
         new = segment.id not in contact.segments
         contact.segments.add(segment.id)
         contact.removed_segments.discard(segment.id)
-        told = events.membership(mautic, contact, segment, "added") if new else []
-    mautic.publish(told)
+        announced = events.membership(mautic, contact, segment, "added") if new else []
+    mautic.publish(announced)
 
 
 def _leave(mautic: MauticState, segment: SimulatedSegment, contact: SimulatedContact) -> None:
@@ -107,8 +107,8 @@ def _leave(mautic: MauticState, segment: SimulatedSegment, contact: SimulatedCon
         member = segment.id in contact.segments
         contact.segments.discard(segment.id)
         contact.removed_segments.add(segment.id)
-        told = events.membership(mautic, contact, segment, "removed") if member else []
-    mautic.publish(told)
+        announced = events.membership(mautic, contact, segment, "removed") if member else []
+    mautic.publish(announced)
 
 
 def _contact(mautic: MauticState, number: int) -> SimulatedContact:

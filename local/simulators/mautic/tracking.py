@@ -22,9 +22,9 @@ def open_mail(mautic: MauticState, sending: SimulatedSending) -> None:
         contact = mautic.contacts.get(sending.contact_id)
         if contact is None:
             return
-        told = _opened(mautic, sending, contact)
+        announced = _opened(mautic, sending, contact)
         _seen(mautic, contact)
-    mautic.publish(told)
+    mautic.publish(announced)
 
 
 def _opened(mautic: MauticState, sending: SimulatedSending, contact: SimulatedContact) -> list[Event]:
@@ -32,9 +32,9 @@ def _opened(mautic: MauticState, sending: SimulatedSending, contact: SimulatedCo
     sending.last_open = mautic.now()
     sending.opened_at.append(sending.last_open)
     sending.first_open = sending.first_open or sending.last_open
-    told = event(mautic, "email_on_open", lambda: {"stat": stat(mautic, sending, contact)})
+    announced = event(mautic, "email_on_open", lambda: {"stat": stat(mautic, sending, contact)})
     mautic.emails[sending.email_id].read += sending.opens == 1
-    return told
+    return announced
 
 
 def _seen(mautic: MauticState, contact: SimulatedContact) -> None:
@@ -70,13 +70,13 @@ def click(mautic: MauticState, sending: SimulatedSending, url: str = emails.LINK
         if contact is None:
             return
         contact.visited, contact.modified, contact.modified_by = True, mautic.now(), VISITOR
-        told = events.updated(mautic, contact)
+        announced = events.updated(mautic, contact)
         if not sending.opens:
-            told += _opened(mautic, sending, contact)
+            announced += _opened(mautic, sending, contact)
         hit = _record(mautic, contact, url, sending.email_id)
-        told += event(mautic, "page_on_hit", lambda: {"hit": _email_hit(mautic, sending, contact, hit)})
+        announced += event(mautic, "page_on_hit", lambda: {"hit": _email_hit(mautic, sending, contact, hit)})
         _seen(mautic, contact)
-    mautic.publish(told)
+    mautic.publish(announced)
 
 
 def _record(mautic: MauticState, contact: SimulatedContact, url: str, email_id: int | None = None) -> SimulatedHit:
@@ -134,8 +134,8 @@ def visit_website(mautic: MauticState, url: str, title: str = "Shop") -> Simulat
         mautic.store(visitor)
         query = {"page_url": url, "page_title": title}
         row = _record(mautic, visitor, url)
-        told = event(mautic, "page_on_hit", lambda: {"hit": _hit(mautic, visitor, row, title, query)})
-    mautic.publish(told)
+        announced = event(mautic, "page_on_hit", lambda: {"hit": _hit(mautic, visitor, row, title, query)})
+    mautic.publish(announced)
     return visitor
 
 
@@ -155,17 +155,17 @@ def _suppress(mautic: MauticState, sending: SimulatedSending, reason: int, comme
             return
         _seen(mautic, contact)
         contact.visited = contact.visited or reason == do_not_contact.UNSUBSCRIBED
-        told = do_not_contact.suppress(
+        announced = do_not_contact.suppress(
             mautic, contact, "email", reason, comments, channel_id=sending.email_id, actor=VISITOR
         )
-    mautic.publish(told)
+    mautic.publish(announced)
 
 
 def resubscribe(mautic: MauticState, sending: SimulatedSending) -> None:
     with mautic.lock:
         contact = mautic.contacts.get(sending.contact_id)
-        told = do_not_contact.release(mautic, contact, "email", actor=VISITOR) if contact else []
-    mautic.publish(told)
+        announced = do_not_contact.release(mautic, contact, "email", actor=VISITOR) if contact else []
+    mautic.publish(announced)
 
 
 def get_pixel(mautic: MauticState, request: MauticRequest, tracking_hash: str) -> MauticResponse:

@@ -62,8 +62,8 @@ class Actions:
 
     def was_suppressed(self, mail: SimulatedMail, reason: str | None = "previous_bounce") -> HookMessage:
         """`reason` None: the form without it, which is the documentation's example."""
-        told = "Resend has suppressed sending to this address because it is on the account-level suppression list."
-        part: Json = {"message": told, "type": "OnAccountSuppressionList"} | ({"reason": reason} if reason else {})
+        detail = "Resend has suppressed sending to this address because it is on the account-level suppression list."
+        part: Json = {"message": detail, "type": "OnAccountSuppressionList"} | ({"reason": reason} if reason else {})
         return self._about(mail, "suppressed", suppressed=part)
 
     def failed(self, mail: SimulatedMail, reason: str = "reached_daily_quota") -> HookMessage:

@@ -123,5 +123,5 @@ def _on_the_list(reason: str) -> Json:
         "Resend has suppressed sending to this address because it is on the account-level suppression list. This does"
         " not count toward your bounce rate metric"
     )
-    told: Json = {"message": message, "type": "OnAccountSuppressionList"}
-    return told if reason == "manual" else {**told, "reason": reason}
+    detail: Json = {"message": message, "type": "OnAccountSuppressionList"}
+    return detail if reason == "manual" else {**detail, "reason": reason}

@@ -165,8 +165,8 @@ def has_left(customer: Customer, contact: RemoteContact) -> bool:
 
     Ours stays ours; a re-consent that was confirmed and is followed by a new opt-out there, is a new opt-out.
     """
-    is_news = not contact.dnc_is_ours or customer.dnc_reason == CLEARED
-    return customer.wanted_dnc_reason is None and contact.dnc_reason is not None and is_news
+    is_unrecorded = not contact.dnc_is_ours or customer.dnc_reason == CLEARED
+    return customer.wanted_dnc_reason is None and contact.dnc_reason is not None and is_unrecorded
 
 
 def _duplicates(carriers: Counter[str]) -> list[AuditFinding]:

@@ -133,7 +133,7 @@ def changed_rows(
 
 def confirm(db: Queryable, results: Sequence[WriteResult], seqs: Sequence[int], now: datetime) -> None:
     """Forget these changes; what failed is parked. Safe to call twice."""
-    told = [
+    outcomes = [
         {
             "entity": each.row.entity,
             "id": each.row.row_id,
@@ -142,7 +142,7 @@ def confirm(db: Queryable, results: Sequence[WriteResult], seqs: Sequence[int], 
         }
         for each in results
     ]
-    db.run(_SQL["confirm"], results=Json(told), seqs=list(seqs), now=now)
+    db.run(_SQL["confirm"], results=Json(outcomes), seqs=list(seqs), now=now)
 
 
 def source_rows(db: Queryable, wanted: Sequence[CacheItem]) -> dict[UUID, SourceRow]:
@@ -221,9 +221,9 @@ def log_conflicts(db: Queryable, conflicts: Sequence[dict[str, object]], now: da
 
 def park_edits(db: Queryable, edits: Sequence[tuple[CacheItem, str]]) -> None:
     """With the reason of each, which names fields and rules, never a value."""
-    told = [{"entity": item.entity, "id": item.row_id, "reason": reason} for item, reason in edits]
-    if told:
-        db.run(_SQL["park_edits"], edits=Json(told))
+    parked = [{"entity": item.entity, "id": item.row_id, "reason": reason} for item, reason in edits]
+    if parked:
+        db.run(_SQL["park_edits"], edits=Json(parked))
 
 
 def note_change(db: Queryable, entity: Entity, row_id: UUID) -> None:

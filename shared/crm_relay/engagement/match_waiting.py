@@ -3,7 +3,7 @@
 from crm_relay.engagement.store import match_waiting_events
 from crm_relay.platform.database import Queryable
 
-AT_MOST = 5000
+LIMIT = 5000
 """So many in one statement: while that many are returned, there are more."""
 
 
@@ -12,4 +12,4 @@ def match_waiting(db: Queryable) -> int:
 
     One statement, which reads nothing but the events that wait.
     """
-    return match_waiting_events(db, AT_MOST)
+    return match_waiting_events(db, LIMIT)

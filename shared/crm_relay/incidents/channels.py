@@ -1,9 +1,9 @@
-"""Where incidents are told: Slack and SNS."""
+"""Where alerts are sent: Slack and SNS."""
 
 from dataclasses import dataclass
 
 from crm_relay.incidents.message import AlertMessage
-from crm_relay.incidents.tell import AlertChannel
+from crm_relay.incidents.send_alerts import AlertChannel
 from crm_relay.platform.aws.queue import publish_alert
 from crm_relay.providers.slack.client import Slack
 

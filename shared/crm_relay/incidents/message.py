@@ -1,11 +1,11 @@
-"""Turns news into few short messages, one a kind, workspace and direction; pure."""
+"""Turns alerts into few short messages, one a kind, workspace and direction; pure."""
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from crm_relay.incidents.models import News
+from crm_relay.incidents.models import PendingAlert
 
 MOST_LISTED = 20
 _LONGEST_LINE = 150
@@ -21,62 +21,62 @@ class AlertMessage:
 
 
 @dataclass(frozen=True)
-class Group:
-    """News that go into one message; all are openings or all are recoveries, and the same channels lack them."""
+class AlertGroup:
+    """Alerts that go into one message; all are openings or all are recoveries, and the same channels lack them."""
 
-    news: tuple[News, ...]
+    alerts: tuple[PendingAlert, ...]
 
     @property
     def is_opening(self) -> bool:
         """Else everything in it is over."""
-        return self.news[0].closed_at is None
+        return self.alerts[0].closed_at is None
 
     @property
     def taken_by(self) -> frozenset[str]:
         """Channels that must not get it again."""
-        return self.news[0].taken_by
+        return self.alerts[0].taken_by
 
 
-def group_news(news: Iterable[News]) -> list[Group]:
+def group_alerts(alerts: Iterable[PendingAlert]) -> list[AlertGroup]:
     """What was tried least comes first, so that one message that always fails never holds up the others."""
-    groups: dict[tuple[object, ...], list[News]] = {}
-    for each in news:
+    groups: dict[tuple[object, ...], list[PendingAlert]] = {}
+    for each in alerts:
         key = (each.kind, each.workspace_name, each.closed_at is None, each.taken_by)
         groups.setdefault(key, []).append(each)
-    return sorted(map(_group, groups.values()), key=lambda group: (group.news[0].attempts, group.news[0].id))
+    return sorted(map(_group, groups.values()), key=lambda group: (group.alerts[0].attempts, group.alerts[0].id))
 
 
-def _group(news: Sequence[News]) -> Group:
-    return Group(tuple(sorted(news, key=lambda each: (each.attempts, each.id))))
+def _group(alerts: Sequence[PendingAlert]) -> AlertGroup:
+    return AlertGroup(tuple(sorted(alerts, key=lambda each: (each.attempts, each.id))))
 
 
-def render(group: Group) -> AlertMessage:
+def render(group: AlertGroup) -> AlertMessage:
     """`17 sender accounts disconnected in workspace Acme`, since when, and up to 20 subjects."""
-    where = group.news[0].workspace_name
-    title = _what(group.news) + (f" in workspace {_line(where)}" if where else "")
+    where = group.alerts[0].workspace_name
+    title = _what(group.alerts) + (f" in workspace {_line(where)}" if where else "")
     title = title[0].upper() + title[1:] if group.is_opening else f"Recovered: {title}"
-    return AlertMessage(title, "\n".join([title, _when(group), *_subjects(group.news)]))
+    return AlertMessage(title, "\n".join([title, _when(group), *_subjects(group.alerts)]))
 
 
-def _what(news: Sequence[News]) -> str:
-    titles = {_line(each.title) for each in news}
+def _what(alerts: Sequence[PendingAlert]) -> str:
+    titles = {_line(each.title) for each in alerts}
     if len(titles) > 1:
-        return f"{len(news)} incidents of {_line(news[0].kind.replace('_', ' '))}"
+        return f"{len(alerts)} incidents of {_line(alerts[0].kind.replace('_', ' '))}"
     (title,) = titles
-    if len(news) == 1:
+    if len(alerts) == 1:
         return _singular(title)
     lowered = title[:1].lower() + title[1:]
     many = _PLURAL.sub(lambda found: found[1], lowered)
-    return f"{len(news)} {many}" if many != lowered else f"{len(news)} x {lowered}"
+    return f"{len(alerts)} {many}" if many != lowered else f"{len(alerts)} x {lowered}"
 
 
 def _singular(title: str) -> str:
     return _PLURAL.sub("", title)
 
 
-def _when(group: Group) -> str:
-    since = _minute(min(each.opened_at for each in group.news))
-    ends = [each.closed_at for each in group.news if each.closed_at is not None]
+def _when(group: AlertGroup) -> str:
+    since = _minute(min(each.opened_at for each in group.alerts))
+    ends = [each.closed_at for each in group.alerts if each.closed_at is not None]
     return f"since {since} UTC" if group.is_opening else f"from {since} to {_minute(max(ends))} UTC"
 
 
@@ -84,10 +84,10 @@ def _minute(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
-def _subjects(news: Sequence[News]) -> list[str]:
+def _subjects(alerts: Sequence[PendingAlert]) -> list[str]:
     """A title only where the headline could not say it."""
-    differ = len({_line(each.title) for each in news}) > 1
-    lines = sorted(_line(each.subject) + (f": {_singular(_line(each.title))}" if differ else "") for each in news)
+    differ = len({_line(each.title) for each in alerts}) > 1
+    lines = sorted(_line(each.subject) + (f": {_singular(_line(each.title))}" if differ else "") for each in alerts)
     rest = [f"and {len(lines) - MOST_LISTED} more"] if len(lines) > MOST_LISTED else []
     return [f"• {line}" for line in lines[:MOST_LISTED]] + rest
 

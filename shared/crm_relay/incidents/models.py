@@ -1,4 +1,4 @@
-"""What is wrong, in the words of whoever found it, and what is to be told of it."""
+"""What is wrong, as the room that found it describes it, and the alert about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ class Incident:
     """Something that is wrong until it recovers; known by `kind` and `subject`, which no other workspace may use.
 
     `title` says it of one subject, without naming it, in words that a whole group may share; a plural may stand in it
-    as "sender account(s) disconnected". `details` are kept for whoever looks into the table, and never sent.
+    as "sender account(s) disconnected". `details` are kept in the table for the operator, and never sent.
     """
 
     kind: str
@@ -29,10 +29,10 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class News:
-    """One incident that somebody has to hear of: that it is open, or with `closed_at` that it is over.
+class PendingAlert:
+    """One incident to send: it is open, or with `closed_at` it is over.
 
-    `taken_by` names the channels that have taken this very news already.
+    `taken_by` names the channels that have taken this alert already.
     """
 
     id: int

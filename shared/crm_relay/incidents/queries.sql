@@ -1,5 +1,5 @@
 -- name: open_incidents
--- The index decides who opens a subject; what closed but was not told as over continues, and only it is changed.
+-- The index decides who opens a subject; an incident whose recovery was not sent yet continues, and only it is changed.
 with given as (
     select distinct on (kind, subject) kind, subject, workspace_name, title, details
     from jsonb_to_recordset(:incidents) as incident (
@@ -19,7 +19,7 @@ opened as (
         workspace_name = excluded.workspace_name,
         title = excluded.title,
         details = excluded.details,
-        -- Where the recovery may have been heard, the opening is news again.
+        -- Where the recovery may have been sent, the opening has to be sent again.
         told_open_at = case when known.claimed_until is null and known.taken_by = '{}' then known.told_open_at end,
         taken_by = case when known.told_open_at is null then known.taken_by else '{}' end
     where known.closed_at is not null
@@ -28,7 +28,7 @@ opened as (
 select count(*)::integer as opened from opened;
 
 -- name: close_incidents
--- Whatever of these is open; when it is told as over is for the teller to know.
+-- Whatever of these is open; claim_alerts decides when its recovery is sent.
 with locked as (
     select id
     from incidents
@@ -84,8 +84,8 @@ changed as (
 select count(*) filter (where closed_at is null)::integer as opened, count(closed_at)::integer as closed
 from changed;
 
--- name: claim_news
--- What is due and in nobody's hands; what closed unheard is settled here without a word.
+-- name: claim_alerts
+-- What is due and unclaimed; what closed before its opening was sent is settled here without an alert.
 with due as (
     -- Judged here and not below, since this sees a row as it is once it is locked.
     select
@@ -102,7 +102,7 @@ with due as (
     for update skip locked
 ),
 claimed as (
-    update incidents news
+    update incidents incident
     set
         told_open_at = case when is_late then cast(:now as timestamptz) else told_open_at end,
         -- The first try is made on the row as it was before the lock, and checked, before it is made on the row as it is.
@@ -112,20 +112,20 @@ claimed as (
         claimed_until = case when is_late and is_unheard then null else cast(:claimed_until as timestamptz) end,
         taken_by = case when is_late then '{}' else taken_by end
     from due
-    where news.id = due.id
-    returning news.*
+    where incident.id = due.id
+    returning incident.*
 )
 select id, kind, subject, title, workspace_name, opened_at, closed_at, attempts, taken_by
 from claimed
 where told_closed_at is null
 order by id;
 
--- name: record_told
--- What became of everything that was claimed; an incident may have closed or opened again while it was being told.
+-- name: record_sent
+-- What became of everything that was claimed; an incident may have closed or opened again while it was being sent.
 with outcome as (
-    select id, is_opening, told, tries, taken_by
+    select id, is_opening, sent_to_all, tries, taken_by
     from jsonb_to_recordset(:outcomes) as given (
-        ids bigint[], is_opening boolean, told boolean, tries integer, taken_by text[]
+        ids bigint[], is_opening boolean, sent_to_all boolean, tries integer, taken_by text[]
     )
     cross join unnest(ids) as id
 ),
@@ -137,24 +137,24 @@ locked as (
     order by kind, subject
     for update
 )
-update incidents news
+update incidents incident
 set
     claimed_until = null,
-    attempts = case when outcome.told then 0 else news.attempts + outcome.tries end,
+    attempts = case when outcome.sent_to_all then 0 else incident.attempts + outcome.tries end,
     told_open_at = case
-        when not outcome.told then news.told_open_at
-        when outcome.is_opening then coalesce(news.told_open_at, cast(:now as timestamptz))
-        -- Open again: people heard that it is over, so its opening is news.
-        when news.closed_at is null then null
-        else coalesce(news.told_open_at, cast(:now as timestamptz))
+        when not outcome.sent_to_all then incident.told_open_at
+        when outcome.is_opening then coalesce(incident.told_open_at, cast(:now as timestamptz))
+        -- Open again: its recovery was sent, so its opening has to be sent.
+        when incident.closed_at is null then null
+        else coalesce(incident.told_open_at, cast(:now as timestamptz))
     end,
     told_closed_at = case
-        when outcome.told and not outcome.is_opening and news.closed_at is not null then cast(:now as timestamptz)
+        when outcome.sent_to_all and not outcome.is_opening and incident.closed_at is not null then cast(:now as timestamptz)
     end,
     taken_by = case
-        when outcome.told or outcome.is_opening <> (news.told_open_at is null) then '{}'
+        when outcome.sent_to_all or outcome.is_opening <> (incident.told_open_at is null) then '{}'
         else outcome.taken_by
     end
 from locked
 join outcome on outcome.id = locked.id
-where news.id = locked.id;
+where incident.id = locked.id;

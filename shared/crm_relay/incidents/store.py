@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from crm_relay.incidents.models import Incident, Kept, News
+from crm_relay.incidents.models import Incident, Kept, PendingAlert
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, queries_beside
 
@@ -28,19 +28,19 @@ def keep_open(db: Queryable, kind: str, incidents: Sequence[Incident], now: date
     return Kept(row["opened"], row["closed"])
 
 
-def claim_news(
+def claim_alerts(
     db: Queryable, now: datetime, *, claimed_until: datetime, quiet_since: datetime, limit: int
-) -> list[News]:
-    """What is open and not told, or has been closed since `quiet_since` and not told as over; ours from here on."""
-    rows = db.run(_SQL["claim_news"], now=now, claimed_until=claimed_until, quiet_since=quiet_since, limit=limit)
-    return [_news(row) for row in rows]
+) -> list[PendingAlert]:
+    """What is open and not sent, or has been closed since `quiet_since` and not sent as over; claimed by this call."""
+    rows = db.run(_SQL["claim_alerts"], now=now, claimed_until=claimed_until, quiet_since=quiet_since, limit=limit)
+    return [_alert(row) for row in rows]
 
 
-def record_told(
+def record_sent(
     db: Queryable, outcomes: Sequence[dict[str, object]], now: datetime, *, claimed_until: datetime
 ) -> None:
-    """Each outcome has ids, is_opening, told, tries and taken_by; what is no longer ours stays as it is."""
-    db.run(_SQL["record_told"], outcomes=Json(list(outcomes)), now=now, claimed_until=claimed_until)
+    """Each outcome has ids, is_opening, sent_to_all, tries and taken_by; a row with another claim is left alone."""
+    db.run(_SQL["record_sent"], outcomes=Json(list(outcomes)), now=now, claimed_until=claimed_until)
 
 
 def _as_json(incident: Incident) -> dict[str, object]:
@@ -53,5 +53,5 @@ def _as_json(incident: Incident) -> dict[str, object]:
     }
 
 
-def _news(row: Row) -> News:
-    return News(**row | {"taken_by": frozenset(row["taken_by"])})
+def _alert(row: Row) -> PendingAlert:
+    return PendingAlert(**row | {"taken_by": frozenset(row["taken_by"])})

@@ -129,8 +129,8 @@ def look_at_accounting(inspection: Inspection) -> Looked:
 
 
 def _unbalanced(row: Row) -> Finding:
-    told = ("step_number", "reached", "sent", "skipped", "failed", "pending", "stopped")
-    details = {"campaign": str(row["campaign_id"])} | {name: row[name] for name in told}
+    columns = ("step_number", "reached", "sent", "skipped", "failed", "pending", "stopped")
+    details = {"campaign": str(row["campaign_id"])} | {name: row[name] for name in columns}
     return Finding("campaign_sequences", str(row["sequence_id"]), "reached is not the sum of its log", details)
 
 

@@ -158,8 +158,13 @@ class CheckResult:
 
     def as_counts(self) -> dict[str, object]:
         """For the table and the log: without the findings themselves."""
-        told: dict[str, object] = {"found": self.found, "fixable": self.fixable, "fixed": self.fixed, "asks": self.asks}
-        return told | ({"unseen": dict(self.unseen)} if self.unseen else {})
+        answer: dict[str, object] = {
+            "found": self.found,
+            "fixable": self.fixable,
+            "fixed": self.fixed,
+            "asks": self.asks,
+        }
+        return answer | ({"unseen": dict(self.unseen)} if self.unseen else {})
 
 
 @dataclass(frozen=True)

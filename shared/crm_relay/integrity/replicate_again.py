@@ -138,17 +138,17 @@ def item_as_json(item: CacheItem | None) -> dict[str, object] | None:
     }
 
 
-def item_from_json(entity: Entity, row_id: UUID, told: Mapping[str, object] | None) -> CacheItem | None:
+def item_from_json(entity: Entity, row_id: UUID, stored: Mapping[str, object] | None) -> CacheItem | None:
     """The way back."""
-    if told is None:
+    if stored is None:
         return None
     return CacheItem(
         entity,
         row_id,
-        int(str(told["version"])),
-        None if told["doc"] is None else str(told["doc"]),
-        datetime.fromisoformat(str(told["updated_at"])),
-        datetime.fromisoformat(str(told["written_at"])),
-        int(str(told["generation"])),
-        int(str(told["edits"])),
+        int(str(stored["version"])),
+        None if stored["doc"] is None else str(stored["doc"]),
+        datetime.fromisoformat(str(stored["updated_at"])),
+        datetime.fromisoformat(str(stored["written_at"])),
+        int(str(stored["generation"])),
+        int(str(stored["edits"])),
     )

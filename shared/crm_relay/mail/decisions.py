@@ -92,15 +92,15 @@ class MailState:
 
 def fold(mail: LedgerEntry, events: Iterable[EmailEvent]) -> MailState:
     """The state after these events, in whatever order and however often each of them came."""
-    told = sorted({event.key: event for event in events}.values(), key=lambda event: (event.occurred_at, event.key))
-    verdicts = _verdicts(mail, told)
-    human = [event for event in told if verdicts.get(event.key) == "human"]
-    opens, clicks, bounces = _of("opened", told), _of("clicked", told), _of("bounced", told)
+    ordered = sorted({event.key: event for event in events}.values(), key=lambda event: (event.occurred_at, event.key))
+    verdicts = _verdicts(mail, ordered)
+    human = [event for event in ordered if verdicts.get(event.key) == "human"]
+    opens, clicks, bounces = _of("opened", ordered), _of("clicked", ordered), _of("bounced", ordered)
     human_opens, human_clicks = _of("opened", human), _of("clicked", human)
     return MailState(
-        status=_status(mail.status, told),
-        sent_at=_first(_of("sent", told), mail.sent_at),
-        delivered_at=_first(_of("delivered", told)),
+        status=_status(mail.status, ordered),
+        sent_at=_first(_of("sent", ordered), mail.sent_at),
+        delivered_at=_first(_of("delivered", ordered)),
         opened_at=_first(opens),
         opened_count=len(opens),
         human_opens=len(human_opens),
@@ -113,9 +113,9 @@ def fold(mail: LedgerEntry, events: Iterable[EmailEvent]) -> MailState:
         bounced_at=_first(bounces),
         # permanent < transient < undetermined, as it happens also in the alphabet
         bounce_type=min((event.bounce_type for event in bounces if event.bounce_type), default=None),
-        complained_at=_first(_of("complained", told)),
-        unsubscribed_at=_first(_of("unsubscribed", told)),
-        error_message=next((event.reason for event in told if event.reason), None),
+        complained_at=_first(_of("complained", ordered)),
+        unsubscribed_at=_first(_of("unsubscribed", ordered)),
+        error_message=next((event.reason for event in ordered if event.reason), None),
         verdicts=verdicts,
     )
 

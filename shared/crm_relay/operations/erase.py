@@ -95,9 +95,9 @@ class ErasurePreview:
     rows: dict[str, int]
 
 
-def preview(world: ErasureScope, who: str) -> ErasurePreview:
+def preview(scope: ErasureScope, who: str) -> ErasurePreview:
     """Reads the database only; bucket, queues and Mautic are looked through when it is done. Errors as in find."""
-    db = world.run.db
+    db = scope.run.db
     person = find(db, who)
     rows = count_customers(db, person) | store.count_crm(db, person)
     rows |= {
@@ -121,59 +121,59 @@ def find(db: Queryable, who: str) -> Person:
     return replace(person, phones=person.phones | store.crm_phones(db, person))
 
 
-def erase(world: ErasureScope, who: str) -> Receipt:
+def erase(scope: ErasureScope, who: str) -> Receipt:
     """Erase whom `who` means; can be repeated at any time, and has to be where the receipt is not complete.
 
     The return is blocked first. The customers go last, and only once every other place was reached: they are what tells
     a second try by id whom it is about. RejectedInput as in find.
     """
-    db = world.run.db
+    db = scope.run.db
     person = find(db, who)
-    blocked = block_return(db, person, world.run.now())
-    receipt = Receipt(blocked.keys, len(person.customer_ids), world.run.now())
+    blocked = block_return(db, person, scope.run.now())
+    receipt = Receipt(blocked.keys, len(person.customer_ids), scope.run.now())
     receipt.reached["consent_events"] = blocked.entries
-    person = _from_mautic(world, person, receipt)
-    _from_everywhere_else(world, person, receipt)
+    person = _from_mautic(scope, person, receipt)
+    _from_everywhere_else(scope, person, receipt)
     if receipt.unreached:
         receipt.reached["customers"] = "kept until every other place was reached"
         _keep(db, receipt)
     else:
-        _finish(world, person, receipt)
+        _finish(scope, person, receipt)
     return receipt
 
 
-def _from_mautic(world: ErasureScope, person: Person, receipt: Receipt) -> Person:
+def _from_mautic(scope: ErasureScope, person: Person, receipt: Receipt) -> Person:
     """The person with the contacts that were found there."""
     deleted: list[frozenset[int]] = []
 
     def delete() -> int:
-        deleted.append(erase_contacts(world.run, person))
+        deleted.append(erase_contacts(scope.run, person))
         return len(deleted[0])
 
     _reach(receipt, "mautic_contacts", delete)
     return replace(person, contact_ids=person.contact_ids.union(*deleted))
 
 
-def _from_everywhere_else(world: ErasureScope, person: Person, receipt: Receipt) -> None:
-    db, deferred = world.run.db, world.deferred
+def _from_everywhere_else(scope: ErasureScope, person: Person, receipt: Receipt) -> None:
+    db, deferred = scope.run.db, scope.deferred
     # What waits goes before what it turns into once it is applied.
-    if (edge := world.edge) is not None:
-        _reach(receipt, "edge, brought in", lambda: bring_in(db, edge, world.run.now, world.run.deadline))
-    _reach(receipt, "queues", lambda: _told(erase_messages(deferred, person)))
-    _reach(receipt, "bucket", lambda: _told(erase_objects(deferred, person)))
-    _reach(receipt, "failed_tasks", lambda: _told(erase_failed_tasks(db, person)))
-    _reach(receipt, "webhook_inbox", lambda: _told(erase_deliveries(db, person)))
+    if (edge := scope.edge) is not None:
+        _reach(receipt, "edge, brought in", lambda: bring_in(db, edge, scope.run.now, scope.run.deadline))
+    _reach(receipt, "queues", lambda: _counts(erase_messages(deferred, person)))
+    _reach(receipt, "bucket", lambda: _counts(erase_objects(deferred, person)))
+    _reach(receipt, "failed_tasks", lambda: _counts(erase_failed_tasks(db, person)))
+    _reach(receipt, "webhook_inbox", lambda: _counts(erase_deliveries(db, person)))
     _reach(receipt, "customer_email_engagement", lambda: erase_events(db, person))
     _reach(receipt, "client_leads", lambda: erase_leads(db, person))
-    _reach(receipt, "campaigns", lambda: erase_enrolled(db, person, world.run.now()))
-    _reach(receipt, "mail", lambda: erase_mail(db, person, world.run.now()))
+    _reach(receipt, "campaigns", lambda: erase_enrolled(db, person, scope.run.now()))
+    _reach(receipt, "mail", lambda: erase_mail(db, person, scope.run.now()))
     _reach(receipt, "edge_conflicts", lambda: erase_conflicts(db, person))
     _reach(receipt, "integrity_fixes", lambda: erase_fixes(db, person))
 
 
-def _finish(world: ErasureScope, person: Person, receipt: Receipt) -> None:
+def _finish(scope: ErasureScope, person: Person, receipt: Receipt) -> None:
     """The CRM's people, the customers and the receipt in one transaction; then a last look at every table."""
-    db = world.run.db
+    db = scope.run.db
 
     def work(transaction: Queryable) -> tuple[dict[str, Any], int]:
         reached = receipt.reached | store.erase_crm(transaction, person) | erase_customers(transaction, person)
@@ -185,8 +185,8 @@ def _finish(world: ErasureScope, person: Person, receipt: Receipt) -> None:
         receipt.unreached["customers"] = str(error)
         _keep(db, receipt)
         return
-    if (edge := world.edge) is not None:
-        _reach(receipt, "edge, sent out", lambda: send_out(db, edge, world.run.now, world.run.deadline))
+    if (edge := scope.edge) is not None:
+        _reach(receipt, "edge, sent out", lambda: send_out(db, edge, scope.run.now, scope.run.deadline))
     _reach(receipt, "last look", lambda: _look_again(db, person, receipt))
     store.complete_receipt(db, receipt_id, receipt.as_json())
 
@@ -216,5 +216,5 @@ def _reach(receipt: Receipt, place: str, verb: Callable[[], Any]) -> None:
         receipt.unreached[place] = str(error)
 
 
-def _told(searched: SearchCounts) -> dict[str, int]:
+def _counts(searched: SearchCounts) -> dict[str, int]:
     return {"looked at": searched.looked_at, "redacted": searched.redacted}

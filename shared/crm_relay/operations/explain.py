@@ -17,7 +17,7 @@ from crm_relay.outreach.why import OutreachHistory, outreach_of
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.webhooks.why import Mentions, mentions_of
 
-_TOLD_OF_A_RECEIPT = ("complete", "customers", "reached", "unreached", "left")
+_SHOWN_OF_A_RECEIPT = ("complete", "customers", "reached", "unreached", "left")
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def _erasure_of(db: Queryable, person: Person) -> Erasure:
     numbers = {number for phone in person.phones if (number := normalise_phone(phone)) is not None}
     channel, marks = (ConsentChannel.EMAIL, person.marks) if person.marks else (ConsentChannel.SMS, sorted(numbers))
     is_erased, rows = store.erasures_of(db, channel=channel.value, marks=marks)
-    return Erasure(is_erased, [_told(row) for row in rows])
+    return Erasure(is_erased, [_receipt_shown(row) for row in rows])
 
 
-def _told(row: Row) -> dict[str, Any]:
+def _receipt_shown(row: Row) -> dict[str, Any]:
     """When, and what was done where; the hashes stay in the table."""
-    return {"id": row["id"], "at": row["at"], **{name: row["receipt"].get(name) for name in _TOLD_OF_A_RECEIPT}}
+    return {"id": row["id"], "at": row["at"], **{name: row["receipt"].get(name) for name in _SHOWN_OF_A_RECEIPT}}

@@ -30,12 +30,12 @@ class Watched:
     @property
     def trouble(self) -> str | None:
         """What the operator has to know; None where all is well."""
-        told = self.hook.trouble
+        sentence = self.hook.trouble
         if self.given_up is not None:
-            return f"{told}. Opens and clicks of that time stay unknown: {self.given_up}"
+            return f"{sentence}. Opens and clicks of that time stay unknown: {self.given_up}"
         if self.postponed is not None:
-            return f"{told}. Opens and clicks: {self.postponed}; the next watch goes on"
-        return told if self.missed is None else f"{told}. {self.missed.added} missed opens and clicks were read"
+            return f"{sentence}. Opens and clicks: {self.postponed}; the next watch goes on"
+        return sentence if self.missed is None else f"{sentence}. {self.missed.added} missed opens and clicks were read"
 
     def answer(self) -> dict[str, object]:
         """The function's answer."""

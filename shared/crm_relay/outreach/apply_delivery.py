@@ -25,11 +25,11 @@ def apply_delivery(db: Queryable, arrival: Arrival, delivery: BisonDelivery) -> 
         case "refused":
             return DeliveryOutcome(refused=REFUSED)
     if delivery.verdict == "unknown":
-        _tell_of_unknown(db, arrival, delivery.event_type)
+        _report_unknown(db, arrival, delivery.event_type)
     return DeliveryOutcome(ignored=1)
 
 
-def _tell_of_unknown(db: Queryable, arrival: Arrival, event_type: str) -> None:
+def _report_unknown(db: Queryable, arrival: Arrival, event_type: str) -> None:
     """Kept raw, counted and told once; `crm-relay bison replay --type` applies it when its meaning is known."""
     logger().warning("event of an unknown type", event_type=event_type)
     count_metric("UnknownEvents", source="bison")

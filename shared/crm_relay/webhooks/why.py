@@ -16,7 +16,7 @@ NEWEST_DELIVERIES = 5000
 NEWEST_TASKS = 100
 """So many failed tasks are looked into."""
 
-_AT_MOST = 50
+_LIMIT = 50
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Mentions:
 
 def mentions_of(db: Queryable, person: Person) -> Mentions:
     """Two statements, whatever there is. What waits in queues and in the bucket is not looked into."""
-    rows = store.latest_suspects(db, likely(person), window=NEWEST_DELIVERIES, limit=_AT_MOST)
+    rows = store.latest_suspects(db, likely(person), window=NEWEST_DELIVERIES, limit=_LIMIT)
     tasks = store.latest_failed_tasks(db, limit=NEWEST_TASKS)
     return Mentions(
         [_without_content(row) for row in rows if row["body"] is not None and without(row["body"], person) is not None],

@@ -77,7 +77,7 @@ def test_many_workers_share_the_batches_and_send_each_mail_once(post: MailHarnes
     def work(_: int) -> int:
         database = Database(database_url)
         barrier.wait()
-        sent = post.send(post.office(database)).sent
+        sent = post.send(post.send_context(database)).sent
         database.close()
         return sent
 
@@ -94,7 +94,7 @@ def test_a_batch_that_another_worker_is_sending_is_left_alone(post: MailHarness,
     post.simulator.fault("held")
     with ThreadPoolExecutor(1) as workers:
         database = Database(database_url)
-        first = workers.submit(post.send, post.office(database))
+        first = workers.submit(post.send, post.send_context(database))
         post.simulator.wait_until_held()
         assert post.send().batches == 0
         post.simulator.release()
@@ -109,7 +109,7 @@ def test_two_workers_on_one_batch_record_and_tell_its_fate_once(post: MailHarnes
     post.simulator.fault("held")
     with ThreadPoolExecutor(1) as workers:
         database = Database(database_url)
-        first = workers.submit(post.send, post.office(database))
+        first = workers.submit(post.send, post.send_context(database))
         post.simulator.wait_until_held()
         post.wait(minutes=2)
         # 409: the same key is being worked on.
@@ -155,7 +155,7 @@ def test_a_late_refusal_of_a_slow_worker_frees_nothing_that_another_one_carries_
     post.simulator.fault("held")
     with ThreadPoolExecutor(1) as workers:
         database = Database(database_url)
-        first = workers.submit(post.send, post.office(database))
+        first = workers.submit(post.send, post.send_context(database))
         post.simulator.wait_until_held()
         post.wait(minutes=2)
         post.simulator.fault("429", retry_after=1)

@@ -150,8 +150,8 @@ def test_mail_that_comes_back_in_parts_leaves_out_whose_sequence_has_ended(campa
     campaigns.sim.fault("429", retry_after=60)
     campaigns.tick()
     campaigns.wait(minutes=2)
-    office = SendContext(campaigns.db, Refuses(), campaigns.policy)
-    send_due(office, clock=campaigns.clock, deadline=Deadline.after(60), settle=settle)
+    send_context = SendContext(campaigns.db, Refuses(), campaigns.policy)
+    send_due(send_context, clock=campaigns.clock, deadline=Deadline.after(60), settle=settle)
     assert [list(mail.recipients) for mail in campaigns.sim.mails] == [["a@example.com"]]
     assert campaigns.lines(stays) == [(1, "sent", None)]
     assert campaigns.lines(ended) == [(1, "stopped", "replied")]

@@ -12,7 +12,7 @@ import pytest
 from crm_relay.incidents.message import AlertMessage
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import close_incidents, keep_open, open_incidents
-from crm_relay.incidents.tell import QUIET, AlertReport, tell_pending
+from crm_relay.incidents.send_alerts import QUIET, AlertReport, send_alerts
 from crm_relay.platform.database import Database, Row, Transaction
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.platform.sql import Query, SqlValue
@@ -68,21 +68,21 @@ def state(database: Database) -> Row:
 def test_what_closes_while_its_opening_is_told_is_told_as_over_too(database: Database, elsewhere: Database) -> None:
     heard = Heard(meanwhile=lambda: close_incidents(elsewhere, KIND, ["account 1"], NOON))
     open_incidents(database, [account()], NOON)
-    tell_pending(database, [heard], NOON)
-    tell_pending(database, [heard], NOON + QUIET)
+    send_alerts(database, [heard], NOON)
+    send_alerts(database, [heard], NOON + QUIET)
     assert heard.titles == [OPENED, RECOVERED]
 
 
 def test_what_opens_again_while_its_recovery_is_told_is_told_again(database: Database, elsewhere: Database) -> None:
     heard = Heard()
     open_incidents(database, [account()], NOON)
-    tell_pending(database, [heard], NOON)
+    send_alerts(database, [heard], NOON)
     close_incidents(database, KIND, ["account 1"], NOON)
     heard.meanwhile = lambda: open_incidents(elsewhere, [account()], LATER)
-    tell_pending(database, [heard], LATER)
+    send_alerts(database, [heard], LATER)
     heard.meanwhile = nothing
     for minutes in range(3):
-        tell_pending(database, [heard], LATER + timedelta(minutes=minutes))
+        send_alerts(database, [heard], LATER + timedelta(minutes=minutes))
     assert heard.titles == [OPENED, RECOVERED, OPENED]
 
 
@@ -95,12 +95,12 @@ def test_what_opens_and_closes_again_while_its_recovery_is_told_is_over(
 
     heard = Heard()
     open_incidents(database, [account()], NOON)
-    tell_pending(database, [heard], NOON)
+    send_alerts(database, [heard], NOON)
     close_incidents(database, KIND, ["account 1"], NOON)
     heard.meanwhile = flaps
-    tell_pending(database, [heard], LATER)
+    send_alerts(database, [heard], LATER)
     heard.meanwhile = nothing
-    tell_pending(database, [heard], LATER + QUIET)
+    send_alerts(database, [heard], LATER + QUIET)
     assert heard.titles == [OPENED, RECOVERED]
     assert rows_of(database, "select from incidents where told_closed_at is null") == []
 
@@ -108,14 +108,14 @@ def test_what_opens_and_closes_again_while_its_recovery_is_told_is_over(
 def test_a_recovery_that_one_of_two_heard_is_followed_by_the_opening_for_both(database: Database) -> None:
     slack, topic = Heard(), Heard("sns")
     open_incidents(database, [account()], NOON)
-    tell_pending(database, [slack, topic], NOON)
+    send_alerts(database, [slack, topic], NOON)
     close_incidents(database, KIND, ["account 1"], NOON)
     topic.meanwhile = fails(TransientError("sns publish: Throttling"))
-    tell_pending(database, [slack, topic], LATER)
+    send_alerts(database, [slack, topic], LATER)
     assert state(database)["taken_by"] == ["slack"]
     topic.meanwhile = nothing
     open_incidents(database, [account()], LATER)
-    tell_pending(database, [slack, topic], LATER)
+    send_alerts(database, [slack, topic], LATER)
     assert slack.titles == [OPENED, RECOVERED, OPENED]
     assert topic.titles == [OPENED, OPENED]
 
@@ -123,20 +123,20 @@ def test_a_recovery_that_one_of_two_heard_is_followed_by_the_opening_for_both(da
 def test_what_only_one_channel_heard_of_is_told_as_over_to_all(database: Database) -> None:
     slack, topic = Heard(), Heard("sns", meanwhile=fails(TransientError("sns publish: Throttling")))
     open_incidents(database, [account()], NOON)
-    tell_pending(database, [slack, topic], NOON)
+    send_alerts(database, [slack, topic], NOON)
     close_incidents(database, KIND, ["account 1"], NOON)
     topic.meanwhile = nothing
-    assert tell_pending(database, [slack, topic], NOON) == AlertReport(sent=0, failed=0)
-    assert tell_pending(database, [slack, topic], LATER) == AlertReport(sent=1, failed=0)
+    assert send_alerts(database, [slack, topic], NOON) == AlertReport(sent=0, failed=0)
+    assert send_alerts(database, [slack, topic], LATER) == AlertReport(sent=1, failed=0)
     assert (slack.titles, topic.titles) == ([OPENED, RECOVERED], [RECOVERED])
 
 
 def test_where_every_channel_is_gone_the_news_waits_for_one_that_is_mended(database: Database) -> None:
     heard = Heard(meanwhile=fails(FatalError("Slack: destination disabled, no_service")))
     open_incidents(database, [account()], NOON)
-    assert tell_pending(database, [heard], NOON) == AlertReport(sent=0, failed=1)
+    assert send_alerts(database, [heard], NOON) == AlertReport(sent=0, failed=1)
     heard.meanwhile = nothing
-    assert tell_pending(database, [heard], LATER) == AlertReport(sent=1, failed=0)
+    assert send_alerts(database, [heard], LATER) == AlertReport(sent=1, failed=0)
 
 
 def test_one_call_asks_a_channel_that_is_gone_once_and_another_one_for_every_group(database: Database) -> None:
@@ -148,7 +148,7 @@ def test_one_call_asks_a_channel_that_is_gone_once_and_another_one_for_every_gro
 
     topic = Heard("sns")
     open_incidents(database, [account(number, f"W{number}") for number in range(5)], NOON)
-    assert tell_pending(database, [Heard(meanwhile=gone), topic], NOON) == AlertReport(sent=5, failed=0)
+    assert send_alerts(database, [Heard(meanwhile=gone), topic], NOON) == AlertReport(sent=5, failed=0)
     assert (len(tries), len(topic.titles)) == (1, 5)
 
 
@@ -161,7 +161,7 @@ def test_a_message_that_a_channel_refuses_holds_up_no_other(database: Database) 
 
     slack = Picky()
     open_incidents(database, [account(number, f"W{number}") for number in range(3)], NOON)
-    assert tell_pending(database, [slack], NOON) == AlertReport(sent=2, failed=1)
+    assert send_alerts(database, [slack], NOON) == AlertReport(sent=2, failed=1)
     assert len(slack.titles) == 2
 
 
@@ -169,9 +169,9 @@ def test_a_channel_that_breaks_in_an_unforeseen_way_makes_no_other_tell_twice(da
     topic, slack = Heard("sns"), Heard(meanwhile=fails(KeyError("x")))
     open_incidents(database, [account()], NOON)
     with pytest.raises(KeyError):
-        tell_pending(database, [topic, slack], NOON)
+        send_alerts(database, [topic, slack], NOON)
     slack.meanwhile = nothing
-    assert tell_pending(database, [topic, slack], NOON) == AlertReport(sent=1, failed=0)
+    assert send_alerts(database, [topic, slack], NOON) == AlertReport(sent=1, failed=0)
     assert (len(topic.titles), len(slack.titles)) == (1, 1)
 
 
@@ -182,13 +182,13 @@ def test_a_teller_whose_claim_ran_out_does_not_touch_that_of_the_next_one(
 
     def overtaken() -> None:
         with suppress(TransientError):
-            tell_pending(elsewhere, [second], LATER)
+            send_alerts(elsewhere, [second], LATER)
 
     slow = Heard(meanwhile=overtaken)
     second.meanwhile = fails(KeyError("the next one dies as well"))
     open_incidents(database, [account()], NOON)
     with pytest.raises(KeyError):
-        tell_pending(database, [slow], NOON)
+        send_alerts(database, [slow], NOON)
     assert state(database)["attempts"] == 1, "the second one's, who wrote while the claim was its own"
 
 
@@ -206,7 +206,7 @@ def test_what_closes_between_the_look_and_the_claim_is_settled_without_an_error(
     closing = threading.Timer(0.4, lambda: close_incidents(elsewhere, KIND, ["account 1"], NOON))
     closing.start()
     heard, slow = Heard(), Slow(database_url)
-    assert tell_pending(slow, [heard], LATER) == AlertReport(0, 0)
+    assert send_alerts(slow, [heard], LATER) == AlertReport(0, 0)
     closing.join()
     slow.close()
     assert rows_of(database, "select from incidents where told_closed_at is null") == []
@@ -230,14 +230,14 @@ def test_any_number_costs_one_statement_to_keep_and_two_to_tell(database_url: st
     keep_open(database, KIND, everything, NOON)
     close_incidents(database, KIND, [f"gone {each}" for each in range(number)], NOON)
     assert database.statements == 3
-    tell_pending(database, [Heard()], NOON)
+    send_alerts(database, [Heard()], NOON)
     assert database.statements == 5
     database.close()
 
 
 def test_nothing_new_costs_one_statement_and_takes_no_claim(database_url: str) -> None:
     database = Counted(database_url)
-    assert tell_pending(database, [Heard()], NOON) == AlertReport(0, 0)
+    assert send_alerts(database, [Heard()], NOON) == AlertReport(0, 0)
     assert database.statements == 1
     database.close()
 
@@ -254,7 +254,7 @@ def test_eight_who_open_close_and_compare_at_once_never_wait_for_each_other(data
                 keep_open(database, KIND, some, NOON)
                 open_incidents(database, everything[(position * turn) % 7 :: 3][::-1], NOON)
                 close_incidents(database, KIND, [each.subject for each in some], NOON)
-                tell_pending(database, [Heard()], NOON + timedelta(minutes=5 * turn))
+                send_alerts(database, [Heard()], NOON + timedelta(minutes=5 * turn))
         except BaseException as error:  # noqa: BLE001 - told to the test
             failures.append(error)
         finally:

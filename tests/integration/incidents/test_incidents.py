@@ -12,7 +12,7 @@ import pytest
 from crm_relay.incidents.message import AlertMessage
 from crm_relay.incidents.models import Incident, Kept
 from crm_relay.incidents.record import close_incidents, keep_open, open_incidents
-from crm_relay.incidents.tell import QUIET, AlertReport, tell_pending
+from crm_relay.incidents.send_alerts import QUIET, AlertReport, send_alerts
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database, Row
 from crm_relay.platform.errors import FatalError, TransientError
@@ -61,7 +61,7 @@ def test_an_incident_is_told_once_however_often_it_is_found(database: Database) 
     for minutes in range(0, 50, 5):
         now = NOON + timedelta(minutes=minutes)
         assert open_incidents(database, [account(1), account(1)], now) == 0
-        tell_pending(database, [heard], now)
+        send_alerts(database, [heard], now)
     assert heard.titles == ["Sender account disconnected in workspace Northwind"]
     assert incidents(database)[0]["opened_at"] == NOON
 
@@ -69,7 +69,7 @@ def test_an_incident_is_told_once_however_often_it_is_found(database: Database) 
 def test_many_of_a_kind_are_one_message_a_workspace(database: Database) -> None:
     heard = Heard()
     open_incidents(database, [account(number) for number in range(30)] + [account(99, "Contoso")], NOON)
-    assert tell_pending(database, [heard], NOON) == AlertReport(sent=31, failed=0)
+    assert send_alerts(database, [heard], NOON) == AlertReport(sent=31, failed=0)
     assert heard.titles == [
         "30 sender accounts disconnected in workspace Northwind",
         "Sender account disconnected in workspace Contoso",
@@ -81,12 +81,12 @@ def test_many_of_a_kind_are_one_message_a_workspace(database: Database) -> None:
 def test_a_recovery_is_told_after_it_has_held_for_a_while(database: Database) -> None:
     heard = Heard()
     open_incidents(database, [account(1)], NOON)
-    tell_pending(database, [heard], NOON)
+    send_alerts(database, [heard], NOON)
     assert close_incidents(database, KIND, ["account 1"], NOON + timedelta(hours=1)) == 1
-    tell_pending(database, [heard], NOON + timedelta(hours=1))
+    send_alerts(database, [heard], NOON + timedelta(hours=1))
     assert len(heard.titles) == 1
-    tell_pending(database, [heard], NOON + timedelta(hours=1) + QUIET)
-    tell_pending(database, [heard], NOON + timedelta(hours=2) + QUIET)
+    send_alerts(database, [heard], NOON + timedelta(hours=1) + QUIET)
+    send_alerts(database, [heard], NOON + timedelta(hours=2) + QUIET)
     assert heard.titles[1:] == ["Recovered: Sender account disconnected in workspace Northwind"]
 
 
@@ -94,8 +94,8 @@ def test_what_recovers_before_anybody_heard_of_it_is_never_told(database: Databa
     heard = Heard()
     open_incidents(database, [account(1)], NOON)
     close_incidents(database, KIND, ["account 1"], NOON)
-    tell_pending(database, [heard], NOON + QUIET)
-    tell_pending(database, [heard], NOON + 2 * QUIET)
+    send_alerts(database, [heard], NOON + QUIET)
+    send_alerts(database, [heard], NOON + 2 * QUIET)
     assert heard.titles == []
     assert incidents(database)[0]["told_closed_at"] is not None
 
@@ -108,7 +108,7 @@ def test_who_flaps_alerts_once(database: Database) -> None:
             close_incidents(database, KIND, ["account 1"], now)
         else:
             open_incidents(database, [account(1)], now)
-        tell_pending(database, [heard], now)
+        send_alerts(database, [heard], now)
     assert len(heard.titles) == 1
     assert len(incidents(database)) == 1
 
@@ -116,11 +116,11 @@ def test_who_flaps_alerts_once(database: Database) -> None:
 def test_after_its_recovery_was_told_the_same_trouble_is_a_new_incident(database: Database) -> None:
     heard = Heard()
     open_incidents(database, [account(1)], NOON)
-    tell_pending(database, [heard], NOON)
+    send_alerts(database, [heard], NOON)
     close_incidents(database, KIND, ["account 1"], NOON)
-    tell_pending(database, [heard], NOON + QUIET)
+    send_alerts(database, [heard], NOON + QUIET)
     assert open_incidents(database, [account(1)], NOON + 2 * QUIET) == 1
-    tell_pending(database, [heard], NOON + 2 * QUIET)
+    send_alerts(database, [heard], NOON + 2 * QUIET)
     assert len(heard.titles) == 3
     assert len(incidents(database)) == 2
 
@@ -138,10 +138,10 @@ def test_a_comparison_opens_what_is_new_and_closes_what_is_over_in_its_scope(dat
 def test_a_channel_that_fails_for_now_gets_it_next_time_and_the_others_not_again(database: Database) -> None:
     slack, topic = Heard(error=TransientError("slack: status 503")), Heard("sns")
     open_incidents(database, [account(1)], NOON)
-    assert tell_pending(database, [slack, topic], NOON) == AlertReport(sent=0, failed=1)
+    assert send_alerts(database, [slack, topic], NOON) == AlertReport(sent=0, failed=1)
     assert incidents(database)[0]["attempts"] == 1
     slack.error = None
-    assert tell_pending(database, [slack, topic], NOON + timedelta(minutes=5)) == AlertReport(sent=1, failed=0)
+    assert send_alerts(database, [slack, topic], NOON + timedelta(minutes=5)) == AlertReport(sent=1, failed=0)
     assert (len(slack.titles), len(topic.titles)) == (1, 1)
 
 
@@ -150,8 +150,8 @@ def test_a_channel_that_is_gone_silences_no_other_and_is_not_tried_for_ever(
 ) -> None:
     slack, topic = Heard(error=FatalError("slack: no_service")), Heard("sns")
     open_incidents(database, [account(1)], NOON)
-    assert tell_pending(database, [slack, topic], NOON) == AlertReport(sent=1, failed=0)
-    assert tell_pending(database, [slack, topic], NOON + timedelta(hours=1)) == AlertReport(sent=0, failed=0)
+    assert send_alerts(database, [slack, topic], NOON) == AlertReport(sent=1, failed=0)
+    assert send_alerts(database, [slack, topic], NOON + timedelta(hours=1)) == AlertReport(sent=0, failed=0)
     assert len(topic.titles) == 1
     logged = capsys.readouterr().out
     assert "AlertChannelBroken" in logged
@@ -160,9 +160,9 @@ def test_a_channel_that_is_gone_silences_no_other_and_is_not_tried_for_ever(
 
 def test_without_any_channel_incidents_wait(database: Database) -> None:
     open_incidents(database, [account(1)], NOON)
-    assert tell_pending(database, [], NOON) == AlertReport(sent=0, failed=0)
+    assert send_alerts(database, [], NOON) == AlertReport(sent=0, failed=0)
     heard = Heard()
-    tell_pending(database, [heard], NOON + timedelta(days=1))
+    send_alerts(database, [heard], NOON + timedelta(days=1))
     assert len(heard.titles) == 1
 
 
@@ -173,21 +173,21 @@ def test_who_dies_after_sending_leaves_it_to_the_next_one_once_the_claim_has_run
     open_incidents(database, [account(1)], NOON)
     child = os.fork()
     if child == 0:
-        tell_pending(Database(database_url), [Dies()], NOON)
+        send_alerts(Database(database_url), [Dies()], NOON)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-    tell_pending(database, [heard], NOON + timedelta(minutes=4))
+    send_alerts(database, [heard], NOON + timedelta(minutes=4))
     assert heard.titles == []
-    tell_pending(database, [heard], NOON + timedelta(minutes=5))
-    tell_pending(database, [heard], NOON + timedelta(hours=1))
+    send_alerts(database, [heard], NOON + timedelta(minutes=5))
+    send_alerts(database, [heard], NOON + timedelta(hours=1))
     assert len(heard.titles) == 1
 
 
 def test_with_no_time_left_nothing_is_sent_and_nothing_is_lost(database: Database) -> None:
     heard = Heard()
     open_incidents(database, [account(1)], NOON)
-    assert tell_pending(database, [heard], NOON, deadline=Deadline.after(1)) == AlertReport(sent=0, failed=1)
-    assert tell_pending(database, [heard], NOON) == AlertReport(sent=1, failed=0)
+    assert send_alerts(database, [heard], NOON, deadline=Deadline.after(1)) == AlertReport(sent=0, failed=1)
+    assert send_alerts(database, [heard], NOON) == AlertReport(sent=1, failed=0)
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def at_once(connections: list[Database], work: list[object]) -> None:
 def test_eight_who_tell_at_once_tell_each_incident_once(database: Database, connections: list[Database]) -> None:
     open_incidents(database, [account(number, f"W{number}") for number in range(40)], NOON)
     heard = [Heard() for _ in connections]
-    at_once(connections, [lambda p=p: tell_pending(connections[p], [heard[p]], NOON) for p in range(8)])
+    at_once(connections, [lambda p=p: send_alerts(connections[p], [heard[p]], NOON) for p in range(8)])
     titles = [title for each in heard for title in each.titles]
     assert sorted(titles) == sorted(f"Sender account disconnected in workspace W{number}" for number in range(40))
 

@@ -71,7 +71,7 @@ def test_a_batch_of_100_costs_five_statements_and_one_request(post: MailHarness,
     post.queue(*(f"p{number}" for number in range(100)))
     with CountingProxy(database_url) as proxy:
         database = Database(proxy.url)
-        report = post.send(post.office(database))
+        report = post.send(post.send_context(database))
         database.close()
     assert (report.sent, report.requests) == (100, 1)
     # Claim, freeze, commit; record, commit; then the look that finds no more, its commit, and two incidents are over.

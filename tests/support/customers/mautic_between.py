@@ -66,7 +66,7 @@ class Between:
             survives = self.patience > 0 and status != 410
             self.patience -= survives
             hook.log, hook.modified = [], self.harness.now if survives else None
-            self.tell(f"lost with {status}: {', '.join(body)}; the webhook {'stays on' if survives else 'dies'}")
+            self.note(f"lost with {status}: {', '.join(body)}; the webhook {'stays on' if survives else 'dies'}")
         return status
 
     def break_receiver(self, status: int, patience: int) -> None:
@@ -77,7 +77,7 @@ class Between:
         """What Mautic sends arrives. A webhook that failed silently had been switched off by then."""
         if self.receiver.lost and self.receiver.status != 200 and self.hook.published:
             self.hook.published = False
-            self.tell("the webhook dies of its failures")
+            self.note("the webhook dies of its failures")
         self.receiver.status = 200
         self.receiver.lost.clear()
 
@@ -120,9 +120,9 @@ class Between:
             except (TransientError, FatalError) as error:
                 told = f"{type(error).__name__}: {error}"
         http.session.close()
-        self.tell(f"{name}: {told}")
+        self.note(f"{name}: {told}")
 
-    def tell(self, what: str) -> None:
+    def note(self, what: str) -> None:
         """One line of the story."""
         self.story.append(f"  {self.harness.now:%d %H:%M:%S} {what}")
 

@@ -66,20 +66,22 @@ class MailHarness:
     def client(self, api_key: str | None = None) -> Resend:
         return Resend(HttpClient(self.simulator.url, self.timeout, repeats=0), api_key or self.simulator.api_key)
 
-    def office(self, database: Database | None = None) -> SendContext:
+    def send_context(self, database: Database | None = None) -> SendContext:
         return SendContext(database or self.db, self.client(), self.policy)
 
-    def send(self, office: SendContext | None = None, *, seconds: float = 60) -> SendReport:
+    def send(self, send_context: SendContext | None = None, *, seconds: float = 60) -> SendReport:
         return send_due(
-            office or self.office(),
+            send_context or self.send_context(),
             clock=lambda: self.now,
             deadline=Deadline.after(seconds),
             settle=self.settler,
             purpose="test",
         )
 
-    def send_one(self, office: SendContext | None = None) -> SendReport | None:
-        return send_batch(office or self.office(), clock=lambda: self.now, settle=self.settler, purpose="test")
+    def send_one(self, send_context: SendContext | None = None) -> SendReport | None:
+        return send_batch(
+            send_context or self.send_context(), clock=lambda: self.now, settle=self.settler, purpose="test"
+        )
 
     def queue(self, *names: str, **details: Any) -> list[UUID]:
         """Mails to <name>@example.com; ids in this order."""

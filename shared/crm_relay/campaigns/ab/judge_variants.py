@@ -59,11 +59,11 @@ def _arm(variant: str, weight: float, counts: dict[str, Any]) -> Arm:
 
 
 def _kept(row: Row, verdict: VariantVerdict, now: datetime) -> dict[str, Any]:
-    told = {
+    recorded = {
         "winner": verdict.winner,
         "reason": verdict.reason.value,
         "p_value": verdict.p_value,
         "looked_at": now,
         **verdict.details,
     }
-    return {"id": row["id"], "winner": verdict.winner, "verdict": told}
+    return {"id": row["id"], "winner": verdict.winner, "verdict": recorded}

@@ -73,14 +73,14 @@ class EngineReport:
         return self.acts.total() + self.errors
 
 
-def run_due_steps(db: Database, world: EngineContext, clock: Clock, deadline: Deadline) -> EngineReport:
+def run_due_steps(db: Database, context: EngineContext, clock: Clock, deadline: Deadline) -> EngineReport:
     """Until nothing is due or time is up. Any number may run side by side and be killed at any line.
 
     What a killed run had queued leaves first. For each batch: replies that are here end their sequences, then it is
     claimed, decided, queued and recorded in one transaction, and only what that has committed is sent. Raises what the
     database raises; a step that cannot be made is its enrollment's error and nobody else's.
     """
-    return _Engine(db, world, clock, deadline).run()
+    return _Engine(db, context, clock, deadline).run()
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class _Batch:
 @dataclass
 class _Engine:
     db: Database
-    world: EngineContext
+    context: EngineContext
     clock: Clock
     deadline: Deadline
     report: EngineReport = field(default_factory=EngineReport)
@@ -122,8 +122,8 @@ class _Engine:
         return self.report
 
     @cached_property
-    def office(self) -> SendContext:
-        return SendContext(self.db, self.world.resend, self.world.policy)
+    def send_context(self) -> SendContext:
+        return SendContext(self.db, self.context.resend, self.context.policy)
 
     def _next_batch(self) -> _Batch | None:
         """None: the database refused something in it, and the next try takes fewer."""
@@ -140,9 +140,9 @@ class _Engine:
         self.claimed = Claimed((), {})
         answered = store.take_turn(tx, now)
         with_mail = self.report.mail.stopped is None
-        claimed = claim_due(tx, self.world.sender, now, limit=self.limit, with_mail=with_mail)
+        claimed = claim_due(tx, self.context.sender, now, limit=self.limit, with_mail=with_mail)
         self.claimed = claimed
-        made = _Making(self.world, claimed, now)
+        made = _Making(self.context, claimed, now)
         made.make()
         if made.mails:
             queue_emails(tx, made.mails, now)
@@ -178,24 +178,24 @@ class _Engine:
             return
         # Before anything leaves: what is queued may be for somebody who has answered since.
         self.report.answered += stop_answered(self.db, self.clock())
-        self.report.mail += send_due(self.office, clock=self.clock, deadline=self.deadline, settle=settle)
+        self.report.mail += send_due(self.send_context, clock=self.clock, deadline=self.deadline, settle=settle)
 
     def _send(self, senders: int) -> None:
         for _ in range(senders):
             if self.report.mail.stopped is not None or not self.deadline.allows(_BATCH_SECONDS):
                 return
-            self.report.mail += send_batch(self.office, clock=self.clock, settle=settle) or SendReport()
+            self.report.mail += send_batch(self.send_context, clock=self.clock, settle=settle) or SendReport()
 
     def _send_texts(self) -> None:
-        if self.world.texts is not None:
-            self.report.texts = send_texts(self.db, self.world.texts, self.world.policy, self.clock, self.deadline)
+        if self.context.texts is not None:
+            self.report.texts = send_texts(self.db, self.context.texts, self.context.policy, self.clock, self.deadline)
 
 
 @dataclass
 class _Making:
     """Decides about a batch, one by one; nothing here asks anybody."""
 
-    world: EngineContext
+    context: EngineContext
     claimed: Claimed
     now: datetime
     outcomes: list[StepOutcome] = field(default_factory=list)
@@ -224,7 +224,7 @@ class _Making:
         self.acts[decision.act.value] += 1
 
     def _one(self, enrolled: DueEnrollment, campaign: Campaign) -> None:
-        decision = decide(enrolled, campaign, self.now, self.world.can)
+        decision = decide(enrolled, campaign, self.now, self.context.can)
         outcome = outcome_of(decision, enrolled, self.now)
         if decision.act is Act.EMAIL:
             self.mails.append(self._mail(decision, enrolled, campaign))
@@ -236,7 +236,7 @@ class _Making:
     def _mail(self, decision: StepDecision, enrolled: DueEnrollment, campaign: Campaign) -> Mail:
         if campaign.identity is None:
             raise RejectedInput("the campaign has no sender")
-        return compose(letter_of(decision, enrolled, campaign), campaign.identity, self.world.public_url)
+        return compose(letter_of(decision, enrolled, campaign), campaign.identity, self.context.public_url)
 
 
 def _again_at(campaign: Campaign | None, enrolled: DueEnrollment, now: datetime) -> datetime:

@@ -129,12 +129,12 @@ def _warnings(campaign: Campaign, postal_address: str | None) -> list[str]:
     if not sends_mail(campaign):
         return []
     sender = campaign.identity
-    told = {
+    conditions = {
         "the sender is paused": sender is not None and sender.paused,
         "no sender but EMAIL_FROM": sender is None,
         "the organization has no postal address": not (postal_address or "").strip(),
     }
-    return [warning for warning, holds in told.items() if holds]
+    return [warning for warning, holds in conditions.items() if holds]
 
 
 def _enrolled(row: Row, campaign: Campaign, now: datetime) -> DueEnrollment | None:

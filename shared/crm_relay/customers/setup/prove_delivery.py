@@ -48,7 +48,7 @@ class Proof:
 
 
 def prove_delivery(
-    mautic: Mautic, db: Database, now: Clock, *, at_most_seconds: float, sleep: Callable[[float], None] = time.sleep
+    mautic: Mautic, db: Database, now: Clock, *, limit_seconds: float, sleep: Callable[[float], None] = time.sleep
 ) -> Proof:
     """Nothing of it stays but the raw delivery: the opt-out is marked as ours, and nobody here has the address."""
     address = f"crm-relay-test-{token_hex(8)}@example.com"
@@ -58,7 +58,7 @@ def prove_delivery(
         proof = Proof(refused_fields=refused)
         started = time.monotonic()
         mautic.add_do_not_contact(contact_id, _MANUAL)
-        arrived = _wait(db, address, now, Deadline.after(at_most_seconds), sleep)
+        arrived = _wait(db, address, now, Deadline.after(limit_seconds), sleep)
         proof = replace(proof, seconds=round(time.monotonic() - started, 2) if arrived else None)
     except (RejectedInput, TransientError, FatalError) as error:
         proof = Proof(problem=str(error), refused_fields=proof.refused_fields)

@@ -36,12 +36,12 @@ class HookWatch:
             return "Mautic has no webhook of ours: run crm-relay mautic setup"
         if self.gap is None:
             return None
-        told = f"Mautic's webhook was off; it is on again. {_span(self.gap)} deliveries may be missing"
+        sentence = f"Mautic's webhook was off; it is on again. {_span(self.gap)} deliveries may be missing"
         if self.gap.contacts_read:
-            return told
+            return sentence
         if self.contacts is None:
-            return f"{told}. Too many contacts to look through here: run crm-relay mautic audit --repair"
-        return f"{told}. {len(self.contacts.findings)} differences were found and handed to the next run"
+            return f"{sentence}. Too many contacts to look through here: run crm-relay mautic audit --repair"
+        return f"{sentence}. {len(self.contacts.findings)} differences were found and handed to the next run"
 
 
 def watch_hook(db: Queryable, mautic: Mautic, now: datetime) -> HookWatch:

@@ -75,10 +75,10 @@ def _count_writing(seen: SyncPreview, customer: Customer) -> None:
 
 def _differences(mautic: Mautic, customer: Customer, decision: SyncDecision) -> dict[str, list[object]]:
     remote = mautic.contact(decision.contact_id) if decision.contact_id else None
-    there = remote.fields if remote else {}
-    here = draft(customer, decision).fields
+    theirs = remote.fields if remote else {}
+    ours = draft(customer, decision).fields
     return {
-        alias: [there.get(alias), value] for alias, value in here.items() if not same_value(there.get(alias), value)
+        alias: [theirs.get(alias), value] for alias, value in ours.items() if not same_value(theirs.get(alias), value)
     }
 
 

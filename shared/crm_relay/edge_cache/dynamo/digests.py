@@ -67,14 +67,14 @@ def change_in(record: Mapping[str, Any]) -> DigestChange | None:
 
     Both images are hashed from what they hold, so an edit made by others counts too.
     """
-    told = record["dynamodb"]
-    where = bucket_in(text_in(told["Keys"], "pk") or "")
+    content = record["dynamodb"]
+    where = bucket_in(text_in(content["Keys"], "pk") or "")
     if where is None:
         return None
     label = str(record.get("eventSourceARN", "")).rpartition("/")[2]
-    change = DigestChange(*where, Position(label, int(told["SequenceNumber"])))
-    new, old = told.get("NewImage", {}), told.get("OldImage", {})
-    if text_in(told["Keys"], "sk") == MARK:
+    change = DigestChange(*where, Position(label, int(content["SequenceNumber"])))
+    new, old = content.get("NewImage", {}), content.get("OldImage", {})
+    if text_in(content["Keys"], "sk") == MARK:
         return _mark(change, new)
     delta = hash_in(new) - hash_in(old)
     return replace(change, delta=delta) if delta else None

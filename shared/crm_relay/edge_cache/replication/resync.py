@@ -32,7 +32,7 @@ BUCKETS_A_STEP = 256
 _STEP_SECONDS = 30.0
 
 
-def tell_nobody(_state: ResyncState) -> None:
+def ignore_progress(_state: ResyncState) -> None:
     """For a run that nobody watches."""
 
 
@@ -50,7 +50,7 @@ class Resync:
     deadline: Deadline
     ordered_by: str = "operator"
     limit_percent: float = SHRINK_LIMIT_PERCENT
-    progress: Callable[[ResyncState], None] = tell_nobody
+    progress: Callable[[ResyncState], None] = ignore_progress
     clears: bool = True
 
     def run(self) -> ResyncState:

@@ -9,7 +9,7 @@ from crm_relay.edge_cache.keys import ENTITIES, Entity
 from crm_relay.edge_cache.read import LAST_CONFIRMED
 from crm_relay.edge_cache.replication.push_edits import Push
 from crm_relay.edge_cache.replication.replicate import Replication
-from crm_relay.edge_cache.replication.resync import Resync, tell_nobody
+from crm_relay.edge_cache.replication.resync import Resync, ignore_progress
 from crm_relay.edge_cache.replication.resync_store import ResyncState, all_running, never_synced
 from crm_relay.edge_cache.store import Counts
 from crm_relay.edge_cache.table import EdgeTable
@@ -50,7 +50,7 @@ class SyncRun:
         return self._logged("to_postgres", work.counts, work.run)
 
     def resync(
-        self, entity: Entity, progress: Callable[[ResyncState], None] = tell_nobody, *, clears: bool = True
+        self, entity: Entity, progress: Callable[[ResyncState], None] = ignore_progress, *, clears: bool = True
     ) -> dict[str, Any]:
         """Everything anew, or on with what was begun. `clears` False: nothing is cleared away."""
         work = Resync(

@@ -50,7 +50,7 @@ class AccountPoll:
                 continue
             removed = self._ask_for(outcome.unseen)
             store.complete_poll(self.db, self.workspace_name, state.cycle, accounts=outcome.seen, now=self.clock())
-            self._tell_of_disconnected()
+            self._report_disconnected()
             return Polled(self.workspace_name, self.pages, outcome.seen, removed, is_complete=True)
         return Polled(self.workspace_name, self.pages, 0, removed, is_complete=False)
 
@@ -107,23 +107,23 @@ class AccountPoll:
         waiting = store.accounts_to_recheck(self.db, self.workspace_name)
         if waiting:
             self._ask_for(waiting)
-            self._tell_of_disconnected()
+            self._report_disconnected()
 
     def _ask_for(self, account_ids: tuple[int, ...] | list[int]) -> int:
         """Each by its number; one that EmailBison does not know any more is marked as removed. How many were."""
         asked_at = self.clock()
         found = [(each, self.bison.sender_email(each)) for each in account_ids if self.deadline.allows(_PAGE_SECONDS)]
-        here = tuple(account for _, account in found if account is not None)
+        listed = tuple(account for _, account in found if account is not None)
         gone = [account_id for account_id, account in found if account is None]
-        if here:
-            self._keep(here, asked_at)
+        if listed:
+            self._keep(listed, asked_at)
         if gone:
             store.remove_accounts(
                 self.db, gone, workspace_name=self.workspace_name, instance=self.instance, now=asked_at
             )
         return len(gone)
 
-    def _tell_of_disconnected(self) -> None:
+    def _report_disconnected(self) -> None:
         rows = store.disconnected_accounts(self.db, self.workspace_name)
         incidents = [
             Incident(

@@ -45,7 +45,7 @@ class Round:
         due = store.hooks_due(self.db, list(self.bisons), before=self.clock() - HOURLY)
         for name in due:
             self._guarded(name, self._look_closer)
-        self._tell_of_failures()
+        self._report_failures()
         watch_workspaces(self.db, self.clock())
         return polled
 
@@ -75,7 +75,7 @@ class Round:
             logger().warning("events that never came were filled in", workspace=name, events=missing)
             count_metric("BisonEventsFilledIn", missing)
 
-    def _tell_of_failures(self) -> None:
+    def _report_failures(self) -> None:
         """A token that is not taken any more will not heal by itself; everything else gets its next chance first."""
         title = "EmailBison does not let us in: check the workspace's token in BISON_API_TOKENS"
         fatal = [name for name, kind in self.failed.items() if kind == "fatal"]

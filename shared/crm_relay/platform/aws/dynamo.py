@@ -238,14 +238,14 @@ def _send(operation: str, arguments: Mapping[str, Any]) -> Any:
 
 def _our_error(operation: str, response: Mapping[str, Any]) -> Exception:
     code = response.get("Error", {}).get("Code", "unknown")
-    told = f"dynamodb {operation}: {code}"
+    message = f"dynamodb {operation}: {code}"
     if code == "ConditionalCheckFailedException":
         return ConditionFailed(response.get("Item") or None)
     if code == "ValidationException":
-        return RequestRefused(told)
+        return RequestRefused(message)
     if code in _THROTTLED:
-        return _Throttled(told)
-    return FatalError(told) if code in _NEVER else TransientError(told)
+        return _Throttled(message)
+    return FatalError(message) if code in _NEVER else TransientError(message)
 
 
 def side_by_side(work: Callable[[T], R], over: Sequence[T]) -> list[R]:

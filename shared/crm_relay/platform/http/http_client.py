@@ -149,11 +149,11 @@ def _error(response: requests.Response, what: str) -> Exception:
 
 def _retry_after(response: requests.Response) -> float | None:
     """By the header, else by a member of that name in the body, which EmailBison is said to send."""
-    told: Any = response.headers.get("Retry-After")
-    if told is None:
+    seconds: Any = response.headers.get("Retry-After")
+    if seconds is None:
         try:
             body = response.json()
         except ValueError:
             return None
-        told = body.get("retry_after") if isinstance(body, Mapping) else None
-    return float(told) if str(told).isdecimal() else None
+        seconds = body.get("retry_after") if isinstance(body, Mapping) else None
+    return float(seconds) if str(seconds).isdecimal() else None

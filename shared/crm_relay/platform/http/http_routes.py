@@ -85,7 +85,7 @@ class ApiRoute:
         """Raises RejectedInput: 401, 403, 400, 422."""
         return Call(self._admit(request, identify), self._read(request, parameters))
 
-    def told(self, answer: object) -> tuple[int, Body]:
+    def render(self, answer: object) -> tuple[int, Body]:
         """What `answer` returned, as the route's status and body."""
         if isinstance(answer, PageContent):
             return self.status, answer
@@ -141,16 +141,16 @@ def _rejected(error: ValidationError) -> RejectedInput:
 class Routes:
     """Answers what `platform.http_edge.respond` hands over."""
 
-    def __init__(self, table: Sequence[ApiRoute], world: Callable[[], object], identify: Identify) -> None:
+    def __init__(self, table: Sequence[ApiRoute], dependencies: Callable[[], object], identify: Identify) -> None:
         self.table = tuple(table)
-        self._world = world
+        self._dependencies = dependencies
         self._identify = identify
 
     def accepts(self, event: Mapping[str, Any]) -> Accepts:
         """The methods that the event's path knows; every one where it is no path of ours, so that 404 is told."""
         path = str(event.get("rawPath", "/"))
-        here = {route.method for route in self.table if route.pattern.fullmatch(path)}
-        methods = here or {route.method for route in self.table}
+        known = {route.method for route in self.table if route.pattern.fullmatch(path)}
+        methods = known or {route.method for route in self.table}
         return Accepts(tuple(sorted(methods)), max_body_bytes=_MAX_BODY_BYTES)
 
     def answer(self, request: HttpRequest) -> tuple[int, Body]:
@@ -159,5 +159,5 @@ class Routes:
             match = route.pattern.fullmatch(request.path) if route.method == request.method else None
             if match is not None:
                 call = route.call(request, match.groupdict(), self._identify)
-                return route.told(route.answer(self._world(), call))
+                return route.render(route.answer(self._dependencies(), call))
         raise RejectedInput("there is no such address", status=404)

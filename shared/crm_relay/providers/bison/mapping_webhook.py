@@ -47,8 +47,9 @@ def _identity(kind: EventKind, parts: Data) -> str | None:
     """
     if kind in _ABOUT_AN_ACCOUNT:
         account = parts.sender_email
-        told = account.id is not None and account.updated_at is not None
-        return f"sender_email:{account.id}:{_stamp(account.updated_at)}" if told else None
+        if account.id is None or account.updated_at is None:
+            return None
+        return f"sender_email:{account.id}:{_stamp(account.updated_at)}"
     candidates = {
         "campaign_event": parts.campaign_event.id,
         "reply": parts.reply.uuid or parts.reply.id,
@@ -66,8 +67,8 @@ def _occurred(kind: EventKind, parts: Data, now: datetime) -> datetime:
         parts.scheduled_email.sent_at,
         parts.sender_email.updated_at if kind in _ABOUT_AN_ACCOUNT else None,
     )
-    told = next((moment for moment in candidates if moment is not None), now)
-    return told if _BEFORE_THE_SERVICE <= told <= now + _CLOCKS_MAY_DIFFER else now
+    claimed = next((moment for moment in candidates if moment is not None), now)
+    return claimed if _BEFORE_THE_SERVICE <= claimed <= now + _CLOCKS_MAY_DIFFER else now
 
 
 def _lead(part: LeadPart) -> BisonLead | None:

@@ -154,8 +154,8 @@ class Mautic:
         """Members after this, in one request; returns the ids that Mautic does not know. Safe to call twice."""
         answer = self._api.call("POST", f"/api/segments/{segment_id}/contacts/add", json={"ids": list(contact_ids)})
         details = parsed(wire.MembershipAnswer, answer).details
-        told = details.items() if isinstance(details, dict) else ()
-        return {int(key) for key, each in told if not each.get("success")}
+        entries = details.items() if isinstance(details, dict) else ()
+        return {int(key) for key, each in entries if not each.get("success")}
 
     def remove_from_segment(self, segment_id: int, contact_id: int) -> None:
         """No member after this; there is no bulk form. Safe to call twice, and for what does not exist."""

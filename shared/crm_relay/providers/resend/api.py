@@ -117,8 +117,8 @@ def _error(what: str, reply: ResendReply) -> Exception:
 
 def _reply(answer: Answer) -> ResendReply:
     body = _object(answer.body)
-    told = body or {}
-    name, message = told.get("name"), told.get("message")
+    problem = body or {}
+    name, message = problem.get("name"), problem.get("message")
     return ResendReply(
         status=answer.status,
         body=body,
@@ -129,8 +129,8 @@ def _reply(answer: Answer) -> ResendReply:
 
 
 def _wait(answer: Answer) -> float | None:
-    told = _seconds(answer.headers.get("retry-after"))
-    return _seconds(answer.headers.get("ratelimit-reset")) if told is None and answer.status == 429 else told
+    seconds = _seconds(answer.headers.get("retry-after"))
+    return _seconds(answer.headers.get("ratelimit-reset")) if seconds is None and answer.status == 429 else seconds
 
 
 def _object(text: Any) -> dict[str, Any] | None:

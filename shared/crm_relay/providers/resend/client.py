@@ -82,25 +82,25 @@ class Resend:
             made = self._api.call(
                 wire.ResendWebhookAnswer, "POST", "/webhooks", json_body={"endpoint": url, "events": list(events)}
             )
-            return EnsuredWebhook(_there(made).id, _there(made).signing_secret, changed=True)
+            return EnsuredWebhook(_required(made).id, _required(made).signing_secret, changed=True)
         if known.status != "disabled" and set(known.events) == set(events):
             return EnsuredWebhook(known.id, None, changed=False)
         wanted = {"endpoint": url, "events": list(events), "status": "enabled"}
-        _there(self._api.call(wire.ResendWebhookAnswer, "PATCH", f"/webhooks/{_safe(known.id)}", json_body=wanted))
+        _required(self._api.call(wire.ResendWebhookAnswer, "PATCH", f"/webhooks/{_safe(known.id)}", json_body=wanted))
         return EnsuredWebhook(known.id, None, changed=True)
 
     def _webhooks(self) -> list[wire.ResendWebhookWire]:
         hooks: list[wire.ResendWebhookWire] = []
         query = {"limit": str(_PAGE)}
         while True:
-            page = _there(self._api.call(wire.ResendWebhookList, "GET", "/webhooks", query=query))
+            page = _required(self._api.call(wire.ResendWebhookList, "GET", "/webhooks", query=query))
             hooks += page.data
             if not page.has_more or not page.data:
                 return hooks
             query = {"limit": str(_PAGE), "after": page.data[-1].id}
 
 
-def _there(found: wire.W | None) -> wire.W:
+def _required(found: wire.W | None) -> wire.W:
     if found is None:
         raise ServerFailed("Resend does not know /webhooks, or the webhook has just been deleted")
     return found

@@ -102,12 +102,12 @@ def _bounce_type(kind: MailEventKind, data: MailData) -> BounceType | None:
 
 def _reason(kind: MailEventKind, data: MailData) -> str | None:
     """The other side's sentence, and after it its SMTP answers, which say more."""
-    told: Mapping[MailEventKind, tuple[str | None, ...]] = {
+    reasons: Mapping[MailEventKind, tuple[str | None, ...]] = {
         "bounced": (data.bounce.message, *data.bounce.diagnostic),
         "failed": (data.failed.reason,),
         "suppressed": (data.suppressed.message or data.suppressed.reason or data.suppressed.type,),
     }
-    return without_addresses(" | ".join(text for text in told.get(kind, ()) if text)) or None
+    return without_addresses(" | ".join(text for text in reasons.get(kind, ()) if text)) or None
 
 
 def _inbound(data: InboundData, at: datetime, now: datetime) -> InboundMail:
@@ -137,9 +137,9 @@ def _said(value: str | None, name: str) -> str:
     return value
 
 
-def _possible(told: datetime | None, now: datetime) -> datetime:
+def _possible(claimed: datetime | None, now: datetime) -> datetime:
     """Receipt where nothing is told, or what cannot be true."""
-    return told if told is not None and _BEFORE_THE_SERVICE <= told <= now + _CLOCKS_MAY_DIFFER else now
+    return claimed if claimed is not None and _BEFORE_THE_SERVICE <= claimed <= now + _CLOCKS_MAY_DIFFER else now
 
 
 def _ids(text: Any) -> tuple[str, ...]:

@@ -178,5 +178,5 @@ def _object(text: Any) -> dict[str, Any]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    told = headers.get("retry-after", "")
-    return float(told) if told.isascii() and told.isdecimal() and len(told) < 10 else None
+    seconds = headers.get("retry-after", "")
+    return float(seconds) if seconds.isascii() and seconds.isdecimal() and len(seconds) < 10 else None

@@ -1,4 +1,4 @@
-"""Tells every channel, once an incident, that it began and that it is over."""
+"""Sends every channel one alert when an incident opens and one when it recovers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,20 +7,20 @@ from enum import Enum
 from typing import Protocol
 
 from crm_relay.incidents import store
-from crm_relay.incidents.message import AlertMessage, Group, group_news, render
+from crm_relay.incidents.message import AlertGroup, AlertMessage, group_alerts, render
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.platform.logging import count_metric, logger
 
 QUIET = timedelta(minutes=15)
-"""For so long an incident has to stay closed before it is told as over; if it opens again before, it continues."""
+"""An incident must stay closed this long before its recovery is sent; if it opens again earlier, it continues."""
 
 _CLAIM = timedelta(minutes=5)
 # No message is begun past this: its sender may take a minute, and the claim has to outlive it.
 _SENDING_SECONDS = 180.0
 _ONE_MESSAGE_SECONDS = 10.0
-_AT_MOST = 10_000
+_LIMIT = 10_000
 
 
 class AlertChannel(Protocol):
@@ -36,13 +36,13 @@ class AlertChannel(Protocol):
 
 @dataclass(frozen=True)
 class AlertReport:
-    """Incidents whose news every channel has that could take it, and those that wait for the next call."""
+    """Alerts that every working channel has taken, and those that wait for the next call."""
 
     sent: int
     failed: int
 
 
-def tell_pending(
+def send_alerts(
     db: Database,
     channels: Sequence[AlertChannel],
     now: datetime,
@@ -50,31 +50,31 @@ def tell_pending(
     deadline: Deadline | None = None,
     quiet: timedelta = QUIET,
 ) -> AlertReport:
-    """Tell what is open and was not told, and what has been over for `quiet`; two statements, whatever there is.
+    """Send what is open and was not sent, and what has been over for `quiet`; two statements for any number.
 
     `now` is the present, not the beginning of a longer run: the claim of five minutes counts from it. Any number of
-    tellers may run side by side. The incident was committed before, and is marked after it was sent: a crash in between
-    tells it again once the claim has run out. What closed before anybody heard of it is never told.
+    senders may run side by side. The incident was committed before, and is marked after it was sent: after a crash in
+    between it is sent again once the claim has run out. What closed before its opening was sent is never sent.
 
     A channel that took a message does not get it again because another one failed; one that fails is left alone until
-    the next call. One that is gone for good counts as told where another took it. Where none did, the news waits, until
-    a channel is mended. Raises as Database.run; what a channel raises is logged.
+    the next call. One that is gone for good is ignored where another took the alert. Where none did, the alert waits
+    until a channel is mended. Raises as Database.run; what a channel raises is logged.
     """
     if not channels:
         return AlertReport(0, 0)
     claimed_until = now + _CLAIM
-    news = store.claim_news(db, now, claimed_until=claimed_until, quiet_since=now - quiet, limit=_AT_MOST)
-    outcomes = [_Outcome(group) for group in group_news(news)]
+    alerts = store.claim_alerts(db, now, claimed_until=claimed_until, quiet_since=now - quiet, limit=_LIMIT)
+    outcomes = [_Outcome(group) for group in group_alerts(alerts)]
     sending, until = _Sending(channels), _earlier(Deadline.after(_SENDING_SECONDS), deadline)
     try:
         for outcome in outcomes:
             if until.allows(_ONE_MESSAGE_SECONDS):
-                sending.tell(outcome)
+                sending.send(outcome)
     finally:
         if outcomes:
-            store.record_told(db, [each.as_json() for each in outcomes], now, claimed_until=claimed_until)
-    sent = sum(len(each.group.news) for each in outcomes if each.told)
-    return AlertReport(sent, len(news) - sent)
+            store.record_sent(db, [each.as_json() for each in outcomes], now, claimed_until=claimed_until)
+    sent = sum(len(each.group.alerts) for each in outcomes if each.sent_to_all)
+    return AlertReport(sent, len(alerts) - sent)
 
 
 class _Answer(Enum):
@@ -87,16 +87,16 @@ class _Answer(Enum):
 class _Outcome:
     """What became of a group; as it is made it was not tried, and only its claim is given back."""
 
-    group: Group
+    group: AlertGroup
     took: set[str] = field(default_factory=set)
     tries: int = 0
-    told: bool = False
+    sent_to_all: bool = False
 
     def as_json(self) -> dict[str, object]:
         return {
-            "ids": [each.id for each in self.group.news],
+            "ids": [each.id for each in self.group.alerts],
             "is_opening": self.group.is_opening,
-            "told": self.told,
+            "sent_to_all": self.sent_to_all,
             "tries": self.tries,
             "taken_by": sorted(self.group.taken_by | self.took),
         }
@@ -109,7 +109,7 @@ class _Sending:
         self._channels = channels
         self._failed: dict[str, _Answer] = {}
 
-    def tell(self, outcome: _Outcome) -> None:
+    def send(self, outcome: _Outcome) -> None:
         """To every channel that lacks it. What one took is noted at once, since the next one may raise anything."""
         message, waits = render(outcome.group), False
         for channel in self._channels:
@@ -121,10 +121,10 @@ class _Sending:
             if answer is _Answer.TOOK:
                 outcome.took.add(channel.name)
             waits = waits or answer is _Answer.LATER
-        outcome.told = not waits and bool(outcome.took | outcome.group.taken_by)
+        outcome.sent_to_all = not waits and bool(outcome.took | outcome.group.taken_by)
 
-    def _send(self, channel: AlertChannel, message: AlertMessage, group: Group) -> _Answer:
-        about = {"channel": channel.name, "kind": group.news[0].kind, "incidents": len(group.news)}
+    def _send(self, channel: AlertChannel, message: AlertMessage, group: AlertGroup) -> _Answer:
+        about = {"channel": channel.name, "kind": group.alerts[0].kind, "incidents": len(group.alerts)}
         try:
             channel.send(message)
         except TransientError as error:

@@ -24,12 +24,12 @@ from crm_relay.providers.bison.instance import instance_host
 if TYPE_CHECKING:
     from bison_poll.wiring import BisonPoll
 
-app = typer.Typer(no_args_is_help=True, help="EmailBison's webhooks, sender accounts and counters.")
-webhooks = typer.Typer(no_args_is_help=True, help="Our webhook in EmailBison.")
+app = typer.Typer(no_args_is_help=True, help="Manage EmailBison's webhooks, sender accounts and counters.")
+webhooks = typer.Typer(no_args_is_help=True, help="Manage the webhook in EmailBison.")
 app.add_typer(webhooks, name="webhooks")
 
-Workspace = Annotated[str | None, typer.Option("--workspace", help="One workspace by name; default: all of them.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")]
+Workspace = Annotated[str | None, typer.Option("--workspace", help="Name of one workspace. Default: all of them.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done and change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 _POLL_SECONDS = 900.0
 
@@ -43,14 +43,20 @@ class PublicSettings(SettingsModel):
 @webhooks.command("ensure")
 @reports_errors
 def ensure(
-    url: Annotated[str | None, typer.Option("--url", help="Where we are reached; default: PUBLIC_URL.")] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", help="Public base address of the HTTP API. Default: PUBLIC_URL.")
+    ] = None,
     workspace: Workspace = None,
     dry_run: DryRun = False,
     no_test: Annotated[bool, typer.Option("--no-test", help="Send no test event.")] = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Register our webhook in every workspace or correct it, and prove that deliveries arrive; exit 1 where not."""
+    """Register or correct the webhook in every workspace.
+
+    Notes the workspace's number and proves with a test event that deliveries arrive. Webhooks of others are never
+    changed. Exit status 1: a workspace has a problem.
+    """
     dependencies = _dependencies(env_file)
     base = url or read_settings(PublicSettings).public_url
     if not base:
@@ -88,7 +94,10 @@ def _living_tokens(dependencies: "BisonPoll", name: str) -> list[str]:
 @app.command("poll")
 @reports_errors
 def poll(workspace: Workspace = None, env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Read the sender accounts now, as the schedule does; exit 1 where a workspace failed."""
+    """Read the sender accounts now, as the schedule does.
+
+    Exit status 1: a workspace failed.
+    """
     answer = _dependencies(env_file).poll(workspace, Deadline.after(_POLL_SECONDS))
     show(answer, as_json, "Accounts")
     return GOOD if answer["success"] else FOUND
@@ -99,14 +108,20 @@ def poll(workspace: Workspace = None, env_file: EnvFile = None, as_json: AsJson 
 def replay(
     since: Annotated[str, typer.Option("--since", help="A time, or a number of hours such as 48h.")] = "24h",
     workspace: Workspace = None,
-    event_type: Annotated[str | None, typer.Option("--type", help="One event type, in EmailBison's words.")] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Only what was refused or waits.")] = False,
+    event_type: Annotated[
+        str | None, typer.Option("--type", help="One event type, named as EmailBison names it.")
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only deliveries that were refused or wait.")] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Apply deliveries of the inbox once more; what counted before counts no second time. Counts them first."""
+    """Apply deliveries of the inbox again.
+
+    Counts them first and asks. An event that was counted before is not counted twice. Exit status 1: some were refused
+    or unreadable.
+    """
     selection = Selection(_moment(since), workspace, event_type.lower() if event_type else None, failed_only=failed)
     with open_database(env_file) as database:
         deliveries, waiting = count_deliveries(database, selection)
@@ -136,12 +151,15 @@ def _progress(total: int, *, as_json: bool) -> Callable[[int], None]:
 @app.command("rebuild-metrics")
 @reports_errors
 def rebuild(
-    month: Annotated[str, typer.Option("--month", help="Such as 2026-11.")],
+    month: Annotated[str, typer.Option("--month", help="Month such as 2026-11.")],
     dry_run: DryRun = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Make a month's counters the sum of the delivery log again; exit 1 where they differed and were left so."""
+    """Recalculate a month's counters from the delivery log.
+
+    With --dry-run, exit status 1 means that they differ.
+    """
     try:
         first = first_of_month(month).isoformat()
     except ValueError:
@@ -157,13 +175,16 @@ def rebuild(
 def reconcile_totals(
     workspace: Workspace = None,
     settle_minutes: Annotated[
-        int, typer.Option("--settle-minutes", min=0, help="How long a webhook may take before it counts as lost.")
+        int, typer.Option("--settle-minutes", min=0, help="Minutes after which a webhook counts as lost.")
     ] = 60,
     dry_run: DryRun = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Hold EmailBison's own totals against what its webhooks told us and fill in what never came; exit 1 where any."""
+    """Compare EmailBison's totals with what its webhooks reported.
+
+    Fills in what is missing. Exit status 1: something was missing.
+    """
     dependencies = _dependencies(env_file)
     names: Sequence[str] = [workspace] if workspace else list(dependencies.settings.bison_api_tokens)
     settling = timedelta(minutes=settle_minutes)

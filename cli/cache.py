@@ -21,11 +21,11 @@ from crm_relay.edge_cache.status import recent_runs, sync_status
 from crm_relay.platform.clock import Deadline, utc_now
 from crm_relay.platform.settings import read_settings
 
-app = typer.Typer(no_args_is_help=True, help="The DynamoDB cache at the edge.")
+app = typer.Typer(no_args_is_help=True, help="Replicate between PostgreSQL and the DynamoDB cache at the edge.")
 
-Names = Annotated[list[str] | None, typer.Argument(help=f"Some of {', '.join(ENTITIES)}; default: all.")]
+Names = Annotated[list[str] | None, typer.Argument(help=f"Some of {', '.join(ENTITIES)}. Default: all.")]
 AllowShrink = Annotated[
-    bool, typer.Option("--allow-shrink", help="For an hour: rows that disappeared were meant to go.")
+    bool, typer.Option("--allow-shrink", help="Allow the deletion of all rows that disappeared, for one hour.")
 ]
 # Each round has the lease for itself, so it must be shorter than that.
 _ROUND_SECONDS = 600.0
@@ -43,7 +43,10 @@ def sync(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Send what changed, and bring back what was written at the edge; exit 1 where something could not be written."""
+    """Bring back what was written at the edge, then send there what changed.
+
+    Exit status 1: something is parked or held back.
+    """
     dependencies = _dependencies(env_file)
     # What was edited at the edge comes first: it stands in the way of what is sent there.
     wanted = ["to_postgres", "to_cache"] if direction == "both" else [direction]
@@ -63,7 +66,10 @@ def resync(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Write everything anew, without a gap for readers; may be stopped and begun again. Exit 1 where held back."""
+    """Rewrite everything at the edge and delete what PostgreSQL does not have.
+
+    Readers never see a gap. It can be stopped and started again. Exit status 1: it was held back.
+    """
     dependencies = _dependencies(env_file)
     if allow:
         allow_shrink(dependencies.database, _names(entities), until=utc_now() + _SHRINK_ALLOWED)
@@ -124,7 +130,10 @@ def _watch(progress: Progress) -> Callable[[ResyncState], None]:
 @app.command("status")
 @reports_errors
 def status(env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Both directions: last success, what waits, what is parked; exit 1 where one is not healthy."""
+    """Show both directions: last success, what waits and what is parked.
+
+    Exit status 1: one is not healthy.
+    """
     dependencies = _dependencies(env_file)
     found = sync_status(dependencies.database, dependencies.table, utc_now())
     show([asdict(each) for each in found.directions], as_json, "Edge cache")
@@ -137,12 +146,15 @@ def status(env_file: EnvFile = None, as_json: AsJson = False) -> int:
 @app.command("conflicts")
 @reports_errors
 def conflicts(
-    conflict_id: Annotated[int | None, typer.Argument(help="One of them, with both versions.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Those that were reverted as well.")] = False,
+    conflict_id: Annotated[int | None, typer.Argument(help="Number of one conflict, shown with both versions.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Include conflicts that were reverted.")] = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Rows that both sides had changed, and who won; exit 1 where there are any."""
+    """List rows that both sides changed, and which version won.
+
+    Exit status 1: there are some.
+    """
     with open_database(env_file) as database:
         if conflict_id is not None:
             show(conflict(database, conflict_id), as_json, "Conflict")
@@ -155,7 +167,10 @@ def conflicts(
 @app.command("revert")
 @reports_errors
 def revert_conflict(conflict_id: int, env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Bring back the version that lost; it reaches the edge with the next sync."""
+    """Restore the version that lost.
+
+    It reaches the edge with the next sync.
+    """
     with open_database(env_file) as database:
         done = revert(database, conflict_id, who=WHO, now=utc_now())
     show({"reverted": conflict_id, "entity": done["entity"], "row": str(done["row_id"])}, as_json, "Reverted")

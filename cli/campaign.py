@@ -23,14 +23,14 @@ from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.settings import SettingsModel, read_settings
 
-app = typer.Typer(no_args_is_help=True, help="Sequences: who gets what and when.")
+app = typer.Typer(no_args_is_help=True, help="Create, run and inspect campaigns.")
 app.add_typer(mail)
 
-CALLED = typer.Argument(metavar="CAMPAIGN", help="Its id, or its name.")
+CALLED = typer.Argument(metavar="CAMPAIGN", help="Id or name of the campaign.")
 Called = Annotated[str, CALLED]
 Enrollment = Annotated[
     UUID | None,
-    typer.Option("--enrollment", help="One person's place in a campaign, by its id, instead of a campaign."),
+    typer.Option("--enrollment", help="Id of one enrollment, instead of a campaign."),
 ]
 Verb = Callable[[Database, UUID, datetime], Any]
 _LINES = 40
@@ -47,12 +47,17 @@ class CampaignSettings(SettingsModel):
 @app.command("create")
 @reports_errors
 def create(
-    file: Annotated[Path, typer.Argument(help="JSON or YAML; docs/campaigns.md says what stands in it.")],
-    organization: Annotated[UUID | None, typer.Option("--organization", help="Default: the installation's.")] = None,
+    file: Annotated[Path, typer.Argument(help="JSON or YAML file, described in docs/campaigns.md.")],
+    organization: Annotated[
+        UUID | None, typer.Option("--organization", help="Id of the organization. Default: the installation's.")
+    ] = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Keep a campaign as a draft; exit 2 with every problem of the file, and nothing kept."""
+    """Create a draft from a campaign file.
+
+    Exit status 2: the file has problems, all of which are listed, and nothing was created.
+    """
     definition = _read_file(file)
     with open_database(env_file) as database:
         made = change_campaign.create(database, definition, utc_now(), org_id=organization)
@@ -64,16 +69,20 @@ def create(
 @reports_errors
 def enroll(
     campaign: Called,
-    contact: Annotated[list[UUID] | None, typer.Option("--contact", help="A contact's id; repeatable.")] = None,
-    address: Annotated[list[str] | None, typer.Option("--address", help="A contact's address; repeatable.")] = None,
+    contact: Annotated[list[UUID] | None, typer.Option("--contact", help="Id of a contact. Repeatable.")] = None,
+    address: Annotated[list[str] | None, typer.Option("--address", help="Address of a contact. Repeatable.")] = None,
     account: Annotated[UUID | None, typer.Option("--account", help="All contacts of an account.")] = None,
     file: Annotated[
-        Path | None, typer.Option("--csv", help="A file whose first line names contact_id, or email.")
+        Path | None, typer.Option("--csv", help="CSV file whose first line names contact_id or email.")
     ] = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Enroll people; exit 1 where somebody is unknown or of another organization. The others are counted by reason."""
+    """Enroll people in a campaign.
+
+    People who may not be written to are counted by reason. Exit status 1: somebody is unknown or belongs to another
+    organization.
+    """
     if not (contact or address or account or file):
         raise typer.BadParameter("--contact, --address, --account or --csv: one is needed")
     listed = _read_csv(file) if file is not None else ([], [])
@@ -93,7 +102,10 @@ def enroll(
 @app.command("activate")
 @reports_errors
 def activate(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Begin; everybody gets the time of the first step. A second time changes nothing."""
+    """Activate a campaign and schedule everybody's first step.
+
+    Safe to repeat. Exit status 2: something is missing, all of which is listed.
+    """
     with open_database(env_file, patience=600.0) as database:
         email_from = read_settings(CampaignSettings).email_from
         found = change_campaign.find_campaign(database, campaign)
@@ -110,7 +122,10 @@ def pause(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Hold a whole campaign, or one person; everybody keeps their place."""
+    """Pause a campaign, or one enrollment.
+
+    Everybody keeps their place.
+    """
     changed = _change(
         campaign, enrollment, env_file, whole=change_campaign.pause, person=change_campaign.pause_enrollment
     )
@@ -126,7 +141,10 @@ def resume(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Go on; what fell into the pause is sent or skipped as the campaign's late policy says."""
+    """Resume a campaign, or one enrollment.
+
+    The campaign's late policy decides about steps that became due during the pause.
+    """
     changed = _change(
         campaign, enrollment, env_file, whole=change_campaign.resume, person=change_campaign.resume_enrollment
     )
@@ -138,12 +156,15 @@ def resume(
 @reports_errors
 def simulate(
     campaign: Called,
-    days: Annotated[int, typer.Option("--days", min=1, max=366, help="How far to look ahead.")] = 30,
-    recipient: Annotated[str | None, typer.Option("--recipient", help="A contact's id or address.")] = None,
+    days: Annotated[int, typer.Option("--days", min=1, max=366, help="Days to look ahead.")] = 30,
+    recipient: Annotated[str | None, typer.Option("--recipient", help="Id or address of one contact.")] = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Show the calendar of every recipient and the load of every day, without any effect; nobody opens or answers."""
+    """Show every recipient's calendar and every day's load, without any effect.
+
+    The forecast assumes that nobody opens or replies.
+    """
     with open_database(env_file) as database:
         found = change_campaign.find_campaign(database, campaign)
         can = Capabilities(sms=read_settings(CampaignSettings).twilio_from is not None)
@@ -159,7 +180,10 @@ def simulate(
 @app.command("run")
 @reports_errors
 def run(env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Do everything that is due now, as campaign_cron does every minute; exit 1 where an error or a rest is left."""
+    """Run every due step now, as campaign_cron does every minute.
+
+    Exit status 1: there was an error, or something is left to do.
+    """
     from campaign_cron.wiring import run as run_once
     from local.runtime.lambda_context import LocalLambdaContext
     from local.stack import ROOT
@@ -179,7 +203,7 @@ def list_all(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Native campaigns, those that run first."""
+    """List the campaigns that run here, active ones first."""
     with open_database(env_file) as database:
         rows = [asdict(each) for each in funnels.list_campaigns(database, status=status, limit=500)]
     shown = ("id", "name", "status", "steps", "total_active", "total_sent", "total_completed", "activated_at")
@@ -190,7 +214,10 @@ def list_all(
 @app.command("show")
 @reports_errors
 def show_one(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """A campaign with its funnel; exit 1 where the lines of a step do not add up."""
+    """Show a campaign with its funnel, its people and its history.
+
+    Exit status 1: the log of a step does not add up.
+    """
     with open_database(env_file) as database:
         found = funnels.show_campaign(database, change_campaign.find_campaign(database, campaign))
     if as_json:

@@ -28,10 +28,15 @@ class ResendSettings(SettingsModel):
 @app.command("webhook")
 @reports_errors
 def register_webhook(
-    url: Annotated[str | None, typer.Option("--url", help="Base address of the HTTP API; default: PUBLIC_URL.")] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", help="Public base address of the HTTP API. Default: PUBLIC_URL.")
+    ] = None,
     env_file: EnvFile = None,
 ) -> int:
-    """Register our webhook in Resend or correct it; of a new one the signing secret is printed, this once."""
+    """Register or correct the webhook in Resend.
+
+    The signing secret of a new webhook is printed once.
+    """
     use_settings(env_file)
     settings = read_settings(ResendSettings)
     base = (url or settings.public_url or "").rstrip("/")
@@ -49,10 +54,10 @@ def register_webhook(
 @app.command("resume-sender")
 @reports_errors
 def resume_paused_sender(
-    sender: Annotated[UUID, typer.Argument(help="Its id in email_identities, which the incident names.")],
+    sender: Annotated[UUID, typer.Argument(help="Id of the sender in email_identities, named by the incident.")],
     env_file: EnvFile = None,
 ) -> int:
-    """Let a sender send again that was paused for its bounces or complaints; its week begins anew."""
+    """Let a sender send again that was paused for bounces or complaints."""
     with open_database(env_file) as database:
         resume_sender(database, sender, utc_now())
     console.print("It sends again.")

@@ -23,8 +23,10 @@ from local.stack import read_env_file, running_stack
 
 GOOD, FOUND, WRONG_USE = 0, 1, 2
 
-EnvFile = Annotated[Path | None, typer.Option("--env-file", help="NAME=value lines; they win over the environment.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output, nothing else.")]
+EnvFile = Annotated[
+    Path | None, typer.Option("--env-file", help="File of NAME=value lines, which override the environment.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
 
 console = Console()
 P = ParamSpec("P")

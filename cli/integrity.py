@@ -17,7 +17,7 @@ from integrity_check.settings import Settings
 if TYPE_CHECKING:
     from integrity_check.wiring import IntegrityCheck
 
-app = typer.Typer(no_args_is_help=True, help="Whether what is stored is true, and what was mended.")
+app = typer.Typer(no_args_is_help=True, help="Check stored data, fix it, and revert fixes.")
 
 _CHECK_SECONDS = 900.0
 
@@ -25,18 +25,23 @@ _CHECK_SECONDS = 900.0
 @app.command("check")
 @reports_errors
 def check(
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what may be mended, as at night.")] = False,
-    full: Annotated[
-        bool, typer.Option("--full", help="Read everything at the edge, not only what seems to differ.")
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Fix what may be fixed automatically, as the nightly run does.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read everything at the edge, not only the buckets that differ.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and change nothing.")] = False,
     approve: Annotated[
-        list[str] | None, typer.Option("--approve", help="A check whose fixes may go beyond INTEGRITY_FIX_CAP.")
+        list[str] | None, typer.Option("--approve", help="Check whose fixes may exceed INTEGRITY_FIX_CAP. Repeatable.")
     ] = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Run every check; exit 1 where one found something or could not look."""
+    """Run every integrity check now.
+
+    With --dry-run, show what would be fixed. Exit status 1: a check found something, or could not look everywhere.
+    """
     approved = frozenset(approve or ())
     if not approved <= set(CHECKS):
         raise typer.BadParameter(f"there are {', '.join(CHECKS)}", param_hint="--approve")
@@ -52,11 +57,14 @@ def check(
 @app.command("revert")
 @reports_errors
 def revert(
-    wanted: Annotated[str, typer.Argument(metavar="ID", help="The number of a fix, or run-N for all fixes of a run.")],
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="Number of a fix, or run-N for all fixes of a run.")],
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Take fixes back; exit 1 where what they changed has changed again since."""
+    """Revert fixes.
+
+    Exit status 1: a row that was fixed has changed since and was left alone.
+    """
     done = _dependencies(env_file).revert(wanted, "operator")
     show(asdict(done), as_json, "Taken back")
     return FOUND if done.left else GOOD
@@ -65,11 +73,14 @@ def revert(
 @app.command("rebuild-totals")
 @reports_errors
 def rebuild(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and change nothing.")] = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Make the totals of campaigns what their rows say again; exit 1 where they differed and were left so."""
+    """Recalculate the totals of campaigns from their rows.
+
+    With --dry-run, exit status 1 means that they differ.
+    """
     with open_database(env_file) as database:
         drift = rebuild_totals(database, dry_run=dry_run)
     show(drift, as_json, "Totals that differ" if dry_run else "Totals corrected")

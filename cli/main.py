@@ -42,11 +42,12 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
-    help="CRM Relay, from the operator's chair.",
+    rich_markup_mode="markdown",
+    help="Operate an installation of CRM Relay.",
 )
-mautic = typer.Typer(no_args_is_help=True, help="Customers and segments to Mautic.")
-deferred = typer.Typer(no_args_is_help=True, help="Webhooks that could not be applied at once.")
-consent = typer.Typer(no_args_is_help=True, help="The ledger of opt-outs and consents.")
+mautic = typer.Typer(no_args_is_help=True, help="Synchronise customers and segments to Mautic.")
+deferred = typer.Typer(no_args_is_help=True, help="Replay deliveries that could not be applied.")
+consent = typer.Typer(no_args_is_help=True, help="Read and write the ledger of opt-outs and consents.")
 for name, group in (
     ("mautic", mautic),
     ("bison", bison),
@@ -59,15 +60,18 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 
-Full = Annotated[bool, typer.Option("--full", help="Compare every customer first, as the nightly run does.")]
-Once = Annotated[bool, typer.Option("--once", help="End after the summary; exit 1 where an expectation failed.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")]
+Full = Annotated[bool, typer.Option("--full", help="Compare every customer, as the nightly run does.")]
+Once = Annotated[bool, typer.Option("--once", help="End after the summary; exit status 1 if an expectation failed.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done and change nothing.")]
 
 
 @app.command()
 @reports_errors
 def up(env_file: EnvFile = None) -> int:
-    """Run the local stack without sample data, for your own settings, until Ctrl-C."""
+    """Run the local stack without sample data until Ctrl-C.
+
+    It uses your own settings; what is not set is simulated.
+    """
     return serve(_settings(env_file))
 
 
@@ -75,18 +79,24 @@ def up(env_file: EnvFile = None) -> int:
 @reports_errors
 def demo(
     once: Once = False,
-    customers: Annotated[int, typer.Option(min=1000, help="How many sample customers.")] = 5000,
+    customers: Annotated[int, typer.Option(min=1000, help="Number of sample customers.")] = 5000,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Run the main job end to end with sample data and compare what was expected with what was found."""
+    """Run the main job end to end with sample data.
+
+    A table compares what was expected with what was found; then the stack stays up until Ctrl-C.
+    """
     return run_demo(_settings(env_file), customers=customers, once=once, as_json=as_json)
 
 
 @app.command()
 @reports_errors
 def migrate(dry_run: DryRun = False, env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Apply the SQL files of migrations/ that are missing."""
+    """Apply the migrations that are missing.
+
+    With --dry-run, exit status 1 means that some are missing.
+    """
     use_settings(env_file)
     settings = read_settings(MigrationSettings)
     url = settings.migration_database_url or settings.database_url
@@ -110,10 +120,15 @@ class MigrationSettings(SettingsModel):
 @reports_errors
 def invoke(
     function: str,
-    event: Annotated[Path | None, typer.Option("--event", help="A JSON file; default: an empty event.")] = None,
+    event: Annotated[
+        Path | None, typer.Option("--event", help="JSON file with the event. Default: an empty event.")
+    ] = None,
     env_file: EnvFile = None,
 ) -> int:
-    """Run one function's handler as Lambda would, and print its answer."""
+    """Run one function's handler as Lambda would and print its answer.
+
+    Sample events are in events/<function>/.
+    """
     use_settings(env_file)
     template = SamTemplate.read(ROOT / "template.yaml")
     if function not in template.functions:
@@ -133,7 +148,11 @@ def mautic_sync(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Send to Mautic what changed, now; exit 1 where a customer failed or the run stopped."""
+    """Send what changed to Mautic now.
+
+    With --dry-run, count what would be sent and show sample differences. Exit status 1: a customer failed, or the run
+    stopped itself.
+    """
     from mautic_sync.order import SyncOrder
     from mautic_sync.wiring import world
 
@@ -152,7 +171,7 @@ def mautic_sync(
 @reports_errors
 def mautic_setup(
     url: Annotated[
-        str | None, typer.Option("--url", help="Where Mautic sends to; default: PUBLIC_URL and the route.")
+        str | None, typer.Option("--url", help="Address that Mautic sends to. Default: PUBLIC_URL and the route.")
     ] = None,
     dry_run: DryRun = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -160,18 +179,30 @@ def mautic_setup(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Make the fields, segments and the webhook that Mautic lacks; exit 1 where a person has something to do."""
+    """Create the contact fields, segments and the webhook that Mautic lacks.
+
+    Lists what it will do, asks, does it, and proves with a test event that deliveries arrive. Nothing that exists is
+    changed. Exit status 1: something is left for an administrator of Mautic.
+    """
     return set_up_mautic(SetupOrder(url, dry_run, not (yes or as_json), not no_test, as_json, env_file))
 
 
 @mautic.command("audit")
 @reports_errors
 def mautic_audit(
-    mend: Annotated[bool, typer.Option("--repair", help="Mend what may be mended; the next sync writes it.")] = False,
+    mend: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Have the next run rewrite contacts that differ, and record opt-outs that were missed."
+        ),
+    ] = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Hold every contact in Mautic against its customer; exit 1 where they differ."""
+    """Compare every contact in Mautic with its customer.
+
+    Exit status 1: they differ.
+    """
     from mautic_sync.wiring import world
 
     use_settings(env_file)
@@ -185,7 +216,10 @@ def mautic_audit(
 @deferred.command("list")
 @reports_errors
 def deferred_list(env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """What waits and since when; exit 1 where anything does."""
+    """List deliveries that had no effect yet, without their content.
+
+    Exit status 1: there are some.
+    """
     with open_database(env_file) as database:
         rows = list_deferred(database)
     show(rows, as_json, "Deferred deliveries")
@@ -202,7 +236,10 @@ class DeferredSettings(SettingsModel):
 @deferred.command("replay")
 @reports_errors
 def deferred_replay(env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Send everything that waits to the deferred queue again; webhook_replay applies it, once."""
+    """Send failed deliveries to the deferred queue again.
+
+    webhook_replay applies each of them once. Exit status 1: some are unreadable and stay.
+    """
     with open_database(env_file) as database:
         settings = read_settings(DeferredSettings)
         done = replay_failed(database, Deferred(settings.deferred_queue_url, settings.oversize_bucket))
@@ -214,11 +251,14 @@ def deferred_replay(env_file: EnvFile = None, as_json: AsJson = False) -> int:
 @reports_errors
 def consent_grant(
     address: str,
-    evidence: Annotated[str, typer.Option("--evidence", help="How this consent can be proven.")],
+    evidence: Annotated[str, typer.Option("--evidence", help="How the consent can be proven.")],
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Record a re-consent: the only way out of an opt-out."""
+    """Record a re-consent, the only way out of an opt-out.
+
+    Exit status 1: the consent is recorded, but something else still mutes the customer.
+    """
     with open_database(env_file) as database:
         granted = grant_consent(database, address, evidence=evidence, granted_by="operator", now=utc_now())
     show(asdict(granted), as_json, "Consent recorded")
@@ -228,7 +268,11 @@ def consent_grant(
 @consent.command("import")
 @reports_errors
 def consent_import(file: Path, env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Read another tool's suppression list (CSV with address, kind, occurred_at); bad lines are told and left out."""
+    """Import a suppression list from a CSV file.
+
+    Columns: address, kind (opt_out, hard_bounce or complaint), occurred_at. Safe to repeat. Exit status 1: some lines
+    were reported and left out.
+    """
     bad: list[BadLine] = []
     with open_database(env_file) as database, file.open(encoding="utf-8", newline="") as lines:
         imported = import_ledger(database, lines, bad.append)
@@ -239,7 +283,7 @@ def consent_import(file: Path, env_file: EnvFile = None, as_json: AsJson = False
 @consent.command("export")
 @reports_errors
 def consent_export(file: Path, env_file: EnvFile = None) -> int:
-    """Write the whole ledger as CSV."""
+    """Export the whole ledger to a CSV file."""
     with open_database(env_file) as database, file.open("w", encoding="utf-8", newline="") as target:
         console.print(f"{export_ledger(database, target)} lines")
     return GOOD
@@ -248,9 +292,9 @@ def consent_export(file: Path, env_file: EnvFile = None) -> int:
 @app.command()
 @reports_errors
 def why(who: str, env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """All that is known of somebody, and why they are in Mautic as they are; exit 1 where nothing is.
+    """Show what is known about a person, and why they are in Mautic as they are.
 
-    WHO is an address, a customer id or Mautic's contact id.
+    WHO is an address, a customer id or a contact id of Mautic. Exit status 1: nothing is known.
     """
     return explain_to_operator(who, env_file, as_json=as_json)
 
@@ -264,14 +308,21 @@ def erase(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Erase a person everywhere, by address, customer id or Mautic's contact id; exit 1 where it has to be repeated."""
+    """Erase a person everywhere.
+
+    WHO is an address, a customer id or a contact id of Mautic. A salted hash stays, which blocks the return. Prints a
+    receipt. Exit status 1: some place was not reached; repeat the command later.
+    """
     return erase_person(who, env_file, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 @app.command()
 @reports_errors
 def doctor(env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Check settings, database, queues and Mautic; exit 1 where something is wrong."""
+    """Check settings, database, queues, Mautic, and every workspace of EmailBison.
+
+    Exit status 1: something is wrong.
+    """
     use_settings(env_file)
     checks = examine()
     show([asdict(each) for each in checks], as_json, "Doctor")

@@ -11,19 +11,19 @@ from crm_relay.operations.access.tokens import create_token, list_tokens, revoke
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.http.callers import Role
 
-app = typer.Typer(no_args_is_help=True, help="Named tokens of the admin API and its page.")
+app = typer.Typer(no_args_is_help=True, help="Manage named tokens of the admin API and its page.")
 
 
 @app.command("create")
 @reports_errors
 def create(
     name: str,
-    role: Annotated[Literal["read", "operate", "admin"], typer.Option("--role", help="What it may do.")] = "read",
-    days: Annotated[int, typer.Option("--days", min=0, help="It expires after so many; 0: never.")] = 90,
+    role: Annotated[Literal["read", "operate", "admin"], typer.Option("--role", help="Rights of the token.")] = "read",
+    days: Annotated[int, typer.Option("--days", min=0, help="Days until the token expires; 0: never.")] = 90,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Make a token and print it, this once."""
+    """Create a token and print it once."""
     now = utc_now()
     expires_at = now + timedelta(days=days) if days else None
     with open_database(env_file) as database:
@@ -35,7 +35,7 @@ def create(
 @app.command("list")
 @reports_errors
 def list_all(env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """All tokens that there ever were, without themselves."""
+    """List all tokens: role, creator, end and last use."""
     with open_database(env_file) as database:
         rows = [asdict(each) for each in list_tokens(database)]
     show(rows, as_json, "Tokens")
@@ -45,7 +45,7 @@ def list_all(env_file: EnvFile = None, as_json: AsJson = False) -> int:
 @app.command("revoke")
 @reports_errors
 def revoke(name: str, env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Make a token worthless, at once."""
+    """Revoke a token at once."""
     with open_database(env_file) as database:
         found = revoke_token(database, name, utc_now())
     show(asdict(found), as_json, "Revoked")

@@ -23,7 +23,7 @@ from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.platform.sql import parse_queries
 from crm_relay.providers.resend.client import Resend
 from local.simulators.resend import ResendSimulator
-from local.simulators.resend.events import SCANNER
+from local.simulators.resend.webhooks.events import SCANNER
 
 _SQL = parse_queries((Path(__file__).with_name("campaigns.sql")).read_text(encoding="utf-8"))
 _CAMPAIGN = json.loads((Path(__file__).with_name("campaign.json")).read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from cli.main import app
 from crm_relay.customers.field_map import FIELDS
 from crm_relay.platform.settings import SECRET_ID, SettingsModel
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
-from local.simulators.mautic.fields import SYNC_FIELDS
+from local.simulators.mautic.contact_fields import SYNC_FIELDS
 from local.template.template import SamTemplate
 from tests.support.source_tree import ROOT
 

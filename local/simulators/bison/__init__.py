@@ -3,9 +3,7 @@
 Comments give the source: [V] the vendor's documents, [C] two or more public clients, [1] one; "assumed" is a guess.
 """
 
-from local.simulators.bison.delivery import HookDelivery
-from local.simulators.bison.events import EVENTS, EventOptions
-from local.simulators.bison.faults import BisonFault
+from local.simulators.bison.http.faults import BisonFault
 from local.simulators.bison.simulator import BisonSimulator
 from local.simulators.bison.state import (
     BisonHook,
@@ -16,6 +14,8 @@ from local.simulators.bison.state import (
     SimulatedReply,
     SimulatedWorkspace,
 )
+from local.simulators.bison.webhooks.delivery import HookDelivery
+from local.simulators.bison.webhooks.events import EVENTS, EventOptions
 
 __all__ = [
     "EVENTS",

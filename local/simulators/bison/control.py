@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from local.simulators.bison.events import EventOptions
+from local.simulators.bison.simulated_bison import SimulatedBison
 from local.simulators.bison.state import SimulatedAccount, SimulatedWorkspace
+from local.simulators.bison.webhooks.events import EventOptions
 from local.simulators.bison.wire import BisonRequest, BisonResponse, Json
 from local.simulators.controls import add_fault, carry_out, clear_faults
 
-if TYPE_CHECKING:
-    from local.simulators.bison.simulator import BisonSimulator
-
-Control = Callable[["BisonSimulator", Json], Json]
+Control = Callable[[SimulatedBison, Json], Json]
 
 # What can be done with one account by name; `interested`, `reply` and so on act on its last e-mail.
 ON_AN_ACCOUNT = (
@@ -34,7 +32,7 @@ ON_AN_ACCOUNT = (
 )
 
 
-def answer(simulator: BisonSimulator, request: BisonRequest) -> BisonResponse:
+def answer(simulator: SimulatedBison, request: BisonRequest) -> BisonResponse:
     """
     GET  state                           workspaces with their tokens and sums, hooks, requests by route
     GET  deliveries                      every webhook attempt
@@ -48,7 +46,7 @@ def answer(simulator: BisonSimulator, request: BisonRequest) -> BisonResponse:
     return BisonResponse(*carry_out(CONTROLS, simulator, request, request.payload))
 
 
-def state(simulator: BisonSimulator, payload: Json) -> Json:
+def state(simulator: SimulatedBison, payload: Json) -> Json:
     del payload
     bison = simulator.bison
     with bison.lock:
@@ -62,7 +60,7 @@ def state(simulator: BisonSimulator, payload: Json) -> Json:
         }
 
 
-def _workspace(simulator: BisonSimulator, item: SimulatedWorkspace) -> Json:
+def _workspace(simulator: SimulatedBison, item: SimulatedWorkspace) -> Json:
     accounts = simulator.accounts_of(item)
     return {
         "id": item.id,
@@ -76,29 +74,29 @@ def _workspace(simulator: BisonSimulator, item: SimulatedWorkspace) -> Json:
     }
 
 
-def deliveries(simulator: BisonSimulator, payload: Json) -> Json:
+def deliveries(simulator: SimulatedBison, payload: Json) -> Json:
     del payload
     made = simulator.deliveries
     return {"deliveries": [{"id": m.id, "event": m.event, "status": m.status, "attempt": m.attempt} for m in made]}
 
 
-def new_workspace(simulator: BisonSimulator, payload: Json) -> Json:
+def new_workspace(simulator: SimulatedBison, payload: Json) -> Json:
     made = simulator.workspace(payload["name"])
     return {"id": made.id, "token": made.token}
 
 
-def new_accounts(simulator: BisonSimulator, payload: Json) -> Json:
+def new_accounts(simulator: SimulatedBison, payload: Json) -> Json:
     rest = {name: value for name, value in payload.items() if name not in {"workspace_id", "count"}}
     made = simulator.add_accounts(_its_workspace(simulator, payload), int(payload["count"]), **rest)
     return {"ids": [account.id for account in made]}
 
 
-def new_hook(simulator: BisonSimulator, payload: Json) -> Json:
+def new_hook(simulator: SimulatedBison, payload: Json) -> Json:
     made = simulator.hook(_its_workspace(simulator, payload), payload["url"], payload.get("events"))
     return {"id": made.id}
 
 
-def act(simulator: BisonSimulator, payload: Json) -> Json:
+def act(simulator: SimulatedBison, payload: Json) -> Json:
     account, action = _its_account(simulator, payload), str(payload["action"])
     if action not in ON_AN_ACCOUNT:
         raise ValueError(f"no such action: {action}")
@@ -108,26 +106,26 @@ def act(simulator: BisonSimulator, payload: Json) -> Json:
     return {"success": True, "id": getattr(made, "id", None)}
 
 
-def move(simulator: BisonSimulator, payload: Json) -> Json:
+def move(simulator: SimulatedBison, payload: Json) -> Json:
     simulator.move_account(_its_account(simulator, payload), _its_workspace(simulator, payload))
     return {"success": True}
 
 
-def limit(simulator: BisonSimulator, payload: Json) -> Json:
+def limit(simulator: SimulatedBison, payload: Json) -> Json:
     simulator.too_many(**payload)
     return {"success": True}
 
 
-def switch(simulator: BisonSimulator, payload: Json) -> Json:
+def switch(simulator: SimulatedBison, payload: Json) -> Json:
     simulator.switch(**payload)
     return {"success": True}
 
 
-def _its_workspace(simulator: BisonSimulator, payload: Json) -> SimulatedWorkspace:
+def _its_workspace(simulator: SimulatedBison, payload: Json) -> SimulatedWorkspace:
     return simulator.bison.workspaces[int(payload["workspace_id"])]
 
 
-def _its_account(simulator: BisonSimulator, payload: Json) -> SimulatedAccount:
+def _its_account(simulator: SimulatedBison, payload: Json) -> SimulatedAccount:
     return simulator.bison.accounts[int(payload["account_id"])]
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.simulators.controls import add_fault, carry_out, clear_faults
+from local.simulators.mautic.simulated_mautic import SimulatedMautic
 from local.simulators.mautic.wire import Json, MauticApiError, MauticRequest, MauticResponse
 
-if TYPE_CHECKING:
-    from local.simulators.mautic.simulator import MauticSimulator
 
-
-def answer(simulator: MauticSimulator, request: MauticRequest) -> MauticResponse:
+def answer(simulator: SimulatedMautic, request: MauticRequest) -> MauticResponse:
     """
     GET  state                          counts of contacts, segments, suppressions, requests
     GET  requests                       the request log
@@ -30,7 +28,7 @@ def answer(simulator: MauticSimulator, request: MauticRequest) -> MauticResponse
         return error.response()
 
 
-def state(simulator: MauticSimulator, payload: Json) -> Json:
+def state(simulator: SimulatedMautic, payload: Json) -> Json:
     del payload
     mautic = simulator.mautic
     with mautic.lock:
@@ -49,40 +47,40 @@ def state(simulator: MauticSimulator, payload: Json) -> Json:
         }
 
 
-def requests(simulator: MauticSimulator, payload: Json) -> Json:
+def requests(simulator: SimulatedMautic, payload: Json) -> Json:
     del payload
     made = simulator.requests
     return {"requests": [{"method": m.method, "path": m.path, "status": m.status, "items": m.items} for m in made]}
 
 
-def switch(simulator: MauticSimulator, payload: Json) -> Json:
+def switch(simulator: SimulatedMautic, payload: Json) -> Json:
     simulator.switch(**payload)
     return {"success": True}
 
 
-def hook(simulator: MauticSimulator, payload: Json) -> Json:
+def hook(simulator: SimulatedMautic, payload: Json) -> Json:
     return {"id": simulator.hook(payload["url"], payload["secret"], payload["triggers"]).id}
 
 
-def person(name: str) -> Callable[[MauticSimulator, Json], Json]:
-    def act(simulator: MauticSimulator, payload: Json) -> Json:
+def person(name: str) -> Callable[[SimulatedMautic, Json], Json]:
+    def act(simulator: SimulatedMautic, payload: Json) -> Json:
         result = getattr(simulator, name)(int(payload.get("email_id", 1)), int(payload["contact_id"]))
         return {"success": True, "result": result}
 
     return act
 
 
-def delete(simulator: MauticSimulator, payload: Json) -> Json:
+def delete(simulator: SimulatedMautic, payload: Json) -> Json:
     simulator.delete_contact(int(payload["contact_id"]))
     return {"success": True}
 
 
-def merge(simulator: MauticSimulator, payload: Json) -> Json:
+def merge(simulator: SimulatedMautic, payload: Json) -> Json:
     simulator.merge_contacts(int(payload["loser"]), int(payload["winner"]))
     return {"success": True}
 
 
-ACTIONS: dict[tuple[str, str], Callable[[MauticSimulator, Any], Json]] = {
+ACTIONS: dict[tuple[str, str], Callable[[SimulatedMautic, Any], Json]] = {
     ("GET", "state"): state,
     ("GET", "requests"): requests,
     ("POST", "faults"): add_fault,

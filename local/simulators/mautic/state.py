@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from local.simulators.mautic.fields import Field, core_fields
+from local.simulators.mautic.contact_fields import SimulatedField, core_fields
 
 
 @dataclass
@@ -132,7 +132,7 @@ class MauticState:
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         self.now = now
         self.lock = threading.RLock()
-        self.fields: dict[str, Field] = core_fields()
+        self.fields: dict[str, SimulatedField] = core_fields()
         self.contacts: dict[int, SimulatedContact] = {}
         self.segments: dict[int, SimulatedSegment] = {}
         self.emails: dict[int, SimulatedEmail] = {}
@@ -163,7 +163,7 @@ class MauticState:
         time.sleep(0.003 if self.busy > 1 else 0)
 
     @property
-    def unique_fields(self) -> list[Field]:
+    def unique_fields(self) -> list[SimulatedField]:
         return [item for item in self.fields.values() if item.unique]
 
     def holders(self, alias: str, value: Any) -> set[int]:

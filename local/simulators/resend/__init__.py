@@ -5,10 +5,10 @@ resend-python 2.51, [X] docs.svix.com, [I] an issue on GitHub; "assumed" is a gu
 """
 
 from local.simulators.resend.clock import MovableClock
-from local.simulators.resend.delivery import Attempt, HookMessage
-from local.simulators.resend.faults import ResendFault
+from local.simulators.resend.http.faults import ResendFault
 from local.simulators.resend.simulator import ResendSimulator
 from local.simulators.resend.state import Inbound, ResendHook, SimulatedMail
+from local.simulators.resend.webhooks.delivery import Attempt, HookMessage
 
 __all__ = [
     "Attempt",

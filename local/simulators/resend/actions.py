@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from local.simulators.resend import events
-from local.simulators.resend.delivery import HookMessage, ResendWebhooks
-from local.simulators.resend.events import HUMAN
 from local.simulators.resend.state import Inbound, ResendAccount, SimulatedMail, bare, new_id
+from local.simulators.resend.webhooks import events
+from local.simulators.resend.webhooks.delivery import HookMessage, ResendWebhooks
+from local.simulators.resend.webhooks.events import HUMAN
 from local.simulators.resend.wire import Json
 
 # What the control address can do with a mail by name.

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from local.simulators.controls import add_fault, carry_out, clear_faults
 from local.simulators.resend.actions import ON_A_MAIL
 from local.simulators.resend.clock import stamp
-from local.simulators.resend.delivery import Attempt
+from local.simulators.resend.simulated_resend import SimulatedResend
 from local.simulators.resend.state import SimulatedMail
+from local.simulators.resend.webhooks.delivery import Attempt
 from local.simulators.resend.wire import Json, ResendRequest, ResendResponse
 
-if TYPE_CHECKING:
-    from local.simulators.resend.simulator import ResendSimulator
-
-Control = Callable[["ResendSimulator", Json], Json]
+Control = Callable[[SimulatedResend, Json], Json]
 
 
-def answer(simulator: ResendSimulator, request: ResendRequest) -> ResendResponse:
+def answer(simulator: SimulatedResend, request: ResendRequest) -> ResendResponse:
     """
     GET  state                                   keys, counts, webhooks, requests
     GET  mails                                   the ledger
@@ -36,7 +33,7 @@ def answer(simulator: ResendSimulator, request: ResendRequest) -> ResendResponse
     return ResendResponse(*carry_out(CONTROLS, simulator, request, request.object))
 
 
-def state(simulator: ResendSimulator, payload: Json) -> Json:
+def state(simulator: SimulatedResend, payload: Json) -> Json:
     del payload
     account = simulator.account
     with account.lock:
@@ -56,7 +53,7 @@ def state(simulator: ResendSimulator, payload: Json) -> Json:
         }
 
 
-def mails(simulator: ResendSimulator, payload: Json) -> Json:
+def mails(simulator: SimulatedResend, payload: Json) -> Json:
     del payload
     shown = [
         {
@@ -74,7 +71,7 @@ def mails(simulator: ResendSimulator, payload: Json) -> Json:
     return {"mails": shown}
 
 
-def messages(simulator: ResendSimulator, payload: Json) -> Json:
+def messages(simulator: SimulatedResend, payload: Json) -> Json:
     del payload
     return {
         "messages": [
@@ -89,12 +86,12 @@ def messages(simulator: ResendSimulator, payload: Json) -> Json:
     }
 
 
-def new_hook(simulator: ResendSimulator, payload: Json) -> Json:
+def new_hook(simulator: SimulatedResend, payload: Json) -> Json:
     made = simulator.hook(payload["url"], payload.get("events"))
     return {"id": made.id, "signing_secret": made.secret}
 
 
-def act(simulator: ResendSimulator, payload: Json) -> Json:
+def act(simulator: SimulatedResend, payload: Json) -> Json:
     action = str(payload["action"])
     if action not in ON_A_MAIL:
         raise ValueError(f"no such action: {action}")
@@ -102,49 +99,49 @@ def act(simulator: ResendSimulator, payload: Json) -> Json:
     return {"svix_id": getattr(simulator, action)(_mail(simulator, payload), **rest).svix_id}
 
 
-def receive(simulator: ResendSimulator, payload: Json) -> Json:
+def receive(simulator: SimulatedResend, payload: Json) -> Json:
     return {"email_id": simulator.receive(**payload).id}
 
 
-def reply(simulator: ResendSimulator, payload: Json) -> Json:
+def reply(simulator: SimulatedResend, payload: Json) -> Json:
     rest = {key: value for key, value in payload.items() if key not in {"email_id", "to"}}
     return {"email_id": simulator.reply(_mail(simulator, payload), **rest).id}
 
 
-def contact(simulator: ResendSimulator, payload: Json) -> Json:
+def contact(simulator: SimulatedResend, payload: Json) -> Json:
     return {"svix_id": simulator.contact_updated(payload["email"], unsubscribed=bool(payload["unsubscribed"])).svix_id}
 
 
-def topics(simulator: ResendSimulator, payload: Json) -> Json:
+def topics(simulator: SimulatedResend, payload: Json) -> Json:
     changed = [(str(topic), bool(wanted)) for topic, wanted in payload["changed"]]
     return {"svix_id": simulator.topics_updated(payload["email"], changed).svix_id}
 
 
-def suppress(simulator: ResendSimulator, payload: Json) -> Json:
+def suppress(simulator: SimulatedResend, payload: Json) -> Json:
     return {"svix_id": simulator.suppress(**payload).svix_id}
 
 
-def flush(simulator: ResendSimulator, payload: Json) -> Json:
+def flush(simulator: SimulatedResend, payload: Json) -> Json:
     del payload
     return _shown(simulator.flush())
 
 
-def deliver(simulator: ResendSimulator, payload: Json) -> Json:
+def deliver(simulator: SimulatedResend, payload: Json) -> Json:
     known = {message.svix_id: message for message in simulator.messages}
     return _shown(simulator.deliver([known[each] for each in payload["svix_ids"]]))
 
 
-def advance(simulator: ResendSimulator, payload: Json) -> Json:
+def advance(simulator: SimulatedResend, payload: Json) -> Json:
     simulator.advance(float(payload["seconds"]))
     return {"now": stamp(simulator.account.clock.now())}
 
 
-def switch(simulator: ResendSimulator, payload: Json) -> Json:
+def switch(simulator: SimulatedResend, payload: Json) -> Json:
     simulator.switch(**payload)
     return {"success": True}
 
 
-def _mail(simulator: ResendSimulator, payload: Json) -> SimulatedMail:
+def _mail(simulator: SimulatedResend, payload: Json) -> SimulatedMail:
     known = payload.get("email_id")
     return simulator.mail_to(payload["to"]) if known is None else simulator.account.mails[known]
 

@@ -12,7 +12,7 @@ import pytest
 from crm_relay.campaigns.engine.run_due_steps import EngineReport
 from crm_relay.campaigns.engine.stop import stop_answered, stop_for_address
 from crm_relay.platform.database import Database
-from local.simulators.resend.events import SCANNER
+from local.simulators.resend.webhooks.events import SCANNER
 from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
 from tests.support.platform.rows import one, rows_of
 

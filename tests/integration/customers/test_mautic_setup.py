@@ -17,8 +17,9 @@ from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
 from local.aws.edge import Edge
 from local.demo.agreement import disagreements
 from local.demo.sample_data import insert_customers
-from local.simulators.mautic import MauticSimulator, hooks
-from local.simulators.mautic.fields import create_field
+from local.simulators.mautic import MauticSimulator
+from local.simulators.mautic.contacts.fields import create_field
+from local.simulators.mautic.webhooks import hooks
 from local.template.template import SamTemplate
 from tests.conftest import ROOT
 from tests.support.customers.mautic_harness import CLIENT, MauticHarness

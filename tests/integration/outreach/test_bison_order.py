@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from crm_relay.platform.database import Database
-from local.simulators.bison.events import reserialised
+from local.simulators.bison.webhooks.events import reserialised
 from tests.support.outreach.bison_events import a_months_log, address, counters, forget_everything
 from tests.support.outreach.bison_webhook_function import configure, deliver, plant_workspaces, tables
 from tests.support.platform.rows import add_customer, rows_of

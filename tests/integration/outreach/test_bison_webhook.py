@@ -7,8 +7,8 @@ import pytest
 
 from crm_relay.platform.database import Database
 from local.simulators.bison import BisonSimulator, EventOptions
-from local.simulators.bison.events import bodies, envelope, reserialised
 from local.simulators.bison.state import SimulatedWorkspace, utc_now
+from local.simulators.bison.webhooks.events import bodies, envelope, reserialised
 from tests.support.outreach.bison_events import (
     METRIC_OF,
     METRICS,

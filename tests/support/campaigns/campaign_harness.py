@@ -19,8 +19,8 @@ from crm_relay.platform.sql import Json
 from crm_relay.providers.resend import webhook
 from crm_relay.providers.resend.client import Resend
 from local.simulators.resend import ResendSimulator
-from local.simulators.resend.delivery import HookMessage
 from local.simulators.resend.state import SimulatedMail
+from local.simulators.resend.webhooks.delivery import HookMessage
 from tests.support.platform.rows import one, rows_of
 
 # A Wednesday, 10:00 in New York: inside the default window.

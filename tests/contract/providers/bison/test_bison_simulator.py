@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from local.simulators.bison import BisonSimulator
-from local.simulators.bison.shapes import API_COUNTERS
+from local.simulators.bison.api.shapes import API_COUNTERS
 from tests.contract.providers.bison.bison_stage import Stage, kinds, stage
 from tests.contract.providers.mautic.mautic_receiver import Receiver, receiver
 

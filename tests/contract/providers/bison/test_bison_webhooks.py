@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.simulators.bison import EVENTS, EventOptions
-from local.simulators.bison.shapes import API_COUNTERS
+from local.simulators.bison.api.shapes import API_COUNTERS
 from local.simulators.http_server import HttpServer, Incoming, Outgoing
 from tests.contract.providers.bison.bison_stage import Stage, bodies, kinds, only, stage
 from tests.contract.providers.mautic.mautic_receiver import Receiver, receiver

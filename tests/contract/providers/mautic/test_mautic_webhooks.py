@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local.simulators.mautic.hooks import TRIGGERS, signature
+from local.simulators.mautic.webhooks.hooks import TRIGGERS, signature
 from tests.contract.providers.mautic.mautic_receiver import Receiver, receiver
 from tests.contract.providers.mautic.mautic_recordings import HOOK_SECRET, differences, names, recording
 from tests.contract.providers.mautic.mautic_stage import Stage, stage

@@ -12,8 +12,8 @@ from crm_relay.platform.errors import RejectedInput
 from crm_relay.providers.resend import webhook
 from crm_relay.providers.resend.events import ContactChanged, Event, InboundMail, MailEvent, SuppressionAdded, Unknown
 from local.simulators.resend import MovableClock, ResendHook, ResendSimulator
-from local.simulators.resend.delivery import SCHEDULE
-from local.simulators.resend.events import SCANNER
+from local.simulators.resend.webhooks.delivery import SCHEDULE
+from local.simulators.resend.webhooks.events import SCANNER
 from tests.contract.providers.mautic.mautic_receiver import Delivery, Receiver, receiver
 from tests.support.mail.resend_stage import Stage, mail
 

@@ -1,0 +1,1 @@
+"""What every call passes first: faults, the limit, the token, the table of routes."""

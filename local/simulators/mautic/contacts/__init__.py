@@ -1,0 +1,1 @@
+"""Contacts: their fields, forms, searches, segments and do-not-contact entries."""

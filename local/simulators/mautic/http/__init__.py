@@ -1,0 +1,1 @@
+"""What every call passes first: the server, faults, tokens, the table of routes."""

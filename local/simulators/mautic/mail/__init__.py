@@ -1,0 +1,1 @@
+"""E-mails, what people do with them, and the statistics of it."""

@@ -1,0 +1,1 @@
+"""Webhooks: their API, their events, their delivery."""

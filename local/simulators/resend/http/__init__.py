@@ -1,0 +1,1 @@
+"""What every call passes first: faults, the rate limit, the key, the table of routes."""

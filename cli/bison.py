@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from bison_poll.settings import Settings
-from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show, use_settings
+from cli.console import FOUND, GOOD, AsJson, EnvFile, console, installation_of, open_database, reports_errors, show
+from crm_relay.installation.installation import Installation
 from crm_relay.outreach.models import Selection
 from crm_relay.outreach.polling.ensure_webhooks import ensure_webhook, plan_webhook, prove_delivery
 from crm_relay.outreach.polling.reconcile import reconcile
@@ -20,9 +20,6 @@ from crm_relay.platform.clock import Deadline, utc_now
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.platform.settings import SettingsModel, read_settings
 from crm_relay.providers.bison.instance import instance_host
-
-if TYPE_CHECKING:
-    from bison_poll.wiring import BisonPoll
 
 app = typer.Typer(no_args_is_help=True, help="Manage EmailBison's webhooks, sender accounts and counters.")
 webhooks = typer.Typer(no_args_is_help=True, help="Manage the webhook in EmailBison.")
@@ -57,38 +54,38 @@ def ensure(
     Notes the workspace's number and proves with a test event that deliveries arrive. Webhooks of others are never
     changed. Exit status 1: a workspace has a problem.
     """
-    dependencies = _dependencies(env_file)
+    installation = installation_of(env_file, Settings)
     base = url or read_settings(PublicSettings).public_url
     if not base:
         raise FatalError("where EmailBison sends to is not known: give --url, or set PUBLIC_URL")
     base = base.rstrip("/").removesuffix(ROUTE.rstrip("/"))
     rows = [
-        _ensure(dependencies, name, base, dry_run=dry_run, test=not no_test) for name in dependencies.bisons(workspace)
+        _ensure(installation, name, base, dry_run=dry_run, test=not no_test) for name in installation.bisons(workspace)
     ]
     show(rows, as_json, "Webhooks")
     return FOUND if any(row["trouble"] or (dry_run and row["webhook"] != "kept") for row in rows) else GOOD
 
 
-def _ensure(dependencies: "BisonPoll", name: str, base: str, *, dry_run: bool, test: bool) -> dict[str, Any]:
+def _ensure(installation: Installation[Settings], name: str, base: str, *, dry_run: bool, test: bool) -> dict[str, Any]:
     row: dict[str, Any] = {"workspace": name, "webhook": "", "arrived": None, "trouble": None}
-    tokens = _living_tokens(dependencies, name)
+    tokens = _living_tokens(installation.settings, name)
     if not tokens:
         return row | {"trouble": "no token in BISON_WEBHOOK_TOKENS"}
     try:
-        bison = dependencies.bisons(name)[name]
+        bison = installation.bisons(name)[name]
         if dry_run:
             return row | {"webhook": plan_webhook(bison, base, tokens)}
-        row["webhook"] = ensure_webhook(dependencies.database, bison, name, base, tokens, utc_now()).done
+        row["webhook"] = ensure_webhook(installation.database, bison, name, base, tokens, utc_now()).done
         if test:
-            row["arrived"] = prove_delivery(dependencies.database, bison, name, base, tokens[0])
+            row["arrived"] = prove_delivery(installation.database, bison, name, base, tokens[0])
     except (TransientError, FatalError, RejectedInput) as error:
         return row | {"trouble": str(error)}
     return row | {"trouble": "the test event did not arrive" if row["arrived"] is False else None}
 
 
-def _living_tokens(dependencies: "BisonPoll", name: str) -> list[str]:
+def _living_tokens(settings: Settings, name: str) -> list[str]:
     """Those that are valid now; the newest stands first."""
-    return [each.token for each in dependencies.settings.bison_webhook_tokens.get(name, ()) if each.is_alive(utc_now())]
+    return [each.token for each in settings.bison_webhook_tokens.get(name, ()) if each.is_alive(utc_now())]
 
 
 @app.command("poll")
@@ -98,7 +95,9 @@ def poll(workspace: Workspace = None, env_file: EnvFile = None, as_json: AsJson 
 
     Exit status 1: a workspace failed.
     """
-    answer = _dependencies(env_file).poll(workspace, Deadline.after(_POLL_SECONDS))
+    from bison_poll.wiring import poll_accounts
+
+    answer = poll_accounts(installation_of(env_file, Settings), workspace, Deadline.after(_POLL_SECONDS))
     show(answer, as_json, "Accounts")
     return GOOD if answer["success"] else FOUND
 
@@ -185,20 +184,13 @@ def reconcile_totals(
 
     Fills in what is missing. Exit status 1: something was missing.
     """
-    dependencies = _dependencies(env_file)
-    names: Sequence[str] = [workspace] if workspace else list(dependencies.settings.bison_api_tokens)
+    installation = installation_of(env_file, Settings)
+    names: Sequence[str] = [workspace] if workspace else list(installation.settings.bison_api_tokens)
     settling = timedelta(minutes=settle_minutes)
-    done = [reconcile(dependencies.database, name, utc_now(), fills=not dry_run, settling=settling) for name in names]
+    done = [reconcile(installation.database, name, utc_now(), fills=not dry_run, settling=settling) for name in names]
     rows = [{"workspace": each.workspace_name, **gap} for each in done for gap in each.gaps]
     show(rows, as_json, "Missing")
     return FOUND if rows else GOOD
-
-
-def _dependencies(env_file: Path | None) -> "BisonPoll":
-    from bison_poll.wiring import BisonPoll
-
-    use_settings(env_file)
-    return BisonPoll(read_settings(Settings))
 
 
 def _moment(text: str) -> datetime:

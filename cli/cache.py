@@ -9,17 +9,18 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from cache_sync.order import CacheOrder, read_order
 from cache_sync.settings import Settings
-from cache_sync.wiring import CacheOrder, CacheSync, read_order
-from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show, use_settings
+from cache_sync.wiring import sync_cache
+from cli.console import FOUND, GOOD, AsJson, EnvFile, console, installation_of, open_database, reports_errors, show
 from crm_relay.edge_cache.keys import BUCKETS, ENTITIES, Entity
 from crm_relay.edge_cache.replication.conflicts import conflict, list_conflicts, revert
 from crm_relay.edge_cache.replication.replicate import allow_shrink
 from crm_relay.edge_cache.replication.resync import ignore_progress
 from crm_relay.edge_cache.replication.resync_store import ResyncState
 from crm_relay.edge_cache.status import recent_runs, sync_status
+from crm_relay.installation.installation import Installation
 from crm_relay.platform.clock import Deadline, utc_now
-from crm_relay.platform.settings import read_settings
 
 app = typer.Typer(no_args_is_help=True, help="Replicate between PostgreSQL and the DynamoDB cache at the edge.")
 
@@ -47,13 +48,13 @@ def sync(
 
     Exit status 1: something is parked or held back.
     """
-    dependencies = _dependencies(env_file)
+    installation = installation_of(env_file, Settings)
     # What was edited at the edge comes first: it stands in the way of what is sent there.
     wanted = ["to_postgres", "to_cache"] if direction == "both" else [direction]
     orders = [_order(each, entities) for each in wanted]
     if allow:
-        allow_shrink(dependencies.database, _names(entities), until=utc_now() + _SHRINK_ALLOWED)
-    answers = [_until_finished(dependencies, order) for order in orders]
+        allow_shrink(installation.database, _names(entities), until=utc_now() + _SHRINK_ALLOWED)
+    answers = [_until_finished(installation, order) for order in orders]
     show(answers, as_json, "Edge cache")
     return FOUND if any(each.get("parked") or each.get("held_back") for each in answers) else GOOD
 
@@ -70,9 +71,9 @@ def resync(
 
     Readers never see a gap. It can be stopped and started again. Exit status 1: it was held back.
     """
-    dependencies = _dependencies(env_file)
+    installation = installation_of(env_file, Settings)
     if allow:
-        allow_shrink(dependencies.database, _names(entities), until=utc_now() + _SHRINK_ALLOWED)
+        allow_shrink(installation.database, _names(entities), until=utc_now() + _SHRINK_ALLOWED)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -83,18 +84,18 @@ def resync(
         console=console,
         disable=as_json,
     ) as progress:
-        answer = _until_finished(dependencies, _order("resync", entities), _watch(progress))
+        answer = _until_finished(installation, _order("resync", entities), _watch(progress))
     show(answer, as_json, "Resync")
     return GOOD if all(each["phase"] == "done" for each in answer.get("entities", ())) else FOUND
 
 
 def _until_finished(
-    dependencies: CacheSync, order: CacheOrder, progress: Callable[[ResyncState], None] = ignore_progress
+    installation: Installation[Settings], order: CacheOrder, progress: Callable[[ResyncState], None] = ignore_progress
 ) -> dict[str, Any]:
     """Round by round, as the schedule would do it; between two of its rounds it waits for runs of others."""
     has_begun = False
     while True:
-        answer = dependencies.sync(order, Deadline.after(_ROUND_SECONDS), progress)
+        answer = sync_cache(installation, order, Deadline.after(_ROUND_SECONDS), progress)
         stepped_aside = "stepped_aside" in answer
         if (stepped_aside and not has_begun) or (not stepped_aside and _is_finished(answer)):
             return answer
@@ -134,12 +135,12 @@ def status(env_file: EnvFile = None, as_json: AsJson = False) -> int:
 
     Exit status 1: one is not healthy.
     """
-    dependencies = _dependencies(env_file)
-    found = sync_status(dependencies.database, dependencies.table, utc_now())
+    installation = installation_of(env_file, Settings)
+    found = sync_status(installation.database, installation.edge_table, utc_now())
     show([asdict(each) for each in found.directions], as_json, "Edge cache")
     if not as_json:
         show([asdict(each) for each in found.resyncs], as_json, "Resyncs that run")
-        show(recent_runs(dependencies.database, limit=10), as_json, "Latest runs")
+        show(recent_runs(installation.database, limit=10), as_json, "Latest runs")
     return GOOD if found.healthy else FOUND
 
 
@@ -175,11 +176,6 @@ def revert_conflict(conflict_id: int, env_file: EnvFile = None, as_json: AsJson 
         done = revert(database, conflict_id, who=WHO, now=utc_now())
     show({"reverted": conflict_id, "entity": done["entity"], "row": str(done["row_id"])}, as_json, "Reverted")
     return GOOD
-
-
-def _dependencies(env_file: Any) -> CacheSync:
-    use_settings(env_file)
-    return CacheSync(read_settings(Settings))
 
 
 def _order(direction: str, entities: list[str] | None) -> CacheOrder:

@@ -5,12 +5,12 @@ from uuid import UUID
 
 import typer
 
-from cli.console import GOOD, EnvFile, console, open_database, reports_errors, use_settings
+from cli.console import GOOD, EnvFile, console, installation_of, open_database, reports_errors
 from crm_relay.mail.senders.watch_senders import resume_sender
 from crm_relay.platform.clock import utc_now
-from crm_relay.platform.http.http_client import HttpClient
-from crm_relay.platform.settings import SettingsModel, read_settings
-from crm_relay.providers.resend.client import API_URL, Resend
+from crm_relay.platform.settings import SettingsModel
+from crm_relay.providers.resend import API_URL
+from crm_relay.providers.resend.client import Resend
 from crm_relay.providers.resend.vocabulary import HOOK_EVENTS
 
 app = typer.Typer()
@@ -37,13 +37,13 @@ def register_webhook(
 
     The signing secret of a new webhook is printed once.
     """
-    use_settings(env_file)
-    settings = read_settings(ResendSettings)
+    installation = installation_of(env_file, ResendSettings)
+    settings = installation.settings
     base = (url or settings.public_url or "").rstrip("/")
     if not base.startswith("https://") and not base.startswith("http://127.0.0.1"):
         raise typer.BadParameter("the whole address, such as https://crm.example.com", param_hint="--url")
-    resend = Resend(HttpClient(settings.resend_api_url, timeout=(5.0, 20.0)), settings.resend_api_key)
-    ensured = resend.ensure_webhook(f"{base}{_ROUTE}", HOOK_EVENTS)
+    http = installation.http(settings.resend_api_url, read_seconds=20.0)
+    ensured = Resend(http, settings.resend_api_key).ensure_webhook(f"{base}{_ROUTE}", HOOK_EVENTS)
     console.print("Registered." if ensured.changed else "It was registered already.", highlight=False)
     if ensured.signing_secret is not None:
         console.print("For RESEND_WEBHOOK_SECRET; it is shown this once:", highlight=False)

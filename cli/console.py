@@ -8,17 +8,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from crm_relay.installation.installation import Installation, install
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.platform.logging import logger
-from crm_relay.platform.settings import SettingsModel, read_settings
+from crm_relay.platform.settings import SettingsModel
 from local.stack import read_env_file, running_stack
 
 GOOD, FOUND, WRONG_USE = 0, 1, 2
@@ -30,6 +31,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON a
 
 console = Console()
 P = ParamSpec("P")
+S = TypeVar("S", bound=SettingsModel)
 
 
 class DatabaseSettings(SettingsModel):
@@ -67,16 +69,22 @@ def _standard_output_for_results() -> Iterator[None]:
         handler.stream = before
 
 
+def installation_of(
+    env_file: Path | None, kind: type[S], *, database_seconds: float = 65.0, request_seconds: float | None = None
+) -> Installation[S]:
+    """What these settings lead to; they are read, and anything is connected, when it is used."""
+    use_settings(env_file)
+    return install(kind, database_seconds=database_seconds, request_seconds=request_seconds)
+
+
 @contextmanager
 def open_database(env_file: Path | None, *, patience: float = 60.0) -> Iterator[Database]:
     """The database of the settings; `patience`: seconds that one statement may take."""
-    use_settings(env_file)
-    settings = read_settings(DatabaseSettings)
-    database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=patience)
+    installation = installation_of(env_file, DatabaseSettings, database_seconds=patience)
     try:
-        yield database
+        yield installation.database
     finally:
-        database.close()
+        installation.close()
 
 
 def reports_errors(command: Callable[P, int | None]) -> Callable[P, None]:

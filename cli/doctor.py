@@ -4,15 +4,14 @@ from collections.abc import Iterator
 
 from cli.checks import Check, safely
 from cli.doctor_bison import examine_bison
+from crm_relay.installation.installation import Installation, install
 from crm_relay.platform.aws.queue import aws_client
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError
-from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.platform.migrations import migrate, read_migrations
 from crm_relay.platform.settings import SettingsModel, read_settings
 from crm_relay.platform.sql import parse_queries
-from crm_relay.providers.mautic.client import Mautic
 from local.stack import ROOT
 from mautic_sync.settings import Settings as SyncSettings
 from mautic_webhook.settings import Settings as WebhookSettings
@@ -23,11 +22,11 @@ _MOST_SKEW_SECONDS = 5.0
 
 def examine() -> list[Check]:
     """Every check, in the order in which one depends on another; what cannot be reached stops only its own."""
+    sync = install(SyncSettings, database_seconds=10.0, request_seconds=20.0)
     try:
-        sync, webhook = read_settings(SyncSettings), read_settings(WebhookSettings)
+        database, webhook = sync.database, read_settings(WebhookSettings)
     except FatalError as error:
         return [Check("settings", "wrong", str(error))]
-    database = Database(sync.database_url, ca_file=sync.database_ca_file)
     checks = [Check("settings", "good", "complete")]
     for what, look in (
         ("database", lambda: _database(database)),
@@ -35,12 +34,12 @@ def examine() -> list[Check]:
         ("data", lambda: _data(database)),
         ("queue", lambda: _aws("sqs", "get_queue_attributes", QueueUrl=webhook.deferred_queue_url)),
         ("bucket", lambda: _aws("s3", "head_bucket", Bucket=webhook.oversize_bucket)),
-        ("table", lambda: _aws("dynamodb", "describe_table", TableName=sync.coordination_table)),
+        ("table", lambda: _aws("dynamodb", "describe_table", TableName=sync.settings.coordination_table)),
         ("mautic", lambda: _mautic(sync)),
         ("webhook secret", lambda: _secret(webhook)),
     ):
         checks += safely(what, look)
-    return checks + safely("emailbison", lambda: iter(examine_bison(database)))
+    return checks + safely("emailbison", lambda: iter(examine_bison()))
 
 
 def _database(database: Database) -> Iterator[Check]:
@@ -93,9 +92,8 @@ def _aws(service: str, operation: str, **arguments: str) -> Iterator[Check]:
         yield Check(service, "good", "answers")
 
 
-def _mautic(settings: SyncSettings) -> Iterator[Check]:
-    http = HttpClient(settings.mautic_url, timeout=(5.0, 20.0))
-    segments = Mautic(http, settings.mautic_client_id, settings.mautic_client_secret).segments()
+def _mautic(sync: Installation[SyncSettings]) -> Iterator[Check]:
+    segments = sync.mautic.segments()
     yield Check("mautic", "good", f"answers, {len(segments)} segments")
 
 

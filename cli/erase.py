@@ -7,18 +7,12 @@ from pathlib import Path
 
 import typer
 
-from cli.console import FOUND, GOOD, WRONG_USE, show, use_settings
+from cli.console import FOUND, GOOD, WRONG_USE, installation_of, show
 from crm_relay.customers.models import SyncOptions, SyncReport
 from crm_relay.customers.run import SyncContext
-from crm_relay.edge_cache.dynamo.dynamo_table import DynamoTable
 from crm_relay.operations.erase import ErasureScope, erase, preview
-from crm_relay.platform.aws.lease import Lease
 from crm_relay.platform.clock import Deadline, utc_now
-from crm_relay.platform.database import Database
-from crm_relay.platform.http.http_client import HttpClient
-from crm_relay.platform.settings import SettingsModel, read_settings
-from crm_relay.providers.mautic.client import Mautic
-from crm_relay.webhooks.defer import Deferred
+from crm_relay.platform.settings import SettingsModel
 
 _PATIENCE_SECONDS = 120.0
 """How long to wait for a run of the sync to end."""
@@ -60,17 +54,11 @@ def erase_person(who: str, env_file: Path | None, *, dry_run: bool, yes: bool, a
 
 @contextmanager
 def _open_scope(env_file: Path | None) -> Iterator[ErasureScope]:
-    use_settings(env_file)
-    settings = read_settings(EraseSettings)
-    database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=70.0)
-    http = HttpClient(settings.mautic_url, timeout=(5.0, settings.mautic_request_timeout_seconds))
-    mautic = Mautic(http, settings.mautic_client_id, settings.mautic_client_secret)
-    lease = Lease(settings.coordination_table, f"mautic:{settings.mautic_url}", settings.mautic_lease_seconds)
-    run = SyncContext(
-        database, mautic, lease, SyncOptions(), utc_now, Deadline.after(_PATIENCE_SECONDS), SyncReport(utc_now())
-    )
+    here = installation_of(env_file, EraseSettings, database_seconds=70.0)
+    lease = here.lease(f"mautic:{here.settings.mautic_url}", here.settings.mautic_lease_seconds)
+    deadline, report = Deadline.after(_PATIENCE_SECONDS), SyncReport(utc_now())
+    run = SyncContext(here.database, here.mautic, lease, SyncOptions(), utc_now, deadline, report)
     try:
-        deferred = Deferred(settings.deferred_queue_url, settings.oversize_bucket)
-        yield ErasureScope(run, deferred, DynamoTable(settings.edge_cache_table))
+        yield ErasureScope(run, here.deferred, here.edge_table)
     finally:
-        database.close()
+        here.close()

@@ -1,21 +1,16 @@
 """crm-relay integrity: checks, fixes with a limit, and the way back."""
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from cli.console import FOUND, GOOD, AsJson, EnvFile, open_database, reports_errors, show, use_settings
+from cli.console import FOUND, GOOD, AsJson, EnvFile, installation_of, open_database, reports_errors, show
 from crm_relay.integrity.models import CHECKS, CheckOrder, CheckReport
 from crm_relay.integrity.rebuild_totals import rebuild_totals
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.errors import TransientError
-from crm_relay.platform.settings import read_settings
 from integrity_check.settings import Settings
-
-if TYPE_CHECKING:
-    from integrity_check.wiring import IntegrityCheck
 
 app = typer.Typer(no_args_is_help=True, help="Check stored data, fix it, and revert fixes.")
 
@@ -45,9 +40,12 @@ def check(
     approved = frozenset(approve or ())
     if not approved <= set(CHECKS):
         raise typer.BadParameter(f"there are {', '.join(CHECKS)}", param_hint="--approve")
-    dependencies = _dependencies(env_file)
-    order = CheckOrder(full, fix, dry_run, approved, dependencies.settings.integrity_fix_cap, "operator")
-    report = dependencies.check(order, Deadline.after(_CHECK_SECONDS))
+    # The engine of the checks is imported by those commands alone that run it.
+    from integrity_check.wiring import check_installation
+
+    installation = installation_of(env_file, Settings)
+    order = CheckOrder(full, fix, dry_run, approved, installation.settings.integrity_fix_cap, "operator")
+    report = check_installation(installation, order, Deadline.after(_CHECK_SECONDS))
     if report is None:
         raise TransientError("another check is running")
     _show(report, as_json=as_json)
@@ -65,7 +63,9 @@ def revert(
 
     Exit status 1: a row that was fixed has changed since and was left alone.
     """
-    done = _dependencies(env_file).revert(wanted, "operator")
+    from integrity_check.wiring import revert_fixes
+
+    done = revert_fixes(installation_of(env_file, Settings), wanted, "operator")
     show(asdict(done), as_json, "Taken back")
     return FOUND if done.left else GOOD
 
@@ -96,10 +96,3 @@ def _show(report: CheckReport, *, as_json: bool) -> None:
     show(counts, as_json, "Dry run" if report.run_id is None else f"run-{report.run_id}")
     columns = ("check", "entity", "row", "what", "mended_by")
     show([{name: finding[name] for name in columns} for finding in findings], as_json, "Findings")
-
-
-def _dependencies(env_file: Path | None) -> "IntegrityCheck":
-    from integrity_check.wiring import IntegrityCheck
-
-    use_settings(env_file)
-    return IntegrityCheck(read_settings(Settings))

@@ -12,7 +12,19 @@ import typer
 from cli.bison import app as bison
 from cli.cache import app as cache
 from cli.campaign import app as campaign
-from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show, use_settings
+from cli.console import (
+    FOUND,
+    GOOD,
+    AsJson,
+    DatabaseSettings,
+    EnvFile,
+    console,
+    installation_of,
+    open_database,
+    reports_errors,
+    show,
+    use_settings,
+)
 from cli.doctor import examine
 from cli.erase import erase_person
 from cli.integrity import app as integrity
@@ -29,7 +41,6 @@ from crm_relay.platform.errors import FatalError
 from crm_relay.platform.migrations import migrate as apply_migrations
 from crm_relay.platform.migrations import read_migrations
 from crm_relay.platform.settings import SettingsModel, read_settings
-from crm_relay.webhooks.defer import Deferred
 from crm_relay.webhooks.replay import list_deferred, replay_failed
 from local.demo.round import run_demo
 from local.runtime.execution import load_handler
@@ -154,15 +165,17 @@ def mautic_sync(
     stopped itself.
     """
     from mautic_sync.order import SyncOrder
-    from mautic_sync.wiring import world
+    from mautic_sync.wiring import installation, sync_options
+    from mautic_sync.wiring import sync as sync_mautic
 
     use_settings(env_file)
     if dry_run:
-        seen = preview(world().database, world().mautic, world().options, utc_now())
+        here = installation()
+        seen = preview(here.database, here.mautic, sync_options(here.settings), utc_now())
         show(as_answer(seen), as_json, "What a run would do")
         return FOUND if seen.stopped else GOOD
     definition = SamTemplate.read(ROOT / "template.yaml").functions["mautic_sync"]
-    answer: Mapping[str, Any] = world().sync(SyncOrder(full=full), LocalLambdaContext.of(definition))
+    answer: Mapping[str, Any] = sync_mautic(SyncOrder(full=full), LocalLambdaContext.of(definition))
     show(answer, as_json, "Mautic sync")
     return GOOD if answer["success"] and not answer["contacts_failed"] else FOUND
 
@@ -203,12 +216,12 @@ def mautic_audit(
 
     Exit status 1: they differ.
     """
-    from mautic_sync.wiring import world
+    from mautic_sync.settings import Settings
 
-    use_settings(env_file)
-    audit = audit_everybody(world().database, world().mautic, utc_now())
+    installation = installation_of(env_file, Settings, database_seconds=70.0)
+    audit = audit_everybody(installation.database, installation.mautic, utc_now())
     if mend:
-        repair(world().database, audit, utc_now())
+        repair(installation.database, audit, utc_now())
     show(audit.answer(), as_json, "Audit")
     return FOUND if audit.findings else GOOD
 
@@ -226,8 +239,8 @@ def deferred_list(env_file: EnvFile = None, as_json: AsJson = False) -> int:
     return FOUND if rows else GOOD
 
 
-class DeferredSettings(SettingsModel):
-    """Where deferred deliveries go."""
+class ReplaySettings(DatabaseSettings):
+    """Where deferred deliveries are kept, and where they go."""
 
     deferred_queue_url: str
     oversize_bucket: str
@@ -240,9 +253,8 @@ def deferred_replay(env_file: EnvFile = None, as_json: AsJson = False) -> int:
 
     webhook_replay applies each of them once. Exit status 1: some are unreadable and stay.
     """
-    with open_database(env_file) as database:
-        settings = read_settings(DeferredSettings)
-        done = replay_failed(database, Deferred(settings.deferred_queue_url, settings.oversize_bucket))
+    installation = installation_of(env_file, ReplaySettings)
+    done = replay_failed(installation.database, installation.deferred)
     show(asdict(done), as_json, "Replayed")
     return FOUND if done.unreadable else GOOD
 

@@ -10,12 +10,11 @@ import typer
 from pydantic import Field
 from rich.markup import escape
 
-from cli.console import FOUND, GOOD, DatabaseSettings, console, open_database, show, use_settings
+from cli.console import FOUND, GOOD, DatabaseSettings, console, installation_of, open_database, show
 from crm_relay.customers.setup.prove_delivery import Proof, prove_delivery
 from crm_relay.customers.setup.setup_mautic import SetupAction, SetupStep, Wanted, carry_out, left_over, look, plan
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import FatalError
-from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.platform.settings import CommaSeparated, SettingsModel, read_settings
 from crm_relay.providers.mautic.client import Mautic
 from crm_relay.providers.mautic.mapping import TEXT_LIMIT
@@ -33,6 +32,7 @@ class SetupSettings(SettingsModel):
     mautic_url: str
     mautic_client_id: str
     mautic_client_secret: str
+    mautic_request_timeout_seconds: float = 60.0
     mautic_webhook_secret: CommaSeparated = Field(min_length=1)
     public_url: str | None = None
 
@@ -51,14 +51,11 @@ class SetupOrder:
 
 def set_up_mautic(order: SetupOrder) -> int:
     """The command's exit code: 1 where an administrator has something to do or the test event did not arrive."""
-    use_settings(order.env_file)
-    settings = read_settings(SetupSettings)
+    installation = installation_of(order.env_file, SetupSettings)
+    settings, mautic = installation.settings, installation.mautic
     wanted = Wanted(_webhook_url(order.url, settings.public_url), settings.mautic_webhook_secret)
     if order.test and not order.dry_run:
         read_settings(DatabaseSettings)
-    mautic = Mautic(
-        HttpClient(settings.mautic_url, timeout=(5.0, 60.0)), settings.mautic_client_id, settings.mautic_client_secret
-    )
     try:
         steps = plan(look(mautic), wanted)
     except FatalError as error:

@@ -27,7 +27,10 @@ from crm_relay.webhooks.replay import replay_failed
 from crm_relay.webhooks.replay import replay_task as replay_one
 
 if TYPE_CHECKING:
-    from admin_api.wiring import AdminApi
+    from admin_api.settings import Settings
+    from crm_relay.installation.installation import Installation
+
+    Admin = Installation[Settings]
 
 _SHRINK_ALLOWED = timedelta(hours=1)
 
@@ -84,90 +87,92 @@ class AllReplayed:
     unreadable: int
 
 
-def health(dependencies: "AdminApi", _call: Call) -> object:
+def health(dependencies: "Admin", _call: Call) -> object:
     is_alive(dependencies.database)
     return Health("ok")
 
 
-def page_itself(_dependencies: "AdminApi", _call: Call) -> object:
+def page_itself(_dependencies: "Admin", _call: Call) -> object:
     return _asset("index.html")
 
 
-def file(_dependencies: "AdminApi", call: Call) -> object:
+def file(_dependencies: "Admin", call: Call) -> object:
     return _asset(call.given.file)
 
 
-def status(dependencies: "AdminApi", _call: Call) -> object:
-    return read_overview.status(dependencies.database, dependencies.table, utc_now())
+def status(dependencies: "Admin", _call: Call) -> object:
+    return read_overview.status(dependencies.database, dependencies.edge_table, utc_now())
 
 
-def order_sync(dependencies: "AdminApi", call: Call, *, entity: Entity) -> object:
-    return orders.order_sync(dependencies.orders_queue_url, entity, who=call.who)
+def order_sync(dependencies: "Admin", call: Call, *, entity: Entity) -> object:
+    return orders.order_sync(dependencies.settings.cache_orders_queue_url, entity, who=call.who)
 
 
-def order_resync(dependencies: "AdminApi", call: Call) -> object:
-    return orders.order_resync(dependencies.orders_queue_url, call.given.entities, who=call.who)
+def order_resync(dependencies: "Admin", call: Call) -> object:
+    return orders.order_resync(dependencies.settings.cache_orders_queue_url, call.given.entities, who=call.who)
 
 
-def order_check(dependencies: "AdminApi", call: Call) -> object:
+def order_check(dependencies: "Admin", call: Call) -> object:
     wanted = call.given
-    return orders.order_check(dependencies.checks_queue_url, fix=wanted.fix, full=wanted.full, who=call.who)
+    return orders.order_check(
+        dependencies.settings.integrity_orders_queue_url, fix=wanted.fix, full=wanted.full, who=call.who
+    )
 
 
-def allow_shrink(dependencies: "AdminApi", call: Call) -> object:
+def allow_shrink(dependencies: "Admin", call: Call) -> object:
     until = utc_now() + _SHRINK_ALLOWED
     allow(dependencies.database, call.given.entities, until=until)
     _note("shrink allowed", call, entities=call.given.entities)
     return Allowed(list(call.given.entities), until)
 
 
-def record_email(dependencies: "AdminApi", call: Call) -> object:
-    recorded = record(dependencies.table, call.given.model_dump(), utc_now())
+def record_email(dependencies: "Admin", call: Call) -> object:
+    recorded = record(dependencies.edge_table, call.given.model_dump(), utc_now())
     return EmailRecorded(recorded.row_id, recorded.is_new)
 
 
-def dashboard(dependencies: "AdminApi", call: Call) -> object:
+def dashboard(dependencies: "Admin", call: Call) -> object:
     if call.caller is None:
         raise AssertionError("the route asks for a token")
-    return read_overview.overview(dependencies.database, dependencies.table, call.caller, utc_now())
+    return read_overview.overview(dependencies.database, dependencies.edge_table, call.caller, utc_now())
 
 
-def runs(dependencies: "AdminApi", call: Call) -> object:
+def runs(dependencies: "Admin", call: Call) -> object:
     return read_overview.runs(dependencies.database, limit=call.given.limit)
 
 
-def mautic_runs(dependencies: "AdminApi", call: Call) -> object:
+def mautic_runs(dependencies: "Admin", call: Call) -> object:
     return read_overview.mautic_runs(dependencies.database, limit=call.given.limit)
 
 
-def workspaces(dependencies: "AdminApi", _call: Call) -> object:
+def workspaces(dependencies: "Admin", _call: Call) -> object:
     return read_overview.workspaces(dependencies.database, utc_now())
 
 
-def provider_days(dependencies: "AdminApi", _call: Call) -> object:
+def provider_days(dependencies: "Admin", _call: Call) -> object:
     return read_overview.provider_days(dependencies.database, utc_now())
 
 
-def incidents(dependencies: "AdminApi", call: Call) -> object:
+def incidents(dependencies: "Admin", call: Call) -> object:
     return read_overview.incidents(dependencies.database, limit=call.given.limit)
 
 
-def conflicts(dependencies: "AdminApi", call: Call) -> object:
+def conflicts(dependencies: "Admin", call: Call) -> object:
     return read_overview.conflicts(dependencies.database, open_only=call.given.open, limit=call.given.limit)
 
 
-def conflict(dependencies: "AdminApi", call: Call) -> object:
+def conflict(dependencies: "Admin", call: Call) -> object:
     found = one_conflict(dependencies.database, call.given.id)
     postgres, edge = (_document(found[name]) for name in ("postgres_doc", "edge_doc"))
     kept = {name: found[name] for name in ("id", "entity", "row_id", "winner", "reverted_at")}
     return BothVersions(**kept, postgres=postgres, edge=edge)
 
 
-def dead_letters(dependencies: "AdminApi", call: Call) -> object:
+def dead_letters(dependencies: "Admin", call: Call) -> object:
     return read_overview.dead_letters(dependencies.database, limit=call.given.limit)
 
 
-def why(dependencies: "AdminApi", call: Call) -> object:
+def why(dependencies: "Admin", call: Call) -> object:
     # It reaches into every room: a cold start for anything else does not pay for that.
     from crm_relay.operations.explain import explain_person
 
@@ -175,45 +180,45 @@ def why(dependencies: "AdminApi", call: Call) -> object:
     return {"is_anything": known.is_anything, **asdict(known)}
 
 
-def integrity(dependencies: "AdminApi", call: Call) -> object:
+def integrity(dependencies: "Admin", call: Call) -> object:
     return integrity_view.integrity(dependencies.database, limit=call.given.limit)
 
 
-def fix(dependencies: "AdminApi", call: Call) -> object:
+def fix(dependencies: "Admin", call: Call) -> object:
     return integrity_view.before_and_after(dependencies.database, call.given.id)
 
 
-def revert_fix(dependencies: "AdminApi", call: Call) -> object:
-    reverted = undo_fix(dependencies.database, dependencies.table, str(call.given.id), who=call.who, now=utc_now())
+def revert_fix(dependencies: "Admin", call: Call) -> object:
+    reverted = undo_fix(dependencies.database, dependencies.edge_table, str(call.given.id), who=call.who, now=utc_now())
     if not reverted.fixes:
         raise RejectedInput("what this fix changed has changed again since", status=409)
     _note("fix reverted", call, fix=call.given.id)
     return Done(call.given.id, call.who)
 
 
-def revert_conflict(dependencies: "AdminApi", call: Call) -> object:
+def revert_conflict(dependencies: "Admin", call: Call) -> object:
     revert(dependencies.database, call.given.id, who=call.who, now=utc_now())
     _note("conflict reverted", call, conflict=call.given.id)
     return Done(call.given.id, call.who)
 
 
-def replay_task(dependencies: "AdminApi", call: Call) -> object:
+def replay_task(dependencies: "Admin", call: Call) -> object:
     replay_one(dependencies.database, dependencies.deferred, call.given.id)
     _note("failed task replayed", call, task=call.given.id)
     return Done(call.given.id, call.who)
 
 
-def replay_all(dependencies: "AdminApi", call: Call) -> object:
+def replay_all(dependencies: "Admin", call: Call) -> object:
     done = replay_failed(dependencies.database, dependencies.deferred)
     _note("everything replayed", call, sent=done.sent)
     return AllReplayed(done.sent, done.unreadable)
 
 
-def tokens(dependencies: "AdminApi", _call: Call) -> object:
+def tokens(dependencies: "Admin", _call: Call) -> object:
     return token_book.list_tokens(dependencies.database)
 
 
-def create_token(dependencies: "AdminApi", call: Call) -> object:
+def create_token(dependencies: "Admin", call: Call) -> object:
     given, now = call.given, utc_now()
     expires_at = None if given.days is None else now + timedelta(days=given.days)
     made = token_book.create_token(
@@ -223,7 +228,7 @@ def create_token(dependencies: "AdminApi", call: Call) -> object:
     return made
 
 
-def revoke_token(dependencies: "AdminApi", call: Call) -> object:
+def revoke_token(dependencies: "Admin", call: Call) -> object:
     found = token_book.revoke_token(dependencies.database, call.given.name, utc_now())
     _note("token revoked", call, token_name=found.name)
     return found

@@ -14,7 +14,10 @@ from crm_relay.platform.http.http_routes import Call, Given
 from crm_relay.platform.logging import logger
 
 if TYPE_CHECKING:
-    from admin_api.wiring import AdminApi
+    from admin_api.settings import Settings
+    from crm_relay.installation.installation import Installation
+
+    Admin = Installation[Settings]
 
 MOST_SCHEDULED = 50_000
 MOST_SIMULATED = 2_000
@@ -59,25 +62,25 @@ class SimulationWanted(Given):
     recipient: UUID | None = None
 
 
-def list_all(dependencies: "AdminApi", call: Call) -> object:
+def list_all(dependencies: "Admin", call: Call) -> object:
     return funnels.list_campaigns(dependencies.database, status=call.given.status, limit=call.given.limit)
 
 
-def running(dependencies: "AdminApi", _call: Call) -> object:
+def running(dependencies: "Admin", _call: Call) -> object:
     return funnels.running_funnels(dependencies.database)
 
 
-def one(dependencies: "AdminApi", call: Call) -> object:
+def one(dependencies: "Admin", call: Call) -> object:
     return funnels.show_campaign(dependencies.database, call.given.id)
 
 
-def create(dependencies: "AdminApi", call: Call) -> object:
+def create(dependencies: "Admin", call: Call) -> object:
     made = change_campaign.create(dependencies.database, call.given, utc_now(), who=call.who)
     _note("campaign created", call, campaign=made.id)
     return made
 
 
-def enroll(dependencies: "AdminApi", call: Call) -> object:
+def enroll(dependencies: "Admin", call: Call) -> object:
     given = call.given
     if not (given.contacts or given.addresses or given.account):
         raise RejectedInput("nobody is named", status=422, details=["contacts, addresses or account: one is needed"])
@@ -94,7 +97,7 @@ def enroll(dependencies: "AdminApi", call: Call) -> object:
     return done
 
 
-def activate(dependencies: "AdminApi", call: Call) -> object:
+def activate(dependencies: "Admin", call: Call) -> object:
     changed = change_campaign.activate(
         dependencies.database,
         call.given.id,
@@ -107,31 +110,31 @@ def activate(dependencies: "AdminApi", call: Call) -> object:
     return changed
 
 
-def pause(dependencies: "AdminApi", call: Call) -> object:
+def pause(dependencies: "Admin", call: Call) -> object:
     changed = change_campaign.pause(dependencies.database, call.given.id, utc_now(), who=call.who)
     _note("campaign paused", call, campaign=changed.id)
     return changed
 
 
-def resume(dependencies: "AdminApi", call: Call) -> object:
+def resume(dependencies: "Admin", call: Call) -> object:
     changed = change_campaign.resume(dependencies.database, call.given.id, utc_now(), who=call.who)
     _note("campaign resumed", call, campaign=changed.id, scheduled=changed.scheduled)
     return changed
 
 
-def pause_one(dependencies: "AdminApi", call: Call) -> object:
+def pause_one(dependencies: "Admin", call: Call) -> object:
     changed = change_campaign.pause_enrollment(dependencies.database, call.given.id, utc_now(), who=call.who)
     _note("enrollment paused", call, enrollment=changed.id)
     return changed
 
 
-def resume_one(dependencies: "AdminApi", call: Call) -> object:
+def resume_one(dependencies: "Admin", call: Call) -> object:
     changed = change_campaign.resume_enrollment(dependencies.database, call.given.id, utc_now(), who=call.who)
     _note("enrollment resumed", call, enrollment=changed.id)
     return changed
 
 
-def simulate(dependencies: "AdminApi", call: Call) -> object:
+def simulate(dependencies: "Admin", call: Call) -> object:
     given = call.given
     wanted = None if given.recipient is None else [given.recipient]
     return look_ahead(

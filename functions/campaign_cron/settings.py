@@ -15,8 +15,8 @@ from crm_relay.platform.shared_settings import (
     EmailFrom,
     TwilioFrom,
 )
-from crm_relay.providers.resend.client import API_URL
-from crm_relay.providers.twilio.client import API_URL as TWILIO_API_URL
+from crm_relay.providers.resend import API_URL
+from crm_relay.providers.twilio import API_URL as TWILIO_API_URL
 
 
 class Settings(SettingsModel):

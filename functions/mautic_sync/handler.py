@@ -5,9 +5,9 @@ from typing import Any
 
 from crm_relay.platform.clock import LambdaContext
 from mautic_sync.order import perform
-from mautic_sync.wiring import world
+from mautic_sync.wiring import carry_out, installation
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """Send to Mautic what changed; answers with the counts of the run."""
-    return perform(event, lambda order: world().carry_out(order, context), lambda given: world().identify(given))
+    return perform(event, lambda order: carry_out(order, context), lambda given: installation().identify(given))

@@ -1,18 +1,21 @@
 """Where alerts are sent: Slack and SNS."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from crm_relay.incidents.message import AlertMessage
 from crm_relay.incidents.send_alerts import AlertChannel
 from crm_relay.platform.aws.queue import publish_alert
-from crm_relay.providers.slack.client import Slack
+
+if TYPE_CHECKING:
+    from crm_relay.providers.slack.client import Slack
 
 
 @dataclass(frozen=True)
 class SlackChannel:
     """One incoming webhook."""
 
-    slack: Slack
+    slack: "Slack"
     name: str = "slack"
 
     def send(self, message: AlertMessage) -> None:
@@ -37,6 +40,9 @@ def channels(slack_webhook_url: str | None, topic_arn: str | None) -> list[Alert
     """Those that are configured; without any, incidents wait in their table."""
     found: list[AlertChannel] = []
     if slack_webhook_url:
+        # Only who has it pays for an HTTP client at the cold start.
+        from crm_relay.providers.slack.client import Slack
+
         found.append(SlackChannel(Slack(slack_webhook_url)))
     if topic_arn:
         found.append(TopicChannel(topic_arn))

@@ -41,6 +41,10 @@ class AlertReport:
     sent: int
     failed: int
 
+    def as_json(self) -> dict[str, int]:
+        """As a function answers it."""
+        return {"incidents_told": self.sent, "incidents_waiting": self.failed}
+
 
 def send_alerts(
     db: Database,

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from cache_digest.handler import handler
-from cache_digest.wiring import world
+from cache_digest.wiring import installation
 from crm_relay.edge_cache.dynamo.dynamo_table import DynamoTable
 from crm_relay.edge_cache.keys import content_hash
 from crm_relay.edge_cache.models import CacheItem
@@ -27,9 +27,9 @@ ATTEMPTS = TEMPLATE.functions["cache_digest"].streams[0].attempts
 @pytest.fixture
 def aws() -> Iterator[LocalAws]:
     with edge_aws() as aws:
-        world.forget()
+        installation.forget()
         yield aws
-    world.forget()
+    installation.forget()
 
 
 @pytest.fixture

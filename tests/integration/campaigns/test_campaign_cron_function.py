@@ -37,7 +37,7 @@ def configure(monkeypatch: pytest.MonkeyPatch, campaigns: CampaignHarness, **set
         "RESEND_API_URL": campaigns.sim.url,
         "SEND_MODE": "live",
     }
-    give_settings(monkeypatch, wiring.here, environment | settings)
+    give_settings(monkeypatch, wiring.installation, environment | settings)
 
 
 def invoke(case: str = "schedule") -> Any:

@@ -19,7 +19,7 @@ TASK = {"channel": "task", "task": {"title": "Ring"}}
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch, database: Database, database_url: str) -> Iterator[AdminFunction]:
     yield admin_function(monkeypatch, database, database_url)
-    wiring.world.forget()
+    wiring.installation.forget()
 
 
 @pytest.fixture

@@ -39,10 +39,10 @@ def function(aws: LocalAws, database_url: str) -> Iterator[None]:
     """Configured for a database of its own; the table is the module's."""
     settings = {"DATABASE_URL": database_url, "POWERTOOLS_METRICS_DISABLED": "true"}
     with patch.dict(os.environ, aws.environment | settings):
-        wiring.world.forget()
+        wiring.installation.forget()
         yield
-        wiring.world().database.close()
-    wiring.world.forget()
+        wiring.installation().database.close()
+    wiring.installation.forget()
 
 
 @pytest.fixture
@@ -124,10 +124,10 @@ def test_an_order_that_nobody_understands_names_what_is_allowed(event: dict[str,
 def test_with_the_database_away_it_raises_and_the_lease_is_free_again(database: Database) -> None:
     call(sample("to_cache"))
     with patch.dict(os.environ, {"DATABASE_URL": "postgresql://nobody:x@127.0.0.1:9/nothing"}):
-        wiring.world.forget()
+        wiring.installation.forget()
         with pytest.raises(TransientError):
             call(sample("to_cache"))
-    wiring.world.forget()
+    wiring.installation.forget()
     assert call(sample("to_cache"))["finished"]
 
 

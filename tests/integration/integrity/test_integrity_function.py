@@ -19,7 +19,7 @@ from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
 from integrity_check import wiring
 from integrity_check.handler import handler
-from integrity_check.wiring import read_order
+from integrity_check.order import read_order
 from tests.support.edge_cache.edge_tables import MotoStage, TableOfNewRows, edge_aws
 from tests.support.platform.rows import one, rows_of
 from tests.support.processes.commands import Commands
@@ -43,9 +43,9 @@ def stage(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[MotoSt
         monkeypatch.setenv("DATABASE_URL", database_url)
         monkeypatch.setenv("EDGE_CACHE_TABLE", stage.name or "")
         monkeypatch.setenv("COORDINATION_TABLE", _leases(stage))
-        wiring.world.forget()
+        wiring.installation.forget()
         yield stage
-        wiring.world.forget()
+        wiring.installation.forget()
 
 
 def _leases(stage: MotoStage) -> str:
@@ -103,7 +103,7 @@ def test_four_rows_among_two_thousand_that_differ_are_found_mended_and_put_back(
         row_id: sound[row_id][1] if row_id in sound else None for row_id in planted
     }
 
-    assert len(wiring.world().revert(nightly["run"], "ada").fixes) == 4
+    assert len(wiring.revert_fixes(wiring.installation(), nightly["run"], "ada").fixes) == 4
     assert told(stage, planted) == planted
     stage.catch_up()
     assert handler(event("hourly"), CONTEXT)["found"] == 4
@@ -137,7 +137,7 @@ def plant_drift(stage: MotoStage, changed: UUID, behind: UUID, gone: UUID) -> di
 
 
 def test_two_runs_do_not_meet_and_a_dry_run_waits_for_nobody(stage: MotoStage, database: Database) -> None:
-    lease = Lease(wiring.world().settings.coordination_table, "integrity", 60)
+    lease = Lease(wiring.installation().settings.coordination_table, "integrity", 60)
     assert lease.acquire()
     assert handler(event("nightly"), CONTEXT) == {"success": True, "stepped_aside": True}
     assert handler(event("dry_run"), CONTEXT)["success"]

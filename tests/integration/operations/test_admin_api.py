@@ -25,7 +25,7 @@ FILLED = {"id": "1", "name": "robot", "file": "app.js"}
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch, database: Database, database_url: str) -> Iterator[AdminFunction]:
     yield admin_function(monkeypatch, database, database_url)
-    wiring.world.forget()
+    wiring.installation.forget()
 
 
 def address(path: str) -> str:
@@ -61,7 +61,7 @@ def test_personal_data_is_not_for_those_who_merely_read(api: AdminFunction) -> N
 def test_without_an_admin_token_only_named_ones_are_valid(api: AdminFunction, monkeypatch: pytest.MonkeyPatch) -> None:
     named = api.token("robot", Role.READ)
     monkeypatch.delenv("ADMIN_TOKEN")
-    wiring.world().__dict__.pop("settings", None)
+    wiring.installation().__dict__.pop("settings", None)
     assert api.call("GET", "/api/runs", token="").status == 401
     assert api.call("GET", "/api/runs", token=named).status == 200
 
@@ -150,7 +150,7 @@ def test_health_tells_nothing_else(api: AdminFunction, monkeypatch: pytest.Monke
     answer = api.call("GET", "/health", token=None)
     assert (answer.status, answer.body) == (200, {"status": "ok"})
     monkeypatch.setenv("DATABASE_URL", "postgresql://x:y@127.0.0.1:9/z")
-    wiring.world.forget()
+    wiring.installation.forget()
     away = api.call("GET", "/health", token=None)
     assert (away.status, away.body.keys()) == (503, ERRORS)
 
@@ -159,7 +159,7 @@ def test_the_page_needs_neither_token_nor_settings_and_runs_nothing_but_our_file
     api: AdminFunction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DATABASE_URL")
-    wiring.world.forget()
+    wiring.installation.forget()
     answer = api.call("GET", "/dashboard", token=None)
     assert answer.status == 200
     assert "'unsafe" not in answer.headers["content-security-policy"]

@@ -79,7 +79,7 @@ def admin_function(monkeypatch: pytest.MonkeyPatch, database: Database, database
         "CACHE_ORDERS_QUEUE_URL": f"{NOWHERE}/123456789012/orders",
         "INTEGRITY_ORDERS_QUEUE_URL": f"{NOWHERE}/123456789012/checks",
     }
-    give_settings(monkeypatch, wiring.world, settings)
+    give_settings(monkeypatch, wiring.installation, settings)
     twin = EdgeTwin()
-    wiring.world().__dict__["table"] = twin
+    wiring.installation().__dict__["edge_table"] = twin
     return AdminFunction(database, twin)

@@ -11,9 +11,11 @@ import requests
 
 from admin_api import wiring as admin_wiring
 from admin_api.routes import TABLE
+from admin_api.settings import Settings as AdminSettings
 from cache_sync import wiring as cache_wiring
 from crm_relay.edge_cache.dynamo.dynamo_table import DynamoTable
 from crm_relay.edge_cache.table import EdgeTable
+from crm_relay.installation.installation import Installation
 from crm_relay.operations.access.tokens import create_token
 from crm_relay.platform.aws.queue import aws_client
 from crm_relay.platform.clock import utc_now
@@ -94,26 +96,26 @@ def admin_stage(
         aws_client.cache_clear()
         _restore(before)
         for wiring in (admin_wiring, cache_wiring, integrity_wiring):
-            wiring.world.forget()
+            wiring.installation.forget()
 
 
 def _with(table: EdgeTable) -> dict[str, Handler]:
     """The functions as they are, but for the table."""
 
-    def running_admin_api() -> admin_wiring.AdminApi:
-        api = admin_wiring.world()
-        api.__dict__["table"] = table
-        return api
+    def admin() -> Installation[AdminSettings]:
+        installation = admin_wiring.installation()
+        installation.__dict__["edge_table"] = table
+        return installation
 
     def cache_sync(event: dict[str, Any], context: Any) -> Any:
-        cache_wiring.world().__dict__["table"] = table
+        cache_wiring.installation().__dict__["edge_table"] = table
         return cache_wiring.sync(event, context)
 
     def integrity_check(event: dict[str, Any], context: Any) -> Any:
-        integrity_wiring.world().__dict__["table"] = table
+        integrity_wiring.installation().__dict__["edge_table"] = table
         return integrity_wiring.check(event, context)
 
-    routes = Routes(TABLE, running_admin_api, lambda authorization: running_admin_api().identify(authorization))
+    routes = Routes(TABLE, admin, lambda authorization: admin().identify(authorization))
     return {
         "admin_api": lambda event, _context: respond(event, routes.accepts(event), routes.answer),
         "cache_sync": cache_sync,

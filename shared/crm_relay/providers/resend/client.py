@@ -14,7 +14,6 @@ from crm_relay.providers.resend.batch_answer import read_batch_answer
 from crm_relay.providers.resend.events import ReceivedMail
 from crm_relay.providers.resend.mapping import received_mail
 
-API_URL = "https://api.resend.com"
 LARGEST_BATCH = 100
 
 _KEY = re.compile(r"[!-~]{1,256}")

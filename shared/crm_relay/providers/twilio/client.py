@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from crm_relay.platform.errors import FatalError, NoAnswer, NotConnected, RateLimited, RejectedInput, ServerFailed
 from crm_relay.platform.http.http_client import Answer, HttpClient
 from crm_relay.platform.http.untrusted_json import read_json_object
+from crm_relay.providers.twilio import API_URL
 from crm_relay.providers.twilio.answers import (
     Answered,
     ConfigurationWrong,
@@ -25,7 +26,6 @@ from crm_relay.providers.twilio.answers import (
     Unclear,
 )
 
-API_URL = "https://api.twilio.com"
 LONGEST_BODY = 1600
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")

@@ -4,6 +4,8 @@ import re
 import unicodedata
 
 _LONGEST_DOMAIN = 253
+_LONGEST_FOLDED = 1000
+"""Longer text reaches nobody, and folding it may cost the square of its length."""
 _SURROUNDING = " \t\r\n"
 _ASCII_LOWER = str.maketrans({chr(code): chr(code).lower() for code in range(ord("A"), ord("Z") + 1)})
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
@@ -21,6 +23,8 @@ def normalise(address: str) -> str | None:
         return None
     if address.isascii():
         return address.strip(_SURROUNDING).translate(_ASCII_LOWER) if "@" in address else None
+    if len(address) > _LONGEST_FOLDED:
+        return address.strip(_SURROUNDING) if "@" in address else None
     folded = _fold_letters(unicodedata.normalize("NFKC", address)).strip(_SURROUNDING)
     if "@" not in folded:
         return None

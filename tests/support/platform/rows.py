@@ -6,9 +6,14 @@ from crm_relay.platform.database import Database, Row
 from crm_relay.platform.sql import Query, SqlValue
 
 
+def parse(sql: str) -> Query:
+    """A query without a name, for a transaction."""
+    return Query.parse("ad_hoc", "a test asks", sql)
+
+
 def rows_of(database: Database, sql: str, **values: SqlValue) -> list[Row]:
     """The rows of one statement; `:name` stands for a value."""
-    return database.run(Query.parse("ad_hoc", "a test asks", sql), **values)
+    return database.run(parse(sql), **values)
 
 
 def one(database: Database, sql: str, **values: SqlValue) -> Row:

@@ -19,6 +19,8 @@ CLIENTS = {
     "current_user_id()": "policies",
     "current_workspace_ids()": "policies",
     "current_workspace_names()": "policies",
+    "jwt_subject()": "called by current_user_id",
+    "uuid_or_null(text)": "called by current_user_id",
     "default_org_id()": "policies, and the default of org_id in tables that an application writes to",
     "normalise_address(text)": "views, and indexes of tables that an application writes to",
     "normalise_unicode_address(text)": "called by normalise_address",

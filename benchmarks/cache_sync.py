@@ -18,7 +18,7 @@ _RUNS = 3
 
 
 @dataclass(frozen=True)
-class Cost:
+class CacheSyncCost:
     """Of one run to the cache, whose table is in memory."""
 
     calls: int
@@ -26,7 +26,7 @@ class Cost:
     seconds: float
 
 
-def measure_cost(login: Login, rows: int = _ROWS) -> Cost:
+def measure_cost(login: Login, rows: int = _ROWS) -> CacheSyncCost:
     """Fill a cache with `rows` prospects, change CHANGED of them in one statement, and bring those to the edge."""
     with login.as_owner() as owner, CountingProxy(login.url) as proxy:
         owner.run_script(f"insert into prospects (name) select 'P' || n from generate_series(1, {rows}) n")
@@ -42,7 +42,7 @@ def measure_cost(login: Login, rows: int = _ROWS) -> Cost:
         database.close()
         if answer["written"] != CHANGED:
             raise RuntimeError(f"the run did not do what is measured: {answer}")
-        return Cost(table.calls - calls, len(proxy.queries) + proxy.other_messages.count("P"), seconds)
+        return CacheSyncCost(table.calls - calls, len(proxy.queries) + proxy.other_messages.count("P"), seconds)
 
 
 def _measure(servers: Servers) -> Iterator[Figure]:

@@ -14,7 +14,7 @@ from typing import Any
 _SECONDS = 900
 
 
-class Context:
+class TimedContext:
     """The second argument of the handler, with the longest time that Lambda gives."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ def invoke(name: str, event: Any) -> dict[str, object]:
     """Seconds are the invocation's alone, as in a warm process that has no connections yet."""
     handler = importlib.import_module(f"{name}.handler").handler
     began = time.perf_counter()
-    answer = handler(event, Context())
+    answer = handler(event, TimedContext())
     return {"seconds": time.perf_counter() - began, "peak_mb": peak_megabytes(), "answer": answer}
 
 

@@ -64,7 +64,7 @@ class CountedLease:
 
 
 @dataclass(frozen=True)
-class Cost:
+class MauticSyncCost:
     """Of one run. `requests` is what the simulator saw, token included; `own_seconds` leaves its answers out."""
 
     requests: int
@@ -77,8 +77,8 @@ class Cost:
 class Costs:
     """The run after a thousand customers had changed, and the one after it."""
 
-    changed: Cost
-    idle: Cost
+    changed: MauticSyncCost
+    idle: MauticSyncCost
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def measure_costs(login: Login, customers: int = _CUSTOMERS) -> Costs:
         return costs
 
 
-def _cost(stage: _Stage, *, expected: int) -> Cost:
+def _cost(stage: _Stage, *, expected: int) -> MauticSyncCost:
     """What the function does with an order of the schedule, with a new token and an open database connection."""
     session, lease = TimedSession(), CountedLease()
     run = _run(stage, session, lease)
@@ -114,7 +114,7 @@ def _cost(stage: _Stage, *, expected: int) -> Cost:
     if report.synced != expected or report.failures or report.stopped:
         raise RuntimeError(f"the run did not do what is measured: {report.answer()}")
     statements = len(stage.proxy.queries) + stage.proxy.other_messages.count("P")
-    return Cost(len(stage.simulator.requests), statements, lease.calls, seconds - session.seconds)
+    return MauticSyncCost(len(stage.simulator.requests), statements, lease.calls, seconds - session.seconds)
 
 
 def _run(stage: _Stage, session: TimedSession, lease: CountedLease) -> SyncContext:

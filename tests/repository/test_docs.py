@@ -93,9 +93,9 @@ def test_the_readme_has_a_row_for_every_function(name: str) -> None:
 
 def test_the_readme_names_every_setting_and_who_reads_it() -> None:
     for name, by in readers().items():
-        told = table_row(README, name).split("|")[2]
-        named = set(re.findall(r"`(\w+)`", told))
-        assert by == (set(FUNCTIONS) - named if told.strip().startswith("all") else named), name
+        triggers = table_row(README, name).split("|")[2]
+        named = set(re.findall(r"`(\w+)`", triggers))
+        assert by == (set(FUNCTIONS) - named if triggers.strip().startswith("all") else named), name
     assert table_row(README, SECRET_ID)
 
 

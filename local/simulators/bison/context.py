@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from local.simulators.bison.state import BisonState, SimulatedAccount
 from local.simulators.bison.webhooks.delivery import BisonWebhooks
-from local.simulators.bison.webhooks.events import EVENTS, EventOptions, Subject
+from local.simulators.bison.webhooks.events import EVENTS, EventOptions, EventSubject
 
 
 class BisonContext:
@@ -14,7 +14,7 @@ class BisonContext:
         self.bison = bison
         self.webhooks = webhooks
 
-    def fire(self, workspace_id: int, event: str, subject: Subject, options: EventOptions | None = None) -> None:
+    def fire(self, workspace_id: int, event: str, subject: EventSubject, options: EventOptions | None = None) -> None:
         with self.bison.lock:
             data = subject.data(event)
         self.webhooks.publish(workspace_id, event, data, options or EventOptions())
@@ -25,4 +25,4 @@ class BisonContext:
         """An event whose `data` is the account alone."""
         if EVENTS[event] != ("sender_email",):
             raise ValueError(f"{event} is not about an account alone")
-        self.fire(account.workspace_id, event, Subject(account, status=status), options)
+        self.fire(account.workspace_id, event, EventSubject(account, status=status), options)

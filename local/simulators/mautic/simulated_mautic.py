@@ -16,7 +16,7 @@ from local.simulators.mautic.http.oauth import OAuth
 from local.simulators.mautic.mail import emails, tracking
 from local.simulators.mautic.state import (
     Event,
-    MauticState,
+    MauticData,
     SimulatedContact,
     SimulatedEmail,
     SimulatedHit,
@@ -39,7 +39,7 @@ class SimulatedMautic:
         prepared: bool = True,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.mautic = MauticState(now)
+        self.mautic = MauticData(now)
         self.oauth = OAuth(client_id, client_secret, now)
         self.faults = Faults()
         self.gate = MauticGate(self.mautic, self.oauth, self.faults)

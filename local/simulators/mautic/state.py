@@ -126,7 +126,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-class MauticState:
+class MauticData:
     """All state; `lock` guards single reads and single writes, never a read and the write that follows it."""
 
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:

@@ -13,14 +13,14 @@ from crm_relay.edge_cache.table import EdgeTable
 
 
 @dataclass(frozen=True)
-class EmailRecorded:
+class RecordedEmail:
     """`is_new` False: the item has this edit, or a later one, already."""
 
     row_id: UUID
     is_new: bool
 
 
-def record_email(table: EdgeTable, email: Mapping[str, Any], now: datetime) -> EmailRecorded:
+def record_email(table: EdgeTable, email: Mapping[str, Any], now: datetime) -> RecordedEmail:
     """Create or change an e-mail at the edge; it reaches PostgreSQL within five minutes. RejectedInput with 422.
 
     The whole e-mail is given, also for a change. `updated_at` says when it was written (default: `now`): of two edits
@@ -29,7 +29,7 @@ def record_email(table: EdgeTable, email: Mapping[str, Any], now: datetime) -> E
     return record_edit(table, "emails", email, now)
 
 
-def record_edit(table: EdgeTable, entity: Entity, content: Mapping[str, Any], now: datetime) -> EmailRecorded:
+def record_edit(table: EdgeTable, entity: Entity, content: Mapping[str, Any], now: datetime) -> RecordedEmail:
     """The same for a copy of something else, where it is a conflict that is logged and decided by the last write."""
     document = read_document(entity, content)
     known = table.get(entity, [document.id]).get(document.id)
@@ -38,6 +38,6 @@ def record_edit(table: EdgeTable, entity: Entity, content: Mapping[str, Any], no
     doc = canonical(stamped)
     if known is not None and known.doc is not None and not differences(known.doc, doc):
         # Asked once more: an edit of nothing would make the next change of PostgreSQL look like a conflict.
-        return EmailRecorded(document.id, is_new=False)
+        return RecordedEmail(document.id, is_new=False)
     item = table.edit(entity, document.id, doc, edited_at=at)
-    return EmailRecorded(document.id, is_new=item.edits > (0 if known is None else known.edits))
+    return RecordedEmail(document.id, is_new=item.edits > (0 if known is None else known.edits))

@@ -39,7 +39,7 @@ def accept(event: Mapping[str, Any]) -> Any:
     return {"batchItemFailures": []}
 
 
-class Recorder:
+class SqsRecorder:
     """A function that keeps what it is given; `answer` says what it returns for a batch."""
 
     def __init__(self, answer: Callable[[Mapping[str, Any]], Any] = accept) -> None:
@@ -57,7 +57,7 @@ class Recorder:
 
 def test_messages_arrive_in_batches_and_leave_the_queue(aws: LocalAws) -> None:
     send(aws, "DeferredQueue", *(str(n) for n in range(13)))
-    function = Recorder()
+    function = SqsRecorder()
     assert QueuePoller(TEMPLATE, aws, function).drain() == 13
     assert sorted(map(int, function.bodies)) == list(range(13))
     assert {name for name, _ in function.events} == {"webhook_replay"}
@@ -67,7 +67,7 @@ def test_messages_arrive_in_batches_and_leave_the_queue(aws: LocalAws) -> None:
 
 def test_a_record_has_the_fields_that_lambda_gives(aws: LocalAws) -> None:
     send(aws, "ContinueQueue", '{"full": true}')
-    function = Recorder()
+    function = SqsRecorder()
     QueuePoller(TEMPLATE, aws, function).drain()
     ((name, event),) = function.events
     (record,) = event["Records"]
@@ -80,7 +80,7 @@ def test_a_record_has_the_fields_that_lambda_gives(aws: LocalAws) -> None:
 
 def test_only_the_messages_that_are_given_back_stay(aws: LocalAws) -> None:
     send(aws, "DeferredQueue", "good", "bad")
-    function = Recorder(
+    function = SqsRecorder(
         lambda event: {
             "batchItemFailures": [
                 {"itemIdentifier": one["messageId"]} for one in event["Records"] if one["body"] == "bad"
@@ -96,7 +96,7 @@ def test_after_an_exception_the_whole_batch_stays(aws: LocalAws) -> None:
         raise RuntimeError("away")
 
     send(aws, "DeferredQueue", "1", "2")
-    assert QueuePoller(TEMPLATE, aws, Recorder(fail)).drain() == 0
+    assert QueuePoller(TEMPLATE, aws, SqsRecorder(fail)).drain() == 0
     assert waiting(aws, "DeferredQueue") == 2
 
 
@@ -108,7 +108,7 @@ def test_a_message_that_fails_as_often_as_the_template_allows_reaches_the_dead_l
             raise RuntimeError("poison")
 
     send(aws, "DeferredQueue", "poison")
-    function = Recorder(fail_while_deferred)
+    function = SqsRecorder(fail_while_deferred)
     poller = QueuePoller(TEMPLATE, aws, function, visibility_seconds=0)
     tries = TEMPLATE.resources("AWS::SQS::Queue")["DeferredQueue"]["RedrivePolicy"]["maxReceiveCount"]
     for _ in range(tries + 2):
@@ -121,7 +121,7 @@ def test_a_message_that_fails_as_often_as_the_template_allows_reaches_the_dead_l
 
 def test_in_the_background_messages_arrive_without_being_asked_for(aws: LocalAws) -> None:
     arrived = threading.Event()
-    poller = QueuePoller(TEMPLATE, aws, Recorder(lambda _: arrived.set()))
+    poller = QueuePoller(TEMPLATE, aws, SqsRecorder(lambda _: arrived.set()))
     poller.start()
     try:
         send(aws, "DeferredQueue", "1")

@@ -37,19 +37,19 @@ def table(aws: LocalAws) -> DynamoTable:
     return DynamoTable(aws.references[("EdgeCache", None)])
 
 
-class Recorder:
+class StreamRecorder:
     """A function that keeps the row numbers of each batch; `fails` are those that it cannot bear."""
 
-    def __init__(self, fails: set[int] | None = None, *, tells: bool = False) -> None:
+    def __init__(self, fails: set[int] | None = None, *, reports: bool = False) -> None:
         self.batches: list[list[int]] = []
         self.fails = fails or set()
-        self.tells = tells
+        self.reports = reports
 
     def __call__(self, _function: str, event: Mapping[str, Any]) -> Any:
         records = {number_of(record): record["dynamodb"]["SequenceNumber"] for record in event["Records"]}
         self.batches.append(list(records))
         failed = [sequence for number, sequence in records.items() if number in self.fails]
-        if failed and not self.tells:
+        if failed and not self.reports:
             raise RuntimeError("poison")
         return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in failed]}
 
@@ -72,7 +72,7 @@ def given_up(aws: LocalAws) -> list[dict[str, Any]]:
 
 
 def test_changes_come_once_in_order_and_only_those_of_rows(aws: LocalAws, table: DynamoTable) -> None:
-    function = Recorder()
+    function = StreamRecorder()
     poller = StreamPoller(TEMPLATE, aws, function)
     put(aws, 3, 1, 2)
     table.set_config({"name": "value"})
@@ -97,15 +97,15 @@ def test_a_record_has_the_fields_that_lambda_gives(aws: LocalAws) -> None:
 def test_a_batch_is_cut_in_halves_until_the_poison_stands_alone_and_is_given_up(
     aws: LocalAws,
 ) -> None:
-    function = Recorder({3})
+    function = StreamRecorder({3})
     put(aws, 1, 2, 3, 4)
     StreamPoller(TEMPLATE, aws, function, pause=0).drain()
     assert function.batches == [[1, 2, 3, 4], [1, 2], [3, 4], *[[3]] * ATTEMPTS, [4]]
-    assert [told["batchSize"] for told in given_up(aws)] == [1]
+    assert [batch["batchSize"] for batch in given_up(aws)] == [1]
 
 
 def test_after_a_partial_answer_it_goes_on_from_the_first_that_failed(aws: LocalAws) -> None:
-    function = Recorder({3}, tells=True)
+    function = StreamRecorder({3}, reports=True)
     put(aws, 1, 2, 3, 4)
     StreamPoller(TEMPLATE, aws, function, pause=0).drain()
     assert function.batches[:4] == [[1, 2, 3, 4], [3, 4], [3], [3]]

@@ -55,7 +55,7 @@ def stage(postgres_url: str) -> Iterator[AdminStage]:
         yield made
 
 
-class Watched:
+class WatchedPage:
     """A page, and everything that its console said."""
 
     def __init__(self, browser: Browser, stage: AdminStage, **context: Any) -> None:
@@ -74,8 +74,8 @@ class Watched:
 
 
 @pytest.fixture
-def watched(browser: Browser, stage: AdminStage) -> Iterator[Watched]:
-    made = Watched(browser, stage)
+def watched(browser: Browser, stage: AdminStage) -> Iterator[WatchedPage]:
+    made = WatchedPage(browser, stage)
     yield made
     made.context.close()
     refused = [line for line in made.said if "401" not in line and "403" not in line]
@@ -92,7 +92,7 @@ def shown(value: Any) -> str:
     return f"{value:,}"
 
 
-def test_nothing_is_shown_and_no_resync_begins_without_a_token(watched: Watched, stage: AdminStage) -> None:
+def test_nothing_is_shown_and_no_resync_begins_without_a_token(watched: WatchedPage, stage: AdminStage) -> None:
     page = watched.page
     expect(page.locator("#workspaces")).to_contain_text("Shown once you are signed in.")
     page.get_by_role("button", name="Full resync").click()
@@ -102,7 +102,7 @@ def test_nothing_is_shown_and_no_resync_begins_without_a_token(watched: Watched,
     assert one(stage.database, "select count(*) as n from edge_resyncs")["n"] == 0
 
 
-def test_a_wrong_token_is_refused_in_words_and_forgotten(watched: Watched) -> None:
+def test_a_wrong_token_is_refused_in_words_and_forgotten(watched: WatchedPage) -> None:
     page = watched.page
     page.get_by_label("API token").fill("wrong")
     page.keyboard.press("Enter")
@@ -111,7 +111,7 @@ def test_a_wrong_token_is_refused_in_words_and_forgotten(watched: Watched) -> No
     assert page.evaluate("document.cookie") == ""
 
 
-def test_every_number_of_the_workspaces_is_that_of_the_tables(watched: Watched, stage: AdminStage) -> None:
+def test_every_number_of_the_workspaces_is_that_of_the_tables(watched: WatchedPage, stage: AdminStage) -> None:
     page = watched.sign_in()
     rows = rows_of(
         stage.database,
@@ -137,7 +137,7 @@ def test_every_number_of_the_workspaces_is_that_of_the_tables(watched: Watched, 
     assert ["healthy" in row[1] for row in found] == [False, False, True]
 
 
-def test_every_number_of_the_lines_is_that_of_the_tables(watched: Watched, stage: AdminStage) -> None:
+def test_every_number_of_the_lines_is_that_of_the_tables(watched: WatchedPage, stage: AdminStage) -> None:
     page = watched.sign_in()
     for direction in ("to_cache", "to_postgres"):
         figures = page.locator(f"[data-line={direction}]")
@@ -156,7 +156,7 @@ def test_every_number_of_the_lines_is_that_of_the_tables(watched: Watched, stage
     expect(page.locator("[data-line=mautic] [data-figure=records]")).to_have_text(shown(last["contacts_synced"]))
 
 
-def test_the_other_parts_show_their_rows(watched: Watched, stage: AdminStage) -> None:
+def test_the_other_parts_show_their_rows(watched: WatchedPage, stage: AdminStage) -> None:
     page = watched.sign_in()
     totals = one(stage.database, "select sum(sent_since) as sent from provider_performance_history")
     expect(page.locator("#providers")).to_contain_text(shown(int(totals["sent"])))
@@ -187,7 +187,7 @@ def test_the_other_parts_show_their_rows(watched: Watched, stage: AdminStage) ->
     assert [row[1] for row in cells(page, "runs", "Mautic runs")] == [shown(row["contacts_synced"]) for row in mautic]
 
 
-def test_a_conflict_is_compared_and_its_other_version_brought_back(watched: Watched, stage: AdminStage) -> None:
+def test_a_conflict_is_compared_and_its_other_version_brought_back(watched: WatchedPage, stage: AdminStage) -> None:
     prospect = one(stage.database, "insert into prospects (name, stage) values ('A', 'new') returning id")["id"]
     rows_of(
         stage.database,
@@ -207,7 +207,7 @@ def test_a_conflict_is_compared_and_its_other_version_brought_back(watched: Watc
     assert one(stage.database, "select stage from prospects where id = :id", id=prospect)["stage"] == "won"
 
 
-def test_a_dead_letter_is_sent_again(watched: Watched, stage: AdminStage) -> None:
+def test_a_dead_letter_is_sent_again(watched: WatchedPage, stage: AdminStage) -> None:
     page = watched.sign_in()
     page.get_by_role("button", name="Replay message 1").click()
     expect(page.locator("#message")).to_have_text("Message 1 is on its way again.")
@@ -215,7 +215,7 @@ def test_a_dead_letter_is_sent_again(watched: Watched, stage: AdminStage) -> Non
     assert one(stage.database, "select count(*) as n from failed_tasks where replayed_at is not null")["n"] == 1
 
 
-def test_a_reader_is_told_what_a_reader_may_not(watched: Watched, stage: AdminStage) -> None:
+def test_a_reader_is_told_what_a_reader_may_not(watched: WatchedPage, stage: AdminStage) -> None:
     page = watched.sign_in(stage.token("reader", Role.READ))
     expect(page.locator("#who")).to_have_text("reader (read)")
     page.get_by_label("E-mail address, customer id").fill("ana@example.com")
@@ -223,7 +223,7 @@ def test_a_reader_is_told_what_a_reader_may_not(watched: Watched, stage: AdminSt
     expect(page.locator("#message")).to_have_text("this token may not do that: role needed: operate")
 
 
-def test_why_answers_on_the_page(watched: Watched, stage: AdminStage) -> None:
+def test_why_answers_on_the_page(watched: WatchedPage, stage: AdminStage) -> None:
     add_customer(stage.database, "ana@example.com")
     page = watched.sign_in()
     page.get_by_label("E-mail address, customer id").fill("ana@example.com")
@@ -234,7 +234,7 @@ def test_why_answers_on_the_page(watched: Watched, stage: AdminStage) -> None:
     expect(page.locator("#why")).to_contain_text("Nothing is known of anybody by that name.")
 
 
-def test_every_number_of_a_campaigns_funnel_is_that_of_the_tables(watched: Watched, stage: AdminStage) -> None:
+def test_every_number_of_a_campaigns_funnel_is_that_of_the_tables(watched: WatchedPage, stage: AdminStage) -> None:
     page = watched.sign_in()
     running = rows_of(
         stage.database,
@@ -245,8 +245,8 @@ def test_every_number_of_a_campaigns_funnel_is_that_of_the_tables(watched: Watch
     assert [card.get_attribute("aria-label") for card in cards.all()] == [row["name"] for row in running]
     for campaign in running:
         card = page.locator(f"#campaigns article[data-campaign='{campaign['id']}']")
-        told = card.locator("dd").all_inner_texts()
-        assert told[:2] == [shown(campaign[name]) for name in ("total_active", "total_completed")]
+        counts = card.locator("dd").all_inner_texts()
+        assert counts[:2] == [shown(campaign[name]) for name in ("total_active", "total_completed")]
         lines = rows_of(
             stage.database,
             """select step.step_number, step.channel, count(line.id) as reached,
@@ -275,14 +275,14 @@ def test_every_number_of_a_campaigns_funnel_is_that_of_the_tables(watched: Watch
     assert sum(int(row["opened"]) for row in lines) > 0
 
 
-def test_without_a_campaign_that_runs_the_page_says_so(watched: Watched, stage: AdminStage) -> None:
+def test_without_a_campaign_that_runs_the_page_says_so(watched: WatchedPage, stage: AdminStage) -> None:
     rows_of(stage.database, "update campaigns set status = 'paused' where status = 'active'")
     page = watched.sign_in()
     expect(page.locator("#campaigns")).to_contain_text("No campaign is running.")
     rows_of(stage.database, "update campaigns set status = 'active' where status = 'paused'")
 
 
-def test_what_comes_from_outside_is_text_and_nothing_else(watched: Watched, stage: AdminStage) -> None:
+def test_what_comes_from_outside_is_text_and_nothing_else(watched: WatchedPage, stage: AdminStage) -> None:
     rows_of(
         stage.database,
         """insert into incidents (kind, subject, title, opened_at)
@@ -294,7 +294,7 @@ def test_what_comes_from_outside_is_text_and_nothing_else(watched: Watched, stag
     rows_of(stage.database, "delete from incidents where kind = 'x'")
 
 
-def test_by_keyboard_alone_one_signs_in_and_reaches_every_button(watched: Watched) -> None:
+def test_by_keyboard_alone_one_signs_in_and_reaches_every_button(watched: WatchedPage) -> None:
     page = watched.page
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the board")).to_be_focused()
@@ -316,7 +316,7 @@ def test_by_keyboard_alone_one_signs_in_and_reaches_every_button(watched: Watche
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_legible_in_both_schemes(browser: Browser, stage: AdminStage, scheme: Any) -> None:
-    made = Watched(browser, stage, color_scheme=scheme)
+    made = WatchedPage(browser, stage, color_scheme=scheme)
     page = made.sign_in()
     ratios = page.evaluate(PROBES["contrasts"])
     assert ratios
@@ -325,7 +325,7 @@ def test_it_is_legible_in_both_schemes(browser: Browser, stage: AdminStage, sche
 
 
 def test_on_a_phone_nothing_is_cut_off(browser: Browser, stage: AdminStage) -> None:
-    made = Watched(browser, stage, viewport=PHONE, has_touch=True)
+    made = WatchedPage(browser, stage, viewport=PHONE, has_touch=True)
     page = made.sign_in()
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     wide = page.evaluate(PROBES["wide"])
@@ -334,7 +334,7 @@ def test_on_a_phone_nothing_is_cut_off(browser: Browser, stage: AdminStage) -> N
     made.context.close()
 
 
-def test_a_resync_shows_its_progress_and_its_end(watched: Watched, stage: AdminStage) -> None:
+def test_a_resync_shows_its_progress_and_its_end(watched: WatchedPage, stage: AdminStage) -> None:
     rows_of(
         stage.database, "insert into prospects (name) select 'p' || n from generate_series(1, :n) as n", n=PROSPECTS
     )
@@ -361,7 +361,7 @@ def test_pictures_of_it_are_kept(browser: Browser, stage: AdminStage, tmp_path: 
     """Into docs/ with KEEP_PICTURES=1, else only looked at."""
     folder = ROOT / "docs" if os.environ.get("KEEP_PICTURES") else tmp_path
     for name, options in _PICTURES.items():
-        made = Watched(browser, stage, **options)
+        made = WatchedPage(browser, stage, **options)
         page = made.sign_in()
         page.evaluate("document.activeElement.blur()")
         page.mouse.move(0, 0)
@@ -377,7 +377,7 @@ _PICTURES: dict[str, dict[str, Any]] = {
 }
 
 
-def test_the_address_of_the_page_holds_no_secret(watched: Watched) -> None:
+def test_the_address_of_the_page_holds_no_secret(watched: WatchedPage) -> None:
     page = watched.sign_in()
     assert ADMIN not in page.url
     assert ADMIN not in page.content()

@@ -35,13 +35,13 @@ def test_every_room_answers_in_json_and_in_lines(stack: dict[str, Any]) -> None:
     assert crm_relay(stack, "consent", "grant", WHO, "--evidence", "form 30").returncode == 0
     open_mail(stack, WHO)
 
-    told = crm_relay(stack, "why", WHO, "--json")
-    known = as_json(told)
+    by_address = crm_relay(stack, "why", WHO, "--json")
+    known = as_json(by_address)
     (customer,) = known["customers"]
     by_id = crm_relay(stack, "why", customer["customer_id"], "--json")
     by_contact = crm_relay(stack, "why", str(customer["contact_id"]), "--json")
 
-    assert [told.returncode, by_id.returncode, by_contact.returncode] == [0, 0, 0]
+    assert [by_address.returncode, by_id.returncode, by_contact.returncode] == [0, 0, 0]
     assert as_json(by_id) == as_json(by_contact) == known
     assert [event["campaign_name"] for event in known["engagement"]["events"]] == [HOSTILE]
     assert len(known["inbox"]["deliveries"]) == 1
@@ -68,7 +68,7 @@ def test_of_an_erased_person_the_receipt_is_shown(stack: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("who", ["nobody@example.com", "990001", "[/red]", "6a0f6f3e-0000-4000-8000-000000000000"])
 def test_of_nobody_nothing_is_known_and_that_is_exit_1(stack: dict[str, Any], who: str) -> None:
-    told = crm_relay(stack, "why", who)
+    by_address = crm_relay(stack, "why", who)
 
-    assert (told.returncode, told.stderr) == (1, "")
+    assert (by_address.returncode, by_address.stderr) == (1, "")
     assert as_json(crm_relay(stack, "why", who, "--json"))["customers"] == []

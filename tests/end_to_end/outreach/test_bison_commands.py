@@ -50,7 +50,7 @@ def account(stack: dict[str, Any], workspace: str, place: int) -> int:
     return int(api(stack, workspace, "GET", "/api/sender-emails")["data"][place]["id"])
 
 
-def told(stack: dict[str, Any], words: str) -> int:
+def alerts_about(stack: dict[str, Any], words: str) -> int:
     """Messages in Slack with these words."""
     messages = requests.get(f"{stack['simulators']['slack']}/_simulator/messages", timeout=30).json()["messages"]
     return sum(words in str(message) for message in messages)
@@ -87,7 +87,7 @@ def test_a_poll_reads_every_account_and_a_lost_one_is_told_once(stack: dict[str,
     codes = [bison(stack, "poll", "--workspace", "Fabrikam")[0] for _ in range(2)]
 
     assert codes == [0, 0]
-    assert told(stack, "disconnected in workspace Fabrikam") == 1
+    assert alerts_about(stack, "disconnected in workspace Fabrikam") == 1
     found = one(database, "select count(*)::integer as n from sender_emails_cache where status <> 'Connected'")
     assert found["n"] == 1
 

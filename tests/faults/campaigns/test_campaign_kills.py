@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from crm_relay.platform.database import Database
-from tests.support.campaigns.campaign_trials import Found, Stage
+from tests.support.campaigns.campaign_trials import Found, TrialStage
 from tests.support.processes.forked_worker import ForkServer
 
 TRIALS, PER_TEST = 200, 20
@@ -22,12 +22,12 @@ def forks() -> Iterator[ForkServer]:
 
 
 @pytest.fixture
-def stage(database: Database, database_url: str, forks: ForkServer) -> Iterator[Stage]:
+def stage(database: Database, database_url: str, forks: ForkServer) -> Iterator[TrialStage]:
     """An empty CRM with a postal address, and a Resend whose time is ours."""
     database.run_script("update organizations set postal_address = '1 Example Street'")
-    simulator, _ = Stage.clocked()
+    simulator, _ = TrialStage.clocked()
     with simulator:
-        yield Stage(database_url, database, simulator, forks)
+        yield TrialStage(database_url, database, simulator, forks)
 
 
 def faultless(found: Found) -> bool:
@@ -36,7 +36,7 @@ def faultless(found: Found) -> bool:
 
 
 @pytest.mark.parametrize("first", range(0, TRIALS, PER_TEST))
-def test_killed_workers_send_nothing_twice_and_lose_no_step(stage: Stage, first: int) -> None:
+def test_killed_workers_send_nothing_twice_and_lose_no_step(stage: TrialStage, first: int) -> None:
     found = {seed: stage.chaos(seed) for seed in range(first, first + PER_TEST)}
 
     assert {seed: asdict(each) for seed, each in found.items() if not faultless(each)} == {}
@@ -45,13 +45,13 @@ def test_killed_workers_send_nothing_twice_and_lose_no_step(stage: Stage, first:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(10_000, 10_000 + SLOW_TRIALS, 100))
-def test_two_thousand_more_of_them(stage: Stage, first: int) -> None:
+def test_two_thousand_more_of_them(stage: TrialStage, first: int) -> None:
     found = {seed: stage.chaos(seed) for seed in range(first, first + 100)}
 
     assert {seed: asdict(each) for seed, each in found.items() if not faultless(each)} == {}
 
 
-def test_the_same_trials_without_the_ledgers_keys_find_somebody_who_gets_two(stage: Stage) -> None:
+def test_the_same_trials_without_the_ledgers_keys_find_somebody_who_gets_two(stage: TrialStage) -> None:
     twice = 0
     for seed in range(60):
         twice += stage.chaos(seed, ledger=False).twice
@@ -62,7 +62,7 @@ def test_the_same_trials_without_the_ledgers_keys_find_somebody_who_gets_two(sta
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-def test_killed_at_every_step_in_turn(stage: Stage, *, before: bool) -> None:
+def test_killed_at_every_step_in_turn(stage: TrialStage, *, before: bool) -> None:
     peaceful = stage.campaign()
     steps = stage.live(stage.order({}))["steps"]
     stage.calm(peaceful)

@@ -1,7 +1,6 @@
 """Whatever goes wrong on the way to Mautic, both sides end in agreement and nobody stands there twice."""
 
 import os
-import signal
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,11 +12,12 @@ from crm_relay.customers.syncing.sync_customers import sync_contacts
 from crm_relay.platform.aws.lease import Lease, LeaseLost
 from crm_relay.platform.database import Database, Row
 from crm_relay.platform.errors import FatalError, TransientError
-from crm_relay.platform.http.http_client import Answer, HttpClient
+from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.platform.sql import Query, SqlValue
 from crm_relay.providers.mautic.client import Mautic
 from local.simulators.mautic import MauticFault
 from tests.support.customers.mautic_harness import CLIENT, FreeLease, MauticHarness
+from tests.support.processes.killed_process import KilledHttp, Killer
 
 HOLDER = "select customer_id from customer_emails where email = :email"
 SMALL = SyncOptions(batch_size=4, pause_seconds=0)
@@ -195,7 +195,7 @@ def test_after_a_request_without_an_answer_the_next_run_begins_with_half_the_bat
 
 
 def test_without_an_answer_the_lease_is_left_to_run_out(harness: MauticHarness) -> None:
-    class Watched(FreeLease):
+    class ReleasedLease(FreeLease):
         released = 0
 
         def release(self) -> None:
@@ -203,7 +203,7 @@ def test_without_an_answer_the_lease_is_left_to_run_out(harness: MauticHarness) 
 
     harness.customer("ana@example.com")
     harness.simulator.faults.add(MauticFault("batch", "hang", seconds=1.5))
-    lease = Watched()
+    lease = ReleasedLease()
 
     harness.sync(timeout=1, lease=lease)
     assert lease.released == 0, "Mautic may still be writing"
@@ -245,18 +245,6 @@ def test_a_hook_that_mautic_kills_makes_our_call_fail_half_way_and_nothing_is_do
 # --- killed at every step -----------------------------------------------------------------------------------
 
 
-class Killer:
-    """Counts the steps of a run and ends the process, as SIGKILL does, before or after the chosen one."""
-
-    def __init__(self, step: int, *, before: bool) -> None:
-        self._step, self._before, self._taken = step, before, 0
-
-    def __call__(self, *, before: bool) -> None:
-        self._taken += before
-        if self._taken == self._step and before == self._before:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
 class KilledDatabase(Database):
     """A Database whose statements are steps."""
 
@@ -269,18 +257,6 @@ class KilledDatabase(Database):
         rows = super().run(query, **values)
         self._killer(before=False)
         return rows
-
-
-class KilledHttp(HttpClient):
-    """An HttpClient whose requests are steps."""
-
-    killer: Killer
-
-    def send(self, *arguments: object, **more: object) -> Answer:
-        self.killer(before=True)
-        answer = super().send(*arguments, **more)  # type: ignore[arg-type]
-        self.killer(before=False)
-        return answer
 
 
 def killed_run(harness: MauticHarness, url: str, step: int, *, before: bool) -> bool:

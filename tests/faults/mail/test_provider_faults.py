@@ -12,7 +12,7 @@ from crm_relay.mail.queue import queue_emails
 from crm_relay.mail.senders.watch_senders import watch_senders
 from crm_relay.platform.database import Database
 from local.simulators.resend import MovableClock, ResendSimulator
-from tests.support.mail.mail_events import apply, told
+from tests.support.mail.mail_events import apply, email_event
 from tests.support.mail.mail_harness import MONDAY, MailHarness, add_identity
 from tests.support.platform.rows import rows_of
 
@@ -265,7 +265,7 @@ def test_what_is_still_unclear_after_23_hours_is_parked_told_and_never_sent_agai
     watch_senders(post.db, post.now)
     assert post.incidents() == {"email_unknown"}
     # A late event tells after all.
-    apply(post.db, [told("delivered", 5)], ada, "late")
+    apply(post.db, [email_event("delivered", 5)], ada, "late")
     watch_senders(post.db, post.now)
     assert (post.status(), post.incidents()) == ({"ada": "delivered"}, set())
     assert post.got("ada") == before

@@ -1,7 +1,6 @@
 """An erasure that is killed at any step can be done again, and never brings back what it had erased."""
 
 import os
-import signal
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from moto.sqs.models import sqs_backends
 from crm_relay.operations.erase import erase
 from crm_relay.platform.aws import queue
 from crm_relay.platform.database import Database, Row
-from crm_relay.platform.http.http_client import Answer, HttpClient
 from crm_relay.providers.mautic.client import Mautic
 from tests.support.customers.mautic_harness import CLIENT, MauticHarness
 from tests.support.operations.planted_person import (
@@ -24,21 +22,10 @@ from tests.support.operations.planted_person import (
     traces,
 )
 from tests.support.platform.rows import one, rows_of
+from tests.support.processes.killed_process import KilledHttp, Killer
 
 
-class Killer:
-    """Ends the process, as SIGKILL does, before or after the chosen one of all calls to the outside."""
-
-    def __init__(self, step: int, *, before: bool) -> None:
-        self._step, self._before, self._taken = step, before, 0
-
-    def __call__(self, *, before: bool) -> None:
-        self._taken += before
-        if self._taken == self._step and before == self._before:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-class KilledDatabase(Database):
+class KilledStatements(Database):
     """A Database whose statements are steps, those within a transaction and its commit too."""
 
     killer: Killer
@@ -48,18 +35,6 @@ class KilledDatabase(Database):
         rows = super()._send(sql, in_transaction=in_transaction, continues=continues)
         self.killer(before=False)
         return rows
-
-
-class KilledHttp(HttpClient):
-    """An HttpClient whose requests are steps."""
-
-    killer: Killer
-
-    def send(self, *arguments: object, **more: object) -> Answer:
-        self.killer(before=True)
-        answer = super().send(*arguments, **more)  # type: ignore[arg-type]
-        self.killer(before=False)
-        return answer
 
 
 def killed_erasure(harness: MauticHarness, places: Places, url: str, step: int, *, before: bool) -> bool:
@@ -87,11 +62,11 @@ def _erase_as_child(harness: MauticHarness, places: Places, url: str, killer: Ki
         return answer
 
     queue._call = killed_call
-    database, http = KilledDatabase(url), KilledHttp(harness.simulator.url)
+    database, http = KilledStatements(url), KilledHttp(harness.simulator.url)
     database.killer = http.killer = killer
-    here = erasure(harness, places, db=database)
-    here.run.mautic = Mautic(http, *CLIENT)
-    erase(here, ADA.address)
+    scope = erasure(harness, places, db=database)
+    scope.run.mautic = Mautic(http, *CLIENT)
+    erase(scope, ADA.address)
 
 
 # A message that was sent again and not yet deleted stands in its queue twice.

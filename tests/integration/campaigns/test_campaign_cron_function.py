@@ -22,7 +22,7 @@ EVENTS = Path(__file__).parents[3] / "events" / "campaign_cron"
 ALWAYS = {"send_days": ["sun", "mon", "tue", "wed", "thu", "fri", "sat"], "timezone": "UTC"}
 
 
-class Context:
+class CronContext:
     aws_request_id = "request"
 
     def get_remaining_time_in_millis(self) -> int:
@@ -41,7 +41,7 @@ def configure(monkeypatch: pytest.MonkeyPatch, campaigns: CampaignHarness, **set
 
 
 def invoke(case: str = "schedule") -> Any:
-    return handler(json.loads((EVENTS / f"{case}.json").read_text()), Context())
+    return handler(json.loads((EVENTS / f"{case}.json").read_text()), CronContext())
 
 
 def always(campaigns: CampaignHarness) -> dict[str, Any]:
@@ -132,9 +132,9 @@ def test_sending_without_a_key_is_refused_in_clear_words(mode: str) -> None:
 def test_the_settings_say_all_that_is_wrong_at_once_and_no_value() -> None:
     with pytest.raises(FatalError) as error:
         read_settings(Settings, {"SEND_MODE": "sometimes", "EMAIL_FROM": "secret-nonsense"})
-    told = str(error.value)
-    assert all(name in told for name in ("DATABASE_URL", "PUBLIC_URL", "SEND_MODE", "EMAIL_FROM"))
-    assert "secret-nonsense" not in told
+    message = str(error.value)
+    assert all(name in message for name in ("DATABASE_URL", "PUBLIC_URL", "SEND_MODE", "EMAIL_FROM"))
+    assert "secret-nonsense" not in message
 
 
 def test_the_allow_list_holds_addresses_domains_and_numbers() -> None:

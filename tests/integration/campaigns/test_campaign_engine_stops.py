@@ -180,7 +180,7 @@ def test_a_reply_that_is_committed_just_before_the_claim_is_honoured(campaigns: 
     campaigns.wait(days=1)
     replies: list[UUID] = []
 
-    class Between(Database):
+    class RepliedBetween(Database):
         """A reply comes in between two statements."""
 
         def _send(self, sql: str, **more: bool) -> list[dict[str, object]]:
@@ -189,7 +189,7 @@ def test_a_reply_that_is_committed_just_before_the_claim_is_honoured(campaigns: 
                 replies.append(campaigns.reply(mail))
             return rows
 
-    database = Between(campaigns.url)
+    database = RepliedBetween(campaigns.url)
     try:
         report = campaigns.tick(db=database)
     finally:
@@ -234,7 +234,7 @@ def test_an_opt_out_between_the_claim_and_the_sending_is_honoured(campaigns: Cam
     people = [campaigns.enroll(campaign, campaigns.contact(f"{name}@example.com")) for name in "ab"]
     opted_out: list[bool] = []
 
-    class Between(Database):
+    class OptedOutBetween(Database):
         """An opt-out comes in when the mail is queued."""
 
         def _send(self, sql: str, **more: bool) -> list[dict[str, object]]:
@@ -244,7 +244,7 @@ def test_an_opt_out_between_the_claim_and_the_sending_is_honoured(campaigns: Cam
                 campaigns.suppress("a@example.com", "opt_out")
             return rows
 
-    database = Between(campaigns.url)
+    database = OptedOutBetween(campaigns.url)
     try:
         campaigns.tick(db=database)
     finally:

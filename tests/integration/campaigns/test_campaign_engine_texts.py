@@ -170,9 +170,9 @@ def test_a_text_message_of_which_nothing_can_be_learned_is_given_up_and_never_se
     assert campaigns.lines(person) == [(1, "failed", "unknown")]
     assert len(twilio.texts) == 1
     assert campaigns.enrollment(person)["error_count"] == 0
-    (told,) = rows_of(campaigns.db, "select kind, subject from incidents where closed_at is null")
-    assert told["kind"] == "sms_unknown"
-    assert told["subject"] == str(one(campaigns.db, "select id from sms_sends")["id"])
+    (incident,) = rows_of(campaigns.db, "select kind, subject from incidents where closed_at is null")
+    assert incident["kind"] == "sms_unknown"
+    assert incident["subject"] == str(one(campaigns.db, "select id from sms_sends")["id"])
 
 
 def test_a_text_message_that_is_too_long_is_its_steps_error(

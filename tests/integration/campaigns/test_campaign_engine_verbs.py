@@ -169,9 +169,9 @@ def test_who_is_erased_is_in_no_campaign_and_is_still_counted(campaigns: Campaig
         org=campaigns.org,
         now=campaigns.now,
     )
-    whom = Person(addresses=frozenset({"a@example.com"}), phones=frozenset({"+1 555 010 0001"}))
-    counted = count_enrolled(campaigns.db, whom)
-    assert counted == erase_enrolled(campaigns.db, whom, campaigns.now) == {"campaign_enrollments": 1, "sms_sends": 1}
+    erased = Person(addresses=frozenset({"a@example.com"}), phones=frozenset({"+1 555 010 0001"}))
+    counted = count_enrolled(campaigns.db, erased)
+    assert counted == erase_enrolled(campaigns.db, erased, campaigns.now) == {"campaign_enrollments": 1, "sms_sends": 1}
     row = campaigns.enrollment(person)
     assert (row["status"], row["stopped_reason"], row["address"], row["next_step_at"]) == (
         "unsubscribed",
@@ -193,11 +193,11 @@ def test_why_tells_where_somebody_stands_and_what_happened_at_each_step(campaign
     campaign = campaigns.campaign(email(1, skip_conditions=[skipped]), step("wait", 2), email(3, delay_days=1))
     campaigns.enroll(campaign, campaigns.contact("a@example.com"))
     campaigns.tick()
-    (told,) = enrollments_of(campaigns.db, Person(addresses=frozenset({"a@example.com"}))).enrolled
-    assert (told["campaign"], told["status"], told["current_step"]) == ("Spring", "active", 2)
-    assert told["next_step_at"] == campaigns.now + DAY
-    assert [(each["step"], each["status"]) for each in told["steps"]] == [(1, "skipped"), (2, "sent")]
-    assert "contact.first_name" in told["steps"][0]["reason"]
+    (enrolled,) = enrollments_of(campaigns.db, Person(addresses=frozenset({"a@example.com"}))).enrolled
+    assert (enrolled["campaign"], enrolled["status"], enrolled["current_step"]) == ("Spring", "active", 2)
+    assert enrolled["next_step_at"] == campaigns.now + DAY
+    assert [(each["step"], each["status"]) for each in enrolled["steps"]] == [(1, "skipped"), (2, "sent")]
+    assert "contact.first_name" in enrolled["steps"][0]["reason"]
     assert enrollments_of(campaigns.db, Person(addresses=frozenset({"b@example.com"}))).enrolled == []
 
 
@@ -210,15 +210,15 @@ def test_a_fate_that_is_told_twice_counts_once_and_what_was_unknown_may_turn_out
     campaigns.tick()
     send = one(campaigns.db, "select id, sequence_id from email_sends")
 
-    def told(fate: Fate, reason: str | None = None) -> tuple[tuple[int, str, str | None], int, int]:
+    def settle_as(fate: Fate, reason: str | None = None) -> tuple[tuple[int, str, str | None], int, int]:
         settle(campaigns.db, [Settled(send["id"], fate, reason, person, send["sequence_id"])], campaigns.now)
         row = campaigns.enrollment(person)
         return campaigns.lines(person)[0], row["emails_sent"], row["error_count"]
 
-    assert told(Fate.UNKNOWN) == ((1, "failed", "unknown"), 0, 0)
-    assert told(Fate.SENT) == ((1, "sent", None), 1, 0)
-    assert told(Fate.SENT) == ((1, "sent", None), 1, 0)
-    assert told(Fate.FAILED, "invalid") == ((1, "sent", None), 1, 0)
+    assert settle_as(Fate.UNKNOWN) == ((1, "failed", "unknown"), 0, 0)
+    assert settle_as(Fate.SENT) == ((1, "sent", None), 1, 0)
+    assert settle_as(Fate.SENT) == ((1, "sent", None), 1, 0)
+    assert settle_as(Fate.FAILED, "invalid") == ((1, "sent", None), 1, 0)
 
 
 def test_three_mails_that_the_provider_refuses_pause_the_enrollment(campaigns: CampaignHarness) -> None:

@@ -165,8 +165,8 @@ def test_everybody_who_is_asked_for_is_enrolled_or_counted_by_a_reason(campaigns
     assert (row["contact_id"], row["address"], row["next_step_at"]) == (people[0], "fine@example.com", None)
     again = enroll(harness.db, campaign, harness.now, contacts=people[:2])
     assert (again.enrolled, again.already, again.same_address) == (0, 1, 1)
-    told = [each for each in show_campaign(harness.db, campaign).history if each.change == "enrolled"]
-    assert sorted(each.about["enrolled"] for each in told) == [0, 1]
+    entry = [each for each in show_campaign(harness.db, campaign).history if each.change == "enrolled"]
+    assert sorted(each.about["enrolled"] for each in entry) == [0, 1]
 
 
 def test_somebody_without_an_address_may_be_called(campaigns: CampaignHarness) -> None:
@@ -347,7 +347,7 @@ def test_pausing_keeps_the_place_and_resuming_goes_on_from_it(campaigns: Campaig
     assert dues(harness, campaign) == [*before, harness.now]
     harness.tick()
     assert len(harness.sim.mails) == 4
-    held = [told for told in history(harness, campaign) if told[0] in {"paused", "resumed"}]
+    held = [entry for entry in history(harness, campaign) if entry[0] in {"paused", "resumed"}]
     assert held == [("paused", "robot"), ("resumed", "operator")]
 
 

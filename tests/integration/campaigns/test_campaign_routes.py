@@ -10,7 +10,7 @@ from admin_api import wiring
 from crm_relay.platform.database import Database
 from crm_relay.platform.http.callers import Role
 from tests.support.campaigns.campaign_files import file, mail
-from tests.support.operations.admin_function import AdminFunction, Answer, admin_function
+from tests.support.operations.admin_function import AdminFunction, ApiAnswer, admin_function
 from tests.support.platform.rows import one, rows_of
 
 TASK = {"channel": "task", "task": {"title": "Ring"}}
@@ -28,7 +28,7 @@ def robot(api: AdminFunction) -> str:
 
 
 def post(api: AdminFunction, path: str, body: Any = None, *, token: str, status: int = 200) -> Any:
-    answer: Answer = api.call("POST", f"/api/campaigns{path}", body=body, token=token)
+    answer: ApiAnswer = api.call("POST", f"/api/campaigns{path}", body=body, token=token)
     assert answer.status == status, answer.text
     return answer.body
 

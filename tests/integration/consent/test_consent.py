@@ -19,6 +19,7 @@ from crm_relay.consent.why import history
 from crm_relay.platform.database import Database, Row
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.sql import Query, SqlValue
+from tests.support.platform.counting_queries import CountingQueries
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPT_OUT = ConsentEvent(ConsentKind.OPT_OUT, "Ada@Example.com", "mautic", NOW, source_event="m-1")
@@ -223,9 +224,9 @@ def test_the_history_of_an_address_is_told_oldest_first(database: Database) -> N
     later = ConsentEvent(ConsentKind.COMPLAINT, "ada@example.com", "resend", NOW + timedelta(hours=1))
     record_events(database, [later, OPT_OUT, ConsentEvent(ConsentKind.OPT_OUT, "bo@example.com", "mautic", NOW)])
 
-    told = [(entry.kind, entry.source_event) for entry in history(database, "ada@EXAMPLE.com")]
+    kinds = [(entry.kind, entry.source_event) for entry in history(database, "ada@EXAMPLE.com")]
 
-    assert told == [(ConsentKind.OPT_OUT, "m-1"), (ConsentKind.COMPLAINT, None)]
+    assert kinds == [(ConsentKind.OPT_OUT, "m-1"), (ConsentKind.COMPLAINT, None)]
 
 
 def test_an_exported_ledger_can_be_imported_elsewhere_and_again(database: Database) -> None:
@@ -283,18 +284,8 @@ def test_a_file_without_the_needed_columns_is_refused_without_quoting_it(databas
 
 def test_a_long_file_costs_one_statement_a_thousand_lines(database: Database) -> None:
     lines = ["address,kind,occurred_at\n", *(f"n{i}@example.com,opt_out,2026-01-01T00:00:00Z\n" for i in range(2500))]
-    counted = _Counting(database)
+    counted = CountingQueries(database)
 
     assert import_ledger(counted, lines, unexpected) == Imported(new=2500, known=0)
 
     assert counted.statements == 3
-
-
-class _Counting:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.statements = 0
-
-    def run(self, query: Query, **values: SqlValue) -> list[Row]:
-        self.statements += 1
-        return self._database.run(query, **values)

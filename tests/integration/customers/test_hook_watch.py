@@ -18,7 +18,7 @@ from crm_relay.webhooks.store import keep_delivery
 from local.simulators.mautic import MauticFault
 from local.simulators.mautic.state import SimulatedDoNotContact, SimulatedHook
 from tests.support.customers.mautic_harness import MauticHarness
-from tests.support.customers.mautic_receiver import Receiver
+from tests.support.customers.mautic_receiver import MauticReceiver
 
 URL = "https://relay.example.com/webhooks/mautic"
 
@@ -27,11 +27,11 @@ def watch(harness: MauticHarness, *, seconds: float = 600) -> Watched:
     return watch_webhook(harness.db, harness.mautic(), harness.now, Deadline.after(seconds))
 
 
-def hooked(harness: MauticHarness) -> tuple[Receiver, SimulatedHook]:
+def hooked(harness: MauticHarness) -> tuple[MauticReceiver, SimulatedHook]:
     """A webhook of ours that is on, seen so by the watch, and a receiver behind it."""
     harness.simulator.mautic.now = lambda: harness.now
     harness.now = harness.now.replace(microsecond=0)
-    receiver = Receiver(harness)
+    receiver = MauticReceiver(harness)
     harness.simulator.webhooks.send = receiver.send  # type: ignore[method-assign]
     hook = harness.simulator.hook(URL, "secret", HOOK_EVENTS)
     assert watch(harness).trouble is None
@@ -264,9 +264,9 @@ def test_where_mautic_shows_no_statistics_the_operator_is_told_once_from_when_to
     watched = watch(harness)
 
     assert watched.hook.gap is not None
-    told = watched.trouble or ""
-    assert f"{watched.hook.gap.gap_from:%Y-%m-%d %H:%M} to {harness.now:%Y-%m-%d %H:%M}" in told
-    assert "stay unknown" in told
+    sentence = watched.trouble or ""
+    assert f"{watched.hook.gap.gap_from:%Y-%m-%d %H:%M} to {harness.now:%Y-%m-%d %H:%M}" in sentence
+    assert "stay unknown" in sentence
     assert watched.answer()["success"] is False
     assert watch(harness).trouble is None
 

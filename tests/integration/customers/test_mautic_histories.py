@@ -31,7 +31,7 @@ FAULTS = st.sampled_from(["500_before", "500_after_partial", "429", "drop", "exp
 WHERE = st.sampled_from(["batch/new", "batch/edit", "segments", "oauth", "PUT", "/dnc/", "hooks", "stats"])
 
 
-class Histories(RuleBasedStateMachine):
+class MauticHistories(RuleBasedStateMachine):
     """A small CRM, a Mautic, people and administrators in both, and a way between them that fails now and then."""
 
     url: str
@@ -240,13 +240,13 @@ class Histories(RuleBasedStateMachine):
 # Telling a failure as the shortest history that has it takes minutes.
 @pytest.mark.timeout(900)
 def test_random_histories_end_in_agreement_and_nobody_who_opted_out_is_mailable(postgres_url: str) -> None:
-    machine = type("WithDatabase", (Histories,), {"url": postgres_url})
+    machine = type("WithDatabase", (MauticHistories,), {"url": postgres_url})
     run_state_machine_as_test(machine, settings=_settings(examples=15, steps=25))
 
 
 @pytest.mark.slow
 def test_many_more_random_histories(postgres_url: str) -> None:
-    machine = type("WithDatabase", (Histories,), {"url": postgres_url})
+    machine = type("WithDatabase", (MauticHistories,), {"url": postgres_url})
     run_state_machine_as_test(machine, settings=_settings(examples=600, steps=40))
 
 

@@ -167,9 +167,9 @@ def test_an_email_that_changes_in_postgresql_between_reading_and_writing_is_deci
     edge.edit(row_id, "the edge's")
     write = push_edits._write
 
-    def changed_first(*told: Any) -> Any:
+    def changed_first(*arguments: Any) -> Any:
         edge.change(row_id, "PostgreSQL's", "emails", at=edge.now + timedelta(seconds=1))
-        return write(*told)
+        return write(*arguments)
 
     push = push_edits.Push(edge.db, edge.table, lambda: edge.now, edge.deadline)
     push._write = lambda cases, now: edge.run().db.transact(lambda tx: changed_first(tx, cases, now))  # type: ignore[method-assign]

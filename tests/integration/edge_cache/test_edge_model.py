@@ -55,7 +55,7 @@ class LossyTwin(EdgeTwin):
             super().write([row], now=now, generation=generation)
 
 
-class Histories(RuleBasedStateMachine):
+class EdgeHistories(RuleBasedStateMachine):
     """A few rows of each kind, edited on both sides, and runs that die."""
 
     url: str
@@ -169,12 +169,12 @@ class Histories(RuleBasedStateMachine):
     def time_goes_by(self, minutes: int) -> None:
         self.edge.later(minutes=minutes, seconds=20)
 
-    def run(self, life: Life, direction: str, *told: Any) -> None:
-        self.note("run", direction, *told, life)
+    def run(self, life: Life, direction: str, *arguments: Any) -> None:
+        self.note("run", direction, *arguments, life)
         self.table.life = life
         mortal = MortalDatabase(self.edge.url, life)
         with contextlib.suppress(Killed):
-            getattr(self.edge.run(mortal), direction)(*told)
+            getattr(self.edge.run(mortal), direction)(*arguments)
         mortal.close()
         self.table.life, self.table.loses = Life(), 0
 
@@ -190,7 +190,7 @@ def test_many_more_random_histories_of_both_sides(postgres_url: str) -> None:
 
 
 def run(postgres_url: str, *, examples: int, steps: int) -> None:
-    machine = type("WithDatabase", (Histories,), {"url": postgres_url})
+    machine = type("WithDatabase", (EdgeHistories,), {"url": postgres_url})
     resync_module.BUCKETS_A_STEP, kept = 2048, resync_module.BUCKETS_A_STEP
     try:
         run_state_machine_as_test(machine, settings=_settings(examples, steps))

@@ -240,9 +240,9 @@ def test_a_stopped_resync_is_over_and_the_next_one_begins_anew(edge: EdgeHarness
 
 def test_progress_is_told_with_every_step(edge: EdgeHarness) -> None:
     edge.add_many(20)
-    told: list[tuple[str, int]] = []
-    edge.run().resync("prospects", lambda state: told.append((state.phase, state.next_bucket or state.written)))
-    assert told == [
+    progress: list[tuple[str, int]] = []
+    edge.run().resync("prospects", lambda state: progress.append((state.phase, state.next_bucket or state.written)))
+    assert progress == [
         ("write", 7), ("write", 14), ("write", 21), ("look", 21), ("look", 1024), ("look", 2048), ("look", 3072),
         ("sweep", 21), ("sweep", 1024), ("sweep", 2048), ("sweep", 3072), ("done", 4096),
     ]  # fmt: skip
@@ -306,6 +306,6 @@ def test_a_resync_that_was_cut_off_goes_on_where_it_was(edge: EdgeHarness) -> No
     for _ in range(2):
         with pytest.raises(Killed):
             edge.run().resync("prospects", die)
-    told: list[int] = []
-    edge.run().resync("prospects", lambda state: told.append(state.written))
-    assert told[:2] == [21, 21], "two pages of seven were written before"
+    progress: list[int] = []
+    edge.run().resync("prospects", lambda state: progress.append(state.written))
+    assert progress[:2] == [21, 21], "two pages of seven were written before"

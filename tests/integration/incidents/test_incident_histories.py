@@ -34,7 +34,7 @@ def nothing() -> None:
 
 
 @dataclass
-class Heard:
+class BusyChannel:
     """A channel that keeps what it took; `meanwhile` happens while it sends, and may be that it fails."""
 
     name: str = "slack"
@@ -66,7 +66,7 @@ def state(database: Database) -> Row:
 
 
 def test_what_closes_while_its_opening_is_told_is_told_as_over_too(database: Database, elsewhere: Database) -> None:
-    heard = Heard(meanwhile=lambda: close_incidents(elsewhere, KIND, ["account 1"], NOON))
+    heard = BusyChannel(meanwhile=lambda: close_incidents(elsewhere, KIND, ["account 1"], NOON))
     open_incidents(database, [account()], NOON)
     send_alerts(database, [heard], NOON)
     send_alerts(database, [heard], NOON + QUIET)
@@ -74,7 +74,7 @@ def test_what_closes_while_its_opening_is_told_is_told_as_over_too(database: Dat
 
 
 def test_what_opens_again_while_its_recovery_is_told_is_told_again(database: Database, elsewhere: Database) -> None:
-    heard = Heard()
+    heard = BusyChannel()
     open_incidents(database, [account()], NOON)
     send_alerts(database, [heard], NOON)
     close_incidents(database, KIND, ["account 1"], NOON)
@@ -93,7 +93,7 @@ def test_what_opens_and_closes_again_while_its_recovery_is_told_is_over(
         open_incidents(elsewhere, [account()], LATER)
         close_incidents(elsewhere, KIND, ["account 1"], LATER)
 
-    heard = Heard()
+    heard = BusyChannel()
     open_incidents(database, [account()], NOON)
     send_alerts(database, [heard], NOON)
     close_incidents(database, KIND, ["account 1"], NOON)
@@ -106,7 +106,7 @@ def test_what_opens_and_closes_again_while_its_recovery_is_told_is_over(
 
 
 def test_a_recovery_that_one_of_two_heard_is_followed_by_the_opening_for_both(database: Database) -> None:
-    slack, topic = Heard(), Heard("sns")
+    slack, topic = BusyChannel(), BusyChannel("sns")
     open_incidents(database, [account()], NOON)
     send_alerts(database, [slack, topic], NOON)
     close_incidents(database, KIND, ["account 1"], NOON)
@@ -121,7 +121,7 @@ def test_a_recovery_that_one_of_two_heard_is_followed_by_the_opening_for_both(da
 
 
 def test_what_only_one_channel_heard_of_is_told_as_over_to_all(database: Database) -> None:
-    slack, topic = Heard(), Heard("sns", meanwhile=fails(TransientError("sns publish: Throttling")))
+    slack, topic = BusyChannel(), BusyChannel("sns", meanwhile=fails(TransientError("sns publish: Throttling")))
     open_incidents(database, [account()], NOON)
     send_alerts(database, [slack, topic], NOON)
     close_incidents(database, KIND, ["account 1"], NOON)
@@ -132,7 +132,7 @@ def test_what_only_one_channel_heard_of_is_told_as_over_to_all(database: Databas
 
 
 def test_where_every_channel_is_gone_the_news_waits_for_one_that_is_mended(database: Database) -> None:
-    heard = Heard(meanwhile=fails(FatalError("Slack: destination disabled, no_service")))
+    heard = BusyChannel(meanwhile=fails(FatalError("Slack: destination disabled, no_service")))
     open_incidents(database, [account()], NOON)
     assert send_alerts(database, [heard], NOON) == AlertReport(sent=0, failed=1)
     heard.meanwhile = nothing
@@ -146,14 +146,14 @@ def test_one_call_asks_a_channel_that_is_gone_once_and_another_one_for_every_gro
         tries.append(1)
         raise FatalError("Slack: destination disabled, no_service")
 
-    topic = Heard("sns")
+    topic = BusyChannel("sns")
     open_incidents(database, [account(number, f"W{number}") for number in range(5)], NOON)
-    assert send_alerts(database, [Heard(meanwhile=gone), topic], NOON) == AlertReport(sent=5, failed=0)
+    assert send_alerts(database, [BusyChannel(meanwhile=gone), topic], NOON) == AlertReport(sent=5, failed=0)
     assert (len(tries), len(topic.titles)) == (1, 5)
 
 
 def test_a_message_that_a_channel_refuses_holds_up_no_other(database: Database) -> None:
-    class Picky(Heard):
+    class Picky(BusyChannel):
         def send(self, message: AlertMessage) -> None:
             if "W1" in message.title:
                 raise RejectedInput("Slack refuses the message: invalid_payload")
@@ -166,7 +166,7 @@ def test_a_message_that_a_channel_refuses_holds_up_no_other(database: Database) 
 
 
 def test_a_channel_that_breaks_in_an_unforeseen_way_makes_no_other_tell_twice(database: Database) -> None:
-    topic, slack = Heard("sns"), Heard(meanwhile=fails(KeyError("x")))
+    topic, slack = BusyChannel("sns"), BusyChannel(meanwhile=fails(KeyError("x")))
     open_incidents(database, [account()], NOON)
     with pytest.raises(KeyError):
         send_alerts(database, [topic, slack], NOON)
@@ -178,13 +178,13 @@ def test_a_channel_that_breaks_in_an_unforeseen_way_makes_no_other_tell_twice(da
 def test_a_teller_whose_claim_ran_out_does_not_touch_that_of_the_next_one(
     database: Database, elsewhere: Database
 ) -> None:
-    second = Heard("sns")
+    second = BusyChannel("sns")
 
     def overtaken() -> None:
         with suppress(TransientError):
             send_alerts(elsewhere, [second], LATER)
 
-    slow = Heard(meanwhile=overtaken)
+    slow = BusyChannel(meanwhile=overtaken)
     second.meanwhile = fails(KeyError("the next one dies as well"))
     open_incidents(database, [account()], NOON)
     with pytest.raises(KeyError):
@@ -205,7 +205,7 @@ def test_what_closes_between_the_look_and_the_claim_is_settled_without_an_error(
     open_incidents(database, [account()], NOON)
     closing = threading.Timer(0.4, lambda: close_incidents(elsewhere, KIND, ["account 1"], NOON))
     closing.start()
-    heard, slow = Heard(), Slow(database_url)
+    heard, slow = BusyChannel(), Slow(database_url)
     assert send_alerts(slow, [heard], LATER) == AlertReport(0, 0)
     closing.join()
     slow.close()
@@ -230,14 +230,14 @@ def test_any_number_costs_one_statement_to_keep_and_two_to_tell(database_url: st
     keep_open(database, KIND, everything, NOON)
     close_incidents(database, KIND, [f"gone {each}" for each in range(number)], NOON)
     assert database.statements == 3
-    send_alerts(database, [Heard()], NOON)
+    send_alerts(database, [BusyChannel()], NOON)
     assert database.statements == 5
     database.close()
 
 
 def test_nothing_new_costs_one_statement_and_takes_no_claim(database_url: str) -> None:
     database = Counted(database_url)
-    assert send_alerts(database, [Heard()], NOON) == AlertReport(0, 0)
+    assert send_alerts(database, [BusyChannel()], NOON) == AlertReport(0, 0)
     assert database.statements == 1
     database.close()
 
@@ -254,7 +254,7 @@ def test_eight_who_open_close_and_compare_at_once_never_wait_for_each_other(data
                 keep_open(database, KIND, some, NOON)
                 open_incidents(database, everything[(position * turn) % 7 :: 3][::-1], NOON)
                 close_incidents(database, KIND, [each.subject for each in some], NOON)
-                send_alerts(database, [Heard()], NOON + timedelta(minutes=5 * turn))
+                send_alerts(database, [BusyChannel()], NOON + timedelta(minutes=5 * turn))
         except BaseException as error:  # noqa: BLE001 - told to the test
             failures.append(error)
         finally:

@@ -27,7 +27,7 @@ def account(number: int, workspace: str = "Northwind") -> Incident:
 
 
 @dataclass
-class Heard:
+class RecordingChannel:
     """A channel that keeps what it took, or fails with `error`."""
 
     name: str = "slack"
@@ -56,7 +56,7 @@ def incidents(database: Database) -> list[Row]:
 
 
 def test_an_incident_is_told_once_however_often_it_is_found(database: Database) -> None:
-    heard = Heard()
+    heard = RecordingChannel()
     assert open_incidents(database, [account(1)], NOON) == 1
     for minutes in range(0, 50, 5):
         now = NOON + timedelta(minutes=minutes)
@@ -67,7 +67,7 @@ def test_an_incident_is_told_once_however_often_it_is_found(database: Database) 
 
 
 def test_many_of_a_kind_are_one_message_a_workspace(database: Database) -> None:
-    heard = Heard()
+    heard = RecordingChannel()
     open_incidents(database, [account(number) for number in range(30)] + [account(99, "Contoso")], NOON)
     assert send_alerts(database, [heard], NOON) == AlertReport(sent=31, failed=0)
     assert heard.titles == [
@@ -79,7 +79,7 @@ def test_many_of_a_kind_are_one_message_a_workspace(database: Database) -> None:
 
 
 def test_a_recovery_is_told_after_it_has_held_for_a_while(database: Database) -> None:
-    heard = Heard()
+    heard = RecordingChannel()
     open_incidents(database, [account(1)], NOON)
     send_alerts(database, [heard], NOON)
     assert close_incidents(database, KIND, ["account 1"], NOON + timedelta(hours=1)) == 1
@@ -91,7 +91,7 @@ def test_a_recovery_is_told_after_it_has_held_for_a_while(database: Database) ->
 
 
 def test_what_recovers_before_anybody_heard_of_it_is_never_told(database: Database) -> None:
-    heard = Heard()
+    heard = RecordingChannel()
     open_incidents(database, [account(1)], NOON)
     close_incidents(database, KIND, ["account 1"], NOON)
     send_alerts(database, [heard], NOON + QUIET)
@@ -101,7 +101,7 @@ def test_what_recovers_before_anybody_heard_of_it_is_never_told(database: Databa
 
 
 def test_who_flaps_alerts_once(database: Database) -> None:
-    heard = Heard()
+    heard = RecordingChannel()
     for minutes in range(0, 60, 5):
         now = NOON + timedelta(minutes=minutes)
         if minutes % 10:
@@ -114,7 +114,7 @@ def test_who_flaps_alerts_once(database: Database) -> None:
 
 
 def test_after_its_recovery_was_told_the_same_trouble_is_a_new_incident(database: Database) -> None:
-    heard = Heard()
+    heard = RecordingChannel()
     open_incidents(database, [account(1)], NOON)
     send_alerts(database, [heard], NOON)
     close_incidents(database, KIND, ["account 1"], NOON)
@@ -136,7 +136,7 @@ def test_a_comparison_opens_what_is_new_and_closes_what_is_over_in_its_scope(dat
 
 
 def test_a_channel_that_fails_for_now_gets_it_next_time_and_the_others_not_again(database: Database) -> None:
-    slack, topic = Heard(error=TransientError("slack: status 503")), Heard("sns")
+    slack, topic = RecordingChannel(error=TransientError("slack: status 503")), RecordingChannel("sns")
     open_incidents(database, [account(1)], NOON)
     assert send_alerts(database, [slack, topic], NOON) == AlertReport(sent=0, failed=1)
     assert incidents(database)[0]["attempts"] == 1
@@ -148,7 +148,7 @@ def test_a_channel_that_fails_for_now_gets_it_next_time_and_the_others_not_again
 def test_a_channel_that_is_gone_silences_no_other_and_is_not_tried_for_ever(
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    slack, topic = Heard(error=FatalError("slack: no_service")), Heard("sns")
+    slack, topic = RecordingChannel(error=FatalError("slack: no_service")), RecordingChannel("sns")
     open_incidents(database, [account(1)], NOON)
     assert send_alerts(database, [slack, topic], NOON) == AlertReport(sent=1, failed=0)
     assert send_alerts(database, [slack, topic], NOON + timedelta(hours=1)) == AlertReport(sent=0, failed=0)
@@ -161,7 +161,7 @@ def test_a_channel_that_is_gone_silences_no_other_and_is_not_tried_for_ever(
 def test_without_any_channel_incidents_wait(database: Database) -> None:
     open_incidents(database, [account(1)], NOON)
     assert send_alerts(database, [], NOON) == AlertReport(sent=0, failed=0)
-    heard = Heard()
+    heard = RecordingChannel()
     send_alerts(database, [heard], NOON + timedelta(days=1))
     assert len(heard.titles) == 1
 
@@ -169,7 +169,7 @@ def test_without_any_channel_incidents_wait(database: Database) -> None:
 def test_who_dies_after_sending_leaves_it_to_the_next_one_once_the_claim_has_run_out(
     database: Database, database_url: str
 ) -> None:
-    heard = Heard()
+    heard = RecordingChannel()
     open_incidents(database, [account(1)], NOON)
     child = os.fork()
     if child == 0:
@@ -184,7 +184,7 @@ def test_who_dies_after_sending_leaves_it_to_the_next_one_once_the_claim_has_run
 
 
 def test_with_no_time_left_nothing_is_sent_and_nothing_is_lost(database: Database) -> None:
-    heard = Heard()
+    heard = RecordingChannel()
     open_incidents(database, [account(1)], NOON)
     assert send_alerts(database, [heard], NOON, deadline=Deadline.after(1)) == AlertReport(sent=0, failed=1)
     assert send_alerts(database, [heard], NOON) == AlertReport(sent=1, failed=0)
@@ -218,7 +218,7 @@ def at_once(connections: list[Database], work: list[object]) -> None:
 
 def test_eight_who_tell_at_once_tell_each_incident_once(database: Database, connections: list[Database]) -> None:
     open_incidents(database, [account(number, f"W{number}") for number in range(40)], NOON)
-    heard = [Heard() for _ in connections]
+    heard = [RecordingChannel() for _ in connections]
     at_once(connections, [lambda p=p: send_alerts(connections[p], [heard[p]], NOON) for p in range(8)])
     titles = [title for each in heard for title in each.titles]
     assert sorted(titles) == sorted(f"Sender account disconnected in workspace W{number}" for number in range(40))

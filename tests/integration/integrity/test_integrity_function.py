@@ -87,7 +87,7 @@ def test_four_rows_among_two_thousand_that_differ_are_found_mended_and_put_back(
     assert (clean["found"], clean["items_read"] < 4 * 64 + 5) == (0, True)
 
     ids = [row["id"] for row in rows_of(database, "select id from prospects where name in ('P5', 'P50', 'P500')")]
-    sound, planted = told(stage, ids), plant_drift(stage, *ids)
+    sound, planted = edge_entries(stage, ids), plant_drift(stage, *ids)
     stage.catch_up()
     # With "full" every bucket would be read, which moto is too slow for.
     dry = handler({"fix": True, "dry_run": True}, CONTEXT)
@@ -99,30 +99,30 @@ def test_four_rows_among_two_thousand_that_differ_are_found_mended_and_put_back(
     assert nightly["fixed"] == 4
     stage.catch_up()
     assert handler(event("hourly"), CONTEXT)["found"] == 0
-    assert {row_id: found[1] for row_id, found in told(stage, planted).items()} == {
+    assert {row_id: found[1] for row_id, found in edge_entries(stage, planted).items()} == {
         row_id: sound[row_id][1] if row_id in sound else None for row_id in planted
     }
 
     assert len(wiring.revert_fixes(wiring.installation(), nightly["run"], "ada").fixes) == 4
-    assert told(stage, planted) == planted
+    assert edge_entries(stage, planted) == planted
     stage.catch_up()
     assert handler(event("hourly"), CONTEXT)["found"] == 4
 
 
-Told = tuple[int, str | None] | tuple[None, None]
+EdgeEntry = tuple[int, str | None] | tuple[None, None]
 
 
-def told(stage: MotoStage, ids: Iterable[UUID]) -> dict[UUID, Told]:
+def edge_entries(stage: MotoStage, ids: Iterable[UUID]) -> dict[UUID, EdgeEntry]:
     """Version and content of each item; nothing where there is none."""
     wanted = list(ids)
     there = stage.table.get("prospects", wanted)
     return {each: (there[each].version, there[each].doc) if each in there else (None, None) for each in wanted}
 
 
-def plant_drift(stage: MotoStage, changed: UUID, behind: UUID, gone: UUID) -> dict[UUID, Told]:
+def plant_drift(stage: MotoStage, changed: UUID, behind: UUID, gone: UUID) -> dict[UUID, EdgeEntry]:
     """Others write over an item, put back an old one, delete one, and make one of a row that never was."""
     there, ghost = stage.table.get("prospects", [changed, behind]), uuid4()
-    items: dict[UUID, Told] = {
+    items: dict[UUID, EdgeEntry] = {
         changed: (there[changed].version, '{"name": "Mallory"}'),
         behind: (there[behind].version - 1, there[behind].doc),
         ghost: (1, '{"name": "Nobody"}'),
@@ -131,7 +131,7 @@ def plant_drift(stage: MotoStage, changed: UUID, behind: UUID, gone: UUID) -> di
         stage.put_by_others("prospects", row_id, version={"N": str(version)}, doc={"S": doc})
     key = {"pk": {"S": f"prospects#{bucket_of(gone):03x}"}, "sk": {"S": str(gone)}}
     stage.client.delete_item(TableName=stage.name, Key=key)
-    planted = told(stage, [*items, gone])
+    planted = edge_entries(stage, [*items, gone])
     assert planted == {**items, gone: (None, None)}
     return planted
 

@@ -344,13 +344,13 @@ def test_neither_findings_nor_incidents_hold_a_persons_data(harness: IntegrityHa
     harness.sync()
     harness.tamper("prospects", harness.one("select id from prospects limit 1")["id"], name="secret")
     harness.check(fix=True, cap=0)
-    told = harness.rows(
+    reported = harness.rows(
         "select string_agg(told::text, ' ') as told from (select to_jsonb(f) from integrity_findings f "
         "union all select to_jsonb(i) from incidents i "
         "union all select to_jsonb(r) from integrity_runs r) as all_of (told)"
     )[0]["told"]
-    assert "orphaned_email" in told
-    assert "secret" not in told
+    assert "orphaned_email" in reported
+    assert "secret" not in reported
 
 
 def test_an_erasure_empties_the_copies_that_fixes_keep(harness: IntegrityHarness) -> None:

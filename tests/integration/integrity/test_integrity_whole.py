@@ -11,7 +11,7 @@ from crm_relay.integrity.models import CHECKS, CheckReport
 from crm_relay.integrity.revert import Reverted
 from crm_relay.platform.database import Database
 from tests.conftest import fresh_database
-from tests.support.integrity.integrity_cases import CASES, BusyIntegrityHarness, Case, Fault, State
+from tests.support.integrity.integrity_cases import CASES, BusyIntegrityHarness, Fault, IntegrityCase, State
 from tests.support.platform.filled_twin import FilledTwin
 
 OF_CAMPAIGNS = {"accounting"}
@@ -55,14 +55,14 @@ class Played:
 
 def fingerprint(harness: BusyIntegrityHarness) -> int:
     """Of every row and item that nobody planted: any write gives a row another version."""
-    told = harness.one(
+    stored = harness.one(
         "select md5(string_agg(concat_ws(' ', entity, id, version), ' ' order by id)) as told from edge_source "
         "where not id = any (:taken)",
         taken=list(harness.taken),
     )["told"]
     items = (item for entity in ENTITIES for page in harness.table.every_item(entity) for item in page)
     sound = (item for item in items if item.row_id not in harness.taken)
-    return sum((hash((item.row_id, item.version, item.doc, item.edited_at)) for item in sound), hash(told))
+    return sum((hash((item.row_id, item.version, item.doc, item.edited_at)) for item in sound), hash(stored))
 
 
 def seed(harness: BusyIntegrityHarness) -> None:
@@ -128,20 +128,20 @@ def play(database: Database) -> Played:
     return seen
 
 
-def plant(harness: BusyIntegrityHarness, seen: Played, is_wanted: Callable[[Case], bool]) -> None:
+def plant(harness: BusyIntegrityHarness, seen: Played, is_wanted: Callable[[IntegrityCase], bool]) -> None:
     for case in CASES:
         if is_wanted(case):
             seen.faults[case.name] = case.plant(harness)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_a_fault_is_found_and_nothing_else_of_its_rows(played: Played, case: Case) -> None:
+def test_a_fault_is_found_and_nothing_else_of_its_rows(played: Played, case: IntegrityCase) -> None:
     for row in played.faults[case.name].rows:
         assert played.findings["found"][row] == (case.check, case.what, "open")
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_a_fault_is_mended_as_the_table_of_checks_says_and_found_no_more(played: Played, case: Case) -> None:
+def test_a_fault_is_mended_as_the_table_of_checks_says_and_found_no_more(played: Played, case: IntegrityCase) -> None:
     before, after = (played.states[stage][case.name] for stage in ("found", "fixed"))
     standing = [row for row in played.faults[case.name].rows if row in played.findings["sound"]]
     if case.mended is None:
@@ -156,7 +156,7 @@ def test_a_fault_is_mended_as_the_table_of_checks_says_and_found_no_more(played:
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_a_fix_that_is_taken_back_leaves_everything_as_it_was_until_somebody_approves(
-    played: Played, case: Case
+    played: Played, case: IntegrityCase
 ) -> None:
     before, after = (played.states[stage][case.name] for stage in ("found", "undone"))
     rows, standing = played.faults[case.name].rows, played.findings["undone"]

@@ -20,7 +20,7 @@ from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.providers.resend.events import InboundMail
 from local.simulators.resend import Inbound, MovableClock, ResendSimulator
-from tests.support.mail.mail_events import apply, told
+from tests.support.mail.mail_events import apply, email_event
 from tests.support.mail.mail_harness import MONDAY, MailHarness, add_identity
 from tests.support.platform.rows import one, rows_of
 
@@ -212,9 +212,9 @@ def test_an_erased_person_stands_in_no_mail_and_what_was_counted_stays_counted(p
     post.send()
     email_id = post.simulator.mail_to("ada@example.com").id
     history = [
-        told("delivered", 1),
-        told("opened", 60),
-        told("clicked", 90, "k", link=f"https://example.com/?to={PRIVATE}"),
+        email_event("delivered", 1),
+        email_event("opened", 60),
+        email_event("clicked", 90, "k", link=f"https://example.com/?to={PRIVATE}"),
     ]
     apply(post.db, history, send, email_id)
     post.queue("ada", key="waits")

@@ -176,28 +176,33 @@ def test_one_event_costs_three_round_trips_and_no_more(
 # --- what else is told ------------------------------------------------------------------------------------------------
 
 
-def told(event: str, data: dict[str, Any]) -> dict[str, Any]:
+def deliver_event(event: str, data: dict[str, Any]) -> dict[str, Any]:
     return deliver(json.dumps({"type": event, "created_at": "2026-11-16T15:00:00.000Z", "data": data}).encode())
 
 
 def test_who_unsubscribes_at_resend_has_opted_out_here(database: Database) -> None:
     contact = {"id": "c_1", "email": "Ada@Example.com", "unsubscribed": True}
-    assert told("contact.updated", contact)["events_processed"] == 1
+    assert deliver_event("contact.updated", contact)["events_processed"] == 1
     (entry,) = rows_of(database, "select address, kind, source from consent_events")
     assert entry == {"address": "ada@example.com", "kind": "opt_out", "source": "resend"}
 
 
 def test_a_contact_that_is_subscribed_there_lifts_nothing_here(database: Database) -> None:
-    told("contact.updated", {"id": "c_1", "email": "ada@example.com", "unsubscribed": True})
-    assert told("contact.updated", {"id": "c_1", "email": "ada@example.com", "unsubscribed": False})["ignored"] == 1
+    deliver_event("contact.updated", {"id": "c_1", "email": "ada@example.com", "unsubscribed": True})
+    assert (
+        deliver_event("contact.updated", {"id": "c_1", "email": "ada@example.com", "unsubscribed": False})["ignored"]
+        == 1
+    )
     row = one(database, "select suppressed_by from suppression(default_org_id(), 'email', 'ada@example.com')")
     assert row["suppressed_by"] == "opt_out"
 
 
 def test_a_topic_that_was_left_at_resend_is_left_here(database: Database) -> None:
     topics = [{"id": "t_news", "subscription": "opt_out"}, {"id": "t_offers", "subscription": "opt_in"}]
-    assert told("contact.topics.updated", {"email": "ada@example.com", "topics": topics})["events_processed"] == 1
-    assert told("contact.topics.updated", {"email": "ada@example.com", "topics": topics})["duplicates"] == 1
+    assert (
+        deliver_event("contact.topics.updated", {"email": "ada@example.com", "topics": topics})["events_processed"] == 1
+    )
+    assert deliver_event("contact.topics.updated", {"email": "ada@example.com", "topics": topics})["duplicates"] == 1
     (left,) = rows_of(database, "select address, topic, source from topic_opt_outs")
     assert left == {"address": "ada@example.com", "topic": "t_news", "source": "resend"}
 
@@ -208,13 +213,13 @@ def test_a_topic_that_was_left_at_resend_is_left_here(database: Database) -> Non
 )
 def test_what_resend_suppresses_is_suppressed_here(database: Database, origin: str | None, kind: str) -> None:
     data = {"id": "s_1", "email": "ada@example.com", "origin": origin}
-    assert told("suppression.added", data)["events_processed"] == 1
+    assert deliver_event("suppression.added", data)["events_processed"] == 1
     assert one(database, "select kind from consent_events")["kind"] == kind
 
 
 def test_a_type_that_nobody_knows_is_kept_counted_and_told_once(database: Database) -> None:
     for _ in range(3):
-        answer = told("mailbox.teleported", {"id": "1"})
+        answer = deliver_event("mailbox.teleported", {"id": "1"})
         assert (answer["status"], answer["ignored"]) == (200, 1)
     assert kept(database) == 3
     (incident,) = rows_of(database, "select kind, subject from incidents")
@@ -231,8 +236,8 @@ def test_a_reply_is_kept_with_the_addresses_that_it_went_to_and_waits_for_its_he
         "subject": "Re: Hello",
         "message_id": "<1@mail.example.org>",
     }
-    assert told("email.received", data)["events_processed"] == 1
-    assert told("email.received", data)["duplicates"] == 1
+    assert deliver_event("email.received", data)["events_processed"] == 1
+    assert deliver_event("email.received", data)["duplicates"] == 1
     (item,) = rows_of(
         database,
         "select source, external_id, subject, to_addresses, received_at, headers_read_at, followed_at from inbox_items",
@@ -249,7 +254,7 @@ def test_a_reply_of_somebody_who_was_erased_is_not_kept(database: Database) -> N
            select 'email', erased_key('ada@example.com', value), 'erased', 'erase', now()
            from installation_settings where key = 'erasure_salt'""",
     )
-    assert told("email.received", {"email_id": "in_1", "from": "ada@example.com", "to": ["x@in.example.com"]})
+    assert deliver_event("email.received", {"email_id": "in_1", "from": "ada@example.com", "to": ["x@in.example.com"]})
     assert rows_of(database, "select from inbox_items") == []
     assert "ada@example.com" not in one(database, "select body from webhook_inbox")["body"]
 

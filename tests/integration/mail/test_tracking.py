@@ -12,25 +12,25 @@ import pytest
 from crm_relay.mail.decisions import EmailEvent, LedgerEntry, fold, is_scanner
 from crm_relay.platform.database import Database
 from local.simulators.resend import MovableClock, ResendSimulator
-from tests.support.mail.mail_events import BROWSER, GATEWAY, apply, click, state_of, told
+from tests.support.mail.mail_events import BROWSER, GATEWAY, apply, click, email_event, state_of
 from tests.support.mail.mail_harness import MONDAY, MailHarness
 from tests.support.platform.rows import one, rows_of
 
 HISTORY = (
-    told("sent", 1),
-    told("delivery_delayed", 2),
-    told("delivered", 20),
-    told("opened", 21, user_agent=BROWSER),
-    told("opened", 29.5, user_agent=BROWSER),
-    told("opened", 30, user_agent=BROWSER),
-    told("opened", 60, user_agent=BROWSER),
+    email_event("sent", 1),
+    email_event("delivery_delayed", 2),
+    email_event("delivered", 20),
+    email_event("opened", 21, user_agent=BROWSER),
+    email_event("opened", 29.5, user_agent=BROWSER),
+    email_event("opened", 30, user_agent=BROWSER),
+    email_event("opened", 60, user_agent=BROWSER),
     click(90),
     click(92, "b"),
     click(4000, agent=GATEWAY),
     click(5000),
-    told("bounced", 3, bounce_type="transient", reason="mailbox full"),
-    told("bounced", 6000, bounce_type="permanent", reason="no such user"),
-    told("complained", 7000),
+    email_event("bounced", 3, bounce_type="transient", reason="mailbox full"),
+    email_event("bounced", 6000, bounce_type="permanent", reason="no such user"),
+    email_event("complained", 7000),
 )
 LINKS = 2
 
@@ -93,7 +93,7 @@ def test_any_part_of_a_history_folds_alike_here_and_there(post: MailHarness, see
         "failed",
     ]
     events = [
-        told(
+        email_event(
             kind,
             chance.choice([-2, 0, 1, 5, 10, 11, 12, 60, 61, 62, 63, 64]),
             f"e{number}",
@@ -115,7 +115,7 @@ def test_both_sides_know_the_same_scanners(database: Database, agent: str) -> No
 
 def test_an_event_that_comes_again_is_a_duplicate_and_writes_nothing(post: MailHarness) -> None:
     send, email_id = sent_mail(post)
-    opened = told("opened", 60)
+    opened = email_event("opened", 60)
     assert apply(post.db, [opened, opened], send, email_id) == ["processed", "duplicate"]
     assert post.rows()["ada"]["opened_count"] == 1
     assert len(rows_of(post.db, "select from email_logs")) == 1
@@ -127,7 +127,7 @@ def test_an_event_that_overtakes_the_answer_is_not_lost(post: MailHarness, tagge
     (send,) = post.queue("ada")
     post.send()
     email_id = post.simulator.mail_to("ada@example.com").id
-    answers = apply(post.db, [told("delivered", 20), told("opened", 60)], send, email_id, tagged=tagged)
+    answers = apply(post.db, [email_event("delivered", 20), email_event("opened", 60)], send, email_id, tagged=tagged)
     assert answers == ["processed" if tagged else "unmatched"] * 2
     assert post.status() == {"ada": "opened" if tagged else "sending"}
     post.wait(minutes=5)
@@ -139,8 +139,8 @@ def test_an_event_that_overtakes_the_answer_is_not_lost(post: MailHarness, tagge
 
 
 def test_an_event_of_nobodys_mail_is_kept_and_harms_nothing(post: MailHarness) -> None:
-    assert apply(post.db, [told("opened", 1)], UUID(int=7), "em_other") == ["unmatched"]
-    assert apply(post.db, [told("opened", 1)], UUID(int=7), "em_other") == ["duplicate"]
+    assert apply(post.db, [email_event("opened", 1)], UUID(int=7), "em_other") == ["unmatched"]
+    assert apply(post.db, [email_event("opened", 1)], UUID(int=7), "em_other") == ["duplicate"]
     assert len(rows_of(post.db, "select from email_logs where email_send_id is null")) == 1
 
 

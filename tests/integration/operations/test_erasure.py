@@ -326,13 +326,13 @@ def test_while_mautic_is_away_the_return_is_blocked_and_the_customer_kept_for_th
 
 
 def test_a_run_of_the_sync_is_not_written_into(harness: MauticHarness, places: Places) -> None:
-    class Taken(FreeLease):
+    class TakenLease(FreeLease):
         def acquire(self) -> bool:
             return False
 
     plant(harness, places, ADA)
 
-    receipt = erase(erasure(harness, places, lease=Taken(), seconds=1), ADA.address)
+    receipt = erase(erasure(harness, places, lease=TakenLease(), seconds=1), ADA.address)
 
     assert receipt.unreached == {"mautic_contacts": "a run of the sync is at work"}
 

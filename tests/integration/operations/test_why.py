@@ -17,8 +17,6 @@ from crm_relay.engagement.why import LATEST
 from crm_relay.operations.erase import erase
 from crm_relay.operations.explain import Known, explain_person
 from crm_relay.platform.aws import queue
-from crm_relay.platform.database import Row
-from crm_relay.platform.sql import Query, SqlValue
 from crm_relay.webhooks.models import Delivered
 from crm_relay.webhooks.receive import apply_once
 from crm_relay.webhooks.why import NEWEST_DELIVERIES, NEWEST_TASKS
@@ -27,6 +25,7 @@ from tests.support.customers.mautic_harness import MauticHarness
 from tests.support.customers.mautic_hooks import delivery, opened, subscription
 from tests.support.log import listening
 from tests.support.operations.planted_person import ADA, AT, BEA, Places, erasure, plant, plant_shared_deliveries
+from tests.support.platform.counting_queries import CountingQueries
 from webhook_replay.wiring import APPLIERS
 
 __all__ = ["aws", "aws_environment"]
@@ -142,20 +141,8 @@ def test_a_number_finds_its_lines_in_the_ledger_and_the_deliveries_that_only_it_
     assert [entry.source for entry in known.ledger] == ["twilio"]
 
 
-class Counting:
-    """The database, and how many statements it was sent."""
-
-    def __init__(self, harness: MauticHarness) -> None:
-        self._db = harness.db
-        self.names: list[str] = []
-
-    def run(self, query: Query, **values: SqlValue) -> list[Row]:
-        self.names.append(query.name)
-        return self._db.run(query, **values)
-
-
 def test_the_number_of_statements_does_not_depend_on_what_there_is(harness: MauticHarness) -> None:
-    one, many = Counting(harness), Counting(harness)
+    one, many = CountingQueries(harness.db), CountingQueries(harness.db)
     explain_person(one, "info@example.com", harness.now)
     for number in range(MOST_CUSTOMERS + 3):
         harness.customer("info@example.com", first_name=f"c{number}")
@@ -380,9 +367,9 @@ def test_of_an_erased_person_the_receipt_is_told_and_nothing_else(
 
     known = asked(harness, ADA.address if by == "address" else ada)
 
-    (told,) = known.erasure.receipts
+    (erased,) = known.erasure.receipts
     assert known.erasure.is_erased
-    assert (told["at"], told["complete"], told["reached"]) == (receipt.at, True, receipt.reached)
+    assert (erased["at"], erased["complete"], erased["reached"]) == (receipt.at, True, receipt.reached)
     assert (known.customers, known.removals, known.engagement.counts, known.inbox.deliveries) == ([], [], [], [])
     assert "erased" in {entry.kind for entry in known.ledger}
     assert known.is_anything

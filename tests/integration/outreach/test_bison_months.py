@@ -96,10 +96,10 @@ def test_an_event_from_a_clock_ahead_of_ours_does_not_keep_its_month_from_beginn
         month=begin.date().isoformat(),
     )
     sent(database, 1, begin)
-    here = rows_of(
+    months = rows_of(
         database, "select month::text from client_metrics where workspace_name = 'Northwind' and metric_type = 'mtd'"
     )
-    assert here == [{"month": begin.date().isoformat()}]
+    assert months == [{"month": begin.date().isoformat()}]
     assert counters(database) == {"emails_sent_mtd": 1}
 
 
@@ -214,12 +214,15 @@ def test_the_refusal_says_which_rule_was_broken(database: Database) -> None:
                return sqlerrm || '; ' || hint;
            end $$""",
     )
-    told = [
+    messages = [
         one(database, f"select told({arguments}) as said")["said"]
         for arguments in ("'N', 'opens_mtd', 1", "'N', 'replies_mtd', -1", "' ', 'replies_mtd', 1")
     ]
-    assert told[0].startswith("increment_metric: unknown metric name; emails_sent_mtd, interested_mtd")
-    assert told[1:] == ["increment_metric: a negative increment; ", "increment_metric: a workspace name is needed; "]
+    assert messages[0].startswith("increment_metric: unknown metric name; emails_sent_mtd, interested_mtd")
+    assert messages[1:] == [
+        "increment_metric: a negative increment; ",
+        "increment_metric: a workspace name is needed; ",
+    ]
 
 
 def test_the_months_that_are_compared_nightly_are_those_that_may_have_changed() -> None:

@@ -67,8 +67,8 @@ def test_a_fall_of_more_than_a_fifth_is_found_and_told(database: Database) -> No
     assert (drop["workspace_name"], drop["email_provider"]) == (NORTHWIND, "Gmail")
     assert (drop["previous_rate"], drop["current_rate"], drop["drop_percentage"]) == (10, 7.5, 25)
     assert (drop["previous_sent"], drop["current_sent"]) == (1400, 1400)
-    told = one(database, "select kind, workspace_name, closed_at from incidents")
-    assert told == {"kind": "provider_drop", "workspace_name": NORTHWIND, "closed_at": None}
+    incident = one(database, "select kind, workspace_name, closed_at from incidents")
+    assert incident == {"kind": "provider_drop", "workspace_name": NORTHWIND, "closed_at": None}
 
 
 @pytest.mark.parametrize(

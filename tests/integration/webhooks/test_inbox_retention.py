@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from crm_relay.platform.clock import Deadline
-from crm_relay.platform.database import Database, Row
-from crm_relay.platform.sql import Query, SqlValue
+from crm_relay.platform.database import Database
 from crm_relay.webhooks import retention
 from crm_relay.webhooks.defer import LARGEST_BODY, Deferred
 from crm_relay.webhooks.retention import Forgotten, forget_old_deliveries
@@ -18,6 +17,7 @@ from tests.conftest import ROOT
 from tests.support.customers.mautic_hooks import recorded
 from tests.support.customers.mautic_webhook_function import deliver
 from tests.support.platform.aws_of_a_test import Aws, running_aws
+from tests.support.platform.counting_queries import CountingQueries
 from tests.support.platform.rows import one, rows_of
 from webhook_replay.handler import handler
 
@@ -81,16 +81,6 @@ def test_a_large_body_goes_from_the_bucket_as_well(database: Database, database_
     assert objects(aws) == ["oversize/mautic/deferred", "oversize/mautic/young"]
 
 
-class Counting:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.statements = 0
-
-    def run(self, query: Query, **values: SqlValue) -> list[Row]:
-        self.statements += 1
-        return self._database.run(query, **values)
-
-
 @pytest.mark.parametrize(("rows", "statements"), [(10, 2), (999, 2), (2500, 6)])
 def test_a_batch_costs_two_statements_whatever_its_size(
     database: Database, database_url: str, aws: Aws, rows: int, statements: int
@@ -103,11 +93,11 @@ def test_a_batch_costs_two_statements_whatever_its_size(
         at=NOW - timedelta(days=31),
         rows=rows,
     )
-    counting = Counting(database)
+    counted = CountingQueries(database)
 
-    done = forget_old_deliveries(counting, Deferred(aws.queue, aws.name), now=NOW, days=30, deadline=Deadline.after(60))
+    done = forget_old_deliveries(counted, Deferred(aws.queue, aws.name), now=NOW, days=30, deadline=Deadline.after(60))
 
-    assert (done.deliveries, counting.statements) == (rows, statements)
+    assert (done.deliveries, counted.statements) == (rows, statements)
 
 
 def test_without_time_nothing_is_begun(database: Database, database_url: str, aws: Aws) -> None:

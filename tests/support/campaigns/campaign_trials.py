@@ -40,7 +40,7 @@ class Found:
 
 
 @dataclass
-class Stage:
+class TrialStage:
     """One database and one Resend for many trials, each with a campaign and people of its own."""
 
     url: str

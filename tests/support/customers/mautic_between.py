@@ -19,7 +19,7 @@ from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS, OUR_DNC_COMMENT
 from local.simulators.mautic.state import SimulatedContact, SimulatedHook
 from local.simulators.mautic.wire import MauticApiError
 from tests.support.customers.mautic_harness import CLIENT, MauticHarness
-from tests.support.customers.mautic_receiver import Receiver
+from tests.support.customers.mautic_receiver import MauticReceiver
 from tests.support.processes.sudden_death import Killed, LeaseTable, Life, MortalDatabase, MortalHttp, MortalLease
 
 SMALL = SyncOptions(batch_size=4, pause_seconds=0, audit_sample=0)
@@ -32,7 +32,7 @@ class Between:
         harness.now = harness.now.replace(microsecond=0)
         harness.simulator.mautic.now = lambda: harness.now
         self.harness = harness
-        self.receiver = Receiver(harness, Database(harness.url))
+        self.receiver = MauticReceiver(harness, Database(harness.url))
         self.hook = harness.simulator.hook("https://relay.example.com/webhooks/mautic", "secret", HOOK_EVENTS)
         self.lease = LeaseTable()
         self.patience = 0
@@ -114,13 +114,13 @@ class Between:
         http = MortalHttp(self.harness.simulator.url, timeout=(5, 5), life=life)
         with closing(MortalDatabase(self.harness.url, life)) as db:
             try:
-                told = work(db, Mautic(http, *CLIENT))
+                outcome = work(db, Mautic(http, *CLIENT))
             except Killed:
-                told = f"killed {'before' if life.before else 'after'} step {life.last}"
+                outcome = f"killed {'before' if life.before else 'after'} step {life.last}"
             except (TransientError, FatalError) as error:
-                told = f"{type(error).__name__}: {error}"
+                outcome = f"{type(error).__name__}: {error}"
         http.session.close()
-        self.note(f"{name}: {told}")
+        self.note(f"{name}: {outcome}")
 
     def note(self, what: str) -> None:
         """One line of the story."""

@@ -16,7 +16,7 @@ from tests.support.customers.mautic_harness import MauticHarness
 
 
 @dataclass
-class Receiver:
+class MauticReceiver:
     """`send` takes the place of the simulator's. `status` is what Mautic sees; only with 200 the delivery is kept.
 
     While it `holds_back`, deliveries wait as they would in the deferred queue: Mautic sees 200 for them. `db` is a

@@ -88,9 +88,9 @@ class EdgeHarness:
 
     def change(self, row_id: UUID, name: str, entity: Entity = "prospects", at: datetime | None = None) -> None:
         """In PostgreSQL; `at` None: by an application that does not say when."""
-        told = "" if at is None else ", updated_at = :at"
+        also = "" if at is None else ", updated_at = :at"
         given: dict[str, SqlValue] = {} if at is None else {"at": at}
-        self.sql(f"update {entity} set {NAME[entity]} = :name{told} where id = :id", id=row_id, name=name, **given)
+        self.sql(f"update {entity} set {NAME[entity]} = :name{also} where id = :id", id=row_id, name=name, **given)
 
     def delete(self, row_id: UUID, entity: Entity = "prospects") -> None:
         self.sql(f"delete from {entity} where id = :id", id=row_id)

@@ -161,8 +161,8 @@ class EdgeTwin:
 
     def _stream(self, at: Attributes, old: Attributes | None, new: Attributes | None) -> None:
         images = {name: image for name, image in (("OldImage", old), ("NewImage", new)) if image is not None}
-        told = {"Keys": at, "SequenceNumber": str(next(self._sequence)), **images}
-        record = {"eventSourceARN": _STREAM, "dynamodb": told}
+        content = {"Keys": at, "SequenceNumber": str(next(self._sequence)), **images}
+        record = {"eventSourceARN": _STREAM, "dynamodb": content}
         if not self.keep:
             self.records.append(record)
         elif change := change_in(record):

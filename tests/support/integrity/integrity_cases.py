@@ -31,7 +31,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Case:
+class IntegrityCase:
     """`actions`: the fixes that mend it; `mended`: what they leave; none: it is only told. `late`:
     it is about no row, or about what waits at the edge, and what that costs to look at is not the looking for drift."""
 
@@ -130,8 +130,8 @@ def becomes(**columns: str | bool | None) -> Callable[[State], Mapping[str, obje
 
     def expected(before: State) -> Mapping[str, object]:
         assert before is not None
-        told = {name[1:].replace("_", " ", 1): value for name, value in columns.items()}
-        return {name: before.get(str(value), value) for name, value in told.items()}
+        stored = {name[1:].replace("_", " ", 1): value for name, value in columns.items()}
+        return {name: before.get(str(value), value) for name, value in stored.items()}
 
     return expected
 
@@ -223,10 +223,12 @@ OTHER, EARLY = "other content at the edge", "before it was sent"
 UNANSWERED, BOTH = "replied without an inbound e-mail", "bounced and delivered"
 CASES = [
     *(
-        Case(f"{entity} changed at the edge", "drift", OTHER, tampered(entity), REPLICATED, agreeing, at_edge=True)
+        IntegrityCase(
+            f"{entity} changed at the edge", "drift", OTHER, tampered(entity), REPLICATED, agreeing, at_edge=True
+        )
         for entity in ENTITIES
     ),
-    Case(
+    IntegrityCase(
         "an item is behind",
         "drift",
         "another version at the edge",
@@ -235,7 +237,7 @@ CASES = [
         agreeing,
         at_edge=True,
     ),
-    Case(
+    IntegrityCase(
         "an item is gone",
         "drift",
         "missing at the edge",
@@ -244,7 +246,7 @@ CASES = [
         agreeing,
         at_edge=True,
     ),
-    Case(
+    IntegrityCase(
         "an item without a row",
         "drift",
         "only at the edge",
@@ -253,7 +255,7 @@ CASES = [
         lambda _: {"doc": None, "waits": False},
         at_edge=True,
     ),
-    Case(
+    IntegrityCase(
         "an e-mail without a row",
         "drift",
         "only at the edge",
@@ -262,7 +264,7 @@ CASES = [
         lambda before: {**(before or {}), "waits": True},
         at_edge=True,
     ),
-    Case(
+    IntegrityCase(
         "an orphan with an owner",
         "orphaned_email",
         "no prospect",
@@ -270,7 +272,7 @@ CASES = [
         ("linked",),
         lambda _: {"owner": ["Owner"]},
     ),
-    Case(
+    IntegrityCase(
         "an orphan without",
         "orphaned_email",
         "no prospect",
@@ -278,7 +280,7 @@ CASES = [
         ("marked orphaned",),
         becomes(_0_orphaned=True),
     ),
-    Case(
+    IntegrityCase(
         "one message in three e-mails",
         "duplicate_message",
         "same message_id",
@@ -291,7 +293,7 @@ CASES = [
         ("marked duplicate", "times merged", "marked duplicate"),
         becomes(_0_opened_at="1 opened_at", _0_sent_at="2 sent_at", _1_duplicate_of="0 id", _2_duplicate_of="0 id"),
     ),
-    Case(
+    IntegrityCase(
         "an unknown status",
         "invalid_state",
         "unknown status",
@@ -300,7 +302,7 @@ CASES = [
         becomes(_0_status="sent"),
     ),
     *(
-        Case(
+        IntegrityCase(
             f"{verb} before it was sent",
             "invalid_state",
             EARLY,
@@ -310,7 +312,7 @@ CASES = [
         )
         for verb in ("opened", "clicked", "replied")
     ),
-    Case(
+    IntegrityCase(
         "replied without an inbound e-mail",
         "invalid_state",
         UNANSWERED,
@@ -318,7 +320,7 @@ CASES = [
         BY_TIMES,
         becomes(_0_status="opened"),
     ),
-    Case(
+    IntegrityCase(
         "bounced and delivered",
         "invalid_state",
         BOTH,
@@ -326,7 +328,7 @@ CASES = [
         BY_TIMES,
         becomes(_0_status="bounced"),
     ),
-    Case(
+    IntegrityCase(
         "a step past the last",
         "invalid_state",
         "current_step past the last",
@@ -334,7 +336,7 @@ CASES = [
         BY_LOG,
         lambda before: {**(before or {}), "current_step": 1},
     ),
-    Case(
+    IntegrityCase(
         "a time of somebody who has finished",
         "invalid_state",
         "next_step_at on a finished enrollment",
@@ -342,7 +344,7 @@ CASES = [
         BY_LOG,
         lambda before: {**(before or {}), "next_step_at": None},
     ),
-    Case(
+    IntegrityCase(
         "a sync status without a customer",
         "invalid_state",
         "sync status without a customer",
@@ -350,7 +352,7 @@ CASES = [
         ("deleted",),
         lambda _: {"rows": [], "removals": [8]},
     ),
-    Case(
+    IntegrityCase(
         "a backlog",
         "backlog",
         "waits at the edge",
@@ -360,8 +362,8 @@ CASES = [
         late=True,
         can_be_undone=False,
     ),
-    Case("a step", "accounting", "reached is not the sum of its log", unbalanced_step),
-    Case("a total", "counters", "not what its rows say", total),
-    Case("a counter", "counters", "not the sum of its log", counters, late=True),
-    Case("a failed task", "retention", "older than a day", forgotten_task, late=True),
+    IntegrityCase("a step", "accounting", "reached is not the sum of its log", unbalanced_step),
+    IntegrityCase("a total", "counters", "not what its rows say", total),
+    IntegrityCase("a counter", "counters", "not the sum of its log", counters, late=True),
+    IntegrityCase("a failed task", "retention", "older than a day", forgotten_task, late=True),
 ]

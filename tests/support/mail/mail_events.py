@@ -16,14 +16,14 @@ GATEWAY = "Mozilla/5.0 (compatible; Barracuda Sentinel)"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
 
 
-def told(kind: str, seconds: float, key: str | None = None, **details: Any) -> EmailEvent:
+def email_event(kind: str, seconds: float, key: str | None = None, **details: Any) -> EmailEvent:
     """`seconds` after the mail was sent."""
     at = MONDAY + timedelta(seconds=seconds)
     return EmailEvent(key or f"{kind}-{seconds}-{details.get('link', '')}", kind, at, **details)
 
 
 def click(seconds: float, page: str = "a", agent: str = BROWSER) -> EmailEvent:
-    return told("clicked", seconds, link=f"https://example.com/{page}", user_agent=agent)
+    return email_event("clicked", seconds, link=f"https://example.com/{page}", user_agent=agent)
 
 
 def apply(

@@ -77,8 +77,8 @@ def bounced(kind: Any, **changed: Any) -> dict[str, Any]:
 
 def suppressed(reason: str | None) -> dict[str, Any]:
     """As the SDK's types know it, with a reason; None: as the page shows it."""
-    told = _PARTS["email.suppressed"]["suppressed"]
-    return mail_event("email.suppressed", suppressed=told if reason is None else {**told, "reason": reason})
+    part = _PARTS["email.suppressed"]["suppressed"]
+    return mail_event("email.suppressed", suppressed=part if reason is None else {**part, "reason": reason})
 
 
 def received(**changed: Any) -> dict[str, Any]:

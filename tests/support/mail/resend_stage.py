@@ -36,7 +36,7 @@ def batch(mails: Sequence[Any] | int) -> bytes:
 
 
 @dataclass
-class Stage:
+class ResendStage:
     """No limit of requests unless a test sets one."""
 
     sim: ResendSimulator
@@ -59,7 +59,7 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def stage() -> Iterator[ResendStage]:
     """A fresh account."""
     with ResendSimulator(requests_per_second=None) as simulator:
-        yield Stage(simulator)
+        yield ResendStage(simulator)

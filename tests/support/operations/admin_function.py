@@ -20,7 +20,7 @@ ADMIN = "the-bootstrap-token-of-a-test"
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiAnswer:
     """`body` is JSON where the answer is."""
 
     status: int
@@ -49,7 +49,7 @@ class AdminFunction:
         text: str | None = None,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> ApiAnswer:
         """`text` is a body as it stands, `body` one that becomes JSON."""
         sent = {"content-type": "application/json"} if body is not None or text is not None else {}
         sent |= {} if token is None else {"authorization": f"Bearer {token}"}
@@ -62,7 +62,7 @@ class AdminFunction:
             "body": text if body is None else json.dumps(body),
         }
         answer = handler(event, None)
-        return Answer(answer["statusCode"], answer["headers"], answer["body"])
+        return ApiAnswer(answer["statusCode"], answer["headers"], answer["body"])
 
     def token(self, name: str, role: Role, **more: Any) -> str:
         """A new named one."""

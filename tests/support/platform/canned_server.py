@@ -49,7 +49,7 @@ class CannedServer:
 def canned_server() -> Iterator[CannedServer]:
     state = CannedServer()
 
-    class Handler(BaseHTTPRequestHandler):
+    class CannedHandler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             state.asked.append(Asked(self.command, self.path, dict(self.headers), body))
@@ -67,7 +67,7 @@ def canned_server() -> Iterator[CannedServer]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
             """Silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), CannedHandler)
     state.url = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:

@@ -24,8 +24,8 @@ class Commands(Preloaded):
 
     def run(self, *arguments: str, answer: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         """One command; `answer` is what it reads, `environment` what it has besides."""
-        told = self.ask({"arguments": arguments, "answer": answer, "environment": environment})
-        return subprocess.CompletedProcess(arguments, **told)
+        answered = self.ask({"arguments": arguments, "answer": answer, "environment": environment})
+        return subprocess.CompletedProcess(arguments, **answered)
 
 
 def _carried_out(arguments: Sequence[str], answer: str, environment: Mapping[str, str]) -> dict[str, Any]:

@@ -166,10 +166,10 @@ def _serve() -> None:
         if "wait" in order:
             pid = order["wait"]
             _, status = os.waitpid(pid, 0)
-            told = os.read(reports[pid], 10_000)
+            answered = os.read(reports[pid], 10_000)
             os.close(reports.pop(pid))
             ended = {"signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, "code": status >> 8}
-            answer: object = ended | (json.loads(told) if told else {"lines": None, "steps": None})
+            answer: object = ended | (json.loads(answered) if answered else {"lines": None, "steps": None})
         else:
             reading, writing = os.pipe()
             pid = os.fork()

@@ -36,6 +36,6 @@ class Preloaded:
             raise AssertionError("opened with pipes")
         self._process.stdin.write(json.dumps(dict(question)) + "\n")
         self._process.stdin.flush()
-        told = self._process.stdout.readline()
-        assert told, "the process died"
-        return json.loads(told)
+        answered = self._process.stdout.readline()
+        assert answered, "the process died"
+        return json.loads(answered)

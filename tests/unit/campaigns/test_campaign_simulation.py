@@ -43,7 +43,7 @@ def run(plan: Campaign, people: Sequence[DueEnrollment], now: datetime = MONDAY,
     return simulate(plan, people, now, **{"limits": FREE} | more)
 
 
-def told(found: Simulation) -> list[tuple[int, str, datetime]]:
+def calendar(found: Simulation) -> list[tuple[int, str, datetime]]:
     return [(entry.step, entry.action, entry.at) for entry in found.calendar]
 
 
@@ -57,7 +57,7 @@ def test_a_sequence_goes_on_by_its_delays_inside_the_window() -> None:
 
     found = run(plan, [person()])
 
-    assert told(found) == [
+    assert calendar(found) == [
         (1, "email", MONDAY),
         (2, "wait", MONDAY + timedelta(hours=7)),
         (3, "work", MONDAY + timedelta(days=1)),  # 20:00 is closed

@@ -150,8 +150,8 @@ def test_a_rebuild_counts_only_if_nothing_changed_between_its_marks(changes: lis
 def record(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, **keys: str) -> dict[str, Any]:
     at = {"pk": {"S": keys.get("pk", partition_key("prospects", BUCKET))}, "sk": {"S": keys.get("sk", str(ROW))}}
     images = {"OldImage": old, "NewImage": new}
-    told = {name: dict(image) | at for name, image in images.items() if image is not None}
-    return {"eventSourceARN": "a/stream/s", "dynamodb": {"Keys": at, "SequenceNumber": "5", **told}}
+    images_at = {name: dict(image) | at for name, image in images.items() if image is not None}
+    return {"eventSourceARN": "a/stream/s", "dynamodb": {"Keys": at, "SequenceNumber": "5", **images_at}}
 
 
 ITEM = attributes_of(CacheItem("prospects", ROW, 3, "doc", NOW, NOW))

@@ -58,7 +58,7 @@ def test_no_two_mails_share_a_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "problem"),
     [
         ({"subject": "Hello\r\nBcc: eve@example.com"}, "subject"),
         ({"subject": "Hello\u2028Bcc: eve@example.com"}, "subject"),
@@ -72,11 +72,11 @@ def test_no_two_mails_share_a_token() -> None:
     ],
 )
 def test_what_could_break_out_or_reach_somebody_else_is_refused_without_being_quoted(
-    changed: dict[str, Any], told: str
+    changed: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(RejectedInput) as refused:
         compose(replace(LETTER, **changed), SENDER, URL)
-    assert told in refused.value.message
+    assert problem in refused.value.message
     assert "eve@example.com" not in str(refused.value)
 
 

@@ -8,23 +8,23 @@ from itertools import combinations, permutations
 import pytest
 
 from crm_relay.mail.decisions import LedgerEntry, SenderWeek, fold, is_scanner, sender_problem
-from tests.support.mail.mail_events import BROWSER, GATEWAY, click, told
+from tests.support.mail.mail_events import BROWSER, GATEWAY, click, email_event
 from tests.support.mail.mail_harness import MONDAY
 
 LEDGER = LedgerEntry(sent_at=MONDAY, links=2, unsubscribe_token="u-123")
 EVERY_KIND = (
-    told("scheduled", -5),
-    told("sent", 1),
-    told("delivery_delayed", 2),
-    told("delivered", 20),
-    told("opened", 60, user_agent=BROWSER),
+    email_event("scheduled", -5),
+    email_event("sent", 1),
+    email_event("delivery_delayed", 2),
+    email_event("delivered", 20),
+    email_event("opened", 60, user_agent=BROWSER),
     click(90),
-    told("bounced", 3, bounce_type="transient", reason="mailbox full"),
-    told("bounced", 200, bounce_type="permanent", reason="no such user"),
-    told("complained", 300),
-    told("failed", 4, reason="reached_daily_quota"),
-    told("suppressed", 5),
-    told("unsubscribed", 250),
+    email_event("bounced", 3, bounce_type="transient", reason="mailbox full"),
+    email_event("bounced", 200, bounce_type="permanent", reason="no such user"),
+    email_event("complained", 300),
+    email_event("failed", 4, reason="reached_daily_quota"),
+    email_event("suppressed", 5),
+    email_event("unsubscribed", 250),
 )
 
 
@@ -66,7 +66,7 @@ def test_an_event_that_comes_again_changes_nothing() -> None:
     ],
 )
 def test_the_later_state_wins(kinds: list[str], status: str) -> None:
-    assert fold(LEDGER, [told(kind, place) for place, kind in enumerate(kinds)]).status == status
+    assert fold(LEDGER, [email_event(kind, place) for place, kind in enumerate(kinds)]).status == status
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_without_an_event_the_ledger_says_what_it_knows_itself(ledger: str, stat
 
 @pytest.mark.parametrize("ledger", ["sending", "unknown", "queued"])
 def test_any_event_shows_that_an_unclear_mail_was_sent(ledger: str) -> None:
-    assert fold(LedgerEntry(ledger), [told("delivered", 5)]).status == "delivered"
+    assert fold(LedgerEntry(ledger), [email_event("delivered", 5)]).status == "delivered"
 
 
 @pytest.mark.parametrize(
@@ -91,19 +91,22 @@ def test_any_event_shows_that_an_unclear_mail_was_sent(ledger: str) -> None:
     ],
 )
 def test_a_bounce_is_a_bounce_whatever_its_type(types: list[str], status: str, kept: str) -> None:
-    events = [told("bounced", place, bounce_type=kind) for place, kind in enumerate(types)]
+    events = [email_event("bounced", place, bounce_type=kind) for place, kind in enumerate(types)]
     state = fold(LEDGER, events)
     assert (state.status, state.bounce_type, state.bounced_at) == (status, kept, MONDAY)
 
 
 def test_a_delivery_outweighs_a_transient_bounce_and_a_permanent_one_outweighs_the_delivery() -> None:
-    delivered = told("delivered", 5)
-    assert fold(LEDGER, [told("bounced", 9, bounce_type="transient"), delivered]).status == "delivered"
-    assert fold(LEDGER, [told("bounced", 9, bounce_type="permanent"), delivered]).status == "bounced"
+    delivered = email_event("delivered", 5)
+    assert fold(LEDGER, [email_event("bounced", 9, bounce_type="transient"), delivered]).status == "delivered"
+    assert fold(LEDGER, [email_event("bounced", 9, bounce_type="permanent"), delivered]).status == "bounced"
 
 
 def test_first_times_are_kept_and_the_last_human_one() -> None:
-    state = fold(LEDGER, [told("delivered", 1), *(told("opened", at) for at in (500, 40, 90)), click(800), click(700)])
+    state = fold(
+        LEDGER,
+        [email_event("delivered", 1), *(email_event("opened", at) for at in (500, 40, 90)), click(800), click(700)],
+    )
     assert state.opened_at == state.first_human_open_at == MONDAY + timedelta(seconds=40)
     assert state.clicked_at == MONDAY + timedelta(seconds=700)
     assert state.last_human_at == MONDAY + timedelta(seconds=800)
@@ -115,23 +118,23 @@ def test_first_times_are_kept_and_the_last_human_one() -> None:
 
 @pytest.mark.parametrize(("seconds", "verdict"), [(-3, "machine"), (0, "machine"), (9.999, "machine"), (10, "human")])
 def test_within_ten_seconds_of_the_delivery_it_was_a_machine(seconds: float, verdict: str) -> None:
-    state = fold(LEDGER, [told("delivered", 100), told("opened", 100 + seconds, "open")])
+    state = fold(LEDGER, [email_event("delivered", 100), email_event("opened", 100 + seconds, "open")])
     assert state.verdicts == {"open": verdict}
     assert state.human_opens == (verdict == "human")
     assert state.opened_count == 1
 
 
 def test_where_no_delivery_was_told_the_sending_counts() -> None:
-    assert fold(LEDGER, [told("opened", 9, "o")]).verdicts == {"o": "machine"}
-    assert fold(LEDGER, [told("opened", 11, "o")]).verdicts == {"o": "human"}
-    assert fold(LedgerEntry(), [told("sent", 5), told("opened", 14, "o")]).verdicts == {"o": "machine"}
-    assert fold(LedgerEntry(), [told("opened", 1, "o")]).verdicts == {"o": "human"}
+    assert fold(LEDGER, [email_event("opened", 9, "o")]).verdicts == {"o": "machine"}
+    assert fold(LEDGER, [email_event("opened", 11, "o")]).verdicts == {"o": "human"}
+    assert fold(LedgerEntry(), [email_event("sent", 5), email_event("opened", 14, "o")]).verdicts == {"o": "machine"}
+    assert fold(LedgerEntry(), [email_event("opened", 1, "o")]).verdicts == {"o": "human"}
 
 
 def test_a_delivery_that_is_told_late_changes_the_verdict_of_what_came_before_it() -> None:
-    opened = told("opened", 60, "o")
+    opened = email_event("opened", 60, "o")
     assert fold(LEDGER, [opened]).human_opens == 1
-    assert fold(LEDGER, [opened, told("delivered", 55)]).human_opens == 0
+    assert fold(LEDGER, [opened, email_event("delivered", 55)]).human_opens == 0
 
 
 @pytest.mark.parametrize(
@@ -147,19 +150,19 @@ def test_a_delivery_that_is_told_late_changes_the_verdict_of_what_came_before_it
     ],
 )
 def test_who_clicks_all_links_within_three_seconds_is_a_machine(clicks: list[tuple[float, str]], machines: int) -> None:
-    state = fold(LEDGER, [told("delivered", 0), *(click(at, page) for at, page in clicks)])
+    state = fold(LEDGER, [email_event("delivered", 0), *(click(at, page) for at, page in clicks)])
     assert list(state.verdicts.values()).count("machine") == machines
     assert state.human_clicks == len(clicks) - machines
 
 
 @pytest.mark.parametrize("links", [0, 1, 3])
 def test_fewer_than_all_links_or_a_single_one_say_nothing(links: int) -> None:
-    both = [told("delivered", 0), click(60), click(61, "b")]
+    both = [email_event("delivered", 0), click(60), click(61, "b")]
     assert fold(replace(LEDGER, links=links), both).human_clicks == 2
 
 
 def test_a_known_scanner_is_a_machine_whenever_it_comes() -> None:
-    state = fold(LEDGER, [told("delivered", 0), click(4000, agent=GATEWAY), click(4100)])
+    state = fold(LEDGER, [email_event("delivered", 0), click(4000, agent=GATEWAY), click(4100)])
     assert state.human_clicks == 1
     assert is_scanner(GATEWAY)
     assert not is_scanner(BROWSER)
@@ -167,8 +170,8 @@ def test_a_known_scanner_is_a_machine_whenever_it_comes() -> None:
 
 
 def test_a_click_on_the_link_that_unsubscribes_is_no_interest() -> None:
-    away = told("clicked", 60, "away", link="https://relay.example.com/unsubscribe/u-123", user_agent=BROWSER)
-    state = fold(LEDGER, [told("delivered", 0), away])
+    away = email_event("clicked", 60, "away", link="https://relay.example.com/unsubscribe/u-123", user_agent=BROWSER)
+    state = fold(LEDGER, [email_event("delivered", 0), away])
     assert (state.clicked_count, state.human_clicks, state.verdicts) == (1, 0, {})
 
 

@@ -188,7 +188,7 @@ LARAVEL = {
 
 
 @pytest.mark.parametrize(
-    ("canned", "kind", "told"),
+    ("canned", "kind", "message"),
     [
         (Canned({"message": "Unauthenticated."}, 401), FatalError, "the token is not accepted"),
         (Canned("<html>Log in</html>", 401), FatalError, "status 401"),
@@ -201,12 +201,12 @@ LARAVEL = {
     ],
 )
 def test_a_status_becomes_the_error_by_what_happens_next(
-    server: CannedServer, bison: Bison, canned: Canned, kind: type[Exception], told: str
+    server: CannedServer, bison: Bison, canned: Canned, kind: type[Exception], message: str
 ) -> None:
     server.answer(canned)
     with pytest.raises(kind) as failed:
         bison.create_webhook("CRM Relay", SECRET_URL, ["email_sent"])
-    assert told in str(failed.value)
+    assert message in str(failed.value)
     assert len(server.asked) == 1
     for secret in ("rosa@", "never-to-be-seen", "sample-webhook-token-1", "Log in"):
         assert secret not in repr(failed.value) + str(getattr(failed.value, "details", ""))

@@ -386,7 +386,7 @@ def test_a_broken_part_is_left_out_and_the_rest_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event_type", "told", "status"),
+    ("event_type", "given", "status"),
     [
         ("email_account_disconnected", None, "Disconnected"),
         ("email_account_disconnected", "connected", "Connected"),
@@ -397,9 +397,9 @@ def test_a_broken_part_is_left_out_and_the_rest_is_read() -> None:
     ],
 )
 def test_the_status_of_an_account_is_as_told_else_as_the_event_suggests(
-    event_type: str, told: str | None, status: str
+    event_type: str, given: str | None, status: str
 ) -> None:
-    account = event_of(event_type, {"sender_email": {"id": 1, "email": "a@example.com", "status": told}}).account
+    account = event_of(event_type, {"sender_email": {"id": 1, "email": "a@example.com", "status": given}}).account
     assert account is not None
     assert account.status == status
 

@@ -28,7 +28,7 @@ TOKENS = {
 }
 
 
-class Settings(SettingsModel):
+class TokenSettings(SettingsModel):
     bison_webhook_tokens: WebhookTokens = Field(default_factory=dict)
     bison_api_tokens: ApiTokens = Field(default_factory=dict)
 
@@ -121,7 +121,7 @@ BAD: dict[str, Any] = {
 @pytest.mark.parametrize(("problem", "content"), BAD.items(), ids=range(len(BAD)))
 def test_a_bad_setting_names_the_workspace_and_never_a_token(problem: str, content: Any) -> None:
     with pytest.raises(FatalError) as refused:
-        read_settings(Settings, {"BISON_WEBHOOK_TOKENS": json.dumps(content)})
+        read_settings(TokenSettings, {"BISON_WEBHOOK_TOKENS": json.dumps(content)})
     assert problem in str(refused.value)
     for token in (NEW, OLD, "tiny-0123", "with/a/slash"):
         assert token not in str(refused.value)
@@ -140,7 +140,7 @@ def test_what_is_no_json_is_a_settings_error(text: str) -> None:
 
 
 def test_settings_without_tokens_refuse_everybody() -> None:
-    assert read_settings(Settings, {}).bison_webhook_tokens == {}
+    assert read_settings(TokenSettings, {}).bison_webhook_tokens == {}
 
 
 def test_a_token_of_the_api_belongs_to_one_workspace() -> None:

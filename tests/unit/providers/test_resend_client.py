@@ -199,8 +199,8 @@ def _read_of_one_connection(listener: socket.socket, context: ssl.SSLContext) ->
 
 def test_the_last_answer_says_how_many_requests_are_left(server: CannedServer, resend: Resend) -> None:
     assert resend.rate_limit == RateLimit(None, None)
-    told = {"ratelimit-limit": "5", "ratelimit-remaining": "4", "ratelimit-reset": "1"}
-    server.answer(Canned({"data": []}, 200, told), Canned({}, 500, {"ratelimit-remaining": "many"}))
+    headers = {"ratelimit-limit": "5", "ratelimit-remaining": "4", "ratelimit-reset": "1"}
+    server.answer(Canned({"data": []}, 200, headers), Canned({}, 500, {"ratelimit-remaining": "many"}))
     resend.send_batch(PAYLOAD, "batch-1")
     assert resend.rate_limit == RateLimit(4, 1)
     resend.send_batch(PAYLOAD, "batch-1")
@@ -285,7 +285,7 @@ CALLS: list[Callable[[Resend], object]] = [
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize(
-    ("canned", "kind", "told"),
+    ("canned", "kind", "message"),
     [
         (error(401, "restricted_api_key"), FatalError, "status 401 restricted_api_key"),
         (error(403, "email_above_quota"), FatalError, "status 403 email_above_quota"),
@@ -303,12 +303,12 @@ def test_a_status_becomes_the_error_by_what_happens_next(
     call: Callable[[Resend], object],
     canned: Canned,
     kind: type[Exception],
-    told: str,
+    message: str,
 ) -> None:
     server.answer(canned)
     with pytest.raises(kind) as failed:
         call(resend)
-    assert told in str(failed.value)
+    assert message in str(failed.value)
     assert len(server.asked) == 1
     if isinstance(failed.value, RateLimited):
         assert failed.value.retry_after == 7

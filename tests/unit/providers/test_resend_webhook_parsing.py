@@ -76,9 +76,9 @@ BOUNCES = [
 ]
 
 
-@pytest.mark.parametrize(("told", "kind"), BOUNCES)
-def test_only_a_permanent_bounce_is_one(told: Any, kind: str) -> None:
-    parsed = parse_mail(bounced(told))
+@pytest.mark.parametrize(("given", "kind"), BOUNCES)
+def test_only_a_permanent_bounce_is_one(given: Any, kind: str) -> None:
+    parsed = parse_mail(bounced(given))
     assert (parsed.bounce_type, parsed.is_permanent_bounce) == (kind, kind == "permanent")
 
 
@@ -183,7 +183,7 @@ def test_recipients_are_bare_addresses(to: Any, kept: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "read"),
+    ("given", "read"),
     [
         ("2026-11-22 10:15:30.000+00", datetime(2026, 11, 22, 10, 15, 30, tzinfo=UTC)),
         ("2026-11-22T12:15:30+02:00", datetime(2026, 11, 22, 10, 15, 30, tzinfo=UTC)),
@@ -196,8 +196,8 @@ def test_recipients_are_bare_addresses(to: Any, kept: tuple[str, ...]) -> None:
         ((NOW + timedelta(days=2)).isoformat(), NOW),
     ],
 )
-def test_a_time_that_cannot_be_is_that_of_the_receipt(told: Any, read: datetime) -> None:
-    parsed = parse(envelope("email.sent", {"email_id": EMAIL_ID}, created_at=told))
+def test_a_time_that_cannot_be_is_that_of_the_receipt(given: Any, read: datetime) -> None:
+    parsed = parse(envelope("email.sent", {"email_id": EMAIL_ID}, created_at=given))
     assert isinstance(parsed, MailEvent)
     assert parsed.occurred_at == read
 
@@ -216,9 +216,9 @@ def test_a_mail_that_came_in_says_where_it_went() -> None:
     assert bare == InboundMail(EMAIL_ID, RECIPIENT, (), None, None, AT, ())
 
 
-@pytest.mark.parametrize(("told", "read"), [(True, True), (False, False), ("true", True), (1, True), ("maybe", None)])
-def test_a_contact_may_want_nothing_any_more(told: Any, read: bool | None) -> None:
-    assert parse(contact_updated(unsubscribed=told)) == ContactChanged(RECIPIENT, read, AT)
+@pytest.mark.parametrize(("given", "read"), [(True, True), (False, False), ("true", True), (1, True), ("maybe", None)])
+def test_a_contact_may_want_nothing_any_more(given: Any, read: bool | None) -> None:
+    assert parse(contact_updated(unsubscribed=given)) == ContactChanged(RECIPIENT, read, AT)
 
 
 def test_a_contact_may_want_some_topics_only() -> None:

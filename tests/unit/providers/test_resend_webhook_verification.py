@@ -158,6 +158,6 @@ def test_a_verified_delivery_has_its_id_and_its_event() -> None:
 
 
 def test_no_secret_and_no_signature_is_told() -> None:
-    told = repr(_refused({**headers(BODY), "svix-signature": "v1,never-to-be-seen"}))
-    assert "never-to-be-seen" not in told
-    assert SECRET not in told
+    message = repr(_refused({**headers(BODY), "svix-signature": "v1,never-to-be-seen"}))
+    assert "never-to-be-seen" not in message
+    assert SECRET not in message

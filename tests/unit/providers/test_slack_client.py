@@ -74,7 +74,7 @@ def test_no_entity_is_cut_in_half(longest: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("canned", "kind", "told"),
+    ("canned", "kind", "message"),
     [
         (Canned("channel_is_archived", 410), FatalError, "Slack: destination disabled, channel_is_archived"),
         (Canned("no_service", 404), FatalError, "Slack: destination disabled, no_service"),
@@ -92,12 +92,12 @@ def test_no_entity_is_cut_in_half(longest: int) -> None:
     ],
 )
 def test_an_answer_becomes_the_error_by_what_happens_next(
-    server: CannedServer, slack: Slack, canned: Canned, kind: type[Exception], told: str
+    server: CannedServer, slack: Slack, canned: Canned, kind: type[Exception], message: str
 ) -> None:
     server.answer(canned)
     with pytest.raises(kind) as failed:
         slack.post("text")
-    assert str(failed.value) == told
+    assert str(failed.value) == message
     assert len(server.asked) == 1
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from local.simulators.bison.context import BisonContext
 from local.simulators.bison.state import SimulatedAccount, SimulatedLead, SimulatedWorkspace, Tag
-from local.simulators.bison.webhooks.events import EventOptions, Subject
+from local.simulators.bison.webhooks.events import EventOptions, EventSubject
 
 
 class AccountActions(BisonContext):
@@ -125,5 +125,5 @@ class AccountActions(BisonContext):
         # The class name as `taggable_type` is Laravel's custom (assumed).
         kind = "SenderEmail" if isinstance(thing, SimulatedAccount) else "Lead"
         data = {"taggable_id": thing.id, "taggable_type": f"App\\Models\\{kind}"}
-        subject = Subject(tag={"tag_id": tag.id, "tag_name": tag.name, **data})
+        subject = EventSubject(tag={"tag_id": tag.id, "tag_name": tag.name, **data})
         self.fire(thing.workspace_id, event, subject, options)

@@ -12,7 +12,7 @@ from local.simulators.bison.state import (
     SimulatedReply,
     SimulatedWorkspace,
 )
-from local.simulators.bison.webhooks.events import EventOptions, Subject
+from local.simulators.bison.webhooks.events import EventOptions, EventSubject
 
 PERMANENT = "550 5.1.1"
 TEMPORARY = "451 4.7.1"
@@ -97,7 +97,7 @@ class MailActions(BisonContext):
         to = (lead.first_name, lead.email) if lead else ("Somebody", "somebody@example.org")
         mail = self._message(account, "By hand", "Written by hand.", (account.name, account.email), to)
         mail.folder, mail.type = "Sent", "Outgoing Email"
-        self.fire(account.workspace_id, "manual_email_sent", Subject(account, lead, reply=mail), options)
+        self.fire(account.workspace_id, "manual_email_sent", EventSubject(account, lead, reply=mail), options)
         return mail
 
     def open(self, of: BisonSending | SimulatedAccount, *, options: EventOptions | None = None) -> None:
@@ -198,7 +198,7 @@ class MailActions(BisonContext):
         sender = ("Una Known", "una.known@example.net")
         made = self._message(account, "A question", text, sender, (account.name, account.email))
         made.type = "Untracked Reply"
-        self.fire(account.workspace_id, "untracked_reply_received", Subject(account, reply=made), options)
+        self.fire(account.workspace_id, "untracked_reply_received", EventSubject(account, reply=made), options)
         return made
 
     # --- parts ----------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ class MailActions(BisonContext):
         reply: SimulatedReply | None = None,
     ) -> None:
         occurred = shapes.campaign_event(self.bison.next_id("campaign_event"), kind, self.bison.now())
-        subject = Subject(sending.account, sending.lead, sending.campaign, sending, reply, occurred)
+        subject = EventSubject(sending.account, sending.lead, sending.campaign, sending, reply, occurred)
         self.fire(sending.workspace_id, event, subject, options)
 
     def _count(self, sending: BisonSending, **more: int) -> None:

@@ -67,7 +67,7 @@ class EventOptions:
 
 
 @dataclass
-class Subject:
+class EventSubject:
     """What an event is about; the shapes are taken when it happens."""
 
     account: SimulatedAccount | None = None
@@ -138,4 +138,4 @@ def sample(event: str) -> Json:
     received.uuid = "00000000-0000-4000-8000-000000000005"
     occurred = shapes.campaign_event(6, event.rpartition("_")[2], moment)
     tag = {"tag_id": 1, "tag_name": "Sample", "taggable_id": lead.id, "taggable_type": "App\\Models\\Lead"}
-    return Subject(account, lead, campaign, sent, received, occurred, tag=tag).data(event)
+    return EventSubject(account, lead, campaign, sent, received, occurred, tag=tag).data(event)

@@ -7,7 +7,7 @@ from typing import Any
 
 from local.simulators.mautic.contacts import shapes
 from local.simulators.mautic.contacts.single import Saved, change_one, create_or_merge, erase, replace_one
-from local.simulators.mautic.state import MauticState, SimulatedContact
+from local.simulators.mautic.state import MauticData, SimulatedContact
 from local.simulators.mautic.wire import (
     Json,
     MauticApiError,
@@ -26,7 +26,7 @@ MISSING = {"message": "Item was not found.", "code": 404, "type": "api"}
 class SimulatedBatch:
     """Collects the outcome of one batch, item by item."""
 
-    def __init__(self, mautic: MauticState, request: MauticRequest) -> None:
+    def __init__(self, mautic: MauticData, request: MauticRequest) -> None:
         self.mautic = mautic
         self.items = php_items(request.payload)
         self.fail_after = request.fail_after_items
@@ -63,7 +63,7 @@ class SimulatedBatch:
         return MauticResponse(status, body)
 
 
-def batch_new(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def batch_new(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     """Always 201; ids in the items are ignored, failed items are absent from `contacts` (recorded: 43, 53)."""
     batch = SimulatedBatch(mautic, request)
     shown: dict[Key, Json] = {}
@@ -84,7 +84,7 @@ def batch_new(mautic: MauticState, request: MauticRequest) -> MauticResponse:
 class Edited:
     """The contacts one batch/edit has touched; a contact's second turn is saved as a new one."""
 
-    def __init__(self, mautic: MauticState, *, replacing: bool) -> None:
+    def __init__(self, mautic: MauticData, *, replacing: bool) -> None:
         self.mautic = mautic
         self.replacing = replacing
         self.by_key: dict[Key, tuple[SimulatedContact, Saved | None]] = {}
@@ -139,7 +139,7 @@ class Edited:
         return shown
 
 
-def batch_edit(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def batch_edit(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     batch = SimulatedBatch(mautic, request)
     edited = Edited(mautic, replacing=request.method == "PUT")
     for key, item in batch.items:
@@ -163,7 +163,7 @@ def _number(value: Any) -> int:
         return 0
 
 
-def batch_delete(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def batch_delete(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     """Ids count in the query only; unknown ones and a JSON body are passed over (recorded: 81_*)."""
     numbers = [_number(part) for part in request.query.get("ids", "").split(",")]
     found = [mautic.contacts[number] for number in numbers if number in mautic.contacts]

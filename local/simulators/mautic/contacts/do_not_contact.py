@@ -6,7 +6,7 @@ from typing import Any
 
 from local.simulators.mautic.contact_fields import API_USER
 from local.simulators.mautic.contacts import shapes
-from local.simulators.mautic.state import Event, MauticState, SimulatedContact, SimulatedDoNotContact
+from local.simulators.mautic.state import Event, MauticData, SimulatedContact, SimulatedDoNotContact
 from local.simulators.mautic.webhooks.events import subscription_changed, updated
 from local.simulators.mautic.wire import Json, MauticApiError, MauticRequest, MauticResponse, not_found
 
@@ -20,7 +20,7 @@ def status_of(contact: SimulatedContact, channel: str) -> str:
 
 
 def suppress(
-    mautic: MauticState,
+    mautic: MauticData,
     contact: SimulatedContact,
     channel: str,
     reason: int,
@@ -39,7 +39,7 @@ def suppress(
     return _announce(mautic, contact, channel, old, actor)
 
 
-def release(mautic: MauticState, contact: SimulatedContact, channel: str, *, actor: str = API_USER) -> list[Event]:
+def release(mautic: MauticData, contact: SimulatedContact, channel: str, *, actor: str = API_USER) -> list[Event]:
     """Erases a person's own unsubscribe too (recorded: 71_dnc_remove_of_unsubscribed)."""
     old = status_of(contact, channel)
     if contact.suppressions.pop(channel, None) is None:
@@ -47,13 +47,13 @@ def release(mautic: MauticState, contact: SimulatedContact, channel: str, *, act
     return _announce(mautic, contact, channel, old, actor)
 
 
-def _announce(mautic: MauticState, contact: SimulatedContact, channel: str, old: str, actor: str) -> list[Event]:
+def _announce(mautic: MauticData, contact: SimulatedContact, channel: str, old: str, actor: str) -> list[Event]:
     contact.modified, contact.modified_by = mautic.now(), actor
     new = status_of(contact, channel)
     return [*subscription_changed(mautic, contact, channel, old, new), *updated(mautic, contact)]
 
 
-def apply_entries(mautic: MauticState, contact: SimulatedContact, entries: Any) -> list[Event]:
+def apply_entries(mautic: MauticData, contact: SimulatedContact, entries: Any) -> list[Event]:
     """`doNotContact` inside a contact; reason 0 removes (recorded: 72_batch_new_remove_dnc_reason_0)."""
     events: list[Event] = []
     for entry in entries if isinstance(entries, list) else []:
@@ -66,7 +66,7 @@ def apply_entries(mautic: MauticState, contact: SimulatedContact, entries: Any) 
     return [event for event in events if event.type == "mautic.lead_channel_subscription_changed"]
 
 
-def _contact(mautic: MauticState, number: int) -> SimulatedContact:
+def _contact(mautic: MauticData, number: int) -> SimulatedContact:
     contact = mautic.contacts.get(number)
     if contact is None:
         raise not_found()
@@ -85,7 +85,7 @@ def _reason(payload: Json) -> int:
     return reason
 
 
-def add(mautic: MauticState, request: MauticRequest, number: int, channel: str) -> MauticResponse:
+def add(mautic: MauticData, request: MauticRequest, number: int, channel: str) -> MauticResponse:
     payload = request.payload if isinstance(request.payload, dict) else {}
     with mautic.lock:
         contact = _contact(mautic, number)
@@ -95,7 +95,7 @@ def add(mautic: MauticState, request: MauticRequest, number: int, channel: str) 
     return MauticResponse(200, {"contact": shown})
 
 
-def remove(mautic: MauticState, request: MauticRequest, number: int, channel: str) -> MauticResponse:
+def remove(mautic: MauticData, request: MauticRequest, number: int, channel: str) -> MauticResponse:
     del request
     with mautic.lock:
         contact = _contact(mautic, number)

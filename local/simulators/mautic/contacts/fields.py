@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from local.simulators.mautic.contact_fields import FIRST_CUSTOM_ID, SimulatedField
-from local.simulators.mautic.state import MauticState
+from local.simulators.mautic.state import MauticData
 from local.simulators.mautic.wire import Json, MauticApiError, MauticRequest, MauticResponse, invalid, not_found
 
 TYPE_NAMES = (
@@ -15,7 +15,7 @@ TYPE_NAMES = (
 TYPES = frozenset(TYPE_NAMES.split())
 
 
-def create_field(mautic: MauticState, wanted: Json) -> SimulatedField:
+def create_field(mautic: MauticData, wanted: Json) -> SimulatedField:
     """Own fields go before the built-in ones, as in every recorded contact."""
     problems = _problems(mautic, wanted)
     if problems:
@@ -50,7 +50,7 @@ def _alias(wanted: Json) -> str:
     return str(wanted.get("alias") or wanted["label"].lower().replace(" ", "_"))[:25]
 
 
-def _problems(mautic: MauticState, wanted: Json) -> dict[str, str]:
+def _problems(mautic: MauticData, wanted: Json) -> dict[str, str]:
     if not wanted.get("label"):
         return {"label": "A label is required."}
     if wanted.get("type", "text") not in TYPES:
@@ -72,13 +72,13 @@ def _limits(kind: str, wanted: Json, properties: Json) -> dict[str, str]:
     return {}
 
 
-def post_field(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def post_field(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     with mautic.lock:
         made = create_field(mautic, request.payload)
     return MauticResponse(201, {"field": made.view()}, {"Location": f"/api/fields/contact/{made.id}"})
 
 
-def list_fields(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def list_fields(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     wanted = request.query.get("search", "").casefold()
     with mautic.lock:
         found = [f for f in mautic.fields.values() if wanted in f.alias.casefold() or wanted in f.label.casefold()]
@@ -87,19 +87,19 @@ def list_fields(mautic: MauticState, request: MauticRequest) -> MauticResponse:
     return MauticResponse(200, {"total": len(found), "fields": page or []})
 
 
-def field_by_id(mautic: MauticState, number: int) -> SimulatedField:
+def field_by_id(mautic: MauticData, number: int) -> SimulatedField:
     for item in mautic.fields.values():
         if item.id == number:
             return item
     raise not_found()
 
 
-def get_field(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def get_field(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     del request
     return MauticResponse(200, {"field": field_by_id(mautic, number).view()})
 
 
-def patch_field(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def patch_field(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     """A field's type and alias are fixed, whatever is sent (src: FieldType of Mautic 5, disabled once it exists)."""
     item = field_by_id(mautic, number)
     wanted = request.payload
@@ -118,7 +118,7 @@ def patch_field(mautic: MauticState, request: MauticRequest, number: int) -> Mau
     return MauticResponse(200, {"field": item.view()})
 
 
-def delete_field(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def delete_field(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     del request
     item = field_by_id(mautic, number)
     with mautic.lock:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from local.simulators.mautic.contacts import shapes
-from local.simulators.mautic.state import MauticState, SimulatedContact
+from local.simulators.mautic.state import MauticData, SimulatedContact
 from local.simulators.mautic.wire import Json, MauticRequest, MauticResponse, iso
 
 Test = Callable[[SimulatedContact], bool]
 
 
-def list_contacts(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def list_contacts(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     """`total` is a string and no hit is `{}` (recorded: 35_contacts_list_past_end)."""
     query = request.query
     start, limit = int(query.get("start") or 0), int(query.get("limit") or 30)
@@ -28,14 +28,14 @@ def list_contacts(mautic: MauticState, request: MauticRequest) -> MauticResponse
     return MauticResponse(200, {"total": str(len(found)), "contacts": shown})
 
 
-def _matching(mautic: MauticState, query: dict[str, str]) -> list[SimulatedContact]:
+def _matching(mautic: MauticData, query: dict[str, str]) -> list[SimulatedContact]:
     found = _candidates(mautic, query)
     for test in [*_search_tests(mautic, query.get("search", "")), *_where_tests(mautic, query)]:
         found = [contact for contact in found if test(contact)]
     return found
 
 
-def _candidates(mautic: MauticState, query: dict[str, str]) -> list[SimulatedContact]:
+def _candidates(mautic: MauticData, query: dict[str, str]) -> list[SimulatedContact]:
     """A look-up by one unique value goes by the index, so that a large simulated Mautic stays quick."""
     alias, _, value = query.get("search", "").partition(":")
     plain = value and " " not in value and "%" not in value and '"' not in value
@@ -44,7 +44,7 @@ def _candidates(mautic: MauticState, query: dict[str, str]) -> list[SimulatedCon
     return list(mautic.contacts.values())
 
 
-def _ordered(mautic: MauticState, query: dict[str, str], found: list[SimulatedContact]) -> list[SimulatedContact]:
+def _ordered(mautic: MauticData, query: dict[str, str], found: list[SimulatedContact]) -> list[SimulatedContact]:
     """Unordered means last active first: pages shift while people open mails (recorded: 122_trailing_ok)."""
     column = query.get("orderBy") or "last_active"
     downwards = query.get("orderByDir", "desc" if not query.get("orderBy") else "asc").casefold() == "desc"
@@ -61,7 +61,7 @@ def _comparable(value: Any) -> tuple[int, float, str]:
     return (0, float(value), "") if isinstance(value, int | float) else (1, 0.0, str(value).casefold())
 
 
-def _column(mautic: MauticState, contact: SimulatedContact, name: str) -> Any:
+def _column(mautic: MauticData, contact: SimulatedContact, name: str) -> Any:
     del mautic
     name = re.sub(r"(?<=[a-z])([A-Z])", lambda found: "_" + found.group(1).lower(), name).removeprefix("l.")
     own: Json = {
@@ -74,7 +74,7 @@ def _column(mautic: MauticState, contact: SimulatedContact, name: str) -> Any:
     return own[name] if name in own else contact.fields.get(name)
 
 
-def _search_tests(mautic: MauticState, search: str) -> list[Test]:
+def _search_tests(mautic: MauticData, search: str) -> list[Test]:
     try:
         words = shlex.split(search)
     except ValueError:
@@ -82,7 +82,7 @@ def _search_tests(mautic: MauticState, search: str) -> list[Test]:
     return [_search_test(mautic, word) for word in words]
 
 
-def _search_test(mautic: MauticState, word: str) -> Test:
+def _search_test(mautic: MauticData, word: str) -> Test:
     command, colon, value = word.partition(":")
     if not colon:
         return lambda c: any(word.casefold() in str(c.fields.get(a) or "").casefold() for a in FREE_TEXT)
@@ -103,7 +103,7 @@ def _search_test(mautic: MauticState, word: str) -> Test:
 FREE_TEXT = ("firstname", "lastname", "email", "company", "city", "state", "zipcode", "country")
 
 
-def _where_tests(mautic: MauticState, query: dict[str, str]) -> list[Test]:
+def _where_tests(mautic: MauticData, query: dict[str, str]) -> list[Test]:
     rows: dict[str, dict[str, str]] = {}
     for key, value in query.items():
         if found := re.fullmatch(r"where\[(\d+)\]\[(col|expr|val)\]", key):
@@ -111,7 +111,7 @@ def _where_tests(mautic: MauticState, query: dict[str, str]) -> list[Test]:
     return [_where_test(mautic, row) for row in rows.values()]
 
 
-def _where_test(mautic: MauticState, row: dict[str, str]) -> Test:
+def _where_test(mautic: MauticData, row: dict[str, str]) -> Test:
     column, value = row.get("col", ""), row.get("val", "")
     compare = COMPARISONS.get(row.get("expr", "eq"), COMPARISONS["eq"])
     return lambda contact: compare(_column(mautic, contact, column), value)

@@ -6,19 +6,19 @@ import re
 from typing import Any
 
 from local.simulators.mautic.contacts import shapes
-from local.simulators.mautic.state import MauticState, SimulatedContact, SimulatedSegment
+from local.simulators.mautic.state import MauticData, SimulatedContact, SimulatedSegment
 from local.simulators.mautic.webhooks import events
 from local.simulators.mautic.wire import Json, MauticApiError, MauticRequest, MauticResponse, invalid, iso, not_found
 
 
-def known(mautic: MauticState, number: int) -> SimulatedSegment:
+def known(mautic: MauticData, number: int) -> SimulatedSegment:
     segment = mautic.segments.get(number)
     if segment is None:
         raise not_found()
     return segment
 
 
-def writable(mautic: MauticState, number: int) -> SimulatedSegment:
+def writable(mautic: MauticData, number: int) -> SimulatedSegment:
     """recorded: 66_add_to_unpublished_segment"""
     segment = known(mautic, number)
     if not segment.published:
@@ -27,7 +27,7 @@ def writable(mautic: MauticState, number: int) -> SimulatedSegment:
     return segment
 
 
-def _free_alias(mautic: MauticState, wanted: str) -> str:
+def _free_alias(mautic: MauticData, wanted: str) -> str:
     """A second segment of one name gets a number (recorded: 60_segment_new_duplicate_name)."""
     base = re.sub(r"[^a-z0-9]+", "-", wanted.casefold()).strip("-")
     taken = {segment.alias for segment in mautic.segments.values()}
@@ -38,7 +38,7 @@ def _free_alias(mautic: MauticState, wanted: str) -> str:
     return alias
 
 
-def create(mautic: MauticState, wanted: Json) -> SimulatedSegment:
+def create(mautic: MauticData, wanted: Json) -> SimulatedSegment:
     if not wanted.get("name"):
         raise invalid({"name": "A name is required."})
     with mautic.lock:
@@ -55,12 +55,12 @@ def create(mautic: MauticState, wanted: Json) -> SimulatedSegment:
     return segment
 
 
-def post_segment(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def post_segment(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     segment = create(mautic, request.payload if isinstance(request.payload, dict) else {})
     return MauticResponse(201, {"list": shapes.segment(segment)}, {"Location": f"/api/segments/{segment.id}"})
 
 
-def list_segments(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def list_segments(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     """By name; none is `[]` (recorded: 61_segments_list_past_end)."""
     wanted = request.query.get("search", "").casefold()
     start, limit = int(request.query.get("start") or 0), int(request.query.get("limit") or 30)
@@ -71,12 +71,12 @@ def list_segments(mautic: MauticState, request: MauticRequest) -> MauticResponse
     return MauticResponse(200, {"total": len(found), "lists": page or []})
 
 
-def get_segment(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def get_segment(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     del request
     return MauticResponse(200, {"list": shapes.segment(known(mautic, number))})
 
 
-def edit_segment(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def edit_segment(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     segment, wanted = known(mautic, number), request.payload
     segment.name = str(wanted.get("name", segment.name))
     segment.published = bool(wanted.get("isPublished", segment.published))
@@ -84,7 +84,7 @@ def edit_segment(mautic: MauticState, request: MauticRequest, number: int) -> Ma
     return MauticResponse(200, {"list": shapes.segment(segment)})
 
 
-def delete_segment(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def delete_segment(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     del request
     segment = known(mautic, number)
     with mautic.lock:
@@ -94,7 +94,7 @@ def delete_segment(mautic: MauticState, request: MauticRequest, number: int) -> 
     return MauticResponse(200, {"list": {**shapes.segment(segment), "id": None}})
 
 
-def _join(mautic: MauticState, segment: SimulatedSegment, contact: SimulatedContact) -> None:
+def _join(mautic: MauticData, segment: SimulatedSegment, contact: SimulatedContact) -> None:
     with mautic.lock:
         new = segment.id not in contact.segments
         contact.segments.add(segment.id)
@@ -103,7 +103,7 @@ def _join(mautic: MauticState, segment: SimulatedSegment, contact: SimulatedCont
     mautic.publish(announced)
 
 
-def _leave(mautic: MauticState, segment: SimulatedSegment, contact: SimulatedContact) -> None:
+def _leave(mautic: MauticData, segment: SimulatedSegment, contact: SimulatedContact) -> None:
     with mautic.lock:
         member = segment.id in contact.segments
         contact.segments.discard(segment.id)
@@ -112,14 +112,14 @@ def _leave(mautic: MauticState, segment: SimulatedSegment, contact: SimulatedCon
     mautic.publish(announced)
 
 
-def _contact(mautic: MauticState, number: int) -> SimulatedContact:
+def _contact(mautic: MauticData, number: int) -> SimulatedContact:
     contact = mautic.contacts.get(number)
     if contact is None:
         raise not_found("Contact not found.")
     return contact
 
 
-def add_contact(mautic: MauticState, request: MauticRequest, number: int, contact_id: int) -> MauticResponse:
+def add_contact(mautic: MauticData, request: MauticRequest, number: int, contact_id: int) -> MauticResponse:
     """Safe to call twice (recorded: 62_segment_contact_add_again)."""
     del request
     segment = writable(mautic, number)
@@ -127,14 +127,14 @@ def add_contact(mautic: MauticState, request: MauticRequest, number: int, contac
     return MauticResponse(200, {"success": 1})
 
 
-def remove_contact(mautic: MauticState, request: MauticRequest, number: int, contact_id: int) -> MauticResponse:
+def remove_contact(mautic: MauticData, request: MauticRequest, number: int, contact_id: int) -> MauticResponse:
     del request
     segment = writable(mautic, number)
     _leave(mautic, segment, _contact(mautic, contact_id))
     return MauticResponse(200, {"success": 1})
 
 
-def add_contacts(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def add_contacts(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     """Unknown ids say false while the top says 1 (recorded: 63_segment_contacts_bulk_add_with_unknown)."""
     segment, payload = writable(mautic, number), request.payload
     if not isinstance(payload, dict) or not isinstance(payload.get("ids"), list):
@@ -148,7 +148,7 @@ def add_contacts(mautic: MauticState, request: MauticRequest, number: int) -> Ma
     return MauticResponse(200, {"success": 1, "details": details or []})
 
 
-def segments_of_contact(mautic: MauticState, request: MauticRequest, contact_id: int) -> MauticResponse:
+def segments_of_contact(mautic: MauticData, request: MauticRequest, contact_id: int) -> MauticResponse:
     del request
     contact = mautic.contacts.get(contact_id)
     if contact is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.simulators.mautic.contact_fields import API_USER, SimulatedField
-from local.simulators.mautic.state import MauticState, SimulatedContact, SimulatedDoNotContact, SimulatedSegment
+from local.simulators.mautic.state import MauticData, SimulatedContact, SimulatedDoNotContact, SimulatedSegment
 from local.simulators.mautic.wire import Json, iso
 
 # The order in which lists show the built-in fields (recorded: 35_contacts_list_page).
@@ -58,7 +58,7 @@ class ContactChange:
         return bool(self.before)
 
 
-def _fields_of(mautic: MauticState, *, listed: bool) -> Iterable[SimulatedField]:
+def _fields_of(mautic: MauticData, *, listed: bool) -> Iterable[SimulatedField]:
     if not listed:
         return mautic.fields.values()
     first = [mautic.fields[alias] for alias in LIST_ORDER if alias in mautic.fields]
@@ -117,7 +117,7 @@ def _boolean_pair(item: SimulatedField, value: int, change: ContactChange) -> tu
 
 
 def field_groups(
-    mautic: MauticState,
+    mautic: MauticData,
     contact: SimulatedContact,
     change: ContactChange | None = None,
     *,
@@ -156,7 +156,7 @@ def head(contact: SimulatedContact, *, gone: bool = False) -> Json:
     }
 
 
-def tail(mautic: MauticState, contact: SimulatedContact, *, created: bool = False) -> Json:
+def tail(mautic: MauticData, contact: SimulatedContact, *, created: bool = False) -> Json:
     return {
         "lastActive": iso(contact.last_active),
         "owner": None,
@@ -172,7 +172,7 @@ def tail(mautic: MauticState, contact: SimulatedContact, *, created: bool = Fals
 
 
 def full(
-    mautic: MauticState, contact: SimulatedContact, change: ContactChange | None = None, *, listed: bool = False
+    mautic: MauticData, contact: SimulatedContact, change: ContactChange | None = None, *, listed: bool = False
 ) -> Json:
     groups = field_groups(mautic, contact, change, listed=listed)
     gone = contact.id not in mautic.contacts
@@ -180,14 +180,12 @@ def full(
     return {**head(contact, gone=gone), "fields": groups, **tail(mautic, contact, created=created)}
 
 
-def minimal(mautic: MauticState, contact: SimulatedContact) -> Json:
+def minimal(mautic: MauticData, contact: SimulatedContact) -> Json:
     """recorded: 35_contacts_list_minimal"""
     return {**head(contact), "fields": field_groups(mautic, contact, listed=True)}
 
 
-def in_event(
-    mautic: MauticState, contact: SimulatedContact, *, created: bool = False, attributes: bool = False
-) -> Json:
+def in_event(mautic: MauticData, contact: SimulatedContact, *, created: bool = False, attributes: bool = False) -> Json:
     """Inside webhooks there is no "all"; membership events carry the built-in fields at the top as well."""
     change = ContactChange(created=True) if created else None
     groups = field_groups(mautic, contact, change, everything=False)
@@ -197,19 +195,19 @@ def in_event(
     return {**head(contact, gone=gone), **named, "fields": groups, **rest}
 
 
-def as_lead(mautic: MauticState, contact: SimulatedContact) -> Json:
+def as_lead(mautic: MauticData, contact: SimulatedContact) -> Json:
     """The short form inside opens and page hits."""
     groups = field_groups(mautic, contact, everything=False)
     return {"id": contact.id, "points": contact.fields.get("points") or 0, "color": None, "fields": groups}
 
 
-def flat(mautic: MauticState, contact: SimulatedContact) -> Json:
+def flat(mautic: MauticData, contact: SimulatedContact) -> Json:
     """The form inside email_on_send, with the id as a string (recorded: 95_hook_email_on_send)."""
     values = {item.alias: _stored(item, contact, listed=False) for item in mautic.fields.values()}
     return {"id": str(contact.id), **values, "companies": []}
 
 
-def after_suppression(mautic: MauticState, contact: SimulatedContact) -> Json:
+def after_suppression(mautic: MauticData, contact: SimulatedContact) -> Json:
     """The do-not-contact calls leave every null out (recorded: 70_dnc_add_manual)."""
     shown = in_event(mautic, contact, attributes=True)
     shown["doNotContact"] = [

@@ -9,7 +9,7 @@ from local.simulators.mautic.contact_fields import API_USER
 from local.simulators.mautic.contacts import do_not_contact, shapes
 from local.simulators.mautic.contacts.shapes import ContactChange
 from local.simulators.mautic.contacts.values import BLANK, DROPPED, RefusedError, clean
-from local.simulators.mautic.state import Event, MauticState, SimulatedContact
+from local.simulators.mautic.state import Event, MauticData, SimulatedContact
 from local.simulators.mautic.webhooks import events
 from local.simulators.mautic.wire import Json, MauticRequest, MauticResponse, invalid, not_found
 
@@ -24,7 +24,7 @@ class Saved:
         return 201 if self.change.created else 200
 
 
-def cleaned(mautic: MauticState, params: Json, *, exact: bool = False) -> Json:
+def cleaned(mautic: MauticData, params: Json, *, exact: bool = False) -> Json:
     """Every known field of the item; unknown keys are ignored, one bad value refuses the item with a 400."""
     values: Json = {}
     problems: dict[str, str] = {}
@@ -39,7 +39,7 @@ def cleaned(mautic: MauticState, params: Json, *, exact: bool = False) -> Json:
     return values
 
 
-def match(mautic: MauticState, values: Json) -> SimulatedContact | None:
+def match(mautic: MauticData, values: Json) -> SimulatedContact | None:
     """Any unique field is enough; of several contacts the newest is taken."""
     found: set[int] = set()
     for item in mautic.unique_fields:
@@ -49,7 +49,7 @@ def match(mautic: MauticState, values: Json) -> SimulatedContact | None:
     return max((mautic.contacts[number] for number in found), key=lambda c: (c.added, c.id), default=None)
 
 
-def refuse_duplicates(mautic: MauticState, contact: SimulatedContact | None, values: Json, *, twin_of: int = 0) -> None:
+def refuse_duplicates(mautic: MauticData, contact: SimulatedContact | None, values: Json, *, twin_of: int = 0) -> None:
     """Looks at the whole contact, so that a duplicated one refuses even unrelated changes (recorded: 54_*)."""
     problems = {}
     for item in mautic.unique_fields:
@@ -62,7 +62,7 @@ def refuse_duplicates(mautic: MauticState, contact: SimulatedContact | None, val
         raise invalid(problems, 422)
 
 
-def create_or_merge(mautic: MauticState, params: Json, *, batch: bool = False) -> Saved:
+def create_or_merge(mautic: MauticData, params: Json, *, batch: bool = False) -> Saved:
     """POST. Looking and writing are two moments, as in the original: concurrent requests make duplicates."""
     with mautic.lock:
         values = cleaned(mautic, params)
@@ -73,7 +73,7 @@ def create_or_merge(mautic: MauticState, params: Json, *, batch: bool = False) -
     return write(mautic, contact, params, values, change)
 
 
-def change_one(mautic: MauticState, contact: SimulatedContact, params: Json, *, twin_of: int = 0) -> Saved:
+def change_one(mautic: MauticData, contact: SimulatedContact, params: Json, *, twin_of: int = 0) -> Saved:
     """PATCH."""
     with mautic.lock:
         values = cleaned(mautic, params)
@@ -81,7 +81,7 @@ def change_one(mautic: MauticState, contact: SimulatedContact, params: Json, *, 
     return write(mautic, contact, params, values, ContactChange())
 
 
-def replace_one(mautic: MauticState, contact: SimulatedContact | None, params: Json, *, batch: bool = False) -> Saved:
+def replace_one(mautic: MauticData, contact: SimulatedContact | None, params: Json, *, batch: bool = False) -> Saved:
     """PUT: blanks what is not sent; an unknown id creates (recorded: 33_contact_put_unknown_id_creates)."""
     with mautic.lock:
         sent = cleaned(mautic, params, exact=True)
@@ -92,7 +92,7 @@ def replace_one(mautic: MauticState, contact: SimulatedContact | None, params: J
 
 
 def write(
-    mautic: MauticState,
+    mautic: MauticData,
     contact: SimulatedContact | None,
     params: Json,
     values: Json,
@@ -113,7 +113,7 @@ def write(
     return Saved(target, change)
 
 
-def _assign(mautic: MauticState, contact: SimulatedContact, values: Json, change: ContactChange) -> None:
+def _assign(mautic: MauticData, contact: SimulatedContact, values: Json, change: ContactChange) -> None:
     for alias, value in values.items():
         new = None if value is BLANK else value
         if value is DROPPED or (value is BLANK and not change.blanking):
@@ -124,7 +124,7 @@ def _assign(mautic: MauticState, contact: SimulatedContact, values: Json, change
             mautic.set_value(contact, alias, new)
 
 
-def _tags(mautic: MauticState, contact: SimulatedContact, tags: Any) -> bool:
+def _tags(mautic: MauticData, contact: SimulatedContact, tags: Any) -> bool:
     """A leading minus removes (recorded: 37_tags_add_and_remove)."""
     before = list(contact.tags)
     for tag in tags if isinstance(tags, list) else []:
@@ -137,7 +137,7 @@ def _tags(mautic: MauticState, contact: SimulatedContact, tags: Any) -> bool:
     return contact.tags != before
 
 
-def _stamp(mautic: MauticState, contact: SimulatedContact, change: ContactChange, *, touched: bool) -> None:
+def _stamp(mautic: MauticData, contact: SimulatedContact, change: ContactChange, *, touched: bool) -> None:
     """An update that changes nothing leaves dateModified alone (recorded: 34_value_patch_zero_numbers)."""
     identified = not contact.anonymous or any(contact.fields.get(f.alias) for f in mautic.unique_fields)
     if contact.identified is None and identified:
@@ -151,14 +151,14 @@ def _stamp(mautic: MauticState, contact: SimulatedContact, change: ContactChange
         contact.modified = mautic.now()
 
 
-def _change_events(mautic: MauticState, contact: SimulatedContact, change: ContactChange) -> list[Event]:
+def _change_events(mautic: MauticData, contact: SimulatedContact, change: ContactChange) -> list[Event]:
     """Unchanged data sends no save event."""
     if change.created:
         return events.saved_new(mautic, contact)
     return events.updated(mautic, contact) if change.changed else []
 
 
-def known(mautic: MauticState, number: int) -> SimulatedContact:
+def known(mautic: MauticData, number: int) -> SimulatedContact:
     contact = mautic.contacts.get(number)
     if contact is None:
         raise not_found()
@@ -169,39 +169,39 @@ def params_of(request: MauticRequest) -> Json:
     return request.payload if isinstance(request.payload, dict) else {}
 
 
-def answer(mautic: MauticState, saved: Saved) -> MauticResponse:
+def answer(mautic: MauticData, saved: Saved) -> MauticResponse:
     with mautic.lock:
         body = {"contact": shapes.full(mautic, saved.contact, saved.change)}
     headers = {"Location": f"/api/contacts/{saved.contact.id}"} if saved.change.created else {}
     return MauticResponse(saved.status, body, headers)
 
 
-def post_contact(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def post_contact(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     return answer(mautic, create_or_merge(mautic, params_of(request)))
 
 
-def patch_contact(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def patch_contact(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     return answer(mautic, change_one(mautic, known(mautic, number), params_of(request)))
 
 
-def put_contact(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def put_contact(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     return answer(mautic, replace_one(mautic, mautic.contacts.get(number), params_of(request)))
 
 
-def get_contact(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def get_contact(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     del request
     with mautic.lock:
         return MauticResponse(200, {"contact": shapes.full(mautic, known(mautic, number))})
 
 
-def erase(mautic: MauticState, contact: SimulatedContact) -> None:
+def erase(mautic: MauticData, contact: SimulatedContact) -> None:
     with mautic.lock:
         mautic.forget(contact)
         announced = events.deleted(mautic, contact)
     mautic.publish(announced)
 
 
-def delete_contact(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def delete_contact(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     """Answers with the contact and `id: null` (recorded: 80_contact_delete)."""
     del request
     contact = known(mautic, number)

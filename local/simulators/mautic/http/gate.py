@@ -11,7 +11,7 @@ from local.simulators.http_server import NoAnswerError
 from local.simulators.mautic.http import routes
 from local.simulators.mautic.http.faults import Faults, MauticFault
 from local.simulators.mautic.http.oauth import OAuth
-from local.simulators.mautic.state import MauticState
+from local.simulators.mautic.state import MauticData
 from local.simulators.mautic.wire import MauticApiError, MauticRequest, MauticResponse, generic_error
 
 HOUR = timedelta(hours=1)
@@ -32,7 +32,7 @@ class MauticExchange:
 
 
 class MauticGate:
-    def __init__(self, mautic: MauticState, oauth: OAuth, faults: Faults) -> None:
+    def __init__(self, mautic: MauticData, oauth: OAuth, faults: Faults) -> None:
         self.mautic = mautic
         self.oauth = oauth
         self.faults = faults

@@ -8,7 +8,7 @@ from typing import Any
 
 from local.simulators.mautic.contacts import batches, do_not_contact, fields, search, segments, single
 from local.simulators.mautic.mail import emails, statistics, tracking
-from local.simulators.mautic.state import MauticState
+from local.simulators.mautic.state import MauticData
 from local.simulators.mautic.webhooks import hooks
 from local.simulators.mautic.wire import MauticApiError, MauticRequest, MauticResponse
 
@@ -75,7 +75,7 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], list[str]]:
 TABLE = [(method, *_compiled(pattern), handler) for method, pattern, handler in ROUTES]
 
 
-def call(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def call(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     for method, pattern, kinds, handler in TABLE:
         found = pattern.fullmatch(request.path)
         if found and method == request.method:

@@ -6,7 +6,7 @@ from typing import Any
 
 from local.simulators.mautic.contact_fields import API_USER
 from local.simulators.mautic.contacts import shapes
-from local.simulators.mautic.state import MauticState, SimulatedContact, SimulatedEmail, SimulatedSending
+from local.simulators.mautic.state import MauticData, SimulatedContact, SimulatedEmail, SimulatedSending
 from local.simulators.mautic.webhooks.events import event
 from local.simulators.mautic.wire import Json, MauticRequest, MauticResponse, iso, not_found
 
@@ -70,7 +70,7 @@ def full(email: SimulatedEmail) -> Json:
     return {**stamp, **people, **content(email)}
 
 
-def create(mautic: MauticState, wanted: Json) -> SimulatedEmail:
+def create(mautic: MauticData, wanted: Json) -> SimulatedEmail:
     email = SimulatedEmail(
         mautic.next_id("email"),
         str(wanted.get("name") or "Simulated mail"),
@@ -83,14 +83,14 @@ def create(mautic: MauticState, wanted: Json) -> SimulatedEmail:
     return email
 
 
-def known(mautic: MauticState, number: int) -> SimulatedEmail:
+def known(mautic: MauticData, number: int) -> SimulatedEmail:
     email = mautic.emails.get(number)
     if email is None:
         raise not_found()
     return email
 
 
-def send(mautic: MauticState, email: SimulatedEmail, contact: SimulatedContact) -> SimulatedSending:
+def send(mautic: MauticData, email: SimulatedEmail, contact: SimulatedContact) -> SimulatedSending:
     with mautic.lock:
         sending = SimulatedSending(
             mautic.next_id("stat"),
@@ -107,7 +107,7 @@ def send(mautic: MauticState, email: SimulatedEmail, contact: SimulatedContact) 
     return sending
 
 
-def _sent(mautic: MauticState, email: SimulatedEmail, contact: SimulatedContact, sending: SimulatedSending) -> Json:
+def _sent(mautic: MauticData, email: SimulatedEmail, contact: SimulatedContact, sending: SimulatedSending) -> Json:
     links = {"{unsubscribe_url}": f"/email/unsubscribe/{sending.hash}", "{webview_url}": f"/email/view/{sending.hash}"}
     texts = {"{unsubscribe_text}": "Unsubscribe", "{webview_text}": "Having trouble reading this email?"}
     dynamic = {'{dynamiccontent="Dynamic Content 1"}': "Default Dynamic Content"}
@@ -124,24 +124,24 @@ def _sent(mautic: MauticState, email: SimulatedEmail, contact: SimulatedContact,
     }
 
 
-def post_email(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def post_email(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     email = create(mautic, request.payload)
     return MauticResponse(201, {"email": full(email)}, {"Location": f"/api/emails/{email.id}"})
 
 
-def list_emails(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def list_emails(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     del request
     shown: Any = {str(email.id): full(email) for email in mautic.emails.values()}
     return MauticResponse(200, {"total": len(shown), "emails": shown or []})
 
 
-def get_email(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def get_email(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     """Documented, not recorded: https://devdocs.mautic.org/en/latest/rest_api/emails.html"""
     del request
     return MauticResponse(200, {"email": full(known(mautic, number))})
 
 
-def send_to_contact(mautic: MauticState, request: MauticRequest, number: int, contact_id: int) -> MauticResponse:
+def send_to_contact(mautic: MauticData, request: MauticRequest, number: int, contact_id: int) -> MauticResponse:
     """Sends to people who must not be contacted as well (recorded: 94_email_send_to_dnc_contact)."""
     del request
     email = known(mautic, number)
@@ -152,7 +152,7 @@ def send_to_contact(mautic: MauticState, request: MauticRequest, number: int, co
     return MauticResponse(200, {"success": True})
 
 
-def send_to_segments(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def send_to_segments(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     """Respects do-not-contact; unpublished or empty segments simply send nothing."""
     del request
     email = known(mautic, number)

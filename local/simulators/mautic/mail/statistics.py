@@ -12,13 +12,13 @@ from typing import Any
 
 from local.simulators.mautic.contacts.search import COMPARISONS
 from local.simulators.mautic.mail import tracking
-from local.simulators.mautic.state import MauticState, SimulatedHit, SimulatedSending
+from local.simulators.mautic.state import MauticData, SimulatedHit, SimulatedSending
 from local.simulators.mautic.wire import Json, MauticRequest, MauticResponse, php_serialize
 
 DENIED = "You do not have the view permission to load data from the lead table"
 
 
-def list_rows(mautic: MauticState, request: MauticRequest, table: str) -> MauticResponse:
+def list_rows(mautic: MauticData, request: MauticRequest, table: str) -> MauticResponse:
     """Whatever is wrong is answered 200: `errors` where it is forbidden, the tables where there is no such table."""
     if table not in TABLES:
         return MauticResponse(200, {"availableTables": sorted(TABLES), "tableColumns": {}})
@@ -50,11 +50,11 @@ def _anything(_held: Any, _value: str) -> bool:
     return True
 
 
-def _sendings(mautic: MauticState) -> list[Json]:
+def _sendings(mautic: MauticData) -> list[Json]:
     return [_sending(mautic, sending) for sending in mautic.sendings.values()]
 
 
-def _sending(mautic: MauticState, sending: SimulatedSending) -> Json:
+def _sending(mautic: MauticData, sending: SimulatedSending) -> Json:
     details = [{"datetime": _stored(at), "useragent": tracking.AGENT, "inBrowser": 0} for at in sending.opened_at]
     return {
         "id": str(sending.id),
@@ -78,11 +78,11 @@ def _sending(mautic: MauticState, sending: SimulatedSending) -> Json:
     }
 
 
-def _hits(mautic: MauticState) -> list[Json]:
+def _hits(mautic: MauticData) -> list[Json]:
     return [_hit(mautic, hit) for hit in mautic.hits]
 
 
-def _hit(mautic: MauticState, hit: SimulatedHit) -> Json:
+def _hit(mautic: MauticData, hit: SimulatedHit) -> Json:
     return {
         "id": str(hit.id),
         "email_id": None if hit.email_id is None else str(hit.email_id),
@@ -96,7 +96,7 @@ def _hit(mautic: MauticState, hit: SimulatedHit) -> Json:
     }
 
 
-def _lead(mautic: MauticState, contact_id: int) -> str | None:
+def _lead(mautic: MauticData, contact_id: int) -> str | None:
     """The foreign key is emptied where the contact is deleted; a merge moves it to the winner."""
     return str(contact_id) if contact_id in mautic.contacts else None
 
@@ -105,4 +105,4 @@ def _stored(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-TABLES: dict[str, Callable[[MauticState], list[Any]]] = {"email_stats": _sendings, "page_hits": _hits}
+TABLES: dict[str, Callable[[MauticData], list[Any]]] = {"email_stats": _sendings, "page_hits": _hits}

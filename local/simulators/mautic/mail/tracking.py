@@ -7,7 +7,7 @@ import re
 
 from local.simulators.mautic.contacts import do_not_contact, shapes
 from local.simulators.mautic.mail import emails
-from local.simulators.mautic.state import Event, MauticState, SimulatedContact, SimulatedHit, SimulatedSending
+from local.simulators.mautic.state import Event, MauticData, SimulatedContact, SimulatedHit, SimulatedSending
 from local.simulators.mautic.webhooks import events
 from local.simulators.mautic.webhooks.events import event
 from local.simulators.mautic.wire import Json, MauticRequest, MauticResponse, iso
@@ -18,7 +18,7 @@ PIXEL += b"\x00\x01\x00\x00\x02\x02D\x01\x00;"
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/120.0.0.0 Safari/537.36"
 
 
-def open_mail(mautic: MauticState, sending: SimulatedSending) -> None:
+def open_mail(mautic: MauticData, sending: SimulatedSending) -> None:
     """email_on_open on every open, with a growing openCount (recorded: 97_hook_email_on_open_second)."""
     with mautic.lock:
         contact = mautic.contacts.get(sending.contact_id)
@@ -29,7 +29,7 @@ def open_mail(mautic: MauticState, sending: SimulatedSending) -> None:
     mautic.publish(announced)
 
 
-def _opened(mautic: MauticState, sending: SimulatedSending, contact: SimulatedContact) -> list[Event]:
+def _opened(mautic: MauticData, sending: SimulatedSending, contact: SimulatedContact) -> list[Event]:
     sending.opens += 1
     sending.last_open = mautic.now()
     sending.opened_at.append(sending.last_open)
@@ -39,12 +39,12 @@ def _opened(mautic: MauticState, sending: SimulatedSending, contact: SimulatedCo
     return announced
 
 
-def _seen(mautic: MauticState, contact: SimulatedContact) -> None:
+def _seen(mautic: MauticData, contact: SimulatedContact) -> None:
     contact.last_active = mautic.now()
     mautic.set_value(contact, "last_active", mautic.now().strftime("%Y-%m-%d %H:%M:%S"))
 
 
-def stat(mautic: MauticState, sending: SimulatedSending, contact: SimulatedContact) -> Json:
+def stat(mautic: MauticData, sending: SimulatedSending, contact: SimulatedContact) -> Json:
     return {
         "id": sending.id,
         "emailAddress": sending.address,
@@ -65,7 +65,7 @@ def stat(mautic: MauticState, sending: SimulatedSending, contact: SimulatedConta
     }
 
 
-def click(mautic: MauticState, sending: SimulatedSending, url: str = emails.LINK) -> None:
+def click(mautic: MauticData, sending: SimulatedSending, url: str = emails.LINK) -> None:
     """The contact is saved, an unopened mail counts as opened, then the page hit follows, in this order."""
     with mautic.lock:
         contact = mautic.contacts.get(sending.contact_id)
@@ -81,14 +81,14 @@ def click(mautic: MauticState, sending: SimulatedSending, url: str = emails.LINK
     mautic.publish(announced)
 
 
-def _record(mautic: MauticState, contact: SimulatedContact, url: str, email_id: int | None = None) -> SimulatedHit:
+def _record(mautic: MauticData, contact: SimulatedContact, url: str, email_id: int | None = None) -> SimulatedHit:
     """The row stands in page_hits whether or not a webhook is told of it."""
     hit = SimulatedHit(mautic.next_id("hit"), contact.id, url, mautic.now(), email_id)
     mautic.hits.append(hit)
     return hit
 
 
-def _email_hit(mautic: MauticState, sending: SimulatedSending, contact: SimulatedContact, row: SimulatedHit) -> Json:
+def _email_hit(mautic: MauticData, sending: SimulatedSending, contact: SimulatedContact, row: SimulatedHit) -> Json:
     """The sending is found by `query.ct.stat` (recorded: 97_hook_click__page_on_hit)."""
     person, mail = str(contact.id), str(sending.email_id)
     through = {
@@ -103,7 +103,7 @@ def _email_hit(mautic: MauticState, sending: SimulatedSending, contact: Simulate
     return {**hit, "redirect": [], "email": mail_content, "source": "email", "sourceId": sending.email_id}
 
 
-def _hit(mautic: MauticState, contact: SimulatedContact, row: SimulatedHit, title: str | None, query: Json) -> Json:
+def _hit(mautic: MauticData, contact: SimulatedContact, row: SimulatedHit, title: str | None, query: Json) -> Json:
     return {
         "id": row.id,
         "dateHit": iso(row.at),
@@ -129,7 +129,7 @@ def _hit(mautic: MauticState, contact: SimulatedContact, row: SimulatedHit, titl
     }
 
 
-def visit_website(mautic: MauticState, url: str, title: str = "Shop") -> SimulatedContact:
+def visit_website(mautic: MauticData, url: str, title: str = "Shop") -> SimulatedContact:
     """An unknown visitor: the same event as a click, but with no e-mail in it."""
     with mautic.lock:
         visitor = SimulatedContact(mautic.next_id("contact"), mautic.now())
@@ -141,16 +141,16 @@ def visit_website(mautic: MauticState, url: str, title: str = "Shop") -> Simulat
     return visitor
 
 
-def unsubscribe(mautic: MauticState, sending: SimulatedSending) -> None:
+def unsubscribe(mautic: MauticData, sending: SimulatedSending) -> None:
     """A plain GET is enough. The same status again sends nothing."""
     _suppress(mautic, sending, do_not_contact.UNSUBSCRIBED, "User unsubscribed.")
 
 
-def bounce(mautic: MauticState, sending: SimulatedSending, comments: str = "550 no such user") -> None:
+def bounce(mautic: MauticData, sending: SimulatedSending, comments: str = "550 no such user") -> None:
     _suppress(mautic, sending, do_not_contact.BOUNCED, comments)
 
 
-def _suppress(mautic: MauticState, sending: SimulatedSending, reason: int, comments: str) -> None:
+def _suppress(mautic: MauticData, sending: SimulatedSending, reason: int, comments: str) -> None:
     with mautic.lock:
         contact = mautic.contacts.get(sending.contact_id)
         if contact is None:
@@ -163,14 +163,14 @@ def _suppress(mautic: MauticState, sending: SimulatedSending, reason: int, comme
     mautic.publish(announced)
 
 
-def resubscribe(mautic: MauticState, sending: SimulatedSending) -> None:
+def resubscribe(mautic: MauticData, sending: SimulatedSending) -> None:
     with mautic.lock:
         contact = mautic.contacts.get(sending.contact_id)
         announced = do_not_contact.release(mautic, contact, "email", actor=VISITOR) if contact else []
     mautic.publish(announced)
 
 
-def get_pixel(mautic: MauticState, request: MauticRequest, tracking_hash: str) -> MauticResponse:
+def get_pixel(mautic: MauticData, request: MauticRequest, tracking_hash: str) -> MauticResponse:
     """An unknown hash gets the same picture (recorded: 96_open_pixel_unknown_hash)."""
     del request
     if sending := mautic.sendings.get(tracking_hash):
@@ -178,26 +178,26 @@ def get_pixel(mautic: MauticState, request: MauticRequest, tracking_hash: str) -
     return MauticResponse(200, PIXEL, {"Pragma": "no-cache"}, "image/gif")
 
 
-def get_view(mautic: MauticState, request: MauticRequest, tracking_hash: str) -> MauticResponse:
+def get_view(mautic: MauticData, request: MauticRequest, tracking_hash: str) -> MauticResponse:
     get_pixel(mautic, request, tracking_hash)
     return MauticResponse(200, b"<!DOCTYPE html>", content_type="text/html; charset=UTF-8")
 
 
-def get_unsubscribe(mautic: MauticState, request: MauticRequest, tracking_hash: str) -> MauticResponse:
+def get_unsubscribe(mautic: MauticData, request: MauticRequest, tracking_hash: str) -> MauticResponse:
     if sending := mautic.sendings.get(tracking_hash):
         unsubscribe(mautic, sending)
     text = b"Unsubscribed" if request.method == "POST" else b"<!DOCTYPE html>\n<html></html>"
     return MauticResponse(200, text, content_type="text/html; charset=UTF-8")
 
 
-def get_resubscribe(mautic: MauticState, request: MauticRequest, tracking_hash: str) -> MauticResponse:
+def get_resubscribe(mautic: MauticData, request: MauticRequest, tracking_hash: str) -> MauticResponse:
     del request
     if sending := mautic.sendings.get(tracking_hash):
         resubscribe(mautic, sending)
     return MauticResponse(200, b"<!DOCTYPE html>\n<html></html>", content_type="text/html; charset=UTF-8")
 
 
-def get_link(mautic: MauticState, request: MauticRequest, tracking_hash: str) -> MauticResponse:
+def get_link(mautic: MauticData, request: MauticRequest, tracking_hash: str) -> MauticResponse:
     """Mautic's own link names the sending in `ct` (recorded: 96_click_request); ours may have it in the path."""
     url = request.query.get("url", emails.LINK)
     through = base64.b64decode(request.query.get("ct", "") + "==", validate=False).decode(errors="replace")
@@ -207,12 +207,12 @@ def get_link(mautic: MauticState, request: MauticRequest, tracking_hash: str) ->
     return MauticResponse(302, b"", {"Location": url}, "text/html; charset=UTF-8")
 
 
-def get_website_pixel(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def get_website_pixel(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     visit_website(mautic, request.query.get("page_url", ""), request.query.get("page_title", ""))
     return MauticResponse(200, PIXEL, {"Pragma": "no-cache"}, "image/gif")
 
 
-def mailer_callback(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def mailer_callback(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     """recorded: 96_mailer_callback_no_plugin"""
     del mautic, request
     text = b"No email transport that could process this callback was found"

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local.simulators.mautic.contact_fields import API_USER
-from local.simulators.mautic.state import Event, MauticState, SimulatedHook
+from local.simulators.mautic.state import Event, MauticData, SimulatedHook
 from local.simulators.mautic.wire import (
     Json,
     MauticApiError,
@@ -61,7 +61,7 @@ RECENTLY = timedelta(days=2)
 class MauticWebhooks:
     """Sends events to every published hook that wants them."""
 
-    def __init__(self, mautic: MauticState, origin: str = "http://127.0.0.1") -> None:
+    def __init__(self, mautic: MauticData, origin: str = "http://127.0.0.1") -> None:
         self.mautic = mautic
         self.origin = origin
 
@@ -166,7 +166,7 @@ def view(hook: SimulatedHook) -> Json:
     }
 
 
-def create(mautic: MauticState, wanted: Json, *, created_by: int | None = None) -> SimulatedHook:
+def create(mautic: MauticData, wanted: Json, *, created_by: int | None = None) -> SimulatedHook:
     if not str(wanted.get("webhookUrl") or "").startswith(("http://", "https://")):
         raise invalid({"webhookUrl": "A valid URL is required."})
     hook = SimulatedHook(
@@ -185,33 +185,33 @@ def create(mautic: MauticState, wanted: Json, *, created_by: int | None = None) 
     return hook
 
 
-def known(mautic: MauticState, number: int) -> SimulatedHook:
+def known(mautic: MauticData, number: int) -> SimulatedHook:
     hook = mautic.hooks.get(number)
     if hook is None:
         raise not_found()
     return hook
 
 
-def post_hook(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def post_hook(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     hook = create(mautic, request.payload)
     return MauticResponse(201, {"hook": view(hook)}, {"Location": f"/api/hooks/{hook.id}"})
 
 
-def list_hooks(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def list_hooks(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     start, limit = int(request.query.get("start") or 0), int(request.query.get("limit") or 30)
     found = sorted(mautic.hooks.values(), key=lambda hook: (hook.name.casefold(), hook.id))
     page: Any = {str(hook.id): view(hook) for hook in found[start : start + limit]}
     return MauticResponse(200, {"total": len(found), "hooks": page or []})
 
 
-def get_hook(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def get_hook(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     del request
     return MauticResponse(200, {"hook": view(known(mautic, number))})
 
 
 # src, not recorded: WebhookApiController::preSaveEntity and FormModel::setTimestamps of Mautic 5.
 # https://github.com/mautic/mautic/blob/5.1.1/app/bundles/WebhookBundle/Controller/Api/WebhookApiController.php
-def edit_hook(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def edit_hook(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     """PATCH only adds events; PUT sets them and blanks what is not sent; without a change it is not modified."""
     hook, wanted = known(mautic, number), dict(request.payload)
     before = view(hook)
@@ -234,14 +234,14 @@ def edit_hook(mautic: MauticState, request: MauticRequest, number: int) -> Mauti
     return MauticResponse(200, {"hook": view(hook)})
 
 
-def delete_hook(mautic: MauticState, request: MauticRequest, number: int) -> MauticResponse:
+def delete_hook(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     del request
     hook = known(mautic, number)
     mautic.hooks.pop(number)
     return MauticResponse(200, {"hook": {**view(hook), "id": None}})
 
 
-def list_triggers(mautic: MauticState, request: MauticRequest) -> MauticResponse:
+def list_triggers(mautic: MauticData, request: MauticRequest) -> MauticResponse:
     del mautic, request
     shown = {name: {"label": label, "description": text} for name, (label, text) in TRIGGERS.items()}
     return MauticResponse(200, {"triggers": shown})

@@ -11,11 +11,11 @@ from typing import Any
 import requests
 
 from local.simulators.bison import BisonSimulator, SimulatedAccount, SimulatedWorkspace
-from tests.contract.providers.mautic.mautic_receiver import Receiver
+from tests.contract.providers.mautic.mautic_receiver import HookReceiver
 
 
 @dataclass
-class Stage:
+class BisonStage:
     """`one` has 40 accounts, all connected; `two` has 3, none of them."""
 
     sim: BisonSimulator
@@ -54,23 +54,23 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def stage() -> Iterator[BisonStage]:
     with BisonSimulator() as simulator:
         one, two = simulator.workspace("Acme outbound"), simulator.workspace("Beta outbound")
         simulator.add_accounts(one, 40)
         simulator.add_accounts(two, 3, provider_tag="Outlook", reseller_tag=None, status="Disconnected")
-        yield Stage(simulator, one, two)
+        yield BisonStage(simulator, one, two)
 
 
-def bodies(seen: Receiver) -> list[Any]:
+def bodies(seen: HookReceiver) -> list[Any]:
     return [json.loads(delivery.raw) for delivery in seen.deliveries]
 
 
-def kinds(seen: Receiver) -> list[str]:
+def kinds(seen: HookReceiver) -> list[str]:
     return [body["event"]["type"] for body in bodies(seen)]
 
 
-def only(seen: Receiver, kind: str) -> Any:
+def only(seen: HookReceiver, kind: str) -> Any:
     """The one body of this type."""
     found = [body for body in bodies(seen) if body["event"]["type"] == kind]
     assert len(found) == 1, kinds(seen)

@@ -15,18 +15,18 @@ import requests
 
 from local.simulators.bison import BisonSimulator
 from local.simulators.bison.api.shapes import API_COUNTERS
-from tests.contract.providers.bison.bison_stage import Stage, kinds, stage
-from tests.contract.providers.mautic.mautic_receiver import Receiver, receiver
+from tests.contract.providers.bison.bison_stage import BisonStage, kinds, stage
+from tests.contract.providers.mautic.mautic_receiver import HookReceiver, receiver
 
 
 @pytest.fixture
-def made() -> Iterator[Stage]:
+def made() -> Iterator[BisonStage]:
     with stage() as ready:
         yield ready
 
 
 @pytest.fixture
-def sink(made: Stage) -> Iterator[Receiver]:
+def sink(made: BisonStage) -> Iterator[HookReceiver]:
     """Told of everything that happens in `one`."""
     with receiver() as seen:
         made.sim.hook(made.one, seen.url)
@@ -38,7 +38,7 @@ def sink(made: Stage) -> Iterator[Receiver]:
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer 9|nobody"}, {"Authorization": "Basic eA=="}])
 def test_without_a_valid_token_an_api_client_gets_401_and_a_browser_the_login_page(
-    made: Stage, header: dict[str, str]
+    made: BisonStage, header: dict[str, str]
 ) -> None:
     refused = made.call("GET", "/api/sender-emails", headers={"Accept": "application/json", **header})
     assert (refused.status_code, refused.json()) == (401, {"message": "Unauthenticated."})
@@ -49,7 +49,7 @@ def test_without_a_valid_token_an_api_client_gets_401_and_a_browser_the_login_pa
     assert (followed.status_code, followed.headers["Content-Type"][:9]) == (200, "text/html")
 
 
-def test_an_api_user_token_is_bound_to_its_workspace(made: Stage) -> None:
+def test_an_api_user_token_is_bound_to_its_workspace(made: BisonStage) -> None:
     assert re.fullmatch(r"\d+\|\w{40,}", made.one.token)
     assert made.get("/api/sender-emails")["meta"]["total"] == 40
     assert made.get("/api/sender-emails", made.two.token)["meta"]["total"] == 3
@@ -57,7 +57,7 @@ def test_an_api_user_token_is_bound_to_its_workspace(made: Stage) -> None:
     assert switched.status_code == 403
 
 
-def test_a_super_admin_switches_its_user_so_that_two_jobs_read_each_others_workspace(made: Stage) -> None:
+def test_a_super_admin_switches_its_user_so_that_two_jobs_read_each_others_workspace(made: BisonStage) -> None:
     token, switch = made.sim.super_admin_token, "/api/workspaces/v1.1/switch-workspace"
     assert made.call("POST", switch, token, json={"team_id": made.one.id}).status_code == 200
     first_job = made.get("/api/sender-emails", token)
@@ -67,12 +67,12 @@ def test_a_super_admin_switches_its_user_so_that_two_jobs_read_each_others_works
 
 
 @pytest.mark.parametrize("body", [{"workspace_id": 1}, {"team_id": 99}])
-def test_the_switch_wants_a_known_team_id(made: Stage, body: dict[str, int]) -> None:
+def test_the_switch_wants_a_known_team_id(made: BisonStage, body: dict[str, int]) -> None:
     refused = made.call("POST", "/api/workspaces/v1.1/switch-workspace", made.sim.super_admin_token, json=body)
     assert (refused.status_code, list(refused.json()["errors"])) == (422, ["team_id"])
 
 
-def test_a_super_admin_lists_workspaces_and_makes_tokens_for_them(made: Stage) -> None:
+def test_a_super_admin_lists_workspaces_and_makes_tokens_for_them(made: BisonStage) -> None:
     token = made.sim.super_admin_token
     assert [item["name"] for item in made.get("/api/workspaces/v1.1", token)["data"]] == [made.one.name, made.two.name]
     path = f"/api/workspaces/v1.1/{made.two.id}/api-tokens"
@@ -84,7 +84,7 @@ def test_a_super_admin_lists_workspaces_and_makes_tokens_for_them(made: Stage) -
 # --- accounts ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_page_has_fifteen_accounts_whatever_per_page_says(made: Stage) -> None:
+def test_a_page_has_fifteen_accounts_whatever_per_page_says(made: BisonStage) -> None:
     page = made.get("/api/sender-emails?per_page=100&page=2")
     assert len(page["data"]) == 15
     wanted = {"current_page": 2, "from": 16, "to": 30, "last_page": 3, "per_page": 15, "total": 40}
@@ -100,7 +100,7 @@ def test_a_page_has_fifteen_accounts_whatever_per_page_says(made: Stage) -> None
     assert (behind["data"], behind["meta"]["from"]) == ([], None)
 
 
-def test_an_account_has_the_fields_and_the_spelling_of_the_api(made: Stage) -> None:
+def test_an_account_has_the_fields_and_the_spelling_of_the_api(made: BisonStage) -> None:
     made.sim.send_email(made.account)
     shown = made.shown
     assert shown["emails_sent_count"] == shown["total_leads_contacted_count"] == 1
@@ -112,7 +112,7 @@ def test_an_account_has_the_fields_and_the_spelling_of_the_api(made: Stage) -> N
     assert {item["status"] for item in made.get("/api/sender-emails", made.two.token)["data"]} == {"Disconnected"}
 
 
-def test_accounts_are_found_by_word_and_tag(made: Stage) -> None:
+def test_accounts_are_found_by_word_and_tag(made: BisonStage) -> None:
     other = made.sim.add_accounts(made.one, 1, provider_tag="Outlook")[0]
     outlook = other.tags[0].id
     assert made.get(f"/api/sender-emails?tag_ids[]={outlook}")["meta"]["total"] == 1
@@ -121,7 +121,7 @@ def test_accounts_are_found_by_word_and_tag(made: Stage) -> None:
     assert made.get("/api/sender-emails?without_tags=1")["meta"]["total"] == 0
 
 
-def test_another_workspaces_account_is_not_found(made: Stage) -> None:
+def test_another_workspaces_account_is_not_found(made: BisonStage) -> None:
     path = f"/api/sender-emails/{made.account.id}"
     for method in ("GET", "PATCH", "DELETE"):
         refused = made.call(method, path, made.two.token, json={})
@@ -129,7 +129,7 @@ def test_another_workspaces_account_is_not_found(made: Stage) -> None:
         assert refused.json() == {"message": f"No query results for model [App\\Models\\SenderEmail] {made.account.id}"}
 
 
-def test_an_account_can_be_changed_and_deleted(made: Stage, sink: Receiver) -> None:
+def test_an_account_can_be_changed_and_deleted(made: BisonStage, sink: HookReceiver) -> None:
     path = f"/api/sender-emails/{made.account.id}"
     assert made.call("PATCH", path, json={"daily_limit": 5}).json()["data"]["daily_limit"] == 5
     refused = made.call("PATCH", path, json={"daily_limit": "many"})
@@ -140,7 +140,7 @@ def test_an_account_can_be_changed_and_deleted(made: Stage, sink: Receiver) -> N
     assert made.call("GET", path).status_code == 404
 
 
-def test_pages_shift_under_a_reader(made: Stage) -> None:
+def test_pages_shift_under_a_reader(made: BisonStage) -> None:
     accounts = made.sim.accounts_of(made.one)
 
     def first_vanishes(number: int) -> None:
@@ -164,7 +164,7 @@ def test_pages_shift_under_a_reader(made: Stage) -> None:
     assert len(twice) > len(set(twice))
 
 
-def test_a_moved_account_keeps_its_id_and_changes_the_list(made: Stage) -> None:
+def test_a_moved_account_keeps_its_id_and_changes_the_list(made: BisonStage) -> None:
     account = made.account
     made.sim.move_account(account, made.two)
     assert made.call("GET", f"/api/sender-emails/{account.id}").status_code == 404
@@ -178,7 +178,7 @@ def test_four_thousand_accounts_of_24_workspaces_are_made_and_read_quickly() -> 
         rooms = [simulator.workspace(f"Workspace {number}") for number in range(24)]
         for room in rooms:
             simulator.add_accounts(room, 167)
-        stage = Stage(simulator, rooms[0], rooms[1])
+        stage = BisonStage(simulator, rooms[0], rooms[1])
         assert len(stage.all_pages("/api/sender-emails")) == 167
         listed = stage.all_pages("/api/workspaces/v1.1", simulator.super_admin_token)
         assert len(listed) == 24  # two pages
@@ -186,7 +186,7 @@ def test_four_thousand_accounts_of_24_workspaces_are_made_and_read_quickly() -> 
     assert time.monotonic() - started < 5
 
 
-def test_leads_and_campaigns_are_listed_for_their_workspace(made: Stage) -> None:
+def test_leads_and_campaigns_are_listed_for_their_workspace(made: BisonStage) -> None:
     made.sim.send_email(made.account)
     lead = made.get("/api/leads")["data"][0]
     assert lead["overall_stats"]["emails_sent"] == 1
@@ -208,14 +208,14 @@ def test_leads_and_campaigns_are_listed_for_their_workspace(made: Stage) -> None
         ("GET", "/api/webhook-url/77", 404, "No query results for model [App\\Models\\WebhookUrl] 77"),
     ],
 )
-def test_errors_have_laravels_form(made: Stage, method: str, path: str, status: int, message: str) -> None:
+def test_errors_have_laravels_form(made: BisonStage, method: str, path: str, status: int, message: str) -> None:
     refused = made.call(method, path)
     assert refused.status_code == status
     assert str(refused.json()["message"]).startswith(message)
 
 
 @pytest.mark.parametrize(("form", "header", "body"), [("header", "7", None), ("json", None, 7), ("none", None, None)])
-def test_every_nth_request_is_too_many(made: Stage, form: str, header: str | None, body: int | None) -> None:
+def test_every_nth_request_is_too_many(made: BisonStage, form: str, header: str | None, body: int | None) -> None:
     made.sim.too_many(every=3, retry_after=7, form=form)
     answers = [made.call("GET", "/api/campaigns") for _ in range(6)]
     assert [answered.status_code for answered in answers] == [200, 200, 429] * 2
@@ -224,7 +224,7 @@ def test_every_nth_request_is_too_many(made: Stage, form: str, header: str | Non
     assert made.call("GET", "/api/campaigns").status_code == 200
 
 
-def test_a_burst_is_limited_until_its_window_has_passed(made: Stage) -> None:
+def test_a_burst_is_limited_until_its_window_has_passed(made: BisonStage) -> None:
     made.sim.too_many(calls=2, seconds=0.3)
     assert [made.call("GET", "/api/campaigns").status_code for _ in range(3)] == [200, 200, 429]
     time.sleep(0.35)
@@ -235,7 +235,7 @@ def test_a_burst_is_limited_until_its_window_has_passed(made: Stage) -> None:
     ("kind", "status", "deleted"),
     [("500_before", 500, False), ("500_after", 500, True), ("502_html", 502, False), ("401", 401, False)],
 )
-def test_a_fault_fails_with_or_without_effect(made: Stage, kind: str, status: int, deleted: bool) -> None:
+def test_a_fault_fails_with_or_without_effect(made: BisonStage, kind: str, status: int, deleted: bool) -> None:
     account = made.account
     made.sim.fault("DELETE /api/sender-emails", kind)
     assert made.call("DELETE", f"/api/sender-emails/{account.id}").status_code == status
@@ -243,7 +243,7 @@ def test_a_fault_fails_with_or_without_effect(made: Stage, kind: str, status: in
 
 
 @pytest.mark.parametrize(("kind", "deleted"), [("drop", True), ("hang", False)])
-def test_a_lost_answer_leaves_open_what_happened(made: Stage, kind: str, deleted: bool) -> None:
+def test_a_lost_answer_leaves_open_what_happened(made: BisonStage, kind: str, deleted: bool) -> None:
     account = made.account
     made.sim.fault("DELETE", kind, seconds=0.1)
     with pytest.raises(requests.ConnectionError):
@@ -252,13 +252,13 @@ def test_a_lost_answer_leaves_open_what_happened(made: Stage, kind: str, deleted
     assert [exchange.status for exchange in made.sim.exchanges] == [0]
 
 
-def test_a_slow_answer_outlasts_an_impatient_client(made: Stage) -> None:
+def test_a_slow_answer_outlasts_an_impatient_client(made: BisonStage) -> None:
     made.sim.fault("GET", "slow", seconds=0.5)
     with pytest.raises(requests.ReadTimeout):
         made.call("GET", "/api/leads", timeout=0.1)
 
 
-def test_a_revoked_token_is_refused(made: Stage) -> None:
+def test_a_revoked_token_is_refused(made: BisonStage) -> None:
     made.sim.revoke(made.one.token)
     assert made.call("GET", "/api/sender-emails").status_code == 401
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.contract.providers.mautic.mautic_recordings import recording
-from tests.contract.providers.mautic.mautic_stage import Stage
+from tests.contract.providers.mautic.mautic_stage import MauticStage
 
-Setup = Callable[[Stage], None]
+Setup = Callable[[MauticStage], None]
 ANA: dict[str, Any] = recording("30_contact_new_full")["request"]["body_json"]
 
 
-def nothing(stage: Stage) -> None:
+def nothing(stage: MauticStage) -> None:
     del stage
 
 
@@ -32,7 +32,7 @@ def probed(name: str) -> Setup:
     return lambda stage: stage.contact(number, **fields, **unique)
 
 
-def eighty_six(stage: Stage) -> None:
+def eighty_six(stage: MauticStage) -> None:
     stage.contact(1, **ANA)
     stage.done("PATCH", "/api/contacts/1/edit", {"firstname": "AnaUpper"})
     stage.next_contact_is(2)
@@ -43,40 +43,40 @@ def eighty_six(stage: Stage) -> None:
     stage.fillers(range(5, 87))
 
 
-def exz(stage: Stage) -> None:
+def exz(stage: MauticStage) -> None:
     values = {"city": "Porto", "customer_segment": "vip", "total_orders": 5, "total_spent": 50}
     stage.contact(85, email="exz@example.com", supabase_id="exz", marketing_opt_in=True, **values)
 
 
-def exz_opted_out(stage: Stage) -> None:
+def exz_opted_out(stage: MauticStage) -> None:
     exz(stage)
     stage.done("PATCH", "/api/contacts/85/edit", {"marketing_opt_in": False})
 
 
-def exz_cleared(stage: Stage) -> None:
+def exz_cleared(stage: MauticStage) -> None:
     exz(stage)
     body = {"city": None, "customer_segment": None, "overwriteWithBlank": True}
     stage.done("PATCH", "/api/contacts/85/edit", body)
 
 
-def exz_named(stage: Stage) -> None:
+def exz_named(stage: MauticStage) -> None:
     exz_cleared(stage)
     stage.done("PATCH", "/api/contacts/85/edit", {"firstname": "WithId"})
 
 
-def conflicting(stage: Stage) -> None:
+def conflicting(stage: MauticStage) -> None:
     stage.contact(83, email="confA@example.com", supabase_id="conf-A", firstname="A")
     stage.contact(84, email="confB@example.com", supabase_id="conf-B", firstname="B")
 
 
-def edited(stage: Stage) -> None:
+def edited(stage: MauticStage) -> None:
     for number in range(4):
         own = {"email": f"e{number}@example.com", "supabase_id": f"e-{number}"}
         stage.contact(77 + number, lastname="Keep", total_orders=4, firstname=f"E{number}", **own)
     stage.done("PATCH", "/api/contacts/78/edit", {"firstname": "P1"})
 
 
-def with_zeros(stage: Stage) -> None:
+def with_zeros(stage: MauticStage) -> None:
     own = {"email": "pz1795178209@example.com", "supabase_id": "pz1795178209"}
     tags_and_stop = {"tags": ["keepme"], "doNotContact": [{"channel": "email", "reason": 1}]}
     stage.contact(833, **own, **tags_and_stop, total_orders=2)
@@ -84,13 +84,13 @@ def with_zeros(stage: Stage) -> None:
     stage.done("PUT", "/api/contacts/833/edit", {**own, **zeros})
 
 
-def before_zeros(stage: Stage) -> None:
+def before_zeros(stage: MauticStage) -> None:
     own = {"email": "pz1795178209@example.com", "supabase_id": "pz1795178209"}
     tags_and_stop = {"tags": ["keepme"], "doNotContact": [{"channel": "email", "reason": 1}]}
     stage.contact(833, **own, **tags_and_stop, total_orders=2)
 
 
-def duplicated(stage: Stage) -> None:
+def duplicated(stage: MauticStage) -> None:
     """Two contacts with one address, as concurrent requests leave them."""
     own = {"email": "rc1795177923.10@example.com", "supabase_id": "rc1795177923-10"}
     stage.contact(823, **own)
@@ -100,7 +100,7 @@ def duplicated(stage: Stage) -> None:
         stage.sim.mautic.set_value(stage.sim.contacts[824], alias, value)
 
 
-def batch_people(stage: Stage) -> None:
+def batch_people(stage: MauticStage) -> None:
     stage.contact(62, email="b0@example.com", firstname="B0bis", supabase_id="b-0")
     for number in (1, 2):
         own = {"email": f"b{number}@example.com", "supabase_id": f"b-{number}"}
@@ -114,7 +114,7 @@ def batch_people(stage: Stage) -> None:
 
 
 def suppressed(number: int, reason: int, comments: str) -> Setup:
-    def setup(stage: Stage) -> None:
+    def setup(stage: MauticStage) -> None:
         batch_people(stage)
         body = {"reason": reason, "comments": comments}
         stage.done("POST", f"/api/contacts/{number}/dnc/email/add", body)
@@ -122,72 +122,72 @@ def suppressed(number: int, reason: int, comments: str) -> Setup:
     return setup
 
 
-def in_segments(stage: Stage) -> None:
+def in_segments(stage: MauticStage) -> None:
     stage.segments()
     stage.fillers(range(62, 66))
     stage.fillers([88])
 
 
-def joined(stage: Stage) -> None:
+def joined(stage: MauticStage) -> None:
     in_segments(stage)
     for number in (62, 63):
         stage.done("POST", f"/api/segments/3/contact/{number}/add")
 
 
-def one_in_newsletter(stage: Stage) -> None:
+def one_in_newsletter(stage: MauticStage) -> None:
     in_segments(stage)
     stage.done("POST", "/api/segments/3/contact/63/add")
 
 
-def unpublished(stage: Stage) -> None:
+def unpublished(stage: MauticStage) -> None:
     in_segments(stage)
     stage.done("PATCH", "/api/segments/4/edit", {"isPublished": False})
 
 
-def many_people(stage: Stage) -> None:
+def many_people(stage: MauticStage) -> None:
     stage.segments()
     details = recording("63_segment_contacts_bulk_add_259_ids")["response"]["body_json"]["details"]
     stage.fillers([int(number) for number, said in details.items() if said["success"]])
 
 
-def sixty_two_members(stage: Stage) -> None:
+def sixty_two_members(stage: MauticStage) -> None:
     stage.segments()
     eighty_six(stage)
     stage.done("POST", "/api/segments/3/contacts/add", {"ids": list(range(1, 63))})
 
 
-def anonymous_people(stage: Stage) -> None:
+def anonymous_people(stage: MauticStage) -> None:
     for number in (69, 70, 73):
         stage.contact(number)
     stage.contact(86, firstname="OnlyId")
 
 
-def twin(stage: Stage) -> None:
+def twin(stage: MauticStage) -> None:
     own = {"email": "e0@example.com", "lastname": "twice"}
     stage.contact(82, firstname="x", **own)
     stage.done("PATCH", "/api/contacts/82/edit", {"firstname": "same"})
 
 
-def batch_stopped(stage: Stage) -> None:
+def batch_stopped(stage: MauticStage) -> None:
     stops = [{"channel": "email", "reason": 3, "comments": "batch opt-out"}]
     stage.contact(87, email="dncbatch@example.com", firstname="D", doNotContact=stops)
 
 
-def batch_free(stage: Stage) -> None:
+def batch_free(stage: MauticStage) -> None:
     stage.contact(87, email="dncbatch@example.com", firstname="D")
 
 
-def two_more_fields(stage: Stage) -> None:
+def two_more_fields(stage: MauticStage) -> None:
     for name in ("21_field_boolean_without_properties", "21_field_long_alias_truncated"):
         stage.done("POST", "/api/fields/contact/new", recording(name)["request"]["body_json"])
 
 
-def boolean_field(stage: Stage) -> None:
+def boolean_field(stage: MauticStage) -> None:
     name = "21_field_boolean_without_properties"
     stage.done("POST", "/api/fields/contact/new", recording(name)["request"]["body_json"])
 
 
-def unique_field(stage: Stage) -> None:
+def unique_field(stage: MauticStage) -> None:
     two_more_fields(stage)
     name = "21_field_unique_flag_spelled_Identifer"
     stage.done("POST", "/api/fields/contact/new", recording(name)["request"]["body_json"])
@@ -196,28 +196,28 @@ def unique_field(stage: Stage) -> None:
 def hooks(count: int) -> Setup:
     order = ("91_hook_new_all_triggers", "91_hook_new_without_secret", "91_hook_new_nonexistent_triggers")
 
-    def setup(stage: Stage) -> None:
+    def setup(stage: MauticStage) -> None:
         for name in order[:count]:
             stage.done("POST", "/api/hooks/new", recording(name)["request"]["body_json"])
 
     return setup
 
 
-def an_email(stage: Stage) -> None:
+def an_email(stage: MauticStage) -> None:
     stage.done("POST", "/api/emails/new", recording("94_email_new")["request"]["body_json"])
     stage.contact(88, email="hook.one@example.com")
     stop = [{"channel": "email", "reason": 2}]
     stage.contact(93, email="bounce.api@example.com", doNotContact=stop)
 
 
-def segments_only(stage: Stage) -> None:
+def segments_only(stage: MauticStage) -> None:
     stage.segments()
 
 
 def before_segment(number: int) -> Setup:
     names = ("vip", "at", "newsletter", "duplicate_name", "with_filter")
 
-    def setup(stage: Stage) -> None:
+    def setup(stage: MauticStage) -> None:
         for name in names[: number - 1]:
             body = recording(f"60_segment_new_{name}")["request"]["body_json"]
             stage.done("POST", "/api/segments/new", body)

@@ -23,7 +23,7 @@ class Delivery:
 
 
 @dataclass
-class Receiver:
+class HookReceiver:
     url: str = ""
     status: int = 200
     deliveries: list[Delivery] = field(default_factory=list)
@@ -40,10 +40,10 @@ class Receiver:
 
 
 @contextmanager
-def receiver() -> Iterator[Receiver]:
-    seen = Receiver()
+def receiver() -> Iterator[HookReceiver]:
+    seen = HookReceiver()
 
-    class Handler(BaseHTTPRequestHandler):
+    class ReceiverHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["Content-Length"]))
             seen.deliveries.append(Delivery(list(self.headers.items()), raw))
@@ -54,7 +54,7 @@ def receiver() -> Iterator[Receiver]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
             """Silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), ReceiverHandler)
     seen.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()

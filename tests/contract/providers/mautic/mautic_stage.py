@@ -29,7 +29,7 @@ FIELDS = (
 
 
 @dataclass
-class Stage:
+class MauticStage:
     """`sim` knows the recorded fields; contacts get the ids of the recordings."""
 
     sim: MauticSimulator
@@ -71,9 +71,9 @@ class Stage:
 
 
 @contextmanager
-def stage(fields: tuple[str, ...] = FIELDS) -> Iterator[Stage]:
+def stage(fields: tuple[str, ...] = FIELDS) -> Iterator[MauticStage]:
     with MauticSimulator(prepared=False) as simulator, requests.Session() as session:
-        made = Stage(simulator, session)
+        made = MauticStage(simulator, session)
         session.headers["Authorization"] = f"Bearer {made.token()}"
         for alias in fields:
             body = recording(f"20_field_create_{alias}")["request"]["body_json"]
@@ -81,13 +81,13 @@ def stage(fields: tuple[str, ...] = FIELDS) -> Iterator[Stage]:
         yield made
 
 
-def stage_for(name: str) -> AbstractContextManager[Stage]:
+def stage_for(name: str) -> AbstractContextManager[MauticStage]:
     """Fields were recorded one after the other, each over those before it."""
     alias = name.removeprefix("20_field_create_")
     return stage(FIELDS[: FIELDS.index(alias)] if alias in FIELDS else FIELDS)
 
 
-def replay(made: Stage, name: str) -> requests.Response:
+def replay(made: MauticStage, name: str) -> requests.Response:
     """Sends the recorded request, with our own credentials where the recording has placeholders."""
     request = recording(name)["request"]
     headers = _credentials(made, name, dict(request.get("headers", {})))
@@ -101,14 +101,14 @@ def replay(made: Stage, name: str) -> requests.Response:
     return requests.request(request["method"], url, headers=headers, data=body, timeout=30, allow_redirects=False)
 
 
-def _filled(made: Stage, text: str) -> str:
+def _filled(made: MauticStage, text: str) -> str:
     placeholders = {"<client_id>": made.sim.oauth.client_id, "<client_secret>": made.sim.oauth.client_secret}
     for placeholder, value in placeholders.items():
         text = text.replace(placeholder, value)
     return text.replace("<token>", made.token()) if "<token>" in text else text
 
 
-def _credentials(made: Stage, name: str, headers: dict[str, str]) -> dict[str, str]:
+def _credentials(made: MauticStage, name: str, headers: dict[str, str]) -> dict[str, str]:
     kind = headers.get("Authorization", "").partition(" ")[0]
     if kind == "Bearer":
         headers["Authorization"] = "Bearer nobody" if "invalid" in name else str(made.http.headers["Authorization"])
@@ -118,5 +118,5 @@ def _credentials(made: Stage, name: str, headers: dict[str, str]) -> dict[str, s
     return headers
 
 
-def _client_login(made: Stage) -> str:
+def _client_login(made: MauticStage) -> str:
     return base64.b64encode(f"{made.sim.oauth.client_id}:{made.sim.oauth.client_secret}".encode()).decode()

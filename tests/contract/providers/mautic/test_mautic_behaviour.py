@@ -15,11 +15,11 @@ import pytest
 import requests
 
 from local.simulators.mautic import MauticFault, MauticSimulator
-from tests.contract.providers.mautic.mautic_stage import Stage, stage
+from tests.contract.providers.mautic.mautic_stage import MauticStage, stage
 
 
 @pytest.fixture
-def made() -> Iterator[Stage]:
+def made() -> Iterator[MauticStage]:
     with stage() as ready:
         yield ready
 
@@ -36,7 +36,7 @@ def test_a_prepared_simulator_has_the_ten_fields_of_the_field_map() -> None:
     assert len(custom) == 10
 
 
-def test_concurrent_identical_posts_make_duplicates_that_refuse_changes_until_deduplicated(made: Stage) -> None:
+def test_concurrent_identical_posts_make_duplicates_that_refuse_changes_until_deduplicated(made: MauticStage) -> None:
     def post(number: int) -> int:
         return made.call("POST", "/api/contacts/new", {"email": f"race{number // 3}@example.com"}).status_code
 
@@ -51,7 +51,7 @@ def test_concurrent_identical_posts_make_duplicates_that_refuse_changes_until_de
     assert made.call("PATCH", f"/api/contacts/{left}/edit", {"city": "Porto"}).status_code == 200
 
 
-def test_the_same_id_twice_in_one_batch_leaves_a_second_contact(made: Stage) -> None:
+def test_the_same_id_twice_in_one_batch_leaves_a_second_contact(made: MauticStage) -> None:
     made.contact(77, email="e0@example.com", supabase_id="e-0")
     made.done("PATCH", "/api/contacts/batch/edit", [{"id": 77, "firstname": "same"}, {"id": 77, "lastname": "twice"}])
     assert len(made.sim.mautic.holders("email", "e0@example.com")) == 2
@@ -60,7 +60,7 @@ def test_the_same_id_twice_in_one_batch_leaves_a_second_contact(made: Stage) -> 
     assert "supabase_id" not in twin.fields
 
 
-def test_deleting_by_a_json_body_deletes_nothing(made: Stage) -> None:
+def test_deleting_by_a_json_body_deletes_nothing(made: MauticStage) -> None:
     made.fillers([1, 2, 3])
     made.done("DELETE", "/api/contacts/batch/delete", {"ids": [1]})
     assert 1 in made.sim.contacts
@@ -68,7 +68,7 @@ def test_deleting_by_a_json_body_deletes_nothing(made: Stage) -> None:
     assert set(made.sim.contacts) == {3}
 
 
-def test_put_blanks_fields_but_tags_and_do_not_contact_survive(made: Stage) -> None:
+def test_put_blanks_fields_but_tags_and_do_not_contact_survive(made: MauticStage) -> None:
     stop = [{"channel": "email", "reason": 1}]
     made.contact(1, email="a@example.com", city="Porto", tags=["kept"], doNotContact=stop)
     made.done("PUT", "/api/contacts/1/edit", {"firstname": "Ana"})
@@ -77,7 +77,7 @@ def test_put_blanks_fields_but_tags_and_do_not_contact_survive(made: Stage) -> N
     assert made.sim.contacts[1].dnc == {"email": (1, "")}
 
 
-def test_unsubscribed_replaces_bounced_and_manual_does_not_replace_unsubscribed(made: Stage) -> None:
+def test_unsubscribed_replaces_bounced_and_manual_does_not_replace_unsubscribed(made: MauticStage) -> None:
     made.fillers([1])
     for reason in (2, 1, 3):
         made.done("POST", "/api/contacts/1/dnc/email/add", {"reason": reason})
@@ -87,7 +87,7 @@ def test_unsubscribed_replaces_bounced_and_manual_does_not_replace_unsubscribed(
     assert made.sim.mailable(1)
 
 
-def test_a_template_mail_ignores_do_not_contact_and_a_segment_mail_respects_it(made: Stage) -> None:
+def test_a_template_mail_ignores_do_not_contact_and_a_segment_mail_respects_it(made: MauticStage) -> None:
     segment = made.sim.segment("Newsletter")
     made.fillers([1, 2])
     made.done("POST", f"/api/segments/{segment.id}/contacts/add", {"ids": [1, 2]})
@@ -97,7 +97,7 @@ def test_a_template_mail_ignores_do_not_contact_and_a_segment_mail_respects_it(m
     assert made.done("POST", f"/api/emails/{mail.id}/contact/1/send") == {"success": True}
 
 
-def test_a_500_can_follow_a_partial_write(made: Stage) -> None:
+def test_a_500_can_follow_a_partial_write(made: MauticStage) -> None:
     made.sim.faults.add(MauticFault(match="batch/new", kind="500_after_partial", after_items=3))
     assert made.call("POST", "/api/contacts/batch/new", people(10)).status_code == 500
     assert len(made.sim.contacts) == 3
@@ -105,7 +105,7 @@ def test_a_500_can_follow_a_partial_write(made: Stage) -> None:
 
 
 @pytest.mark.parametrize(("kind", "status"), [("500_before", 500), ("429", 429), ("expire_token", 401)])
-def test_a_fault_hits_once_and_writes_nothing(made: Stage, kind: str, status: int) -> None:
+def test_a_fault_hits_once_and_writes_nothing(made: MauticStage, kind: str, status: int) -> None:
     made.sim.fault("contacts/new", kind)
     assert made.call("POST", "/api/contacts/new", {"email": "a@example.com"}).status_code == status
     assert made.sim.contacts == {}
@@ -114,7 +114,7 @@ def test_a_fault_hits_once_and_writes_nothing(made: Stage, kind: str, status: in
 
 
 @pytest.mark.parametrize(("kind", "written"), [("drop", True), ("hang", False)])
-def test_an_answer_that_never_comes(made: Stage, kind: str, written: bool) -> None:
+def test_an_answer_that_never_comes(made: MauticStage, kind: str, written: bool) -> None:
     made.sim.fault("contacts/new", kind, seconds=0.05)
     with pytest.raises(requests.ConnectionError):
         made.call("POST", "/api/contacts/new", {"email": "a@example.com"})
@@ -125,7 +125,7 @@ def test_an_answer_that_never_comes(made: Stage, kind: str, written: bool) -> No
 def test_tokens_live_an_hour_side_by_side() -> None:
     clock = [datetime(2026, 11, 20, tzinfo=UTC)]
     with MauticSimulator(now=lambda: clock[0]) as simulator:
-        made = Stage(simulator, requests.Session())
+        made = MauticStage(simulator, requests.Session())
         tokens = [made.token(), made.token()]
 
         def status(token: str) -> int:
@@ -137,7 +137,7 @@ def test_tokens_live_an_hour_side_by_side() -> None:
         assert [status(token) for token in tokens] == [401, 401]
 
 
-def test_the_request_log_counts_items_and_can_be_forgotten(made: Stage) -> None:
+def test_the_request_log_counts_items_and_can_be_forgotten(made: MauticStage) -> None:
     made.sim.forget_requests()
     made.done("POST", "/api/contacts/batch/new", people(7))
     made.done("GET", "/api/contacts?search=email:p1@example.com")
@@ -145,7 +145,7 @@ def test_the_request_log_counts_items_and_can_be_forgotten(made: Stage) -> None:
     assert (made.sim.count("POST", "batch/new"), made.sim.count("GET"), made.sim.count()) == (1, 1, 2)
 
 
-def test_a_merged_contact_is_gone_and_the_winner_keeps_its_own_values(made: Stage) -> None:
+def test_a_merged_contact_is_gone_and_the_winner_keeps_its_own_values(made: MauticStage) -> None:
     made.contact(1, email="a@example.com", city="Porto")
     made.contact(2, email="b@example.com", firstname="Ana")
     made.sim.merge_contacts(1, 2)
@@ -154,7 +154,7 @@ def test_a_merged_contact_is_gone_and_the_winner_keeps_its_own_values(made: Stag
     assert (shown["email"], shown["city"], shown["firstname"]) == ("b@example.com", "Porto", "Ana")
 
 
-def test_two_hundred_contacts_take_well_under_half_a_second(made: Stage) -> None:
+def test_two_hundred_contacts_take_well_under_half_a_second(made: MauticStage) -> None:
     started = time.monotonic()
     answered = made.call("POST", "/api/contacts/batch/new", people(200))
     assert time.monotonic() - started < 0.5

@@ -11,26 +11,26 @@ from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.mautic import wire
 from crm_relay.providers.mautic.client import Mautic
 from tests.contract.providers.mautic.mautic_recordings import recording
-from tests.contract.providers.mautic.mautic_stage import Stage, stage
+from tests.contract.providers.mautic.mautic_stage import MauticStage, stage
 
 
 @pytest.fixture
-def made() -> Iterator[Stage]:
+def made() -> Iterator[MauticStage]:
     with stage() as ready:
         yield ready
 
 
-def hook(made: Stage, **wanted: Any) -> int:
+def hook(made: MauticStage, **wanted: Any) -> int:
     body = {"name": "Ours", "webhookUrl": "http://127.0.0.1:9/", "triggers": ["mautic.email_on_open"], **wanted}
     return int(made.done("POST", "/api/hooks/new", body)["hook"]["id"])
 
 
-def edited(made: Stage, method: str, number: int, **wanted: Any) -> dict[str, Any]:
+def edited(made: MauticStage, method: str, number: int, **wanted: Any) -> dict[str, Any]:
     answer: dict[str, Any] = made.done(method, f"/api/hooks/{number}/edit", wanted)["hook"]
     return answer
 
 
-def test_a_patch_only_adds_events_to_a_webhook(made: Stage) -> None:
+def test_a_patch_only_adds_events_to_a_webhook(made: MauticStage) -> None:
     number = hook(made)
     assert edited(made, "PATCH", number, triggers=["mautic.page_on_hit"])["triggers"] == [
         "mautic.email_on_open",
@@ -38,32 +38,32 @@ def test_a_patch_only_adds_events_to_a_webhook(made: Stage) -> None:
     ]
 
 
-def test_a_put_sets_the_events_of_a_webhook_and_blanks_what_it_does_not_name(made: Stage) -> None:
+def test_a_put_sets_the_events_of_a_webhook_and_blanks_what_it_does_not_name(made: MauticStage) -> None:
     number = hook(made, description="text", secret="kept")
     answer = edited(made, "PUT", number, name="Ours", webhookUrl="http://127.0.0.1:9/", triggers=["mautic.page_on_hit"])
     assert (answer["triggers"], answer["description"], answer["isPublished"]) == (["mautic.page_on_hit"], None, False)
 
 
-def test_a_webhook_is_modified_only_where_something_changed(made: Stage) -> None:
+def test_a_webhook_is_modified_only_where_something_changed(made: MauticStage) -> None:
     number = hook(made, description="text")
     assert edited(made, "PATCH", number, description="text")["dateModified"] is None
     assert edited(made, "PATCH", number, description="other")["dateModified"] is not None
 
 
-def test_a_field_keeps_its_type_and_its_alias(made: Stage) -> None:
+def test_a_field_keeps_its_type_and_its_alias(made: MauticStage) -> None:
     number = made.sim.mautic.fields["lead_score"].id
     sent = {"type": "text", "alias": "other", "label": "Score"}
     field = made.done("PATCH", f"/api/fields/contact/{number}/edit", sent)["field"]
     assert (field["type"], field["alias"], field["label"]) == ("number", "lead_score", "Score")
 
 
-def test_a_select_cannot_lose_its_last_choice(made: Stage) -> None:
+def test_a_select_cannot_lose_its_last_choice(made: MauticStage) -> None:
     number = made.sim.mautic.fields["customer_segment"].id
     answer = made.call("PATCH", f"/api/fields/contact/{number}/edit", {"properties": {"list": []}})
     assert (answer.status_code, "list" in answer.text) == (400, True)
 
 
-def test_more_than_a_page_of_fields_and_webhooks_is_read_to_the_end(made: Stage) -> None:
+def test_more_than_a_page_of_fields_and_webhooks_is_read_to_the_end(made: MauticStage) -> None:
     for number in range(101):
         made.done("POST", "/api/fields/contact/new", {"label": f"Extra {number}", "alias": f"extra_{number}"})
         hook(made, name=f"Hook {number}")

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.contract.providers.mautic.mautic_recordings import differences, names, recording
-from tests.contract.providers.mautic.mautic_stage import Stage, replay, stage, stage_for
+from tests.contract.providers.mautic.mautic_stage import MauticStage, replay, stage, stage_for
 from tests.contract.providers.mautic.mautic_table import (
     NOT_REPLAYED,
     OWN_TEST,
@@ -33,7 +33,7 @@ def first_new_id(answer: Any) -> int | None:
     return min((shown[str(key)]["id"] for key, code in coded if code == 201), default=None)
 
 
-def prepare_ids(made: Stage, name: str) -> None:
+def prepare_ids(made: MauticStage, name: str) -> None:
     response = recording(name)["response"]
     answer = response.get("body_json")
     if not isinstance(answer, dict):
@@ -90,7 +90,7 @@ def test_every_value_probe_leaves_the_recorded_effect(name: str) -> None:
     assert differences(expected, changed) == []
 
 
-def _as_stored(made: Stage, sent: str) -> list[Any]:
+def _as_stored(made: MauticStage, sent: str) -> list[Any]:
     value = sent.removeprefix("UTC ")
     body = {"last_order_date": value, "customer_since": value}
     made.done("PATCH", "/api/contacts/1/edit", body)

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local.simulators.mautic.webhooks.hooks import TRIGGERS, signature
-from tests.contract.providers.mautic.mautic_receiver import Receiver, receiver
+from tests.contract.providers.mautic.mautic_receiver import HookReceiver, receiver
 from tests.contract.providers.mautic.mautic_recordings import HOOK_SECRET, differences, names, recording
-from tests.contract.providers.mautic.mautic_stage import Stage, stage
+from tests.contract.providers.mautic.mautic_stage import MauticStage, stage
 from tests.contract.providers.mautic.mautic_table import hook_names
 
 # The two opens were recorded at a hook made without a secret, whose generated one is not known.
@@ -29,13 +29,13 @@ PERSON = {
 
 
 @pytest.fixture
-def sink() -> Iterator[Receiver]:
+def sink() -> Iterator[HookReceiver]:
     with receiver() as seen:
         yield seen
 
 
 @pytest.fixture
-def made(sink: Receiver) -> Iterator[Stage]:
+def made(sink: HookReceiver) -> Iterator[MauticStage]:
     """One contact (88), one e-mail, one segment and one hook made in the UI that wants everything."""
     with stage() as ready:
         ready.segments()
@@ -45,41 +45,41 @@ def made(sink: Receiver) -> Iterator[Stage]:
         yield ready
 
 
-def bounced_by_api(made: Stage) -> None:
+def bounced_by_api(made: MauticStage) -> None:
     made.contact(93, email="bounce.api@example.com", firstname="bounce.api")
     made.done("POST", "/api/contacts/93/dnc/email/add", {"reason": 2, "comments": "550 no such user"})
 
 
-def came_back(made: Stage) -> None:
+def came_back(made: MauticStage) -> None:
     made.sim.click(1, 88)
     made.sim.unsubscribe(1, 88)
     made.sim.resubscribe(1, 88)
 
 
-def deleted(made: Stage) -> None:
+def deleted(made: MauticStage) -> None:
     made.fillers([96])
     made.done("DELETE", "/api/contacts/96/delete")
 
 
-def opened_twice(made: Stage) -> None:
+def opened_twice(made: MauticStage) -> None:
     made.sim.open_email(1, 88)
     made.sim.open_email(1, 88)
 
 
-def opened_and_clicked(made: Stage) -> None:
+def opened_and_clicked(made: MauticStage) -> None:
     made.sim.open_email(1, 88)
     made.sim.click(1, 88)
 
 
-def visited(made: Stage) -> None:
+def visited(made: MauticStage) -> None:
     made.sim.visit_website("http://127.0.0.1:8099/shop")
 
 
-def dnc(made: Stage, call: str) -> object:
+def dnc(made: MauticStage, call: str) -> object:
     return made.done("POST", f"/api/contacts/88/dnc/email/{call}", {"reason": 3, "comments": "opt-out"})
 
 
-ACTIONS: dict[str, Callable[[Stage], object]] = {
+ACTIONS: dict[str, Callable[[MauticStage], object]] = {
     "95_hook_delete__lead_post_delete": deleted,
     "95_hook_email_on_send": lambda made: made.sim.send_email(1, 88),
     "95_hook_lead_list_change_added": lambda made: made.done("POST", "/api/segments/3/contact/88/add"),
@@ -109,7 +109,7 @@ BEFORE = (".dateModified", ".modifiedByUser", ".last_active.value", ".last_activ
 
 
 @pytest.mark.parametrize("name", hook_names())
-def test_an_event_has_the_recorded_shape(name: str, made: Stage, sink: Receiver) -> None:
+def test_an_event_has_the_recorded_shape(name: str, made: MauticStage, sink: HookReceiver) -> None:
     recorded = json.loads(recording(name)["webhook_request"]["body_raw"])
     ((kind, [payload]),) = recorded.items()
     ACTIONS[name](made)
@@ -127,7 +127,7 @@ def test_every_recorded_delivery_verifies_with_the_secret(name: str) -> None:
     assert headers["Webhook-Signature"] == signature(request["body_raw"].encode(), HOOK_SECRET)
 
 
-def test_a_delivery_has_the_recorded_headers_and_a_valid_signature(made: Stage, sink: Receiver) -> None:
+def test_a_delivery_has_the_recorded_headers_and_a_valid_signature(made: MauticStage, sink: HookReceiver) -> None:
     made.done("PATCH", "/api/contacts/88/edit", {"firstname": "Zoë / Ana"})
     recorded = [name for name, _ in recording("95_hook_lead_post_save_update")["webhook_request"]["headers"]]
     (delivery,) = sink.deliveries
@@ -136,14 +136,14 @@ def test_a_delivery_has_the_recorded_headers_and_a_valid_signature(made: Stage, 
     assert b"Zo\\u00eb \\/ Ana" in delivery.raw
 
 
-def test_our_own_do_not_contact_call_comes_back_with_its_comment(made: Stage, sink: Receiver) -> None:
+def test_our_own_do_not_contact_call_comes_back_with_its_comment(made: MauticStage, sink: HookReceiver) -> None:
     dnc(made, "add")
     assert sink.kinds == ["lead_channel_subscription_changed", "lead_post_save_update"]
     (entry,) = sink.only("mautic.lead_channel_subscription_changed")["contact"]["doNotContact"]
     assert (entry["reason"], entry["comments"]) == (3, "opt-out")
 
 
-def test_the_same_status_again_and_unchanged_data_send_nothing(made: Stage, sink: Receiver) -> None:
+def test_the_same_status_again_and_unchanged_data_send_nothing(made: MauticStage, sink: HookReceiver) -> None:
     dnc(made, "add")
     sink.deliveries.clear()
     dnc(made, "add")
@@ -152,7 +152,7 @@ def test_the_same_status_again_and_unchanged_data_send_nothing(made: Stage, sink
     assert sink.kinds == []
 
 
-def test_a_click_on_an_unopened_mail_saves_then_opens_then_hits(made: Stage, sink: Receiver) -> None:
+def test_a_click_on_an_unopened_mail_saves_then_opens_then_hits(made: MauticStage, sink: HookReceiver) -> None:
     made.sim.sending(1, 88)
     sink.deliveries.clear()
     made.sim.click(1, 88)
@@ -161,7 +161,9 @@ def test_a_click_on_an_unopened_mail_saves_then_opens_then_hits(made: Stage, sin
     assert hit["query"]["ct"]["stat"] == made.sim.sending(1, 88).hash
 
 
-def test_an_error_answer_loses_the_event_and_keeps_a_recently_edited_hook(made: Stage, sink: Receiver) -> None:
+def test_an_error_answer_loses_the_event_and_keeps_a_recently_edited_hook(
+    made: MauticStage, sink: HookReceiver
+) -> None:
     sink.status = 500
     made.done("PATCH", "/api/contacts/88/edit", {"firstname": "A"})
     (hook,) = made.sim.mautic.hooks.values()
@@ -169,7 +171,7 @@ def test_an_error_answer_loses_the_event_and_keeps_a_recently_edited_hook(made: 
     assert hook.queue == []
 
 
-def test_a_410_unpublishes_the_hook_at_once(made: Stage, sink: Receiver) -> None:
+def test_a_410_unpublishes_the_hook_at_once(made: MauticStage, sink: HookReceiver) -> None:
     sink.status = 410
     made.done("PATCH", "/api/contacts/88/edit", {"firstname": "A"})
     made.done("PATCH", "/api/contacts/88/edit", {"firstname": "B"})
@@ -177,7 +179,7 @@ def test_a_410_unpublishes_the_hook_at_once(made: Stage, sink: Receiver) -> None
     assert made.done("GET", "/api/hooks/1")["hook"]["isPublished"] is False
 
 
-def test_a_hook_not_edited_for_two_days_goes_with_its_first_failures(sink: Receiver) -> None:
+def test_a_hook_not_edited_for_two_days_goes_with_its_first_failures(sink: HookReceiver) -> None:
     clock = [datetime(2026, 11, 20, tzinfo=UTC)]
     with stage() as made:
         made.sim.mautic.now = lambda: clock[0]
@@ -190,14 +192,14 @@ def test_a_hook_not_edited_for_two_days_goes_with_its_first_failures(sink: Recei
         assert len(sink.deliveries) == 1
 
 
-def _hook_by_api(made: Stage, sink: Receiver) -> None:
+def _hook_by_api(made: MauticStage, sink: HookReceiver) -> None:
     body = {"name": "Ours", "webhookUrl": sink.url, "triggers": list(TRIGGERS)}
     made.sim.mautic.hooks.clear()
     made.done("POST", "/api/hooks/new", body)
     sink.status = 500
 
 
-def test_a_killed_webhook_breaks_the_batch_after_its_first_contact(made: Stage, sink: Receiver) -> None:
+def test_a_killed_webhook_breaks_the_batch_after_its_first_contact(made: MauticStage, sink: HookReceiver) -> None:
     _hook_by_api(made, sink)
     recorded = recording("93_batch_new_while_webhook_gets_killed")
     answered = made.call("POST", "/api/contacts/batch/new", recorded["request"]["body_json"])
@@ -207,7 +209,7 @@ def test_a_killed_webhook_breaks_the_batch_after_its_first_contact(made: Stage, 
     assert stored == [True, False, False]
 
 
-def test_a_killed_webhook_breaks_the_call_after_the_write(made: Stage, sink: Receiver) -> None:
+def test_a_killed_webhook_breaks_the_call_after_the_write(made: MauticStage, sink: HookReceiver) -> None:
     _hook_by_api(made, sink)
     recorded = recording("93_contact_patch_while_webhook_gets_killed")
     answered = made.call("PATCH", "/api/contacts/88/edit", recorded["request"]["body_json"])
@@ -216,14 +218,14 @@ def test_a_killed_webhook_breaks_the_call_after_the_write(made: Stage, sink: Rec
     assert made.fields_of(88)["lastname"] == recorded["request"]["body_json"]["lastname"]
 
 
-def _twelve_queued(made: Stage) -> None:
+def _twelve_queued(made: MauticStage) -> None:
     made.sim.switch(queue_mode=True)
     for number in range(100, 111):
         made.contact(number, email=f"q{number}@example.com", supabase_id=f"q-{number}")
     made.done("PATCH", "/api/contacts/88/edit", {"firstname": "Queued"})
 
 
-def test_queue_mode_sends_up_to_ten_events_grouped_by_type(made: Stage, sink: Receiver) -> None:
+def test_queue_mode_sends_up_to_ten_events_grouped_by_type(made: MauticStage, sink: HookReceiver) -> None:
     _twelve_queued(made)
     dnc(made, "add")
     assert sink.deliveries == []
@@ -238,7 +240,7 @@ def test_queue_mode_sends_up_to_ten_events_grouped_by_type(made: Stage, sink: Re
     assert list(last) == list(recorded_last)
 
 
-def test_an_error_answer_still_deletes_the_ten_events_just_sent(made: Stage, sink: Receiver) -> None:
+def test_an_error_answer_still_deletes_the_ten_events_just_sent(made: MauticStage, sink: HookReceiver) -> None:
     _twelve_queued(made)
     sink.status = 503
     (hook,) = made.sim.mautic.hooks.values()
@@ -249,7 +251,7 @@ def test_an_error_answer_still_deletes_the_ten_events_just_sent(made: Stage, sin
     assert left == [2, 0]
 
 
-def test_only_a_connection_failure_keeps_queued_events(made: Stage, sink: Receiver) -> None:
+def test_only_a_connection_failure_keeps_queued_events(made: MauticStage, sink: HookReceiver) -> None:
     _twelve_queued(made)
     (hook,) = made.sim.mautic.hooks.values()
     url, hook.url = hook.url, "http://127.0.0.1:9/closed"

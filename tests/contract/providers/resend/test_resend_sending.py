@@ -21,23 +21,23 @@ from crm_relay.providers.resend.answers import (
     Unclear,
 )
 from local.simulators.resend import ResendFault
-from tests.support.mail.resend_stage import Stage, batch, mail, stage
+from tests.support.mail.resend_stage import ResendStage, batch, mail, stage
 
 
 @pytest.fixture
-def made() -> Iterator[Stage]:
+def made() -> Iterator[ResendStage]:
     with stage() as ready:
         yield ready
 
 
-def test_a_batch_is_accepted_with_an_id_a_mail(made: Stage) -> None:
+def test_a_batch_is_accepted_with_an_id_a_mail(made: ResendStage) -> None:
     answered = made.client().send_batch(batch(100), "batch-1")
     assert answered == Accepted(tuple(each.id for each in made.sim.mails))
     assert len(made.sim.mails) == 100
     assert [each.payload for each in made.sim.mails] == json.loads(batch(100))
 
 
-def test_a_bad_mail_is_told_and_the_others_are_sent(made: Stage) -> None:
+def test_a_bad_mail_is_told_and_the_others_are_sent(made: ResendStage) -> None:
     answered = made.client().send_batch(batch([mail(0), mail(1, to=["not an address"]), mail(2)]), "batch-1")
     assert isinstance(answered, Accepted)
     assert answered.ids == (made.sim.mails[0].id, None, made.sim.mails[1].id)
@@ -45,7 +45,7 @@ def test_a_bad_mail_is_told_and_the_others_are_sent(made: Stage) -> None:
     assert made.sim.sends == {"r0@customer.example": 1, "r2@customer.example": 1}
 
 
-def test_where_the_permissive_mode_has_gone_the_whole_batch_is_refused(made: Stage) -> None:
+def test_where_the_permissive_mode_has_gone_the_whole_batch_is_refused(made: ResendStage) -> None:
     made.sim.switch(permissive_is_known=False)
     answered = made.client().send_batch(batch([mail(0), mail(1, subject=None)]), "batch-1")
     assert answered == RefusedWhole("422 missing_required_field: The `subject` field is missing.")
@@ -70,7 +70,7 @@ def test_every_fault_is_tried() -> None:
 
 
 @pytest.mark.parametrize(("kind", "meaning"), FAULTS)
-def test_after_every_fault_the_same_request_sends_once(made: Stage, kind: str, meaning: type[Answered]) -> None:
+def test_after_every_fault_the_same_request_sends_once(made: ResendStage, kind: str, meaning: type[Answered]) -> None:
     client, payload = made.client(), batch(3)
     made.sim.fault(kind)
     answered = client.send_batch(payload, "batch-1")
@@ -84,7 +84,7 @@ def test_after_every_fault_the_same_request_sends_once(made: Stage, kind: str, m
     assert client.requests_sent == 2
 
 
-def test_a_time_out_while_resend_still_works_is_unclear_and_the_mail_leaves_once(made: Stage) -> None:
+def test_a_time_out_while_resend_still_works_is_unclear_and_the_mail_leaves_once(made: ResendStage) -> None:
     made.sim.fault("held")
     with ThreadPoolExecutor(1) as pool:
         impatient = pool.submit(made.client(timeout=0.2).send_batch, batch(2), "batch-1")
@@ -103,7 +103,7 @@ def test_a_time_out_while_resend_still_works_is_unclear_and_the_mail_leaves_once
     assert made.sim.sends == {"r0@customer.example": 1, "r1@customer.example": 1}
 
 
-def test_two_workers_with_the_same_batch_send_it_once(made: Stage) -> None:
+def test_two_workers_with_the_same_batch_send_it_once(made: ResendStage) -> None:
     def work(worker: int) -> Answered:
         del worker
         return made.client().send_batch(batch(50), "batch-1")
@@ -114,21 +114,21 @@ def test_two_workers_with_the_same_batch_send_it_once(made: Stage) -> None:
     assert len(made.sim.mails) == 50
 
 
-def test_another_payload_under_the_same_key_is_told_apart(made: Stage) -> None:
+def test_another_payload_under_the_same_key_is_told_apart(made: ResendStage) -> None:
     made.client().send_batch(batch([mail(1)]), "batch-1")
     assert made.client().send_batch(batch([mail(2)]), "batch-1") == KeyMisused()
     assert made.sim.sends == {"r1@customer.example": 1}
 
 
 @pytest.mark.parametrize(("name", "period"), [("daily_quota", "day"), ("monthly_quota", "month")])
-def test_an_exhausted_quota_is_told_apart(made: Stage, name: str, period: str) -> None:
+def test_an_exhausted_quota_is_told_apart(made: ResendStage, name: str, period: str) -> None:
     made.sim.switch(**{name: 2})
     answered = made.client().send_batch(batch(3), "batch-1")
     assert isinstance(answered, QuotaExhausted)
     assert answered.period == period
 
 
-def test_the_limit_of_requests_says_when_to_come_back(made: Stage) -> None:
+def test_the_limit_of_requests_says_when_to_come_back(made: ResendStage) -> None:
     made.sim.switch(requests_per_second=1)
     client = made.client()
     answers = [client.send_batch(batch(1), f"batch-{number}") for number in range(10)]
@@ -139,7 +139,7 @@ def test_the_limit_of_requests_says_when_to_come_back(made: Stage) -> None:
     assert (client.rate_limit.remaining, client.rate_limit.reset_seconds) == (0, 1)
 
 
-def test_a_sender_without_a_verified_domain_is_the_operators(made: Stage) -> None:
+def test_a_sender_without_a_verified_domain_is_the_operators(made: ResendStage) -> None:
     made.sim.switch(verified_domains=["acme.example"])
     answered = made.client().send_batch(batch([mail(**{"from": "x@other.example"})]), "batch-1")
     assert isinstance(answered, ConfigurationWrong)
@@ -150,7 +150,7 @@ def test_a_sender_without_a_verified_domain_is_the_operators(made: Stage) -> Non
     assert made.sim.mails == []
 
 
-def test_a_server_that_has_gone_has_sent_nothing(made: Stage) -> None:
+def test_a_server_that_has_gone_has_sent_nothing(made: ResendStage) -> None:
     client = made.client()
     assert isinstance(client.send_batch(batch(1), "batch-1"), Accepted)
     made.sim.stop()
@@ -159,7 +159,7 @@ def test_a_server_that_has_gone_has_sent_nothing(made: Stage) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_under_any_chain_of_faults_the_ledger_has_everybody_once(made: Stage, seed: int) -> None:
+def test_under_any_chain_of_faults_the_ledger_has_everybody_once(made: ResendStage, seed: int) -> None:
     """Whoever repeats the same bytes under the same key until an answer settles them."""
     chance = random.Random(seed)
     for _ in range(20):
@@ -175,7 +175,7 @@ def test_under_any_chain_of_faults_the_ledger_has_everybody_once(made: Stage, se
     assert len(made.sim.sends) == 50
 
 
-def test_a_reply_is_read_by_its_headers_with_a_key_for_everything(made: Stage) -> None:
+def test_a_reply_is_read_by_its_headers_with_a_key_for_everything(made: ResendStage) -> None:
     made.client().send_batch(batch([mail(1, reply_to="reply+t0ken@in.acme.example")]), "batch-1")
     reply = made.sim.reply(made.sim.mails[0], text="never to be kept", headers={"Auto-Submitted": "auto-replied"})
     found = made.client(key=made.sim.api_key).received(reply.id)
@@ -189,7 +189,7 @@ def test_a_reply_is_read_by_its_headers_with_a_key_for_everything(made: Stage) -
         made.client().received(reply.id)
 
 
-def test_a_webhook_is_seen_to_once(made: Stage) -> None:
+def test_a_webhook_is_seen_to_once(made: ResendStage) -> None:
     client = made.client(key=made.sim.api_key)
     for number in range(101):
         made.sim.hook(f"https://elsewhere.example.com/{number}")

@@ -20,14 +20,14 @@ import requests
 
 from local.simulators.resend import MovableClock, ResendSimulator
 from tests.contract.providers.mautic.mautic_receiver import receiver
-from tests.support.mail.resend_stage import BATCH, Stage, batch, mail, stage
+from tests.support.mail.resend_stage import BATCH, ResendStage, batch, mail, stage
 
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 KEY = "Idempotency-Key"
 
 
 @pytest.fixture
-def made() -> Iterator[Stage]:
+def made() -> Iterator[ResendStage]:
     with stage() as ready:
         yield ready
 
@@ -44,7 +44,7 @@ def refusal(answered: requests.Response) -> tuple[int, str]:
 # --- who may ask ------------------------------------------------------------------------------------------------------
 
 
-def test_a_request_has_to_say_what_it_comes_from(made: Stage) -> None:
+def test_a_request_has_to_say_what_it_comes_from(made: ResendStage) -> None:
     connection = http.client.HTTPConnection(urlsplit(made.sim.url).netloc, timeout=5)
     connection.request("POST", BATCH, batch(1), {"Authorization": f"Bearer {made.sim.api_key}"})
     answered = connection.getresponse()
@@ -61,12 +61,12 @@ def test_a_request_has_to_say_what_it_comes_from(made: Stage) -> None:
         ("Bearer re_unknown", 403, "invalid_api_key"),
     ],
 )
-def test_a_request_needs_a_key(made: Stage, header: str, status: int, name: str) -> None:
+def test_a_request_needs_a_key(made: ResendStage, header: str, status: int, name: str) -> None:
     assert refusal(made.send(1, Authorization=header)) == (status, name)
     assert made.sim.mails == []
 
 
-def test_a_key_may_be_good_for_sending_only(made: Stage) -> None:
+def test_a_key_may_be_good_for_sending_only(made: ResendStage) -> None:
     assert made.call("POST", "/emails", key=made.sim.sending_key, json=mail()).status_code == 200
     for path in ("/webhooks", "/emails/receiving/x"):
         assert refusal(made.call("GET", path, key=made.sim.sending_key)) == (401, "restricted_api_key")
@@ -84,7 +84,7 @@ def test_a_key_may_be_good_for_sending_only(made: Stage) -> None:
     ],
 )
 def test_what_is_not_there_is_answered_as_documented(
-    made: Stage, method: str, path: str, status: int, name: str
+    made: ResendStage, method: str, path: str, status: int, name: str
 ) -> None:
     assert refusal(made.call(method, path)) == (status, name)
 
@@ -92,7 +92,7 @@ def test_what_is_not_there_is_answered_as_documented(
 # --- what may be sent -------------------------------------------------------------------------------------------------
 
 
-def test_an_accepted_batch_has_an_id_a_mail_in_order(made: Stage) -> None:
+def test_an_accepted_batch_has_an_id_a_mail_in_order(made: ResendStage) -> None:
     answered = made.send(3)
     assert (answered.status_code, set(answered.json())) == (200, {"data"})
     ids = [each["id"] for each in answered.json()["data"]]
@@ -101,7 +101,7 @@ def test_an_accepted_batch_has_an_id_a_mail_in_order(made: Stage) -> None:
     assert [each.to for each in made.sim.mails] == [(f"r{number}@customer.example",) for number in range(3)]
 
 
-def test_a_single_mail_has_an_id(made: Stage) -> None:
+def test_a_single_mail_has_an_id(made: ResendStage) -> None:
     answered = made.call("POST", "/emails", json=mail(to="r1@customer.example"))
     assert set(answered.json()) == {"id"}
     assert made.sim.sends == {"r1@customer.example": 1}
@@ -127,14 +127,14 @@ WRONG: list[tuple[Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("wrong", "name", "told"), WRONG, ids=range(len(WRONG)))
+@pytest.mark.parametrize(("wrong", "name", "reported"), WRONG, ids=range(len(WRONG)))
 def test_one_bad_mail_fails_a_strict_batch_and_only_itself_in_a_permissive_one(
-    made: Stage, wrong: Any, name: str, told: str
+    made: ResendStage, wrong: Any, name: str, reported: str
 ) -> None:
     mails = [mail(0), mail(1), wrong]
     strict = made.send(mails)
     assert refusal(strict) == (422, name)
-    assert told in strict.json()["message"]
+    assert reported in strict.json()["message"]
     assert made.sim.mails == []
 
     answered = made.send(mails, x_batch_validation="permissive")
@@ -144,27 +144,27 @@ def test_one_bad_mail_fails_a_strict_batch_and_only_itself_in_a_permissive_one(
     (problem,) = answered.json()["errors"]
     assert set(problem) == {"index", "message"}
     assert problem["index"] == 2
-    assert told in problem["message"]
+    assert reported in problem["message"]
 
 
-def test_a_permissive_answer_has_errors_even_where_there_are_none(made: Stage) -> None:
+def test_a_permissive_answer_has_errors_even_where_there_are_none(made: ResendStage) -> None:
     assert made.send(1, x_batch_validation="permissive").json()["errors"] == []
     assert "errors" not in made.send(1, x_batch_validation="strict").json()
 
 
-def test_the_permissive_mode_may_have_gone(made: Stage) -> None:
+def test_the_permissive_mode_may_have_gone(made: ResendStage) -> None:
     made.sim.switch(permissive_is_known=False)
     assert refusal(made.send([mail(), {}], x_batch_validation="permissive")) == (422, "missing_required_field")
     assert made.sim.mails == []
 
 
 @pytest.mark.parametrize("body", [b"{}", b"", b"[", b"[]", batch(101)])
-def test_a_batch_is_an_array_of_up_to_a_hundred(made: Stage, body: bytes) -> None:
+def test_a_batch_is_an_array_of_up_to_a_hundred(made: ResendStage, body: bytes) -> None:
     assert refusal(made.call("POST", BATCH, data=body)) == (422, "validation_error")
     assert made.send(100).status_code == 200
 
 
-def test_a_sender_that_is_not_verified_fails_the_request(made: Stage) -> None:
+def test_a_sender_that_is_not_verified_fails_the_request(made: ResendStage) -> None:
     made.sim.switch(verified_domains=["acme.example"])
     other = mail(**{"from": "x@other.example"})
     assert refusal(made.send([mail(), other], x_batch_validation="permissive")) == (403, "validation_error")
@@ -175,14 +175,14 @@ def test_a_sender_that_is_not_verified_fails_the_request(made: Stage) -> None:
 # --- idempotency keys -------------------------------------------------------------------------------------------------
 
 
-def test_the_same_request_again_has_the_same_answer_and_sends_nothing(made: Stage) -> None:
+def test_the_same_request_again_has_the_same_answer_and_sends_nothing(made: ResendStage) -> None:
     first, second = (made.send(3, **{KEY: "batch-1"}) for _ in range(2))
     assert first.content == second.content
     assert len(made.sim.mails) == 3
     assert {each.key for each in made.sim.mails} == {"batch-1"}
 
 
-def test_another_payload_under_the_same_key_is_refused(made: Stage) -> None:
+def test_another_payload_under_the_same_key_is_refused(made: ResendStage) -> None:
     made.send([mail(1)], **{KEY: "batch-1"})
     assert refusal(made.send([mail(2)], **{KEY: "batch-1"})) == (409, "invalid_idempotent_request")
     # Other bytes of the same meaning count as another payload.
@@ -191,7 +191,7 @@ def test_another_payload_under_the_same_key_is_refused(made: Stage) -> None:
     assert len(made.sim.mails) == 1
 
 
-def test_a_key_belongs_to_one_endpoint_and_no_key_is_always_new(made: Stage) -> None:
+def test_a_key_belongs_to_one_endpoint_and_no_key_is_always_new(made: ResendStage) -> None:
     made.send([mail(1)], **{KEY: "k"})
     assert made.call("POST", "/emails", json=mail(1), headers={KEY: "k"}).status_code == 200
     for _ in range(2):
@@ -199,7 +199,7 @@ def test_a_key_belongs_to_one_endpoint_and_no_key_is_always_new(made: Stage) -> 
     assert made.sim.sends == {"r1@customer.example": 4}
 
 
-def test_a_key_is_forgotten_after_a_day(made: Stage) -> None:
+def test_a_key_is_forgotten_after_a_day(made: ResendStage) -> None:
     made.send([mail(1)], **{KEY: "k"})
     made.sim.advance(24 * 3600 - 60)
     made.send([mail(1)], **{KEY: "k"})
@@ -209,17 +209,17 @@ def test_a_key_is_forgotten_after_a_day(made: Stage) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 257])
-def test_a_key_has_1_to_256_characters(made: Stage, key: str) -> None:
+def test_a_key_has_1_to_256_characters(made: ResendStage, key: str) -> None:
     assert refusal(made.send(1, **{KEY: key})) == (400, "invalid_idempotency_key")
     assert made.send(1, **{KEY: "x" * 256}).status_code == 200
 
 
-def test_a_refused_request_leaves_its_key_free(made: Stage) -> None:
+def test_a_refused_request_leaves_its_key_free(made: ResendStage) -> None:
     assert made.send([{}], **{KEY: "k"}).status_code == 422
     assert made.send([mail(1)], **{KEY: "k"}).status_code == 200
 
 
-def test_the_same_key_at_the_same_moment_is_refused_until_the_first_is_done(made: Stage) -> None:
+def test_the_same_key_at_the_same_moment_is_refused_until_the_first_is_done(made: ResendStage) -> None:
     made.sim.fault("held")
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(made.send, 2, **{KEY: "k"})
@@ -231,7 +231,7 @@ def test_the_same_key_at_the_same_moment_is_refused_until_the_first_is_done(made
     assert len(made.sim.mails) == 2
 
 
-def test_eight_workers_at_once_lose_and_double_nothing(made: Stage) -> None:
+def test_eight_workers_at_once_lose_and_double_nothing(made: ResendStage) -> None:
     """Each of twenty batches is sent by two workers, four batches at once."""
     together = threading.Barrier(8)
 
@@ -251,7 +251,7 @@ def test_eight_workers_at_once_lose_and_double_nothing(made: Stage) -> None:
 def test_five_requests_a_second_are_allowed_and_every_answer_says_how_many_are_left() -> None:
     standing = MovableClock(lambda: datetime(2026, 11, 20, 12, tzinfo=UTC))
     with ResendSimulator(clock=standing) as simulator:
-        made = Stage(simulator)
+        made = ResendStage(simulator)
         answers = [made.send(1) for _ in range(7)]
         assert [each.status_code for each in answers] == [200] * 5 + [429] * 2
         assert refusal(answers[-1]) == (429, "rate_limit_exceeded")
@@ -265,7 +265,7 @@ def test_five_requests_a_second_are_allowed_and_every_answer_says_how_many_are_l
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("daily", 86_400), ("monthly", 31 * 86_400)])
-def test_a_plan_has_quotas(made: Stage, name: str, seconds: int) -> None:
+def test_a_plan_has_quotas(made: ResendStage, name: str, seconds: int) -> None:
     made.sim.switch(**{f"{name}_quota": 3})
     assert made.send(2).status_code == 200
     assert refusal(made.send(2)) == (429, f"{name}_quota_exceeded")
@@ -281,7 +281,7 @@ def test_a_plan_has_quotas(made: Stage, name: str, seconds: int) -> None:
     ("kind", "status", "sent"),
     [("500_before", 500, 0), ("500_after", 500, 2), ("502_page", 502, 0), ("429", 429, 0), ("401", 403, 0)],
 )
-def test_a_fault_fails_with_or_without_effect(made: Stage, kind: str, status: int, sent: int) -> None:
+def test_a_fault_fails_with_or_without_effect(made: ResendStage, kind: str, status: int, sent: int) -> None:
     made.sim.fault(kind)
     assert made.send(2, **{KEY: "k"}).status_code == status
     assert len(made.sim.mails) == sent
@@ -290,21 +290,21 @@ def test_a_fault_fails_with_or_without_effect(made: Stage, kind: str, status: in
 
 
 @pytest.mark.parametrize(("kind", "sent"), [("cut_before", 0), ("cut_after", 2)])
-def test_a_lost_answer_leaves_open_what_happened(made: Stage, kind: str, sent: int) -> None:
+def test_a_lost_answer_leaves_open_what_happened(made: ResendStage, kind: str, sent: int) -> None:
     made.sim.fault(kind)
     with pytest.raises(requests.ConnectionError):
         made.send(2)
     assert len(made.sim.mails) == sent
 
 
-def test_half_an_answer_is_no_json(made: Stage) -> None:
+def test_half_an_answer_is_no_json(made: ResendStage) -> None:
     made.sim.fault("garbled_after")
     with pytest.raises(ValueError):  # noqa: PT011 - json's words differ with where it was cut
         made.send(1).json()
     assert len(made.sim.mails) == 1
 
 
-def test_a_fault_is_aimed_and_counted(made: Stage) -> None:
+def test_a_fault_is_aimed_and_counted(made: ResendStage) -> None:
     made.sim.fault("500_before", match="r7@", times=1)
     made.sim.fault("500_before", match="POST /emails/batch", times=2)
     assert [made.send(1).status_code for _ in range(3)] == [500, 500, 200]
@@ -315,7 +315,7 @@ def test_a_fault_is_aimed_and_counted(made: Stage) -> None:
 # --- inbound and webhooks by the API ----------------------------------------------------------------------------------
 
 
-def test_a_mail_that_came_in_has_its_headers_in_lower_case(made: Stage) -> None:
+def test_a_mail_that_came_in_has_its_headers_in_lower_case(made: ResendStage) -> None:
     sent = made.send([mail(1, reply_to="reply+x@in.acme.example")]).json()["data"][0]["id"]
     reply = made.sim.reply(made.sim.account.mails[sent], headers={"Auto-Submitted": "auto-replied"})
     shown = made.call("GET", f"/emails/receiving/{reply.id}?html_format=cid").json()
@@ -327,7 +327,7 @@ def test_a_mail_that_came_in_has_its_headers_in_lower_case(made: Stage) -> None:
     assert {"html", "text", "cc", "bcc", "reply_to", "message_id", "attachments", "created_at"} <= set(shown)
 
 
-def test_webhooks_are_made_listed_changed_and_deleted(made: Stage) -> None:
+def test_webhooks_are_made_listed_changed_and_deleted(made: ResendStage) -> None:
     wanted = {"endpoint": "https://crm.example.com/hook", "events": ["email.sent"]}
     first = made.call("POST", "/webhooks", json=wanted)
     assert (first.status_code, set(first.json())) == (201, {"object", "id", "signing_secret"})
@@ -352,7 +352,7 @@ def test_webhooks_are_made_listed_changed_and_deleted(made: Stage) -> None:
     [{}, {"endpoint": "https://x.example"}, {"endpoint": "x", "events": ["email.sent"]}]
     + [{"endpoint": "https://x.example", "events": events} for events in (["email.teleported"], "email.sent")],
 )
-def test_a_webhook_needs_an_address_and_known_events(made: Stage, body: Any) -> None:
+def test_a_webhook_needs_an_address_and_known_events(made: ResendStage, body: Any) -> None:
     assert refusal(made.call("POST", "/webhooks", json=body))[0] == 422
 
 
@@ -391,10 +391,10 @@ def test_the_simulator_runs_on_its_own_and_tells_its_webhooks_by_itself() -> Non
             wanted = state()
             while wanted["pending"]:
                 wanted = state()
-            told = [
+            reported = [
                 each["svix_id"] for each in requests.get(f"{url}/_simulator/messages", timeout=5).json()["messages"]
             ]
-            post("deliver", {"svix_ids": [told[0], told[0]]})
+            post("deliver", {"svix_ids": [reported[0], reported[0]]})
             post("advance", {"seconds": 86_400})
             ledger = requests.get(f"{url}/_simulator/mails", timeout=5).json()["mails"]
         finally:

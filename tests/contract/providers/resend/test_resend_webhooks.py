@@ -14,8 +14,8 @@ from crm_relay.providers.resend.events import ContactChanged, Event, InboundMail
 from local.simulators.resend import MovableClock, ResendHook, ResendSimulator
 from local.simulators.resend.webhooks.delivery import SCHEDULE
 from local.simulators.resend.webhooks.events import SCANNER
-from tests.contract.providers.mautic.mautic_receiver import Delivery, Receiver, receiver
-from tests.support.mail.resend_stage import Stage, mail
+from tests.contract.providers.mautic.mautic_receiver import Delivery, HookReceiver, receiver
+from tests.support.mail.resend_stage import ResendStage, mail
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -23,13 +23,13 @@ START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 class Scene:
     """A standing clock, a webhook for everything, and three mails that were sent and told."""
 
-    def __init__(self, simulator: ResendSimulator, seen: Receiver) -> None:
+    def __init__(self, simulator: ResendSimulator, seen: HookReceiver) -> None:
         self.sim, self.seen = simulator, seen
         self.hook: ResendHook = simulator.hook(seen.url)
-        assert Stage(simulator).send([mail(number) for number in range(3)]).ok
+        assert ResendStage(simulator).send([mail(number) for number in range(3)]).ok
         self.first, self.second, self.third = simulator.mails
 
-    def told(self, *secrets: str) -> list[tuple[str, Event]]:
+    def received(self, *secrets: str) -> list[tuple[str, Event]]:
         """Each delivery so far by its svix-id, as our side reads it at this moment."""
         now = self.sim.account.clock.now()
         return [
@@ -39,7 +39,7 @@ class Scene:
 
     def last(self) -> Event:
         self.sim.flush()
-        return self.told()[-1][1]
+        return self.received()[-1][1]
 
 
 def _headers(delivery: Delivery) -> dict[str, str]:
@@ -66,17 +66,17 @@ def test_every_event_of_a_mail_is_let_in_and_understood(scene: Scene) -> None:
     ]
     sim.advance(60)
     sim.flush()
-    told = scene.told()
-    assert [kind.kind for _, kind in told if isinstance(kind, MailEvent)] == [
+    received = scene.received()
+    assert [kind.kind for _, kind in received if isinstance(kind, MailEvent)] == [
         *("sent", "sent", "sent"),
         *("delivered", "delivery_delayed", "opened", "clicked", "complained", "failed", "suppressed"),
     ]
-    of_first = [event for _, event in told if isinstance(event, MailEvent) and event.email_id == first.id]
+    of_first = [event for _, event in received if isinstance(event, MailEvent) and event.email_id == first.id]
     assert {event.message_id for event in of_first} == {first.message_id}
     assert {event.recipients for event in of_first} == {("r0@customer.example",)}
     assert {event.tags["send"] for event in of_first} == {"s-0"}
     assert {event.occurred_at for event in of_first} == {START}
-    assert {message.svix_id for message in happened} <= {svix_id for svix_id, _ in told}
+    assert {message.svix_id for message in happened} <= {svix_id for svix_id, _ in received}
     assert sim.pending == []
 
 
@@ -96,7 +96,7 @@ def test_each_bounce_is_understood_and_its_address_is_not_kept(
 ) -> None:
     message = scene.sim.bounced(scene.first, kind, codes_as_text=as_text)
     scene.sim.deliver([message])
-    ((svix_id, event),) = scene.told()
+    ((svix_id, event),) = scene.received()
     assert svix_id == message.svix_id
     assert isinstance(event, MailEvent)
     assert event.bounce_type == read
@@ -110,7 +110,7 @@ def test_who_bounced_or_complained_is_sent_nothing_more(scene: Scene, befalls: s
     added = scene.last()
     assert added == SuppressionAdded("r0@customer.example", origin, START, scene.first.id)
     before = scene.sim.sends["r0@customer.example"]
-    Stage(scene.sim).send([mail(0)])
+    ResendStage(scene.sim).send([mail(0)])
     event = scene.last()
     assert isinstance(event, MailEvent)
     assert (event.kind, event.is_permanent_bounce, event.is_complaint) == (
@@ -150,7 +150,7 @@ def test_events_come_in_any_order_and_any_number_with_the_same_id_each(scene: Sc
     often = [message for message in scene.sim.messages for _ in range(chance.randint(1, 3))]
     chance.shuffle(often)
     scene.sim.deliver(often)
-    assert [svix_id for svix_id, _ in scene.told()] == [message.svix_id for message in often]
+    assert [svix_id for svix_id, _ in scene.received()] == [message.svix_id for message in often]
     assert scene.sim.pending == []
     scene.sim.flush()
     assert len(scene.seen.deliveries) == len(often)
@@ -174,20 +174,20 @@ def test_a_replay_has_the_same_id_and_body_and_a_fresh_time(scene: Scene) -> Non
 
 def test_for_a_day_after_a_rotation_both_secrets_sign(scene: Scene) -> None:
     old = scene.hook.secret
-    answered = Stage(scene.sim).call("POST", f"/webhooks/{scene.hook.id}/signing-secret/rotate").json()
+    answered = ResendStage(scene.sim).call("POST", f"/webhooks/{scene.hook.id}/signing-secret/rotate").json()
     new = answered["signing_secret"]
     assert new != old
     scene.sim.flush()
     assert _headers(scene.seen.deliveries[0])["svix-signature"].count("v1,") == 2
-    assert scene.told(old) == scene.told(new) == scene.told("", old, new)
+    assert scene.received(old) == scene.received(new) == scene.received("", old, new)
 
     scene.sim.advance(24 * 3600)
     scene.seen.deliveries.clear()
     scene.sim.delivered(scene.first)
     scene.sim.flush()
-    assert len(scene.told(new)) == 1
+    assert len(scene.received(new)) == 1
     with pytest.raises(RejectedInput, match="invalid signature"):
-        scene.told(old)
+        scene.received(old)
 
 
 @pytest.mark.parametrize("status", [500, 404, 301])
@@ -236,6 +236,6 @@ def test_a_webhook_is_told_only_what_it_asked_for(scene: Scene) -> None:
     scene.sim.delivered(scene.first)
     scene.sim.bounced(scene.first, "Transient")
     scene.sim.flush()
-    ((_, event),) = scene.told()
+    ((_, event),) = scene.received()
     assert isinstance(event, MailEvent)
     assert event.kind == "bounced"

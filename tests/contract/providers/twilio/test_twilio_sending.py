@@ -110,8 +110,8 @@ def test_the_simulator_runs_on_its_own() -> None:
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
         try:
-            told = requests.get(f"{url}/_simulator/state", timeout=5).json()
-            twilio = Twilio(HttpClient(url, repeats=0), told["account_sid"], told["auth_token"], told["number"])
+            state = requests.get(f"{url}/_simulator/state", timeout=5).json()
+            twilio = Twilio(HttpClient(url, repeats=0), state["account_sid"], state["auth_token"], state["number"])
             requests.post(f"{url}/_simulator/faults", json={"match": "POST", "kind": "429"}, timeout=5)
             assert isinstance(twilio.send(TO, "Hello"), Later)
             assert isinstance(twilio.send(TO, "Hello"), Taken)

@@ -11,24 +11,14 @@ from crm_relay.installation.installation import Installation, install
 from crm_relay.mail.feedback.read_inbound import read_inbound
 from crm_relay.mail.senders.watch_senders import watch_senders
 from crm_relay.platform.clock import Clock, Deadline, LambdaContext, utc_now
-from crm_relay.platform.errors import FatalError
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.logging import logger
-from crm_relay.providers.resend.answers import Answered
 
 _RESERVE_SECONDS = 10.0
 _SENDERS_EVERY = 10
 """Minutes: a look goes through the mail of a week."""
 
 installation = PerEnvironment(lambda: install(Settings))
-
-
-class NoPost:
-    """Stands where no key is configured: dry-run asks nobody."""
-
-    def send_batch(self, payload: bytes, key: str) -> Answered:  # noqa: ARG002 - the client's signature
-        """Never called in dry-run."""
-        raise FatalError("RESEND_API_KEY is not set")
 
 
 def run(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
@@ -44,8 +34,8 @@ def run_campaigns(
     installation: Installation[Settings], clock: Clock, deadline: Deadline, *, judges: bool
 ) -> dict[str, Any]:
     """One round: replies first, so that nobody is written to who has answered, and senders in bad health."""
-    if installation.resend is not None:
-        read_inbound(installation.database, installation.resend, clock=clock, deadline=deadline)
+    if (inbound := installation.inbound_provider) is not None:
+        read_inbound(installation.database, inbound, clock=clock, deadline=deadline)
     if clock().minute % _SENDERS_EVERY == 0:
         watch_senders(installation.database, clock())
     done = run_due_steps(installation.database, _engine(installation), clock, deadline)
@@ -55,9 +45,9 @@ def run_campaigns(
 
 
 def _engine(installation: Installation[Settings]) -> EngineContext:
-    settings, post = installation.settings, installation.resend or NoPost()
+    settings, emails = installation.settings, installation.email_provider
     public_url = settings.public_url.rstrip("/")
-    return EngineContext(post, settings.policy, public_url, settings.sender, installation.twilio)
+    return EngineContext(emails, settings.policy, public_url, settings.sender, installation.text_provider)
 
 
 def _is_hourly(now: datetime) -> bool:

@@ -41,6 +41,8 @@ def receive_delivery(request: HttpRequest) -> tuple[int, Mapping[str, Any]]:
     key, event = webhook.receive(request.body, request.headers, secrets=world().secrets, now=now)
     return world().inbox.receive(
         Delivered("resend", request.body, now, request.headers, delivery_id=key),
-        lambda transaction: apply_event(transaction, event, key=key, received_at=now, follow=follow_mail),
+        lambda transaction: apply_event(
+            transaction, event, provider="resend", key=key, received_at=now, follow=follow_mail
+        ),
         again=nothing_new,
     )

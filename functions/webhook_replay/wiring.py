@@ -56,7 +56,9 @@ def _apply_resend(transaction: Queryable, delivered: Delivered) -> DeliveryOutco
         return DeliveryOutcome(ignored=1)
     event = parse_resend(delivered.body, now=delivered.received_at)
     key = delivered.delivery_id or delivered.dedupe_key
-    return apply_event(transaction, event, key=key, received_at=delivered.received_at, follow=follow_mail)
+    return apply_event(
+        transaction, event, provider="resend", key=key, received_at=delivered.received_at, follow=follow_mail
+    )
 
 
 def _apply_unsubscribe(transaction: Queryable, delivered: Delivered) -> DeliveryOutcome:

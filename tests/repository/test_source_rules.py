@@ -58,6 +58,26 @@ def test_only_platform_knows_aws() -> None:
     )
 
 
+CONCRETE_PROVIDER = re.compile(r"crm_relay\.providers\.(bison|mautic|resend|slack|twilio)\b")
+
+
+def concrete_providers(source: Source) -> list[str]:
+    return [name for name in source.imports() if CONCRETE_PROVIDER.match(name)]
+
+
+def test_mail_and_campaigns_know_contracts_and_no_provider() -> None:
+    rooms = ("shared/crm_relay/mail/", "shared/crm_relay/campaigns/")
+    offenders(
+        "imports a provider instead of its contract in providers/email.py or text.py",
+        [each.path for each in CAPABILITIES if each.path.startswith(rooms) and concrete_providers(each)],
+    )
+
+
+def test_an_import_of_a_provider_would_be_noticed() -> None:
+    text = "def f():\n    from crm_relay.providers.resend.client import Resend"
+    assert concrete_providers(Source("x.py", text, ast.parse(text)))
+
+
 def test_only_settings_read_the_environment() -> None:
     may = re.compile(rf"{PLATFORM}settings\.py|functions/\w+/settings\.py")
     reads = re.compile(r"\bos\.(environ|getenv)\b|from os import .*\b(environ|getenv)\b")

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from crm_relay.platform.http.callers import Caller
     from crm_relay.platform.http.http_client import HttpClient
     from crm_relay.providers.bison.client import Bison
+    from crm_relay.providers.email import EmailProvider, InboundProvider
     from crm_relay.providers.mautic.client import Mautic
     from crm_relay.providers.resend.client import Resend
+    from crm_relay.providers.text import TextProvider
     from crm_relay.providers.twilio.client import Twilio
     from crm_relay.webhooks.defer import Deferred
 
@@ -108,12 +110,29 @@ class Installation(Generic[S]):
     @on_first_use
     def resend(self: "Installation[NeedsResend]") -> "Resend | None":
         """None without a key. Nothing is repeated by the HTTP client: sending decides that."""
-        from crm_relay.providers.resend.client import Resend
-
         settings = self.settings
         if settings.resend_api_key is None:
             return None
+        from crm_relay.providers.resend.client import Resend
+
         return Resend(self.http(settings.resend_api_url, read_seconds=20.0, repeats=0), settings.resend_api_key)
+
+    @property
+    def email_provider(self: "Installation[NeedsResend]") -> "EmailProvider":
+        """Resend, or one that sends nothing and stands where none is configured."""
+        from crm_relay.providers.email import NoEmailProvider
+
+        return self.resend or NoEmailProvider()
+
+    @property
+    def inbound_provider(self: "Installation[NeedsResend]") -> "InboundProvider | None":
+        """Resend, where it is configured."""
+        return self.resend
+
+    @property
+    def text_provider(self: "Installation[NeedsTwilio]") -> "TextProvider | None":
+        """Twilio, where it is configured."""
+        return self.twilio
 
     @on_first_use
     def twilio(self: "Installation[NeedsTwilio]") -> "Twilio | None":

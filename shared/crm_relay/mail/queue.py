@@ -9,7 +9,7 @@ from crm_relay.mail.sending import store
 from crm_relay.platform.database import Queryable
 
 LARGEST_BATCH = 100
-"""So many mails the provider takes in one request."""
+"""So many mails one batch holds; where a provider takes fewer at once, sending divides it."""
 
 
 def queue_emails(db: Queryable, mails: Sequence[Mail], now: datetime, *, purpose: str = "campaign") -> frozenset[UUID]:

@@ -8,7 +8,7 @@ import pytest
 
 from crm_relay.mail.sending.send_batches import SendContext
 from crm_relay.platform.database import Database
-from crm_relay.providers.resend.answers import Answered
+from crm_relay.providers.answers import EmailAnswer
 from crm_relay.providers.resend.client import Resend
 from local.simulators.resend import MovableClock, ResendSimulator
 from tests.support.mail.mail_harness import MONDAY, MailHarness
@@ -125,10 +125,14 @@ def test_two_workers_on_one_batch_record_and_tell_its_fate_once(post: MailHarnes
 class Dawdler:
     """Holds an answer back until another worker has sent the same batch again and recorded it."""
 
+    name = "resend"
+    largest_batch = 100
+    has_idempotency_key = True
+
     def __init__(self, post: MailHarness) -> None:
         self._post = post
 
-    def send_batch(self, payload: bytes, key: str) -> Answered:
+    def send_batch(self, payload: bytes, key: str) -> EmailAnswer:
         answer = self._post.client().send_batch(payload, key)
         self._post.wait(minutes=2)
         assert self._post.send().sent == 1

@@ -19,9 +19,9 @@ from crm_relay.mail.senders.watch_senders import watch_senders
 from crm_relay.mail.sending.send_batches import SendContext, send_due
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.http.http_client import HttpClient
-from crm_relay.providers.resend.answers import Answered, RefusedWhole
+from crm_relay.providers.answers import EmailAnswer, RefusedWhole
+from crm_relay.providers.email_events import InboundMail
 from crm_relay.providers.resend.client import Resend
-from crm_relay.providers.resend.events import InboundMail
 from crm_relay.providers.twilio.client import Twilio
 from local.simulators.resend.state import SimulatedMail
 from local.simulators.twilio import TwilioSimulator
@@ -134,9 +134,12 @@ def test_mail_that_comes_back_in_parts_leaves_out_whose_sequence_has_ended(campa
     class Refuses:
         """The reply arrives while the provider looks at the batch and refuses it as a whole."""
 
+        name = "resend"
+        largest_batch = 100
+        has_idempotency_key = True
         requests = 0
 
-        def send_batch(self, payload: bytes, key: str) -> Answered:
+        def send_batch(self, payload: bytes, key: str) -> EmailAnswer:
             self.requests += 1
             if self.requests > 1:
                 return resend.send_batch(payload, key)

@@ -16,7 +16,7 @@ from crm_relay.campaigns.preview.store import read_only
 from crm_relay.platform.database import Transaction
 from crm_relay.platform.errors import FatalError, RejectedInput
 from crm_relay.platform.sql import Query
-from crm_relay.providers.twilio.answers import Taken
+from crm_relay.providers.answers import Taken
 from tests.support.campaigns.campaign_files import file, mail
 from tests.support.campaigns.campaign_harness import BEGIN, CampaignHarness
 from tests.support.platform.rows import one, rows_of

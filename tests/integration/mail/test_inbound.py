@@ -18,7 +18,7 @@ from crm_relay.mail.why import delivery_of
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput, TransientError
-from crm_relay.providers.resend.events import InboundMail
+from crm_relay.providers.email_events import InboundMail
 from local.simulators.resend import Inbound, MovableClock, ResendSimulator
 from tests.support.mail.mail_events import apply, email_event
 from tests.support.mail.mail_harness import MONDAY, MailHarness, add_identity

@@ -255,7 +255,7 @@ class CampaignHarness:
             event = webhook.parse(message.body, now=self.now)
             self.db.transact(
                 lambda tx, event=event, message=message: apply_event(  # type: ignore[misc]
-                    tx, event, key=message.svix_id, received_at=self.now, follow=follow_mail
+                    tx, event, provider="resend", key=message.svix_id, received_at=self.now, follow=follow_mail
                 )
             )
 

@@ -118,7 +118,11 @@ class _WatchedHttp(HttpClient):
 
 
 class _Forgetful:
-    """Asks with a key of its own each time."""
+    """Asks with a key of its own each time, and yet says that it has keys."""
+
+    name = "resend"
+    largest_batch = 100
+    has_idempotency_key = True
 
     def __init__(self, resend: Resend) -> None:
         self._resend = resend

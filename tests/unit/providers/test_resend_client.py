@@ -13,10 +13,10 @@ import pytest
 
 from crm_relay.platform.errors import FatalError, NotConnected, RateLimited, RejectedInput, ServerFailed
 from crm_relay.platform.http.http_client import HttpClient
-from crm_relay.providers.resend.answers import (
+from crm_relay.providers.answers import (
     Accepted,
-    Answered,
     ConfigurationWrong,
+    EmailAnswer,
     KeyMisused,
     Later,
     QuotaExhausted,
@@ -69,7 +69,7 @@ def test_a_batch_travels_byte_by_byte_as_it_is(server: CannedServer, resend: Res
 
 MISSING = "The `to` field is missing."
 NO_BATCH: list[Any] = [None, "<html>hello</html>", '{"data": [{"id"', [], {}, {"data": "x"}, {"data": [1, 2, 3]}]
-ANSWERS: list[tuple[Canned, Answered]] = [
+ANSWERS: list[tuple[Canned, EmailAnswer]] = [
     # One of three is refused: `data` holds the others only, or null in its place.
     (
         Canned({"data": [{"id": "a"}, {"id": "c"}], "errors": [{"index": 1, "message": MISSING}]}),
@@ -132,7 +132,7 @@ ANSWERS: list[tuple[Canned, Answered]] = [
 
 @pytest.mark.parametrize(("canned", "meaning"), ANSWERS, ids=range(len(ANSWERS)))
 def test_an_answer_says_what_to_do_next(
-    server: CannedServer, resend: Resend, canned: Canned, meaning: Answered, caplog: pytest.LogCaptureFixture
+    server: CannedServer, resend: Resend, canned: Canned, meaning: EmailAnswer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     server.answer(canned)

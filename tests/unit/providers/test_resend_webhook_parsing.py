@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.providers.resend import webhook
-from crm_relay.providers.resend.events import (
+from crm_relay.providers.email_events import (
     ContactChanged,
     Event,
     InboundMail,
@@ -16,6 +15,7 @@ from crm_relay.providers.resend.events import (
     TopicChange,
     Unknown,
 )
+from crm_relay.providers.resend import webhook
 from crm_relay.providers.resend.vocabulary import HOOK_EVENTS
 from tests.support.mail.resend_events import (
     CREATED,

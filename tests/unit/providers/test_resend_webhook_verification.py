@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.providers.email_events import MailEvent
 from crm_relay.providers.resend import webhook
-from crm_relay.providers.resend.events import MailEvent
 from tests.support.mail.resend_events import NOW, SECRET, encoded, headers, mail_event, signature
 
 BODY = encoded(mail_event("email.delivered"))

@@ -10,13 +10,13 @@ import pytest
 
 from crm_relay.platform.errors import FatalError, NotConnected, RateLimited, RejectedInput, ServerFailed
 from crm_relay.platform.http.http_client import HttpClient
-from crm_relay.providers.twilio.answers import (
-    Answered,
+from crm_relay.providers.answers import (
     ConfigurationWrong,
     Later,
     OptedOut,
     Refused,
     Taken,
+    TextAnswer,
     Unclear,
 )
 from crm_relay.providers.twilio.client import Twilio, is_e164, open_twilio
@@ -108,7 +108,7 @@ def test_a_message_is_posted_as_a_form(server: CannedServer, sender: str, field:
     assert parse_qs(asked.body.decode()) == {"To": [TO], "Body": ["Grüße & mehr"], field: [sender]}
 
 
-ANSWERS: list[tuple[Canned, Answered]] = [
+ANSWERS: list[tuple[Canned, TextAnswer]] = [
     (error(400, 21610), OptedOut()),
     (error(400, 21211), Refused("status 400, code 21211", 21211)),
     (error(400, 21614), Refused("status 400, code 21614", 21614)),
@@ -131,7 +131,7 @@ ANSWERS: list[tuple[Canned, Answered]] = [
 
 @pytest.mark.parametrize(("canned", "meaning"), ANSWERS, ids=range(len(ANSWERS)))
 def test_an_answer_says_what_to_do_next(
-    server: CannedServer, canned: Canned, meaning: Answered, caplog: pytest.LogCaptureFixture
+    server: CannedServer, canned: Canned, meaning: TextAnswer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     server.answer(canned)

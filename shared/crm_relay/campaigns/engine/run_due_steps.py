@@ -17,11 +17,12 @@ from crm_relay.campaigns.models import Act, Campaign, Capabilities, DueEnrollmen
 from crm_relay.mail.compose import compose
 from crm_relay.mail.models import Identity, Mail, SendPolicy
 from crm_relay.mail.queue import queue_emails
-from crm_relay.mail.sending.send_batches import EmailProvider, SendContext, SendReport, send_batch, send_due
+from crm_relay.mail.sending.send_batches import SendContext, SendReport, send_batch, send_due
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database, Queryable
 from crm_relay.platform.errors import RejectedInput, describe_error
 from crm_relay.platform.logging import logger
+from crm_relay.providers.email import EmailProvider
 from crm_relay.rules.send_windows import next_open
 
 BATCH = 100
@@ -40,7 +41,7 @@ class EngineContext:
     `public_url` is where the function `unsubscribe` answers.
     """
 
-    resend: EmailProvider
+    emails: EmailProvider
     policy: SendPolicy
     public_url: str
     sender: Identity | None = None
@@ -123,7 +124,7 @@ class _Engine:
 
     @cached_property
     def send_context(self) -> SendContext:
-        return SendContext(self.db, self.context.resend, self.context.policy)
+        return SendContext(self.db, self.context.emails, self.context.policy)
 
     def _next_batch(self) -> _Batch | None:
         """None: the database refused something in it, and the next try takes fewer."""

@@ -17,13 +17,13 @@ from crm_relay.mail.models import Mode, SendPolicy
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database, Queryable
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
-from crm_relay.providers.twilio.answers import (
-    Answered,
+from crm_relay.providers.answers import (
     ConfigurationWrong,
     Later,
     OptedOut,
     Refused,
     Taken,
+    TextAnswer,
     Unclear,
 )
 from crm_relay.rules.send_windows import SendWindow, is_open, next_open, zone_of
@@ -45,7 +45,7 @@ _TITLES = {
 class TextProvider(Protocol):
     """The provider's client, as far as it is needed here; what it promises stands in providers/twilio/client.py."""
 
-    def send(self, to: str, body: str) -> Answered:
+    def send(self, to: str, body: str) -> TextAnswer:
         """One request."""
 
     def find(self, to: str, body: str, since: datetime) -> Any:
@@ -182,7 +182,7 @@ def _outside_the_window(queued: QueuedText, now: datetime) -> TextOutcome | None
     return None if is_open(window, now) else TextOutcome("queued", "window", not_before=next_open(window, now))
 
 
-def _outcome(answer: Answered, queued: QueuedText, now: datetime) -> TextOutcome:
+def _outcome(answer: TextAnswer, queued: QueuedText, now: datetime) -> TextOutcome:
     match answer:
         case Taken(sid=sid):
             return TextOutcome("sent", sid=sid, line=LineSettled("sent"))

@@ -1,4 +1,4 @@
-"""What a delivery of Resend means for the ledger, the consent and the replies."""
+"""What a webhook delivery of the e-mail provider means for the ledger, the consent and the replies."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from crm_relay.mail.feedback import store
 from crm_relay.mail.feedback.store import apply_mail_event
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.logging import count_metric, logger
-from crm_relay.providers.resend.events import (
+from crm_relay.providers.email_events import (
     ContactChanged,
     Event,
     InboundMail,
@@ -38,11 +38,11 @@ _SUPPRESSION_KINDS = {"bounce": ConsentKind.HARD_BOUNCE, "complaint": ConsentKin
 
 
 def apply_event(
-    db: Queryable, event: Event, *, key: str, received_at: datetime, follow: Follow = apply_mail_event
+    db: Queryable, event: Event, *, provider: str, key: str, received_at: datetime, follow: Follow = apply_mail_event
 ) -> DeliveryOutcome:
     """One statement, and a second one for a type that nobody knows. Safe to call twice, in any order.
 
-    `key` is the delivery's id.
+    `provider` is the name of who told it, `key` the delivery's id.
     """
     match event:
         case MailEvent():
@@ -50,12 +50,12 @@ def apply_event(
         case InboundMail():
             return _of(processed=store.keep_inbound_mail(db, inbound_row(event)))
         case ContactChanged():
-            return _contact(db, event, key)
+            return _contact(db, event, provider, key)
         case SuppressionAdded():
             kind = _SUPPRESSION_KINDS.get(event.origin or "", ConsentKind.OPT_OUT)
-            return _recorded(db, ConsentEvent(kind, event.email, "resend", event.occurred_at, source_event=key))
+            return _recorded(db, ConsentEvent(kind, event.email, provider, event.occurred_at, source_event=key))
         case Unknown():
-            _tell_of_unknown(db, event.type, received_at)
+            _tell_of_unknown(db, event.type, provider, received_at)
             return DeliveryOutcome(ignored=1)
 
 
@@ -104,17 +104,17 @@ def _suppresses(event: MailEvent) -> str | None:
     return ConsentKind.HARD_BOUNCE.value if event.is_permanent_bounce or event.kind == "suppressed" else None
 
 
-def _contact(db: Queryable, event: ContactChanged, key: str) -> DeliveryOutcome:
+def _contact(db: Queryable, event: ContactChanged, provider: str, key: str) -> DeliveryOutcome:
     """An opt-out counts and nothing lifts it here; of topics, those that were left."""
     if event.unsubscribed:
         return _recorded(
-            db, ConsentEvent(ConsentKind.OPT_OUT, event.email, "resend", event.occurred_at, source_event=key)
+            db, ConsentEvent(ConsentKind.OPT_OUT, event.email, provider, event.occurred_at, source_event=key)
         )
     topics = [each.topic_id for each in event.topics if each.subscribed is False]
     address = normalise(event.email)
     if address is None or not topics:
         return DeliveryOutcome(ignored=1)
-    return _of(processed=store.leave_topics(db, address, topics, source="resend", at=event.occurred_at))
+    return _of(processed=store.leave_topics(db, address, topics, source=provider, at=event.occurred_at))
 
 
 def _recorded(db: Queryable, event: ConsentEvent) -> DeliveryOutcome:
@@ -126,9 +126,9 @@ def _of(*, processed: bool) -> DeliveryOutcome:
     return DeliveryOutcome(processed=1) if processed else DeliveryOutcome(duplicates=1)
 
 
-def _tell_of_unknown(db: Queryable, event_type: str, now: datetime) -> None:
+def _tell_of_unknown(db: Queryable, event_type: str, provider: str, now: datetime) -> None:
     """Kept raw, counted and told once."""
     logger().warning("event of an unknown type", event_type=event_type)
-    count_metric("UnknownEvents", source="resend")
+    count_metric("UnknownEvents", source=provider)
     title = "Webhook event(s) of a type that nobody knows: kept, without effect"
-    open_incidents(db, [Incident("unknown_event", f"resend:{event_type}", title)], now)
+    open_incidents(db, [Incident("unknown_event", f"{provider}:{event_type}", title)], now)

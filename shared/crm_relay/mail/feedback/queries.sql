@@ -19,7 +19,7 @@ returning topic;
 -- Replies whose headers are not known yet; who was asked for in vain waits behind the others.
 select id, external_id
 from inbox_items
-where source = 'resend' and headers_read_at is null and received_at > :since
+where source = :source and headers_read_at is null and received_at > :since
 order by updated_at, received_at
 limit :limit;
 
@@ -46,7 +46,7 @@ where item.id = read.id;
 -- After a day they count as read: whoever wrote is still known by the address that was written to.
 update inbox_items
 set headers_read_at = :now, updated_at = now()
-where source = 'resend' and headers_read_at is null and received_at <= :since
+where source = :source and headers_read_at is null and received_at <= :since
 returning id;
 
 -- name: reader_of

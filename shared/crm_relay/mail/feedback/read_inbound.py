@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from crm_relay.mail.feedback import store
@@ -11,7 +11,8 @@ from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import FatalError, RateLimited, RejectedInput, TransientError
 from crm_relay.platform.logging import logger
-from crm_relay.providers.resend.events import ReceivedMail
+from crm_relay.providers.email import InboundProvider
+from crm_relay.providers.email_events import ReceivedMail
 
 PATIENCE = timedelta(days=1)
 """After that a reply is followed without its headers."""
@@ -19,13 +20,6 @@ PATIENCE = timedelta(days=1)
 _PAGE = 20
 _REQUEST_SECONDS = 25.0
 _BULK = frozenset({"bulk", "auto_reply", "junk"})
-
-
-class KnowsReceived(Protocol):
-    """The provider's client, as far as it is needed here."""
-
-    def received(self, email_id: str) -> ReceivedMail | None:
-        """None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class InboundRead:
     given_up: int = 0
 
 
-def read_inbound(db: Queryable, resend: KnowsReceived, *, clock: Clock, deadline: Deadline) -> InboundRead:
+def read_inbound(db: Queryable, provider: InboundProvider, *, clock: Clock, deadline: Deadline) -> InboundRead:
     """At most 20 replies, the oldest first, those asked for in vain last: a request each, outside of any transaction.
 
     Four statements for all of them.
@@ -45,15 +39,15 @@ def read_inbound(db: Queryable, resend: KnowsReceived, *, clock: Clock, deadline
     Safe to call twice and side by side. The provider's troubles are logged; what failed is asked for again next time.
     """
     since = clock() - PATIENCE
-    given_up = store.give_up_headers(db, since=since, now=clock())
-    waiting = store.headers_to_read(db, since=since, limit=_PAGE)
+    given_up = store.give_up_headers(db, provider.name, since=since, now=clock())
+    waiting = store.headers_to_read(db, provider.name, since=since, limit=_PAGE)
     found: list[dict[str, Any]] = []
     in_vain: list[UUID] = []
     try:
         for row in waiting:
             if not deadline.allows(_REQUEST_SECONDS):
                 break
-            mail = _asked(resend, row["external_id"])
+            mail = _asked(provider, row["external_id"])
             if mail is None:
                 in_vain.append(row["id"])
             else:
@@ -75,9 +69,9 @@ def is_automatic(headers: Mapping[str, str]) -> bool:
     return any(name.startswith("x-auto") for name in headers)
 
 
-def _asked(resend: KnowsReceived, email_id: str) -> ReceivedMail | None:
+def _asked(provider: InboundProvider, email_id: str) -> ReceivedMail | None:
     try:
-        return resend.received(email_id)
+        return provider.received(email_id)
     except RateLimited:
         raise
     except (TransientError, RejectedInput) as error:

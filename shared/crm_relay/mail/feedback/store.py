@@ -26,9 +26,9 @@ def leave_topics(db: Queryable, address: str, topics: Sequence[str], *, source: 
     return bool(db.run(_SQL["leave_topics"], address=address, topics=list(topics), source=source, at=at))
 
 
-def headers_to_read(db: Queryable, *, since: datetime, limit: int) -> list[Row]:
+def headers_to_read(db: Queryable, source: str, *, since: datetime, limit: int) -> list[Row]:
     """id and external_id of replies that came after `since`."""
-    return db.run(_SQL["headers_to_read"], since=since, limit=limit)
+    return db.run(_SQL["headers_to_read"], source=source, since=since, limit=limit)
 
 
 def asked_in_vain(db: Queryable, ids: Sequence[UUID]) -> None:
@@ -41,9 +41,9 @@ def keep_headers(db: Queryable, read: Sequence[Mapping[str, Any]], now: datetime
     db.run(_SQL["keep_headers"], read=Json([dict(each) for each in read]), now=now)
 
 
-def give_up_headers(db: Queryable, *, since: datetime, now: datetime) -> list[UUID]:
+def give_up_headers(db: Queryable, source: str, *, since: datetime, now: datetime) -> list[UUID]:
     """Those that came before `since` and count as read from here on."""
-    return [row["id"] for row in db.run(_SQL["give_up_headers"], since=since, now=now)]
+    return [row["id"] for row in db.run(_SQL["give_up_headers"], source=source, since=since, now=now)]
 
 
 def reader_of(db: Queryable, token: str) -> Row | None:

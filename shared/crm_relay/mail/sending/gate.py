@@ -10,7 +10,7 @@ from crm_relay.mail.models import Fate, Mode, SendPolicy
 from crm_relay.rules.send_windows import SendWindow, is_open, next_open
 
 KEY_LIVES = timedelta(hours=23)
-"""So long a request may be repeated: Resend knows a key for 24 hours from the first one on."""
+"""So long a request may be repeated: a provider with keys knows one for 24 hours from the first request on."""
 
 _PAUSES_ARE_LOOKED_AT_AGAIN = timedelta(minutes=15)
 _EVIDENCE_IS_LOOKED_FOR_AGAIN = timedelta(minutes=10)
@@ -78,15 +78,21 @@ class Again(Enum):
     PARK = "park"
 
 
-def again(mails: Sequence[Waiting], first_attempt_at: datetime, policy: SendPolicy, now: datetime) -> Again:
+def again(
+    mails: Sequence[Waiting], first_attempt_at: datetime, policy: SendPolicy, now: datetime, *, has_key: bool
+) -> Again:
     """Whether the same bytes may go under the same key once more.
 
     Who opted out since, or may get nothing in the mode of now, must not be written to by a repetition; but where any
     mail of the batch was seen, the provider has it all, and repeating only asks for its ids. The window is not asked
     again: the mail most probably left when it was open.
+
+    Where the provider has no keys nothing is ever repeated: an event says that a mail was sent, or nothing ever does.
     """
     if now - first_attempt_at >= KEY_LIVES:
         return Again.PARK
+    if not has_key:
+        return Again.PARK if all(mail.is_seen for mail in mails) else Again.WAIT
     if any(mail.is_seen for mail in mails):
         return Again.REPEAT
     may = all(_refusal(mail) is None and policy.allows(mail.address or "") for mail in mails)

@@ -13,10 +13,10 @@ from crm_relay.mail.sending.gate import Waiting, pause_after
 from crm_relay.mail.sending.store import MailBatch
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.logging import count_metric, logger
-from crm_relay.providers.resend.answers import (
+from crm_relay.providers.answers import (
     Accepted,
-    Answered,
     ConfigurationWrong,
+    EmailAnswer,
     KeyMisused,
     Later,
     QuotaExhausted,
@@ -51,8 +51,10 @@ class AnswerRecorded:
     stops: str | None = None
 
 
-def record_answer(db: Queryable, batch: MailBatch, answer: Answered, settle: Settle, now: datetime) -> AnswerRecorded:
-    """At most four statements.
+def record_answer(
+    db: Queryable, batch: MailBatch, answer: EmailAnswer, settle: Settle, now: datetime, *, provider: str
+) -> AnswerRecorded:
+    """At most four statements. `provider` is its name, which incidents carry.
 
     What an attempt surely did not send is free again only where no attempt before it may have been sent.
     """
@@ -60,24 +62,32 @@ def record_answer(db: Queryable, batch: MailBatch, answer: Answered, settle: Set
         case Accepted():
             return _accept(db, batch, _results(batch, answer), settle, now)
         case RefusedWhole(reason, retry_payload):
-            return _refuse(db, batch, reason, settle, now) if retry_payload else _wrong(db, batch, reason, now)
+            return (
+                _refuse(db, batch, reason, settle, now) if retry_payload else _wrong(db, batch, reason, now, provider)
+            )
         case Later(reason, seconds):
             pause = _PAUSE if seconds is None else timedelta(seconds=seconds)
             return _not_now(db, batch, reason, pause, now, stops="later")
         case QuotaExhausted(period):
             pause = _QUOTA_IS_ASKED_AGAIN
-            return _not_now(db, batch, f"quota of the {period}", pause, now, stops="quota", tells=_incident(QUOTA))
+            return _not_now(
+                db, batch, f"quota of the {period}", pause, now, stops="quota", tells=_incident(QUOTA, provider)
+            )
         case ConfigurationWrong(reason, of_sender):
-            return _sender_wrong(db, batch, reason, now) if of_sender else _wrong(db, batch, reason, now)
+            return _sender_wrong(db, batch, reason, now) if of_sender else _wrong(db, batch, reason, now, provider)
         case Unclear(reason):
             logger().warning("nobody knows whether a batch was sent", batch=str(batch.id), reason=reason)
             store.postpone_batch(db, batch, not_before=now + pause_after(batch.attempts), problem=reason)
             return AnswerRecorded(is_postponed=True, stops="unclear")
         case KeyMisused():
-            return AnswerRecorded(tell_of_parked(db, batch, "other bytes under its key", settle, now))
+            return AnswerRecorded(
+                tell_of_parked(db, batch, "other bytes under its key", settle, now, provider=provider)
+            )
 
 
-def tell_of_parked(db: Queryable, batch: MailBatch, why: str, settle: Settle, now: datetime) -> list[Settled]:
+def tell_of_parked(
+    db: Queryable, batch: MailBatch, why: str, settle: Settle, now: datetime, *, provider: str
+) -> list[Settled]:
     """Never again: those of which an event has come were sent, of the others nobody knows."""
     status = store.park_batch(db, batch.id, now=now, problem=why)
     settled = [
@@ -87,7 +97,7 @@ def tell_of_parked(db: Queryable, batch: MailBatch, why: str, settle: Settle, no
     ]
     if any(each.fate is Fate.UNKNOWN for each in settled):
         logger().error("a batch is parked as unknown", batch=str(batch.id), reason=why)
-        count_metric("UnknownEmails", source="resend")
+        count_metric("UnknownEmails", source=provider)
         open_incidents(db, [_incident(UNKNOWN, str(batch.id))], now)
     if settled:
         settle(db, settled, now)
@@ -96,8 +106,8 @@ def tell_of_parked(db: Queryable, batch: MailBatch, why: str, settle: Settle, no
 
 def _results(batch: MailBatch, answer: Accepted) -> list[dict[str, object]]:
     return [
-        {"id": mail.id, "resend_id": resend_id, "problem": answer.problems.get(place)}
-        for place, (mail, resend_id) in enumerate(zip(batch.mails, answer.ids, strict=True))
+        {"id": mail.id, store.PROVIDER_ID: provider_id, "problem": answer.problems.get(place)}
+        for place, (mail, provider_id) in enumerate(zip(batch.mails, answer.ids, strict=True))
     ]
 
 
@@ -120,7 +130,7 @@ def _refuse(db: Queryable, batch: MailBatch, reason: str, settle: Settle, now: d
     The provider knows the key of what it has taken before, so this answer speaks of every attempt.
     """
     if len(batch.mails) == 1:
-        return _accept(db, batch, [{"id": batch.mails[0].id, "resend_id": None, "problem": reason}], settle, now)
+        return _accept(db, batch, [{"id": batch.mails[0].id, store.PROVIDER_ID: None, "problem": reason}], settle, now)
     half = len(batch.mails) // 2
     ids = [mail.id for mail in batch.mails]
     store.split_batch(db, batch, _parts([ids[:half], ids[half:]]), now=now, problem=reason)
@@ -139,8 +149,8 @@ def _sender_wrong(db: Queryable, batch: MailBatch, reason: str, now: datetime) -
     return _not_now(db, batch, reason, _SETTINGS_ARE_TRIED_AGAIN, now, stops=None, tells=tells)
 
 
-def _wrong(db: Queryable, batch: MailBatch, reason: str, now: datetime) -> AnswerRecorded:
-    tells = _incident(CONFIGURATION)
+def _wrong(db: Queryable, batch: MailBatch, reason: str, now: datetime, provider: str) -> AnswerRecorded:
+    tells = _incident(CONFIGURATION, provider)
     return _not_now(db, batch, reason, _SETTINGS_ARE_TRIED_AGAIN, now, stops="configuration", tells=tells)
 
 
@@ -171,5 +181,5 @@ def _settled(mail: Waiting, fate: Fate, reason: str | None = None) -> Settled:
     return Settled(mail.id, fate, reason, mail.enrollment_id, mail.sequence_id)
 
 
-def _incident(kind: str, subject: str = "resend") -> Incident:
+def _incident(kind: str, subject: str) -> Incident:
     return Incident(kind, subject, _TITLES[kind])

@@ -1,10 +1,9 @@
 """Carries queued mail to the provider: gate and freeze, one request, and what became of it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 from uuid import UUID, uuid4
 
 from crm_relay.incidents.record import close_incidents
@@ -15,27 +14,22 @@ from crm_relay.mail.sending.record_answer import CLOSED_BY_SUCCESS, AnswerRecord
 from crm_relay.mail.sending.store import MailBatch
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database, Queryable
-from crm_relay.providers.resend.answers import Answered
+from crm_relay.providers.email import EmailProvider
 
 # Longer than a request may take, or a second worker would ask in vain for what the first one is being told.
 _CLAIM = timedelta(seconds=90)
 _BATCH_SECONDS = 20.0
 _MOST_UNCLEAR = 3
-
-
-class EmailProvider(Protocol):
-    """The provider's client, as far as it is needed here; what it promises stands in providers/resend/client.py."""
-
-    def send_batch(self, payload: bytes, key: str) -> Answered:
-        """One request."""
+# By whether the provider has keys: why a batch that may have been sent is not repeated.
+_WAITS = {True: "somebody in it may not be written to any more", False: "it may have been sent, and there are no keys"}
 
 
 @dataclass(frozen=True)
 class SendContext:
-    """What sending needs: the database, Resend, and what this installation may send at all."""
+    """What sending needs: the database, the provider, and what this installation may send at all."""
 
     database: Database
-    resend: EmailProvider
+    provider: EmailProvider
     policy: SendPolicy
 
 
@@ -93,16 +87,14 @@ def send_batch(
 ) -> SendReport | None:
     """Send one batch: this one, or the one that waits longest. None: there is none that is due and free."""
     now = clock()
-    begun = office.database.transact(
-        lambda db: _begin(db, office.policy, settle, now=now, purpose=purpose, batch_id=batch_id)
-    )
+    begun = office.database.transact(lambda db: _begin(db, office, settle, now=now, purpose=purpose, batch_id=batch_id))
     if begun is None:
         return None
     if begun.payload is None:
         return begun.report
-    answer = office.resend.send_batch(begun.payload, begun.batch.key)
-    later = clock()
-    recorded = office.database.transact(lambda db: record_answer(db, begun.batch, answer, settle, later))
+    answer = office.provider.send_batch(begun.payload, begun.batch.key)
+    later, name = clock(), office.provider.name
+    recorded = office.database.transact(lambda db: record_answer(db, begun.batch, answer, settle, later, provider=name))
     return begun.report + _reported(recorded)
 
 
@@ -116,35 +108,42 @@ class _Begun:
 
 
 def _begin(
-    db: Queryable, policy: SendPolicy, settle: Settle, *, now: datetime, purpose: str, batch_id: UUID | None
+    db: Queryable, office: SendContext, settle: Settle, *, now: datetime, purpose: str, batch_id: UUID | None
 ) -> _Begun | None:
     batch = store.claim_batch(db, now, purpose=purpose, batch_id=batch_id)
     if batch is None:
         return None
     if batch.attempts == 0 or batch.first_attempt_at is None:
-        return _freeze(db, batch, policy, settle, now)
-    match again(batch.mails, batch.first_attempt_at, policy, now):
+        return _freeze(db, batch, office, settle, now)
+    has_key = office.provider.has_idempotency_key
+    match again(batch.mails, batch.first_attempt_at, office.policy, now, has_key=has_key):
         case Again.REPEAT:
             payload = store.repeat_batch(db, batch.id, claimed_until=now + _CLAIM)
             return _Begun(replace(batch, attempts=batch.attempts + 1), payload, SendReport(batches=1, requests=1))
         case Again.WAIT:
             until = evidence_until(batch.first_attempt_at, now)
-            store.postpone_batch(db, batch, not_before=until, problem="somebody in it may not be written to any more")
+            store.postpone_batch(db, batch, not_before=until, problem=_WAITS[has_key])
             return _Begun(batch, None, SendReport(batches=1, postponed=1))
         case Again.PARK:
-            settled = tell_of_parked(db, batch, "not known in time", settle, now)
+            settled = tell_of_parked(db, batch, "not known in time", settle, now, provider=office.provider.name)
             return _Begun(batch, None, SendReport(batches=1) + _counted(settled))
 
 
-def _freeze(db: Queryable, batch: MailBatch, policy: SendPolicy, settle: Settle, now: datetime) -> _Begun:
+def _freeze(db: Queryable, batch: MailBatch, office: SendContext, settle: Settle, now: datetime) -> _Begun:
     """The gate, mail by mail; and from here on the bytes of those that passed."""
-    judged = [(mail, judge(mail, policy, now)) for mail in batch.mails if mail.status == "queued"]
+    judged = [(mail, judge(mail, office.policy, now)) for mail in batch.mails if mail.status == "queued"]
+    passed = [mail for mail, verdict in judged if verdict.may_leave]
     holds = {verdict.until: uuid4() for _, verdict in judged if verdict.until is not None}
+    parts = _parts(passed, office.provider.largest_batch)
     payload = store.freeze_batch(
         db,
         batch.id,
-        [_marked(mail, verdict, holds) for mail, verdict in judged],
-        [{"id": holds[until], "not_before": until, "problem": "held"} for until in holds],
+        [_marked(mail, verdict, holds, parts) for mail, verdict in judged],
+        [{"id": holds[until], "not_before": until, "problem": "held"} for until in holds]
+        + [
+            {"id": part, "not_before": now, "problem": "too many for one request"}
+            for part in dict.fromkeys(parts.values())
+        ],
         now=now,
         claimed_until=now + _CLAIM,
     )
@@ -153,13 +152,24 @@ def _freeze(db: Queryable, batch: MailBatch, policy: SendPolicy, settle: Settle,
     settled += [_settled(mail, Fate.SENT, None) for mail in batch.mails if mail.status != "queued"]
     if settled:
         settle(db, settled, now)
-    leaving = tuple(mail for mail, verdict in judged if verdict.may_leave)
+    leaving = tuple(mail for mail in passed if mail.id not in parts)
     held = sum(verdict.until is not None for _, verdict in judged)
     report = SendReport(batches=1, requests=int(payload is not None), held=held) + _counted(settled)
     return _Begun(replace(batch, mails=leaving, attempts=1, first_attempt_at=now), payload, report)
 
 
-def _marked(mail: Waiting, verdict: GateVerdict, holds: dict[datetime, UUID]) -> dict[str, object]:
+def _parts(mails: Sequence[Waiting], largest: int) -> dict[UUID, UUID]:
+    """Mail -> its new batch, of those that are too many for one request."""
+    places = enumerate(mails[largest:])
+    ids: dict[int, UUID] = {}
+    return {mail.id: ids.setdefault(place // largest, uuid4()) for place, mail in places}
+
+
+def _marked(
+    mail: Waiting, verdict: GateVerdict, holds: Mapping[datetime, UUID], parts: Mapping[UUID, UUID]
+) -> dict[str, object]:
+    if (part := parts.get(mail.id)) is not None:
+        return {"id": mail.id, "status": "queued", "reason": None, "batch_id": part}
     if verdict.until is not None:
         return {"id": mail.id, "status": "queued", "reason": verdict.reason, "batch_id": holds[verdict.until]}
     status = "sending" if verdict.fate is None else verdict.fate.value
@@ -189,5 +199,5 @@ def _recovered(office: SendContext, done: SendReport, now: datetime) -> SendRepo
     """What stood in the way is over once something was taken."""
     if done.sent and done.stopped is None:
         for kind in CLOSED_BY_SUCCESS:
-            close_incidents(office.database, kind, ["resend"], now)
+            close_incidents(office.database, kind, [office.provider.name], now)
     return done

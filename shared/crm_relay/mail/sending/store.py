@@ -14,6 +14,9 @@ from crm_relay.rules.send_windows import SendWindow
 
 _SQL = queries_beside(__file__)
 
+PROVIDER_ID = "resend_id"
+"""Column of the id that the provider gave to a mail, whichever provider it was."""
+
 
 @dataclass(frozen=True)
 class MailBatch:
@@ -102,7 +105,7 @@ def split_batch(
 
 
 def accept_batch(db: Queryable, batch_id: UUID, results: Sequence[dict[str, Any]], now: datetime) -> bool:
-    """Each result has a mail's id and either resend_id or problem. False where somebody else has recorded that."""
+    """Each result has a mail's id and either PROVIDER_ID or problem. False where somebody else has recorded that."""
     rows = db.run(_SQL["accept_batch"], batch_id=batch_id, results=Json(list(results)), now=now)
     return bool(rows[0]["is_ours"])
 

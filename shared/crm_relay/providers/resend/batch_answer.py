@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from crm_relay.providers.resend.answers import (
+from crm_relay.providers.answers import (
     Accepted,
-    Answered,
     ConfigurationWrong,
+    EmailAnswer,
     KeyMisused,
     Later,
     QuotaExhausted,
@@ -32,7 +32,7 @@ _QUOTAS: Mapping[str | None, Literal["day", "month"]] = {
 _ABOUT_THE_KEY = "invalid_idempotency_key"
 
 
-def read_batch_answer(reply: ResendReply, mails: int) -> Answered:
+def read_batch_answer(reply: ResendReply, mails: int) -> EmailAnswer:
     """`mails`: how many the batch held. What no page explains may have been sent."""
     if 200 <= reply.status < 300:
         return _accepted(reply.body, mails)

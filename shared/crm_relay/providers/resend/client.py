@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 
 from crm_relay.platform.errors import NoAnswer, NotConnected, RejectedInput, ServerFailed
 from crm_relay.platform.http.http_client import HttpClient
+from crm_relay.providers.answers import EmailAnswer, Later, RefusedWhole, Unclear
+from crm_relay.providers.email_events import ReceivedMail
 from crm_relay.providers.resend import wire
-from crm_relay.providers.resend.answers import Answered, Later, RefusedWhole, Unclear
 from crm_relay.providers.resend.api import RateLimit, ResendApi
 from crm_relay.providers.resend.batch_answer import read_batch_answer
-from crm_relay.providers.resend.events import ReceivedMail
 from crm_relay.providers.resend.mapping import received_mail
-
-LARGEST_BATCH = 100
 
 _KEY = re.compile(r"[!-~]{1,256}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -33,6 +31,10 @@ class EnsuredWebhook:
 class Resend:
     """One account by its API key. Sending needs a key that may send; everything else needs one with full access."""
 
+    name = "resend"
+    largest_batch = 100
+    has_idempotency_key = True
+
     def __init__(self, http: HttpClient, api_key: str) -> None:
         self._api = ResendApi(http, api_key)
 
@@ -46,15 +48,15 @@ class Resend:
         """As the last answer told it; it is the whole account's, other clients' requests count as well."""
         return self._api.rate_limit
 
-    def send_batch(self, payload: bytes, key: str) -> Answered:
+    def send_batch(self, payload: bytes, key: str) -> EmailAnswer:
         """One request with `payload`, a JSON array of 1 to 100 mails, byte by byte as it is. Raises nothing of HTTP.
 
         Nothing is repeated here. Safe to call again with the same `key` (1 to 256 visible ASCII characters) and the
         same bytes within 24 hours, even at the same moment: nobody gets a second mail. Other bytes need another key.
         """
         mails = _count(payload)
-        if not 1 <= mails <= LARGEST_BATCH:
-            return RefusedWhole(f"a batch is a JSON array of 1 to {LARGEST_BATCH} mails", retry_payload=mails > 1)
+        if not 1 <= mails <= self.largest_batch:
+            return RefusedWhole(f"a batch is a JSON array of 1 to {self.largest_batch} mails", retry_payload=mails > 1)
         if not _KEY.fullmatch(key):
             return RefusedWhole("an idempotency key is 1 to 256 visible ASCII characters", retry_payload=False)
         headers = {"Idempotency-Key": key, "x-batch-validation": "permissive"}

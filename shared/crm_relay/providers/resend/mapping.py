@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.providers.resend.events import (
+from crm_relay.providers.email_events import (
     BounceType,
     ContactChanged,
     Event,

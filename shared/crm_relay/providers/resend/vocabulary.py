@@ -5,7 +5,7 @@ https://resend.com/docs/webhooks/event-types. There is no event for an unsubscri
 
 from collections.abc import Mapping
 
-from crm_relay.providers.resend.events import BounceType, MailEventKind
+from crm_relay.providers.email_events import BounceType, MailEventKind
 
 MAIL_EVENTS: Mapping[str, MailEventKind] = {
     "email.sent": "sent",

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.http.untrusted_json import read_json_object
-from crm_relay.providers.resend.events import Event
+from crm_relay.providers.email_events import Event
 from crm_relay.providers.resend.mapping import read_event
 from crm_relay.providers.resend.wire_webhook import ResendEnvelope
 

@@ -6,7 +6,6 @@ https://www.twilio.com/docs/messaging/api/message-resource; errors: https://www.
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -15,16 +14,17 @@ from urllib.parse import urlencode
 from crm_relay.platform.errors import FatalError, NoAnswer, NotConnected, RateLimited, RejectedInput, ServerFailed
 from crm_relay.platform.http.http_client import Answer, HttpClient
 from crm_relay.platform.http.untrusted_json import read_json_object
-from crm_relay.providers.twilio import API_URL
-from crm_relay.providers.twilio.answers import (
-    Answered,
+from crm_relay.providers.answers import (
     ConfigurationWrong,
     Later,
     OptedOut,
     Refused,
     Taken,
+    TextAnswer,
     Unclear,
 )
+from crm_relay.providers.text import TextMessage
+from crm_relay.providers.twilio import API_URL
 
 LONGEST_BODY = 1600
 
@@ -42,15 +42,6 @@ _OPTED_OUT = 21610
 _LATER = frozenset({20429, 21611, 14107})
 # The account, its credentials, its sender or the countries that it may send to.
 _OPERATOR = frozenset({20003, 20005, 21212, 21408, 21603, 21606, 21659, 21660, 21703, 21704, 21705})
-
-
-@dataclass(frozen=True)
-class TextMessage:
-    """A message as Twilio has it now; `created_at` None where it is not told."""
-
-    sid: str
-    status: str | None
-    created_at: datetime | None
 
 
 def is_e164(number: str) -> bool:
@@ -72,6 +63,8 @@ def open_twilio(
 class Twilio:
     """One account; `sender` is a number of ours or a messaging service (MG…). Raises FatalError for another form."""
 
+    name = "twilio"
+
     def __init__(self, http: HttpClient, account_sid: str, auth_token: str, sender: str) -> None:
         if not _ACCOUNT.fullmatch(account_sid):
             raise FatalError("a Twilio account SID is AC and 32 hexadecimal digits")
@@ -83,7 +76,7 @@ class Twilio:
         credentials = base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
         self._headers = {"Authorization": f"Basic {credentials}", "Accept": "application/json"}
 
-    def send(self, to: str, body: str) -> Answered:
+    def send(self, to: str, body: str) -> TextAnswer:
         """One request; nothing is repeated here. After Unclear ask `find` before sending again.
 
         `to` is in E.164; `body` has 1 to 1,600 characters. Raises nothing of HTTP.
@@ -129,7 +122,7 @@ class Twilio:
         return next((each for each in candidates if each and (each.created_at or earliest) >= earliest), None)
 
 
-def _answered(answer: Answer) -> Answered:
+def _answered(answer: Answer) -> TextAnswer:
     content = _object(answer.body)
     code = content.get("code") if isinstance(content.get("code"), int) else None
     reason = f"status {answer.status}, code {code or 'none'}"

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from crm_relay.platform.errors import FatalError
-from crm_relay.providers.resend.answers import (
+from crm_relay.providers.answers import (
     Accepted,
-    Answered,
     ConfigurationWrong,
+    EmailAnswer,
     KeyMisused,
     Later,
     QuotaExhausted,
@@ -53,7 +53,7 @@ def test_where_the_permissive_mode_has_gone_the_whole_batch_is_refused(made: Res
 
 
 SENT_NOTHING = (Later, QuotaExhausted, ConfigurationWrong, RefusedWhole)
-FAULTS: list[tuple[str, type[Answered]]] = [
+FAULTS: list[tuple[str, type[EmailAnswer]]] = [
     ("500_before", Unclear),
     ("500_after", Unclear),
     ("cut_before", Unclear),
@@ -70,7 +70,9 @@ def test_every_fault_is_tried() -> None:
 
 
 @pytest.mark.parametrize(("kind", "meaning"), FAULTS)
-def test_after_every_fault_the_same_request_sends_once(made: ResendStage, kind: str, meaning: type[Answered]) -> None:
+def test_after_every_fault_the_same_request_sends_once(
+    made: ResendStage, kind: str, meaning: type[EmailAnswer]
+) -> None:
     client, payload = made.client(), batch(3)
     made.sim.fault(kind)
     answered = client.send_batch(payload, "batch-1")
@@ -96,7 +98,7 @@ def test_a_time_out_while_resend_still_works_is_unclear_and_the_mail_leaves_once
     )
     assert made.sim.mails == []
     made.sim.release()
-    answered: Answered = Unclear("")
+    answered: EmailAnswer = Unclear("")
     while isinstance(answered, Unclear):
         answered = made.client().send_batch(batch(2), "batch-1")
     assert isinstance(answered, Accepted)
@@ -104,7 +106,7 @@ def test_a_time_out_while_resend_still_works_is_unclear_and_the_mail_leaves_once
 
 
 def test_two_workers_with_the_same_batch_send_it_once(made: ResendStage) -> None:
-    def work(worker: int) -> Answered:
+    def work(worker: int) -> EmailAnswer:
         del worker
         return made.client().send_batch(batch(50), "batch-1")
 
@@ -167,7 +169,7 @@ def test_under_any_chain_of_faults_the_ledger_has_everybody_once(made: ResendSta
     client = made.client()
     for number in range(10):
         payload = batch([mail(f"{number}-{each}") for each in range(5)])
-        answered: Answered = Unclear("")
+        answered: EmailAnswer = Unclear("")
         while not isinstance(answered, Accepted):
             answered = client.send_batch(payload, f"batch-{number}")
         assert answered.ids == tuple(each.id for each in made.sim.mails[-5:])

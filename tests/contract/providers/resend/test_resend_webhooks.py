@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.providers.email_events import ContactChanged, Event, InboundMail, MailEvent, SuppressionAdded, Unknown
 from crm_relay.providers.resend import webhook
-from crm_relay.providers.resend.events import ContactChanged, Event, InboundMail, MailEvent, SuppressionAdded, Unknown
 from local.simulators.resend import MovableClock, ResendHook, ResendSimulator
 from local.simulators.resend.webhooks.delivery import SCHEDULE
 from local.simulators.resend.webhooks.events import SCANNER

@@ -12,13 +12,13 @@ import pytest
 import requests
 
 from crm_relay.platform.http.http_client import HttpClient
-from crm_relay.providers.twilio.answers import (
-    Answered,
+from crm_relay.providers.answers import (
     ConfigurationWrong,
     Later,
     OptedOut,
     Refused,
     Taken,
+    TextAnswer,
     Unclear,
 )
 from crm_relay.providers.twilio.client import Twilio
@@ -53,7 +53,7 @@ def test_a_message_is_taken_and_can_be_looked_up_before_it_has_left(sim: TwilioS
     assert client(sim).find("+4915100000001", "Hello", START) is None
 
 
-FAULTS: list[tuple[str, type[Answered], int]] = [
+FAULTS: list[tuple[str, type[TextAnswer], int]] = [
     ("500_before", Unclear, 0),
     ("500_after", Unclear, 1),
     ("cut_before", Unclear, 0),
@@ -71,7 +71,7 @@ def test_every_fault_is_tried() -> None:
 
 @pytest.mark.parametrize(("kind", "meaning", "sent"), FAULTS)
 def test_after_every_fault_a_look_says_whether_to_send_again(
-    sim: TwilioSimulator, kind: str, meaning: type[Answered], sent: int
+    sim: TwilioSimulator, kind: str, meaning: type[TextAnswer], sent: int
 ) -> None:
     sim.fault(kind, seconds=0.5)
     assert isinstance(client(sim, timeout=0.2 if kind == "slow" else 5).send(TO, "Hello"), meaning)

@@ -1,4 +1,4 @@
-"""What Resend tells by webhook and of a received mail, in our words."""
+"""What e-mail providers tell by webhook and of a received mail, in our words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,11 +22,11 @@ BounceType = Literal["permanent", "transient", "undetermined"]
 
 @dataclass(frozen=True)
 class MailEvent:
-    """Something that happened to a mail of ours. `occurred_at` is when Resend noticed, not when the mail was made.
+    """Something that happened to a mail of ours. `occurred_at`: when the provider noticed, not when the mail was made.
 
     `recipients` are bare addresses as they were sent to, not normalised. `bounce_type` is None unless it bounced or was
-    suppressed for an earlier bounce (which was permanent). `reason` is in Resend's words, at most 500 characters, and
-    without addresses. The IP address of who clicks or opens is not kept.
+    suppressed for an earlier bounce (which was permanent). `reason` is in the provider's words, at most 500 characters,
+    and without addresses. The IP address of who clicks or opens is not kept.
     """
 
     kind: MailEventKind
@@ -54,7 +54,7 @@ class MailEvent:
 
 @dataclass(frozen=True)
 class InboundMail:
-    """A mail came in. Its headers, by which it is matched to ours, have to be asked for: Resend.received.
+    """A mail came in. Its headers, by which it is matched to ours, have to be asked for: InboundProvider.received.
 
     `also_to`: where else it went, and whom it was forwarded for.
     """
@@ -78,7 +78,10 @@ class TopicChange:
 
 @dataclass(frozen=True)
 class ContactChanged:
-    """A contact at Resend; `unsubscribed` from everything, None where only topics changed. `topics` that changed."""
+    """A contact at the provider; `unsubscribed` from everything, None where only topics changed.
+
+    `topics`: those that changed.
+    """
 
     email: str
     unsubscribed: bool | None
@@ -88,7 +91,7 @@ class ContactChanged:
 
 @dataclass(frozen=True)
 class SuppressionAdded:
-    """Resend sends nothing to this address any more. `origin`: bounce, complaint, manual or a word that is new.
+    """The provider sends nothing to this address any more. `origin`: bounce, complaint, manual or a word that is new.
 
     `email_id`: the mail that caused it.
     """
@@ -101,7 +104,7 @@ class SuppressionAdded:
 
 @dataclass(frozen=True)
 class Unknown:
-    """An event that nobody here needs, or that is new; `type` is Resend's name."""
+    """An event that nobody here needs, or that is new; `type` is the provider's name."""
 
     type: str
 

@@ -1,0 +1,33 @@
+"""The contract of every provider of text messages."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from crm_relay.providers.answers import TextAnswer
+
+
+@dataclass(frozen=True)
+class TextMessage:
+    """A message as the provider has it now; `created_at` None where that is not known."""
+
+    sid: str
+    status: str | None
+    created_at: datetime | None
+
+
+class TextProvider(Protocol):
+    """One account that sends text messages. None knows an idempotency key: what is Unclear is looked for."""
+
+    @property
+    def name(self) -> str:
+        """Its word in the tables: of incidents and of consent. Never changes."""
+
+    def send(self, to: str, body: str) -> TextAnswer:
+        """One request, never repeated in here; `to` is in E.164. Raises nothing of HTTP."""
+
+    def find(self, to: str, body: str, since: datetime) -> TextMessage | None:
+        """The message with this text that was made for `to` since then; None where there is none by now.
+
+        A request whose answer did not come in time may still be carried out. Errors as in HttpClient.send.
+        """

@@ -28,6 +28,7 @@ EnvFile = Annotated[
     Path | None, typer.Option("--env-file", help="File of NAME=value lines, which override the environment.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done and change nothing.")]
 
 console = Console()
 P = ParamSpec("P")

@@ -54,11 +54,11 @@ def erase_person(who: str, env_file: Path | None, *, dry_run: bool, yes: bool, a
 
 @contextmanager
 def _open_scope(env_file: Path | None) -> Iterator[ErasureScope]:
-    here = installation_of(env_file, EraseSettings, database_seconds=70.0)
-    lease = here.lease(f"mautic:{here.settings.mautic_url}", here.settings.mautic_lease_seconds)
+    installation = installation_of(env_file, EraseSettings, database_seconds=70.0)
+    lease = installation.lease(f"mautic:{installation.settings.mautic_url}", installation.settings.mautic_lease_seconds)
     deadline, report = Deadline.after(_PATIENCE_SECONDS), SyncReport(utc_now())
-    run = SyncContext(here.database, here.mautic, lease, SyncOptions(), utc_now, deadline, report)
+    run = SyncContext(installation.database, installation.mautic, lease, SyncOptions(), utc_now, deadline, report)
     try:
-        yield ErasureScope(run, here.deferred, here.edge_table)
+        yield ErasureScope(run, installation.deferred, installation.edge_table)
     finally:
-        here.close()
+        installation.close()

@@ -40,8 +40,8 @@ def run_campaigns(
         watch_senders(installation.database, clock())
     done = run_due_steps(installation.database, _engine(installation), clock, deadline)
     judged = judge_variants(installation.database, clock()) if judges else []
-    told = installation.send_alerts(deadline)
-    return _summary(done) | {"tests_judged": len(judged)} | told.as_json()
+    alerts = installation.send_alerts(deadline)
+    return _summary(done) | {"tests_judged": len(judged)} | alerts.as_json()
 
 
 def _engine(installation: Installation[Settings]) -> EngineContext:

@@ -13,8 +13,8 @@ SCHEDULE = "schedule"
 def ordered(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """The event of a schedule as it is, or the message that it brings."""
     records = event.get("Records")
-    told: Mapping[str, Any] = json.loads(records[0]["body"]) if records else event
-    return told
+    content: Mapping[str, Any] = json.loads(records[0]["body"]) if records else event
+    return content
 
 
 def read_order(given: Mapping[str, Any], cap: int) -> CheckOrder:

@@ -27,11 +27,11 @@ def carry_out(order: SyncOrder, context: LambdaContext) -> dict[str, object]:
 
 
 def watch(context: LambdaContext) -> dict[str, object]:
-    """See that Mautic still delivers, and read what it did not deliver; trouble is told to the operator."""
+    """See that Mautic still delivers, and read what it did not deliver; report trouble to the operator."""
     deadline = Deadline.of_invocation(context, reserve=_RESERVE_SECONDS)
     watched = watch_webhook(installation().database, installation().mautic, utc_now(), deadline)
-    told = {key: value for key, value in watched.answer().items() if key != "contacts"}
-    logger().info("mautic webhook watched", extra=told)
+    counts = {key: value for key, value in watched.answer().items() if key != "contacts"}
+    logger().info("mautic webhook watched", extra=counts)
     if watched.trouble:
         count_metric("MauticWebhookOff")
         _alert("CRM Relay: Mautic's webhook", watched.trouble)
@@ -39,12 +39,12 @@ def watch(context: LambdaContext) -> dict[str, object]:
 
 
 def sync(order: SyncOrder, context: LambdaContext) -> dict[str, object]:
-    """Run once; what is left is handed on by message, a stop is told to the operator."""
+    """Run once; what is left is handed on by message, a stop is reported to the operator."""
     match_waiting(installation().database)
     run = _run(Deadline.of_invocation(context, reserve=_RESERVE_SECONDS, limit=order.limit_seconds))
     report = sync_contacts(run, full=order.full, after=order.after)
     _hand_on(installation().settings.continue_queue_url, order, report)
-    _tell(report)
+    _send_alerts(report)
     return report.answer()
 
 
@@ -60,10 +60,10 @@ def sync_options(settings: Settings) -> SyncOptions:
 
 
 def _run(deadline: Deadline) -> SyncContext:
-    here, settings = installation(), installation().settings
-    lease = here.lease(f"mautic:{settings.mautic_url}", settings.mautic_lease_seconds)
+    installed, settings = installation(), installation().settings
+    lease = installed.lease(f"mautic:{settings.mautic_url}", settings.mautic_lease_seconds)
     options, report = sync_options(settings), SyncReport(utc_now())
-    return SyncContext(here.database, here.mautic, lease, options, utc_now, deadline, report)
+    return SyncContext(installed.database, installed.mautic, lease, options, utc_now, deadline, report)
 
 
 def _hand_on(queue: str | None, order: SyncOrder, report: SyncReport) -> None:
@@ -75,7 +75,7 @@ def _hand_on(queue: str | None, order: SyncOrder, report: SyncReport) -> None:
         send_message(queue, order.message(), delay_seconds=_STEP_ASIDE_SECONDS)
 
 
-def _tell(report: SyncReport) -> None:
+def _send_alerts(report: SyncReport) -> None:
     logger().info("mautic sync", extra={key: value for key, value in report.answer().items() if key != "errors"})
     count_metric("MauticContactsFailed", len(report.failures))
     if report.stopped and not report.stepped_aside:

@@ -18,7 +18,7 @@ installation = PerEnvironment(lambda: install(Settings))
 def report(context: LambdaContext) -> Mapping[str, Any]:
     """The day's report, and what is wrong is told."""
     found = report_providers(installation().database, utc_now())
-    told = installation().send_alerts(Deadline.of_invocation(context, reserve=_RESERVE_SECONDS))
+    alerts = installation().send_alerts(Deadline.of_invocation(context, reserve=_RESERVE_SECONDS))
     answer = {"success": True, "rows": found.rows, "drops": len(found.drops), "counters_that_differ": len(found.drift)}
     logger().info("provider report", extra=answer)
-    return answer | told.as_json()
+    return answer | alerts.as_json()

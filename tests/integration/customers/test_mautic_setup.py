@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli import mautic_setup
 from cli.main import app
+from cli.mautic import setup as mautic_setup
 from crm_relay.customers.field_map import CUSTOM_FIELDS, SEGMENT_NAMES
 from crm_relay.platform.database import Database
 from crm_relay.providers.mautic.configuration import HOOK_NAME

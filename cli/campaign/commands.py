@@ -1,8 +1,6 @@
 """crm-relay campaign: made from a file, filled with people, begun, held, and looked at beforehand."""
 
-import csv
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +8,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-import yaml
 
-from cli.campaign_mail import app as mail
+from cli.campaign.files import read_definition, read_people
+from cli.campaign.mail import app as mail
 from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show, use_settings
 from crm_relay.campaigns.lifecycle import change_campaign, funnels
 from crm_relay.campaigns.lifecycle.store import contacts_called
@@ -58,7 +56,7 @@ def create(
 
     Exit status 2: the file has problems, all of which are listed, and nothing was created.
     """
-    definition = _read_file(file)
+    definition = read_definition(file)
     with open_database(env_file) as database:
         made = change_campaign.create(database, definition, utc_now(), org_id=organization)
     show(asdict(made), as_json, "Draft")
@@ -85,7 +83,7 @@ def enroll(
     """
     if not (contact or address or account or file):
         raise typer.BadParameter("--contact, --address, --account or --csv: one is needed")
-    listed = _read_csv(file) if file is not None else ([], [])
+    listed = read_people(file) if file is not None else ([], [])
     with open_database(env_file) as database:
         done = change_campaign.enroll(
             database,
@@ -241,48 +239,6 @@ def _change(
         if enrollment is not None:
             return asdict(person(database, enrollment, utc_now()))
         return asdict(whole(database, change_campaign.find_campaign(database, str(campaign)), utc_now()))
-
-
-def _read_file(file: Path) -> Mapping[str, Any]:
-    """YAML is read with the loader that makes nothing but plain values."""
-    try:
-        text = file.read_text(encoding="utf-8")
-        found = yaml.safe_load(text) if file.suffix in {".yaml", ".yml"} else json.loads(text)
-    except OSError:
-        raise RejectedInput(f"{file} cannot be read") from None
-    except (ValueError, yaml.YAMLError):
-        raise RejectedInput(f"{file} is neither JSON nor YAML, or not what its name ends in") from None
-    if not isinstance(found, dict):
-        raise RejectedInput(f"{file} has to hold one campaign")
-    return found
-
-
-def _read_csv(file: Path) -> tuple[list[UUID], list[str]]:
-    """Ids and addresses. RejectedInput names lines, never what stands in them."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows = csv.DictReader(lines, strict=True)
-            names = {name.strip().lower(): name for name in rows.fieldnames or ()}
-            return _people(rows, names)
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise RejectedInput(f"{file} cannot be read as CSV") from None
-
-
-def _people(rows: Iterable[Mapping[str, str]], names: Mapping[str, str]) -> tuple[list[UUID], list[str]]:
-    if "contact_id" in names:
-        return list(_ids(rows, names["contact_id"])), []
-    column = names.get("email") or names.get("address")
-    if column is None:
-        raise RejectedInput("the first line has to name contact_id or email")
-    return [], [text for row in rows if (text := (row[column] or "").strip())]
-
-
-def _ids(rows: Iterable[Mapping[str, str]], column: str) -> Iterator[UUID]:
-    for number, row in enumerate(rows, 2):
-        try:
-            yield UUID((row[column] or "").strip())
-        except ValueError:
-            raise RejectedInput(f"line {number}: contact_id is no id") from None
 
 
 def _recipients(database: Database, campaign_id: UUID, called: str) -> list[UUID]:

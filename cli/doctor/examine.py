@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from cli.checks import Check, safely
-from cli.doctor_bison import examine_bison
+from cli.doctor.bison import examine_bison
+from cli.doctor.checks import Check, safely
 from crm_relay.installation.installation import Installation, install
 from crm_relay.platform.aws.queue import aws_client
 from crm_relay.platform.clock import utc_now
@@ -16,7 +16,7 @@ from local.stack import ROOT
 from mautic_sync.settings import Settings as SyncSettings
 from mautic_webhook.settings import Settings as WebhookSettings
 
-_SQL = parse_queries((ROOT / "cli" / "doctor.sql").read_text(encoding="utf-8"))
+_SQL = parse_queries((ROOT / "cli" / "doctor" / "doctor.sql").read_text(encoding="utf-8"))
 _MOST_SKEW_SECONDS = 5.0
 
 

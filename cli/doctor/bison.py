@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bison_poll.settings import Settings
-from cli.checks import Check, safely
+from cli.doctor.checks import Check, safely
 from crm_relay.installation.installation import Installation, install
 from crm_relay.outreach.polling.watch_webhooks import registration
 from crm_relay.platform.clock import utc_now

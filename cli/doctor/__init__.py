@@ -1,0 +1,1 @@
+"""crm-relay doctor: looks at an installation, one check after the other."""

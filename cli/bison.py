@@ -20,6 +20,7 @@ from crm_relay.platform.clock import Deadline, utc_now
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.platform.settings import SettingsModel, read_settings
 from crm_relay.providers.bison.instance import instance_host
+from crm_relay.sources.bison import bison_source
 
 app = typer.Typer(no_args_is_help=True, help="Manage EmailBison's webhooks, sender accounts and counters.")
 webhooks = typer.Typer(no_args_is_help=True, help="Manage the webhook in EmailBison.")
@@ -133,8 +134,8 @@ def replay(
         ):
             console.print("Nothing was replayed.")
             return FOUND
-        instance = instance_host(read_settings(Settings).bison_instance_url)
-        done = replay_deliveries(database, selection, instance, progress=_progress(deliveries, as_json=as_json))
+        source = bison_source(instance_host(read_settings(Settings).bison_instance_url))
+        done = replay_deliveries(database, selection, source, progress=_progress(deliveries, as_json=as_json))
     show(counted | asdict(done), as_json, "Replayed")
     return FOUND if done.refused or done.unreadable else GOOD
 

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crm_relay.engagement.apply_delivery import applied_before, apply_delivery, report_surprises
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.http.http_edge import Accepts, HttpRequest
 from crm_relay.platform.settings import read_settings
-from crm_relay.providers.mautic import webhook
-from crm_relay.webhooks.models import Delivered
+from crm_relay.sources.mautic import MAUTIC
 from crm_relay.webhooks.open import open_inbox
 from crm_relay.webhooks.receive import Inbox
 from mautic_webhook.settings import Settings
@@ -36,11 +34,5 @@ world = PerEnvironment(_build)
 
 def receive_delivery(request: HttpRequest) -> tuple[int, Mapping[str, Any]]:
     """Verify, read, keep and apply; status and answer for Mautic."""
-    now = utc_now()
-    delivery = webhook.receive(request.body, request.headers, secrets=world().secrets, now=now)
-    report_surprises(delivery)
-    return world().inbox.receive(
-        Delivered("mautic", request.body, now, request.headers),
-        lambda transaction: apply_delivery(transaction, delivery),
-        again=lambda _transaction: applied_before(delivery),
-    )
+    here = world()
+    return here.inbox.receive(MAUTIC, MAUTIC.receive(request, here.secrets, utc_now()))

@@ -4,16 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crm_relay.campaigns.engine.follow_mail import follow_mail
-from crm_relay.mail.feedback.apply_event import apply_event
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.http.http_edge import Accepts, HttpRequest
 from crm_relay.platform.settings import read_settings
-from crm_relay.providers.resend import webhook
-from crm_relay.webhooks.models import Delivered
+from crm_relay.sources.resend import RESEND
 from crm_relay.webhooks.open import open_inbox
-from crm_relay.webhooks.receive import Inbox, nothing_new
+from crm_relay.webhooks.receive import Inbox
 from resend_webhook.settings import Settings
 
 ACCEPTS = Accepts()
@@ -37,12 +34,5 @@ world = PerEnvironment(_build)
 
 def receive_delivery(request: HttpRequest) -> tuple[int, Mapping[str, Any]]:
     """Verify, read, keep and apply; status and answer for Resend."""
-    now = utc_now()
-    key, event = webhook.receive(request.body, request.headers, secrets=world().secrets, now=now)
-    return world().inbox.receive(
-        Delivered("resend", request.body, now, request.headers, delivery_id=key),
-        lambda transaction: apply_event(
-            transaction, event, provider="resend", key=key, received_at=now, follow=follow_mail
-        ),
-        again=nothing_new,
-    )
+    here = world()
+    return here.inbox.receive(RESEND, RESEND.receive(request, here.secrets, utc_now()))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.source_tree import ROOT, Source, sources
+from tests.support.source_tree import ROOT, SourceFile, sources
 
 LAYER_AND_FUNCTIONS = sources("shared", "functions")
 PRODUCT = sources("shared", "functions", "local")
@@ -34,7 +34,7 @@ def offenders(rule: str, found: Iterator[str] | list[str]) -> None:
     assert not listed, f"{rule}: {', '.join(listed)}"
 
 
-def imports_any(source: Source, *packages: str) -> bool:
+def imports_any(source: SourceFile, *packages: str) -> bool:
     return any(name.split(".")[0] in packages for name in source.imports())
 
 
@@ -61,7 +61,7 @@ def test_only_platform_knows_aws() -> None:
 CONCRETE_PROVIDER = re.compile(r"crm_relay\.providers\.(bison|mautic|resend|slack|twilio)\b")
 
 
-def concrete_providers(source: Source) -> list[str]:
+def concrete_providers(source: SourceFile) -> list[str]:
     return [name for name in source.imports() if CONCRETE_PROVIDER.match(name)]
 
 
@@ -75,7 +75,7 @@ def test_mail_and_campaigns_know_contracts_and_no_provider() -> None:
 
 def test_an_import_of_a_provider_would_be_noticed() -> None:
     text = "def f():\n    from crm_relay.providers.resend.client import Resend"
-    assert concrete_providers(Source("x.py", text, ast.parse(text)))
+    assert concrete_providers(SourceFile("x.py", text, ast.parse(text)))
 
 
 def test_only_settings_read_the_environment() -> None:
@@ -103,7 +103,7 @@ def test_the_driver_is_never_given_parameters() -> None:
     )
 
 
-def queries_in_loops(source: Source) -> Iterator[str]:
+def queries_in_loops(source: SourceFile) -> Iterator[str]:
     """Calls of a query or of a store inside a `for` or a comprehension; a `while` goes page by page."""
     stores = {
         alias.asname or alias.name
@@ -145,12 +145,12 @@ def test_no_query_stands_in_a_loop_over_rows() -> None:
     ],
 )
 def test_a_query_in_a_loop_would_be_noticed(text: str) -> None:
-    assert list(queries_in_loops(Source("x.py", text, ast.parse(text))))
+    assert list(queries_in_loops(SourceFile("x.py", text, ast.parse(text))))
 
 
 def test_a_loop_over_what_one_query_returned_is_fine() -> None:
     text = "def f(db):\n    for row in db.run(q):\n        use(row)\n    return [row for row in db.run(q)]"
-    assert not list(queries_in_loops(Source("x.py", text, ast.parse(text))))
+    assert not list(queries_in_loops(SourceFile("x.py", text, ast.parse(text))))
 
 
 def length_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

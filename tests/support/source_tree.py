@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """One Python file; `path` is relative to the repository."""
 
     path: str
@@ -31,7 +31,7 @@ class Source:
 
 
 @cache
-def sources(*folders: str) -> tuple[Source, ...]:
+def sources(*folders: str) -> tuple[SourceFile, ...]:
     """All Python files under `folders`."""
     paths = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
     return tuple(_read(path) for path in paths)
@@ -42,6 +42,6 @@ def query_files() -> list[Path]:
     return sorted((ROOT / "shared").rglob("*queries.sql"))
 
 
-def _read(path: Path) -> Source:
+def _read(path: Path) -> SourceFile:
     text = path.read_text(encoding="utf-8")
-    return Source(str(path.relative_to(ROOT)), text, ast.parse(text))
+    return SourceFile(str(path.relative_to(ROOT)), text, ast.parse(text))

@@ -20,6 +20,7 @@ from crm_relay.operations import store
 from crm_relay.outreach.erase import count_leads, erase_leads
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+from crm_relay.sources.all_sources import REDACTORS
 from crm_relay.webhooks.defer import Deferred
 from crm_relay.webhooks.erase import (
     SearchCounts,
@@ -107,8 +108,8 @@ def preview(scope: ErasureScope, who: str) -> ErasurePreview:
         **count_mail(db, person),
         "edge_conflicts": count_conflicts(db, person),
         "integrity_fixes": count_fixes(db, person),
-        "webhook_inbox": erase_deliveries(db, person, dry_run=True).redacted,
-        "failed_tasks": erase_failed_tasks(db, person, dry_run=True).redacted,
+        "webhook_inbox": erase_deliveries(db, REDACTORS, person, dry_run=True).redacted,
+        "failed_tasks": erase_failed_tasks(db, REDACTORS, person, dry_run=True).redacted,
     }
     return ErasurePreview(
         tuple(sorted(person.customer_ids)), tuple(sorted(person.addresses)), tuple(sorted(person.contact_ids)), rows
@@ -159,10 +160,10 @@ def _from_everywhere_else(scope: ErasureScope, person: Person, receipt: Receipt)
     # What waits goes before what it turns into once it is applied.
     if (edge := scope.edge) is not None:
         _reach(receipt, "edge, brought in", lambda: bring_in(db, edge, scope.run.now, scope.run.deadline))
-    _reach(receipt, "queues", lambda: _counts(erase_messages(deferred, person)))
-    _reach(receipt, "bucket", lambda: _counts(erase_objects(deferred, person)))
-    _reach(receipt, "failed_tasks", lambda: _counts(erase_failed_tasks(db, person)))
-    _reach(receipt, "webhook_inbox", lambda: _counts(erase_deliveries(db, person)))
+    _reach(receipt, "queues", lambda: _counts(erase_messages(deferred, REDACTORS, person)))
+    _reach(receipt, "bucket", lambda: _counts(erase_objects(deferred, REDACTORS, person)))
+    _reach(receipt, "failed_tasks", lambda: _counts(erase_failed_tasks(db, REDACTORS, person)))
+    _reach(receipt, "webhook_inbox", lambda: _counts(erase_deliveries(db, REDACTORS, person)))
     _reach(receipt, "customer_email_engagement", lambda: erase_events(db, person))
     _reach(receipt, "client_leads", lambda: erase_leads(db, person))
     _reach(receipt, "campaigns", lambda: erase_enrolled(db, person, scope.run.now()))

@@ -15,6 +15,7 @@ from crm_relay.mail.why import MailHistory, delivery_of
 from crm_relay.operations import store
 from crm_relay.outreach.why import OutreachHistory, outreach_of
 from crm_relay.platform.database import Queryable, Row
+from crm_relay.sources.all_sources import REDACTORS
 from crm_relay.webhooks.why import Mentions, mentions_of
 
 _SHOWN_OF_A_RECEIPT = ("complete", "customers", "reached", "unreached", "left")
@@ -83,7 +84,7 @@ def explain_person(db: Queryable, who: str, now: datetime) -> Known:
         outreach=outreach_of(db, person),
         campaigns=enrollments_of(db, person),
         delivery=delivery_of(db, person),
-        inbox=mentions_of(db, person),
+        inbox=mentions_of(db, REDACTORS, person),
         erasure=_erasure_of(db, person),
         ledger=history(db, *person.marks, *person.phones),
     )

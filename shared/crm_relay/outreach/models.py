@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING
 
-Origin = Literal["webhook", "deferred", "replay"]
-"""How a delivery came to be applied; it stands in the log."""
+if TYPE_CHECKING:
+    from crm_relay.webhooks.models import Origin
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Arrival:
     dedupe_key: str
     received_at: datetime
     instance: str
-    origin: Origin = "webhook"
+    origin: "Origin" = "webhook"
     elapsed_ms: int = 0
 
 

@@ -22,10 +22,6 @@ from webhook_rejections
 where source = 'bison'
     and (in_a_row = 0 or (claimed = :unknown and last_at < cast(:now as timestamptz) - interval '1 hour'));
 
--- name: known_workspace
--- The name by which a call may be filed that proves nothing; whatever else it says of itself is not repeated.
-select name from workspaces where bison_workspace_id = :workspace_id limit 1;
-
 -- name: begin_poll
 -- Begin a reading, or go on with one that was cut off, unless it is so old that it is none any more.
 with begun as (

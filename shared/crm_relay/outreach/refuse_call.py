@@ -1,4 +1,7 @@
-"""Calls without a valid token: nothing of them is kept but their number, and ten in a row raise one alert."""
+"""Calls without a valid token: nothing of them is kept but their number, and ten in a row raise one alert.
+
+Only the token says whose call it was: a body could name any workspace, and raise an alert in its name.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,36 +15,36 @@ from crm_relay.platform.logging import count_metric, logger
 
 ALERT_AT = 10
 UNKNOWN = "unknown"
-"""Whom a call is filed under that does not even say a number of ours."""
+"""What a call is filed under whose token was never one of ours."""
 
 _QUIET = timedelta(minutes=1)
 
 
 @dataclass
 class RefusedCalls:
-    """Counts them in the database, and stops for a minute once the alert stands: anybody can call at any rate."""
+    """Counts them in the database, and stops for a minute once the alert is raised: anybody can call at any rate."""
 
-    _quiet_until: dict[int | None, datetime] = field(default_factory=dict)
+    _quiet_until: dict[str | None, datetime] = field(default_factory=dict)
 
-    def note(self, db: Queryable, claimed_id: int | None, now: datetime) -> None:
-        """One call more; `claimed_id` is the workspace that the body names. Whatever happens here, it is refused."""
+    def note(self, db: Queryable, workspace: str | None, now: datetime) -> None:
+        """One call more, with a retired token of `workspace`; None: with an unknown token. Never raises."""
         count_metric("RejectedCalls", source="bison")
-        if now < self._quiet_until.get(claimed_id, now):
+        if now < self._quiet_until.get(workspace, now):
             return
         try:
-            in_a_row = note_rejection(db, claimed_id, now)
+            in_a_row = note_rejection(db, workspace, now)
         except (TransientError, FatalError) as error:
             logger().warning("refused call not counted", kind=type(error).__name__)
             return
         if in_a_row >= ALERT_AT:
-            self._quiet_until = {claimed_id: now + _QUIET}
+            self._quiet_until[workspace] = now + _QUIET
 
 
-def note_rejection(db: Queryable, claimed_id: int | None, now: datetime) -> int:
-    """How many in a row there were. Two statements, a third one from the tenth on; a good delivery begins a new row."""
-    claimed = (store.known_workspace(db, claimed_id) if claimed_id is not None else None) or UNKNOWN
+def note_rejection(db: Queryable, workspace: str | None, now: datetime) -> int:
+    """How many in a row there were. One statement, a second one from the tenth on; a good delivery begins a new row."""
+    claimed = workspace or UNKNOWN
     in_a_row = store.note_rejection(db, claimed, now)
-    # From the tenth on, so that one which could not be told is told by the next.
+    # From the tenth on, so that one which could not be reported is reported by the next.
     if in_a_row >= ALERT_AT:
         open_incidents(db, [_mismatch(claimed)], now)
     return in_a_row

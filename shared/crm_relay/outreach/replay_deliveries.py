@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from crm_relay.incidents.record import close_incidents
 from crm_relay.outreach import store
-from crm_relay.outreach.apply_delivery import apply_delivery
-from crm_relay.outreach.models import Arrival, Selection
+from crm_relay.outreach.models import Selection
 from crm_relay.platform.clock import Clock, utc_now
 from crm_relay.platform.database import Database, Queryable, Row
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.providers.bison import webhook
-from crm_relay.webhooks.models import Delivered, DeliveryOutcome
+from crm_relay.providers.bison.events import BisonDelivery
+from crm_relay.webhooks.models import Delivered
 from crm_relay.webhooks.receive import apply_once
+from crm_relay.webhooks.source import Received, Source
 
 _PAGE = 200
 
@@ -36,7 +37,7 @@ def count_deliveries(db: Queryable, selection: Selection) -> tuple[int, int]:
 def replay_deliveries(
     db: Database,
     selection: Selection,
-    instance: str,
+    source: Source[Any, BisonDelivery],
     progress: Callable[[int], None] = lambda _done: None,
     *,
     clock: Clock = utc_now,
@@ -48,31 +49,29 @@ def replay_deliveries(
     replay, known, after, done = Replay(), set[str](), 0, 0
     while page := store.deliveries_to_replay(db, selection, after=after, limit=_PAGE):
         for row in page:
-            known |= _replay(db, row, instance, replay)
+            known |= _replay(db, row, source, replay)
         after, done = page[-1]["id"], done + len(page)
         progress(done)
     close_incidents(db, "unknown_event", sorted(known), clock())
     return replay
 
 
-def _replay(db: Database, row: Row, instance: str, replay: Replay) -> set[str]:
+def _replay(db: Database, row: Row, source: Source[Any, BisonDelivery], replay: Replay) -> set[str]:
     """The delivery's type where its meaning is known."""
     delivered = Delivered(
-        "bison", row["body"].encode(), row["received_at"], row["headers"], workspace_name=row["workspace_name"]
+        source.name,
+        row["body"].encode(),
+        row["received_at"],
+        row["headers"],
+        workspace_name=row["workspace_name"],
+        origin="replay",
     )
     try:
-        delivery = webhook.parse(delivered.body, now=delivered.received_at)
+        delivery = source.parse(delivered)
     except RejectedInput:
         replay.unreadable += 1
         return set()
-    arrival = Arrival(
-        delivered.workspace_name or "", delivered.dedupe_key, delivered.received_at, instance, origin="replay"
-    )
-
-    def apply(transaction: Queryable) -> DeliveryOutcome:
-        return apply_delivery(transaction, arrival, delivery)
-
-    outcome = apply_once(db, delivered, apply, again=apply)
+    outcome = apply_once(db, source, Received(delivered, delivery))
     replay.processed += outcome.processed
     replay.duplicates += outcome.duplicates
     replay.ignored += outcome.ignored

@@ -76,12 +76,6 @@ def rejections_over(db: Queryable, now: datetime, *, unknown: str) -> list[str]:
     return [row["claimed"] for row in db.run(_SQL["rejections_over"], now=now, unknown=unknown)]
 
 
-def known_workspace(db: Queryable, workspace_id: int) -> str | None:
-    """Our name of the workspace with EmailBison's number."""
-    rows = db.run(_SQL["known_workspace"], workspace_id=workspace_id)
-    return str(rows[0]["name"]) if rows else None
-
-
 def begin_poll(db: Queryable, workspace_name: str, now: datetime) -> PollState:
     """A new reading, or the one that was cut off in the last half hour."""
     row = db.run(_SQL["begin_poll"], workspace_name=workspace_name, now=now, oldest=now - _OLDEST_POLL)[0]

@@ -21,6 +21,11 @@ def object_key(source: str, dedupe_key: str) -> str:
     return f"{OVERSIZE_PREFIX}{source}/{dedupe_key}"
 
 
+def source_of_object(key: str) -> str:
+    """The source that stands in a key of `object_key`."""
+    return key.removeprefix(OVERSIZE_PREFIX).partition("/")[0]
+
+
 @dataclass(frozen=True)
 class Deferred:
     """The queue of deliveries that wait for the database, and the bucket for bodies too large for a message."""
@@ -48,6 +53,7 @@ class Deferred:
                 headers=message["headers"],
                 received_at=datetime.fromisoformat(message["received_at"]),
                 delivery_id=message["headers"].get(DELIVERY_ID),
+                origin="deferred",
             )
         except (ValueError, TypeError, LookupError, AttributeError, binascii.Error):
             raise RejectedInput("not a message of the deferred queue") from None

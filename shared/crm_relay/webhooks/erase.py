@@ -21,10 +21,11 @@ from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.errors import TransientError
 from crm_relay.webhooks import store
-from crm_relay.webhooks.defer import OVERSIZE_PREFIX, Deferred
+from crm_relay.webhooks.defer import OVERSIZE_PREFIX, Deferred, source_of_object
 from crm_relay.webhooks.models import identity_of
 from crm_relay.webhooks.needles import suspicious
-from crm_relay.webhooks.redact import NOTHING_LEFT, message_without, without
+from crm_relay.webhooks.redact import NOTHING_LEFT, message_without, redact_stored
+from crm_relay.webhooks.source import Redactors
 
 _WINDOW = 5000
 _PAGE = 50
@@ -41,42 +42,43 @@ class SearchCounts:
     redacted: int
 
 
-def erase_deliveries(db: Queryable, person: Person, *, dry_run: bool = False) -> SearchCounts:
+def erase_deliveries(db: Queryable, redactors: Redactors, person: Person, *, dry_run: bool = False) -> SearchCounts:
     """The inbox. The database names the suspects, what is cut is decided here. Safe to call twice."""
     after: int | None = 0
     suspects = redacted = 0
     while after is not None:
         rows, after = store.suspect_deliveries(db, suspicious(person), after=after, window=_WINDOW, limit=_PAGE)
-        changed = [change for row in rows if (change := _delivery_without(row, person)) is not None]
+        changed = [change for row in rows if (change := _delivery_without(row, redactors, person)) is not None]
         if changed and not dry_run:
             store.redact_deliveries(db, changed)
         suspects, redacted = suspects + len(rows), redacted + len(changed)
     return SearchCounts(suspects, redacted)
 
 
-def erase_failed_tasks(db: Queryable, person: Person, *, dry_run: bool = False) -> SearchCounts:
+def erase_failed_tasks(db: Queryable, redactors: Redactors, person: Person, *, dry_run: bool = False) -> SearchCounts:
     """What the deferred queue gave up, replayed or not. Safe to call twice."""
     after = looked_at = redacted = 0
     while page := store.failed_tasks(db, after=after, limit=_PAGE):
-        changed = [change for row in page if (change := _task_without(row, person)) is not None]
+        changed = [change for row in page if (change := _task_without(row, redactors, person)) is not None]
         if changed and not dry_run:
             store.redact_failed_tasks(db, changed)
         looked_at, redacted, after = looked_at + len(page), redacted + len(changed), page[-1]["id"]
     return SearchCounts(looked_at, redacted)
 
 
-def erase_objects(deferred: Deferred, person: Person) -> SearchCounts:
+def erase_objects(deferred: Deferred, redactors: Redactors, person: Person) -> SearchCounts:
     """Bodies in the bucket, one in memory at a time. They stay under their keys: a message may still name them."""
     looked_at = redacted = 0
     for key in list_keys(deferred.bucket, OVERSIZE_PREFIX):
-        body = without(get_object(deferred.bucket, key).decode(errors="replace"), person)
+        stored = get_object(deferred.bucket, key).decode(errors="replace")
+        body = redact_stored(redactors, source_of_object(key), stored, person)
         if body is not None:
             put_object(deferred.bucket, key, body.encode())
         looked_at, redacted = looked_at + 1, redacted + (body is not None)
     return SearchCounts(looked_at, redacted)
 
 
-def erase_messages(deferred: Deferred, person: Person) -> SearchCounts:
+def erase_messages(deferred: Deferred, redactors: Redactors, person: Person) -> SearchCounts:
     """The deferred queue and its dead letters, as far as SQS shows them; safe to call twice.
 
     A message with the person in it is sent again without, then deleted: a crash in between leaves it twice, which is
@@ -85,12 +87,12 @@ def erase_messages(deferred: Deferred, person: Person) -> SearchCounts:
     queues = [deferred.queue_url]
     if behind := queue_state(deferred.queue_url).dead_letters:
         queues.append(behind)
-    searched = [_erase_from_queue(queue_url, person) for queue_url in queues]
+    searched = [_erase_from_queue(queue_url, redactors, person) for queue_url in queues]
     return SearchCounts(sum(each.looked_at for each in searched), sum(each.redacted for each in searched))
 
 
-def _delivery_without(row: Row, person: Person) -> dict[str, object] | None:
-    body = without(row["body"], person)
+def _delivery_without(row: Row, redactors: Redactors, person: Person) -> dict[str, object] | None:
+    body = redact_stored(redactors, row["source"], row["body"], person)
     if body is None:
         return None
     # Whoever replays it knows it by the hash of its body.
@@ -98,22 +100,22 @@ def _delivery_without(row: Row, person: Person) -> dict[str, object] | None:
     return {"id": row["id"], "body": body, "dedupe_key": dedupe_key, "is_empty": body == NOTHING_LEFT}
 
 
-def _task_without(row: Row, person: Person) -> dict[str, object] | None:
+def _task_without(row: Row, redactors: Redactors, person: Person) -> dict[str, object] | None:
     try:
         text = base64.b64decode(row["payload"]).decode()
     except (binascii.Error, ValueError):
         return None
-    message = message_without(text, person)
+    message = message_without(text, person, redactors)
     return None if message is None else {"id": row["id"], "payload": base64.b64encode(message.encode()).decode()}
 
 
-def _erase_from_queue(queue_url: str, person: Person) -> SearchCounts:
+def _erase_from_queue(queue_url: str, redactors: Redactors, person: Person) -> SearchCounts:
     held: list[QueueMessage] = []
     redacted = 0
     in_flight = queue_state(queue_url).in_flight
     try:
         for message in _every_message(queue_url):
-            text = message_without(message.text, person)
+            text = message_without(message.text, person, redactors)
             if text is None:
                 held.append(message)
             else:

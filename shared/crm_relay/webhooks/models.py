@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
+
+Origin = Literal["webhook", "deferred", "replay"]
+"""How a delivery came to be applied: from the provider, from the deferred queue, or from the inbox once more."""
 
 DELIVERY_ID = "delivery-id"
 """Among the kept headers; no request can bring it, since what a request brings is taken from a list."""
@@ -20,7 +23,8 @@ _KEPT_HEADERS = ("content-type", "user-agent", "x-origin-base-url")
 class Delivered:
     """One verified request of a provider. `body` is exactly what was signed; header names are lower-case.
 
-    `delivery_id` is the provider's own id of the delivery where its signature covers that, else None.
+    `delivery_id` is the provider's own id of the delivery where its signature covers that, else None. `started` is the
+    monotonic clock when the request arrived, None for a stored delivery. Neither it nor `origin` is stored.
     """
 
     source: str
@@ -29,6 +33,8 @@ class Delivered:
     headers: Mapping[str, str] = field(default_factory=dict)
     workspace_name: str | None = None
     delivery_id: str | None = None
+    origin: Origin = field(default="webhook", compare=False)
+    started: float | None = field(default=None, compare=False)
 
     @cached_property
     def dedupe_key(self) -> str:

@@ -64,7 +64,7 @@ with stretch as materialized (
     select id from webhook_inbox where id > :after order by id limit :window
 ),
 suspect as materialized (
-    select id, workspace_name, body
+    select id, source, workspace_name, body
     from webhook_inbox
     where id > :after and id <= (select max(id) from stretch) and lower(body) like any (:needles::text[])
     order by id
@@ -74,6 +74,7 @@ select
     case when (select count(*) from suspect) = :limit then (select max(id) from suspect) else (select max(id) from stretch) end
         as last_id,
     suspect.id,
+    suspect.source,
     suspect.workspace_name,
     suspect.body
 from (select) as one_row_at_least

@@ -1,9 +1,7 @@
-"""Cuts one person's events out of a kept delivery; pure.
+"""What a source needs to cut one person out of a delivery, and what is done with one of an unknown source; pure.
 
-A delivery may hold events of several persons, and those of the others have to stay: what belongs to whom is told by the
-addresses, ids and numbers in each event. Mautic's delivery is a JSON object of event names; what an event names as
-`lead` or `contact` is the person that it is about (recorded: tests/samples/mautic/9*_hook_*.json). EmailBison's is one
-event, of which stays what makes it count; Resend's is one, and goes as a whole.
+A delivery may hold events of several persons, and those of the others have to stay. The addresses, ids and numbers in
+an event say whom it is about.
 """
 
 import base64
@@ -11,14 +9,13 @@ import binascii
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
 from crm_relay.consent.address import normalise, normalise_phone
 from crm_relay.consent.person import Person
-from crm_relay.providers.bison.redaction import without_person
 from crm_relay.webhooks.models import identity_of
+from crm_relay.webhooks.source import Redactors
 
 NOTHING_LEFT = "{}"
 """A delivery of which nothing is left: valid, and without an event."""
@@ -29,53 +26,53 @@ _PART = r"[^\s\"<>()\[\],;:=&?/\\{}|@]"
 _ADDRESS = re.compile(rf"(?<!{_PART}){_PART}{{1,256}}+@{_PART}{{1,255}}+")
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")
 _ABOUT = ("lead", "contact")
-_DELETION = "lead_post_delete"
 
 
 def marks_in(text: str) -> set[str]:
     """Every address and every UUID that stands anywhere in a delivery, as the ledger would file them."""
-    content = _json(text)
+    content = read_json(text)
     return _marks_of(text) if content is None else _marks_under(content)
 
 
-def without(text: str, person: Person) -> str | None:
-    """The delivery less the person's events; None where it has none of them and can stay as it is."""
-    content = _json(text)
-    if not isinstance(content, dict):
-        # Not a delivery that anybody could take apart.
-        found = _marks_of(text) if content is None else _marks_under(content)
-        return NOTHING_LEFT if found & set(person.marks) else None
-    if (event := without_person(content)) is not None:
-        return _event_without(content, event, person)
-    if content.keys() >= {"type", "created_at", "data"}:
-        return NOTHING_LEFT if _is_about("", content, replace(person, contact_ids=frozenset())) else None
-    kept = {name: _kept(name, value, person) for name, value in content.items()}
-    if all(kept[name] is content[name] for name in content):
-        return None
-    left = {name: value for name, value in kept.items() if value or value is content[name]}
-    return json.dumps(left) if left.keys() - {"timestamp"} else NOTHING_LEFT
+def redact_stored(redactors: Redactors, source: object, body: str, person: Person) -> str | None:
+    """`body` without the person, by what the stored source says; one of an unknown source goes as a whole."""
+    redact = redactors.get(source) if isinstance(source, str) else None
+    return (redact or emptied)(body, person)
 
 
-def _event_without(content: dict[str, Any], event: dict[str, Any], person: Person) -> str | None:
-    """`event` as it stays. A contact's id is Mautic's: the same number is another person here."""
-    known = replace(person, contact_ids=frozenset())
-    if not _is_about("", content, known):
-        return None
-    data = {name: part for name, part in event["data"].items() if not _is_about(name, part, known)}
-    return json.dumps(event | {"data": data})
+def emptied(body: str, person: Person) -> str | None:
+    """Nothing of a delivery that speaks of the person anywhere: for one that cannot, or need not, be taken apart."""
+    content = read_json(body)
+    node = body if content is None else content
+    if _marks_under(node) & set(person.marks) or contact_ids(node) & person.contact_ids or _has_number(node, person):
+        return NOTHING_LEFT
+    return None
 
 
-def message_without(text: str, person: Person) -> str | None:
-    """The same for a message of the deferred queue, whose delivery is in base64."""
-    message = _json(text)
+def speaks_of(event: Any, person: Person) -> bool:
+    """Whether an event has one of the person's addresses, customer ids or numbers."""
+    if _marks_under(event) & set(person.marks):
+        return True
+    # A number can be a household's: it speaks only where no address says whose event this is.
+    return not _addresses_of_contact(event) and _has_number(event, person)
+
+
+def contact_ids(event: Any) -> set[int]:
+    """The ids of those whom an event names as its lead or contact."""
+    return {each for about in _abouts(event) if isinstance(each := about.get("id"), int)}
+
+
+def message_without(text: str, person: Person, redactors: Redactors) -> str | None:
+    """A message of the deferred queue, whose delivery is in base64, without the person; None: it can stay as it is."""
+    message = read_json(text)
     body = message.get("body_base64") if isinstance(message, dict) else None
     if not isinstance(message, dict) or not isinstance(body, str):
-        return without(text, person)
+        return emptied(text, person)
     try:
-        delivery = base64.b64decode(body, validate=True).decode()
+        delivery = base64.b64decode(body, validate=True).decode(errors="replace")
     except (binascii.Error, ValueError):
-        return None
-    redacted = without(delivery, person)
+        return emptied(text, person)
+    redacted = redact_stored(redactors, message.get("source"), delivery, person)
     if redacted is None:
         return None
     identity = {"dedupe_key": identity_of(redacted.encode(), message.get("workspace_name"))}
@@ -84,41 +81,27 @@ def message_without(text: str, person: Person) -> str | None:
 
 def marks_in_message(text: str) -> set[str]:
     """As marks_in, for a message of the deferred queue."""
-    message = _json(text)
+    message = read_json(text)
     body = message.get("body_base64") if isinstance(message, dict) else None
+    if not isinstance(body, str):
+        return marks_in(text)
     try:
-        return marks_in(base64.b64decode(body, validate=True).decode() if isinstance(body, str) else text)
+        return marks_in(base64.b64decode(body, validate=True).decode(errors="replace"))
     except (binascii.Error, ValueError):
-        return set()
+        return marks_in(text)
 
 
-def _kept(name: str, value: Any, person: Person) -> Any:
-    """What stays of all that stands under one name: the very same object where everything does; None: nothing."""
-    if isinstance(value, list):
-        events = [each for each in value if not _is_about(name, each, person)]
-        return value if len(events) == len(value) else events
-    if isinstance(value, dict) and value and all(key.isdigit() for key in value):
-        keyed = {key: each for key, each in value.items() if not _is_about(name, each, person)}
-        return value if len(keyed) == len(value) else keyed
-    return None if _is_about(name, value, person) else value
+def read_json(text: str) -> Any:
+    """None for what is no JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
-def _is_about(name: str, event: Any, person: Person) -> bool:
-    found = _marks_under(event)
-    if found & set(person.marks) or _contact_ids(name, event) & person.contact_ids:
-        return True
-    # A number can be a household's: it speaks only where no address says whose event this is.
+def _has_number(node: Any, person: Person) -> bool:
     numbers = {normalise_phone(phone) for phone in person.phones} - {None}
-    return (
-        bool(numbers)
-        and not _addresses_of_contact(event)
-        and any(normalise_phone(each) in numbers for each in _strings(event) if len(each) <= _LONGEST)
-    )
-
-
-def _contact_ids(name: str, event: Any) -> set[int]:
-    own = {event.get("id")} if isinstance(event, dict) and name.endswith(_DELETION) else set()
-    return {each for each in own | {about.get("id") for about in _abouts(event)} if isinstance(each, int)}
+    return bool(numbers) and any(normalise_phone(each) in numbers for each in _strings(node) if len(each) <= _LONGEST)
 
 
 def _addresses_of_contact(event: Any) -> set[str]:
@@ -172,10 +155,3 @@ def _nodes(node: Any) -> Iterator[Any]:
             waiting += each.values()
         elif isinstance(each, list):
             waiting += each
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

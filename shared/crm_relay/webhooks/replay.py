@@ -3,48 +3,45 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from crm_relay.consent.person import Person
 from crm_relay.platform.aws.queue import send_message
-from crm_relay.platform.database import Database, Queryable, Row
+from crm_relay.platform.database import Database, Row
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.logging import count_metric, logger
 from crm_relay.webhooks import store
 from crm_relay.webhooks.defer import Deferred
-from crm_relay.webhooks.models import DELIVERY_ID, Delivered, DeliveryOutcome
-from crm_relay.webhooks.receive import apply_once
+from crm_relay.webhooks.models import DELIVERY_ID, Delivered
+from crm_relay.webhooks.receive import apply_stored
 from crm_relay.webhooks.redact import NOTHING_LEFT, marks_in_message, message_without
-
-Applier = Callable[[Queryable, Delivered], DeliveryOutcome]
-"""Reads a delivery that was verified before and applies it; may be called again."""
+from crm_relay.webhooks.source import Redactors, Sources
 
 _PAGE = 100
 
 
-def replay(database: Database, deferred: Deferred, appliers: Mapping[str, Applier], text: str) -> None:
+def replay(database: Database, deferred: Deferred, sources: Sources, text: str) -> None:
     """Apply one message of the deferred queue. Safe to call twice.
 
     Raises RejectedInput for a message that cannot be understood, else as Database.transact.
     """
     delivered = deferred.read(text)
-    applier = appliers.get(delivered.source)
-    if applier is None:
+    source = sources.get(delivered.source)
+    if source is None:
         raise RejectedInput("a deferred delivery of an unknown source")
-    outcome = apply_once(database, delivered, lambda transaction: applier(transaction, delivered))
+    outcome = apply_stored(database, source, delivered)
     if outcome.refused is not None:
         logger().warning("deferred delivery set aside", source=delivered.source, reason=outcome.refused)
     else:
         logger().info("deferred delivery applied", source=delivered.source, **outcome.answer)
 
 
-def give_up(database: Database, text: str) -> None:
+def give_up(database: Database, redactors: Redactors, text: str) -> None:
     """Keep a message of the dead-letter queue in failed_tasks. Safe to call twice."""
     source, task_key = _identity(text)
     if erased := store.erased_among(database, sorted(marks_in_message(text))):
-        text = message_without(text, Person(addresses=erased)) or NOTHING_LEFT
+        text = message_without(text, Person(addresses=erased), redactors) or NOTHING_LEFT
     payload = base64.b64encode(text.encode()).decode()
     store.keep_failed_task(database, source=source, task_key=task_key, payload=payload, error="given up by the queue")
     logger().error("delivery given up", source=source, task_key=task_key)

@@ -7,15 +7,17 @@ from crm_relay.consent.person import Person
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, queries_beside
 from crm_relay.webhooks.models import Delivered
-from crm_relay.webhooks.redact import NOTHING_LEFT, marks_in, without
+from crm_relay.webhooks.redact import NOTHING_LEFT, marks_in
+from crm_relay.webhooks.source import Redact
 
 _SQL = queries_beside(__file__)
 
 
-def keep_delivery(db: Queryable, delivered: Delivered) -> bool:
+def keep_delivery(db: Queryable, delivered: Delivered, redact: Redact) -> bool:
     """Whether its effects are still to be applied; False where they were before.
 
-    Of a person who was erased nothing is kept; that costs a second statement only where one of them is in it.
+    Of a person who was erased nothing is kept: `redact`, of the delivery's source, cuts it out. That costs a second
+    statement only where one of them is in it.
     """
     body = delivered.body.decode()
     rows = db.run(
@@ -29,7 +31,7 @@ def keep_delivery(db: Queryable, delivered: Delivered) -> bool:
         marks=sorted(marks_in(body)),
     )
     if rows and rows[0]["erased"]:
-        redacted = without(body, Person(addresses=frozenset(rows[0]["erased"]))) or NOTHING_LEFT
+        redacted = redact(body, Person(addresses=frozenset(rows[0]["erased"]))) or NOTHING_LEFT
         redact_deliveries(db, [{"id": rows[0]["id"], "body": redacted, "is_empty": False}])
     return bool(rows)
 

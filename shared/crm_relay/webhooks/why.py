@@ -8,7 +8,8 @@ from crm_relay.consent.person import Person
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.webhooks import store
 from crm_relay.webhooks.needles import likely
-from crm_relay.webhooks.redact import message_without, without
+from crm_relay.webhooks.redact import message_without, redact_stored
+from crm_relay.webhooks.source import Redactors
 
 NEWEST_DELIVERIES = 5000
 """So many deliveries are looked through, however many are kept."""
@@ -38,14 +39,14 @@ class Mentions:
     failed_tasks_searched: SearchReach
 
 
-def mentions_of(db: Queryable, person: Person) -> Mentions:
+def mentions_of(db: Queryable, redactors: Redactors, person: Person) -> Mentions:
     """Two statements, whatever there is. What waits in queues and in the bucket is not looked into."""
     rows = store.latest_suspects(db, likely(person), window=NEWEST_DELIVERIES, limit=_LIMIT)
     tasks = store.latest_failed_tasks(db, limit=NEWEST_TASKS)
     return Mentions(
-        [_without_content(row) for row in rows if row["body"] is not None and without(row["body"], person) is not None],
+        [_without_content(row) for row in rows if _is_about(row, redactors, person)],
         SearchReach(rows[0]["looked_at"], rows[0]["since"], rows[0]["has_older"]),
-        [_without_content(row) for row in tasks if _speaks_of(row, person)],
+        [_without_content(row) for row in tasks if _is_task_about(row, redactors, person)],
         SearchReach(
             len(tasks), tasks[-1]["failed_at"] if tasks else None, bool(tasks) and tasks[0]["kept"] > len(tasks)
         ),
@@ -60,9 +61,14 @@ def _without_content(row: Row) -> Row:
     return {name: value for name, value in row.items() if name not in _CONTENT | _OF_THE_SEARCH}
 
 
-def _speaks_of(task: Row, person: Person) -> bool:
+def _is_about(delivery: Row, redactors: Redactors, person: Person) -> bool:
+    body = delivery["body"]
+    return body is not None and redact_stored(redactors, delivery["source"], body, person) is not None
+
+
+def _is_task_about(task: Row, redactors: Redactors, person: Person) -> bool:
     try:
         message = base64.b64decode(task["payload"]).decode()
     except ValueError:
         return False
-    return message_without(message, person) is not None
+    return message_without(message, person, redactors) is not None

@@ -9,6 +9,7 @@ import pytest
 from crm_relay.consent.person import Person
 from crm_relay.mail.queue import queue_emails
 from crm_relay.platform.database import Database
+from crm_relay.sources.all_sources import REDACTORS
 from crm_relay.webhooks.defer import Deferred
 from crm_relay.webhooks.erase import erase_deliveries
 from crm_relay.webhooks.redact import message_without
@@ -174,7 +175,7 @@ def test_a_kept_event_of_somebody_who_is_erased_goes_as_a_whole(
     functions.configure(database_url)
     resend.deliver(resend.mail_event("opened"))
     rows_of(database, "update webhook_inbox set applied_at = null")
-    assert erase_deliveries(database, Person(addresses=frozenset({ADA}))).redacted == 1
+    assert erase_deliveries(database, REDACTORS, Person(addresses=frozenset({ADA}))).redacted == 1
     row = one(database, "select body, applied_at from webhook_inbox")
     assert (row["body"], row["applied_at"] is None) == ("{}", False)
 
@@ -185,7 +186,7 @@ def test_a_waiting_event_of_somebody_who_is_erased_is_applied_as_nothing(
     functions.configure(AWAY)
     resend.deliver(resend.mail_event("opened"))
     (message,) = functions.aws.messages()
-    redacted = message_without(message, Person(addresses=frozenset({ADA})))
+    redacted = message_without(message, Person(addresses=frozenset({ADA})), REDACTORS)
     assert redacted is not None
     assert ADA not in base64.b64decode(json.loads(redacted)["body_base64"]).decode()
     functions.configure(database_url)

@@ -13,6 +13,7 @@ from crm_relay.platform.clock import Deadline
 from crm_relay.platform.errors import ServerFailed
 from crm_relay.providers.mautic.statistics import client as statistics
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
+from crm_relay.sources.mautic import redact
 from crm_relay.webhooks.models import Delivered
 from crm_relay.webhooks.store import keep_delivery
 from local.simulators.mautic import MauticFault
@@ -205,7 +206,7 @@ def test_the_gap_begins_where_deliveries_were_last_known_to_arrive(harness: Maut
     hook.published = True
     harness.now += timedelta(days=10)
     assert watch(harness).trouble is None
-    keep_delivery(harness.db, Delivered("mautic", b"{}", harness.now, {}))
+    keep_delivery(harness.db, Delivered("mautic", b"{}", harness.now, {}), redact)
     receiver.status, hook.modified = 500, harness.now
     for _ in range(2):
         harness.now += timedelta(hours=5)

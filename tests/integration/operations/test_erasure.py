@@ -15,8 +15,10 @@ from crm_relay.operations.erase import Receipt, erase, preview
 from crm_relay.platform.aws import queue
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.sources.all_sources import REDACTORS
+from crm_relay.sources.mautic import MAUTIC
 from crm_relay.webhooks.models import Delivered
-from crm_relay.webhooks.receive import apply_once
+from crm_relay.webhooks.receive import apply_stored
 from crm_relay.webhooks.replay import give_up
 from local.simulators.mautic import MauticFault
 from tests.faults.conftest import aws, aws_environment
@@ -35,7 +37,6 @@ from tests.support.operations.planted_person import (
     traces,
 )
 from tests.support.platform.rows import one, rows_of
-from webhook_replay.wiring import APPLIERS
 
 __all__ = ["aws", "aws_environment"]
 
@@ -248,7 +249,7 @@ def test_what_arrives_late_is_filed_under_the_hash(harness: MauticHarness, place
 
 def arrive(harness: MauticHarness, body: bytes) -> None:
     delivered = Delivered("mautic", body, datetime.now(UTC))
-    apply_once(harness.db, delivered, lambda transaction: APPLIERS["mautic"](transaction, delivered))
+    apply_stored(harness.db, MAUTIC, delivered)
 
 
 def test_a_late_webhook_about_the_person_leaves_no_trace_of_them(harness: MauticHarness, places: Places) -> None:
@@ -299,7 +300,7 @@ def test_a_given_up_message_about_the_person_is_kept_without_them(harness: Mauti
     erase_ada(harness, places)
     body = delivery(email_on_open=[opened(contact_id=5, email=ADA.address)])
 
-    give_up(harness.db, json.dumps(Delivered("mautic", body, AT).message))
+    give_up(harness.db, REDACTORS, json.dumps(Delivered("mautic", body, AT).message))
 
     assert one(harness.db, "select count(*) as n from failed_tasks") == {"n": 1}
     assert traces(harness, places, ADA) == []

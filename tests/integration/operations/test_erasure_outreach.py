@@ -10,7 +10,7 @@ from crm_relay.operations.explain import explain_person
 from crm_relay.platform.aws import queue
 from crm_relay.platform.database import Row
 from crm_relay.providers.bison import webhook
-from crm_relay.webhooks.redact import without
+from crm_relay.sources.bison import redact
 from tests.faults.conftest import aws, aws_environment
 from tests.support.customers.mautic_harness import MauticHarness
 from tests.support.operations.planted_lead import KINDS, WORKSPACE, arrive, body_of, event_of, plant_lead
@@ -78,11 +78,11 @@ def test_what_is_left_of_a_delivery_is_the_same_event_of_nobody(
     body = body_of(kind, event_of(ADA, kind, number=77, lead_id=9), envelope)
     person = known_by(ADA.address)
 
-    left = without(body.decode(), person)
+    left = redact(body.decode(), person)
 
     assert left is not None
     assert not any(text in left.lower() for text in ADA.texts)
-    assert without(left, person) is None
+    assert redact(left, person) is None
     event, whole = (webhook.parse(each, now=AT) for each in (left.encode(), body))
     assert event.event is not None
     assert whole.event is not None
@@ -92,7 +92,7 @@ def test_what_is_left_of_a_delivery_is_the_same_event_of_nobody(
 
 def test_a_delivery_that_waits_is_still_counted_once(harness: MauticHarness) -> None:
     body = body_of("lead_replied", event_of(ADA, "lead_replied", number=5, lead_id=9), "data.payload.event")
-    left = without(body.decode(), known_by(ADA.address))
+    left = redact(body.decode(), known_by(ADA.address))
     assert left is not None
 
     arrive(harness.db, left.encode())
@@ -109,7 +109,7 @@ def test_a_contact_id_of_mautics_means_nobody_in_cold_outreach(harness: MauticHa
 
     person = known_by(ADA.address, contact)
 
-    assert without(other, person) is None
+    assert redact(other, person) is None
 
 
 def test_why_tells_of_a_lead_and_of_replies_without_their_content(harness: MauticHarness, places: Places) -> None:

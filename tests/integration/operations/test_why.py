@@ -17,8 +17,9 @@ from crm_relay.engagement.why import LATEST
 from crm_relay.operations.erase import erase
 from crm_relay.operations.explain import Known, explain_person
 from crm_relay.platform.aws import queue
+from crm_relay.sources.mautic import MAUTIC
 from crm_relay.webhooks.models import Delivered
-from crm_relay.webhooks.receive import apply_once
+from crm_relay.webhooks.receive import apply_stored
 from crm_relay.webhooks.why import NEWEST_DELIVERIES, NEWEST_TASKS
 from tests.faults.conftest import aws, aws_environment
 from tests.support.customers.mautic_harness import MauticHarness
@@ -26,7 +27,6 @@ from tests.support.customers.mautic_hooks import delivery, opened, subscription
 from tests.support.log import listening
 from tests.support.operations.planted_person import ADA, AT, BEA, Places, erasure, plant, plant_shared_deliveries
 from tests.support.platform.counting_queries import CountingQueries
-from webhook_replay.wiring import APPLIERS
 
 __all__ = ["aws", "aws_environment"]
 
@@ -44,7 +44,7 @@ def asked(harness: MauticHarness, who: object) -> Known:
 
 def arrive(harness: MauticHarness, body: bytes) -> None:
     delivered = Delivered("mautic", body, AT)
-    apply_once(harness.db, delivered, lambda transaction: APPLIERS["mautic"](transaction, delivered))
+    apply_stored(harness.db, MAUTIC, delivered)
 
 
 def keep_raw(harness: MauticHarness, body: bytes, *, times: int = 1, name: str = "raw") -> None:

@@ -10,11 +10,12 @@ from crm_relay.outreach.models import Selection
 from crm_relay.outreach.replay_deliveries import replay_deliveries
 from crm_relay.platform.database import Database
 from crm_relay.providers.bison import mapping_webhook, vocabulary, webhook
+from crm_relay.sources.bison import bison_source
 from tests.support.outreach.bison_events import counters, logged, mail, mail_data
 from tests.support.outreach.bison_webhook_function import configure, deliver, delivery, plant_workspaces, tables
 from tests.support.platform.rows import one, rows_of
 
-HOST = "send.example.com"
+SOURCE = bison_source("send.example.com")
 EVERYTHING = Selection(datetime(2020, 1, 1, tzinfo=UTC))
 INCIDENTS = "select kind, subject, closed_at is null as open from incidents order by subject"
 
@@ -61,19 +62,19 @@ def test_what_was_unknown_is_applied_once_when_it_is_known(database: Database, m
     before = one(database, "select sum(deliveries)::integer as n from webhook_delivery_slots")
     selection = Selection(EVERYTHING.since, event_type="lead_delighted")
     assert store.count_deliveries(database, selection) == (5, 0)
-    assert vars(replay_deliveries(database, selection, HOST)) | {"ignored": 5} == vars(
-        replay_deliveries(database, selection, HOST)
+    assert vars(replay_deliveries(database, selection, SOURCE)) | {"ignored": 5} == vars(
+        replay_deliveries(database, selection, SOURCE)
     )
     assert counters(database) == {"emails_sent_mtd": 1}
 
     learn(monkeypatch)
     progress: list[int] = []
-    done = replay_deliveries(database, selection, HOST, progress=progress.append)
+    done = replay_deliveries(database, selection, SOURCE, progress=progress.append)
     assert (done.processed, done.duplicates, progress) == (5, 0, [5])
     assert counters(database) == {"emails_sent_mtd": 1, "positive_replies_mtd": 5}
     assert rows_of(database, INCIDENTS) == [{"kind": "unknown_event", "subject": "lead_delighted", "open": False}]
     after = tables(database)
-    done = replay_deliveries(database, EVERYTHING, HOST)
+    done = replay_deliveries(database, EVERYTHING, SOURCE)
     assert (done.processed, done.duplicates) == (0, 6)
     assert deliver(unknown(3))["duplicates"] == 1
     assert tables(database) == after
@@ -86,7 +87,7 @@ def test_a_replay_of_everything_makes_the_tables_what_they_were(database: Databa
         deliver(body)
     expected = tables(database)
     rows_of(database, "truncate webhook_delivery_log, client_metrics, client_leads, inbox_items, consent_events")
-    assert replay_deliveries(database, EVERYTHING, HOST).processed == 3
+    assert replay_deliveries(database, EVERYTHING, SOURCE).processed == 3
     assert tables(database) == expected
     assert {row["origin"] for row in logged(database, "origin")} == {"replay"}
 
@@ -105,6 +106,6 @@ def test_a_replay_takes_up_only_what_is_selected(database: Database) -> None:
     for chosen, expected in cases:
         selection = Selection(**{"since": EVERYTHING.since} | chosen)
         assert store.count_deliveries(database, selection)[0] == expected, chosen
-        assert replay_deliveries(database, selection, HOST).duplicates == expected, chosen
+        assert replay_deliveries(database, selection, SOURCE).duplicates == expected, chosen
     rows_of(database, "update webhook_inbox set redacted_at = now()")
     assert store.count_deliveries(database, EVERYTHING) == (0, 0)

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from crm_relay.engagement.apply_delivery import apply_delivery
 from crm_relay.platform.database import Database
-from crm_relay.providers.mautic.webhook import parse
+from crm_relay.sources.mautic import MAUTIC
 from crm_relay.webhooks.models import Delivered
-from crm_relay.webhooks.store import keep_delivery
+from crm_relay.webhooks.receive import apply_stored
 from local.simulators.mautic.state import SimulatedHook
 from local.simulators.mautic.wire import php_json
 from tests.support.customers.mautic_harness import MauticHarness
@@ -48,12 +47,8 @@ class MauticReceiver:
 
     def apply(self, raw: bytes, at: datetime) -> None:
         """Keep it and apply it in one transaction; nothing happens where it was applied before."""
-        delivery = parse(raw, now=at)
-        delivered = Delivered("mautic", raw, at, {})
         with self.guard:
-            (self.db or self.harness.db).transact(
-                lambda transaction: keep_delivery(transaction, delivered) and apply_delivery(transaction, delivery)
-            )
+            apply_stored(self.db or self.harness.db, MAUTIC, Delivered("mautic", raw, at, {}))
 
     def catch_up(self) -> None:
         """What waited arrives, the latest first."""

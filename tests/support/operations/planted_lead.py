@@ -2,15 +2,13 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from crm_relay.outreach.apply_delivery import apply_delivery
-from crm_relay.outreach.models import Arrival
-from crm_relay.platform.database import Database, Queryable
-from crm_relay.providers.bison import webhook
+from crm_relay.platform.database import Database
+from crm_relay.sources.bison import bison_source
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
-from crm_relay.webhooks.receive import apply_once
+from crm_relay.webhooks.receive import apply_stored
 from tests.support.operations.planted_person import AT, Places, Planted
 from tests.support.outreach.bison_deliveries import ENVELOPES
 from tests.support.platform.rows import rows_of
@@ -52,15 +50,9 @@ def body_of(kind: str, data: Mapping[str, Any], envelope: str = "plain") -> byte
 
 def arrive(database: Database, body: bytes) -> DeliveryOutcome:
     """As bison_webhook takes it."""
-    delivered = Delivered("bison", body, AT, workspace_name=WORKSPACE)
-    apply = applier(delivered)
-    return apply_once(database, delivered, apply, again=apply)
-
-
-def applier(delivered: Delivered) -> Callable[[Queryable], DeliveryOutcome]:
-    delivery = webhook.parse(delivered.body, now=AT)
-    arrival = Arrival(WORKSPACE, delivered.dedupe_key, AT, "send.example.com")
-    return lambda transaction: apply_delivery(transaction, arrival, delivery)
+    return apply_stored(
+        database, bison_source("send.example.com"), Delivered("bison", body, AT, workspace_name=WORKSPACE)
+    )
 
 
 def plant_lead(database: Database, places: Places, who: Planted, *, lead_id: int) -> None:

@@ -16,14 +16,14 @@ from crm_relay.consent.models import ConsentChannel, ConsentEvent, ConsentKind
 from crm_relay.consent.record import record_events
 from crm_relay.operations.erase import ErasureScope
 from crm_relay.platform.database import Database
+from crm_relay.sources.mautic import MAUTIC
 from crm_relay.webhooks.defer import Deferred
 from crm_relay.webhooks.models import Delivered
-from crm_relay.webhooks.receive import apply_once
+from crm_relay.webhooks.receive import apply_stored
 from local.aws.moto_server import client_of
 from tests.support.customers.mautic_harness import MauticHarness
 from tests.support.customers.mautic_hooks import delivery, opened, subscription
 from tests.support.platform.rows import one, rows_of
-from webhook_replay.wiring import APPLIERS
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -134,9 +134,7 @@ def plant_shared_deliveries(harness: MauticHarness, places: Places) -> None:
     """Deliveries in which both of them stand: kept, deferred, given up, dead and oversize."""
     both = [_event(who, harness.contact(places.customers[who.first]).id, "t") for who in (ADA, BEA)]
     body = delivery(email_on_open=both)
-    apply_once(
-        harness.db, Delivered("mautic", body, AT), lambda tx: APPLIERS["mautic"](tx, Delivered("mautic", body, AT))
-    )
+    apply_stored(harness.db, MAUTIC, Delivered("mautic", body, AT))
     message = json.dumps(Delivered("mautic", body, AT).message)
     for url in places.queues:
         places.client("sqs").send_message(QueueUrl=url, MessageBody=message)
@@ -314,8 +312,7 @@ def _plant_deliveries(harness: MauticHarness, places: Places, who: Planted, cust
         delivery(email_on_open=[_event(who, 900_000 + contact, "waits")]),
     ]
     for body in bodies:
-        delivered = Delivered("mautic", body, AT)
-        apply_once(harness.db, delivered, lambda tx, it=delivered: APPLIERS["mautic"](tx, it))  # type: ignore[misc]
+        apply_stored(harness.db, MAUTIC, Delivered("mautic", body, AT))
     rows_of(
         harness.db,
         """insert into webhook_inbox (source, dedupe_key, body, received_at)

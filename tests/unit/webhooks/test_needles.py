@@ -6,8 +6,8 @@ import re
 import pytest
 
 from crm_relay.consent.person import Person
+from crm_relay.sources.mautic import redact
 from crm_relay.webhooks.needles import likely, suspicious
-from crm_relay.webhooks.redact import without
 from tests.support.customers.mautic_hooks import all_recorded
 
 RECORDED = [hook.body.decode() for hook in all_recorded()]
@@ -28,7 +28,7 @@ def contacts_of(body: str) -> list[Person]:
     """Everybody whom the delivery would lose something of, by a number that stands in it."""
     numbers = {int(number) for number in re.findall(r'"id": ?(\d+)', body)}
     people = [Person(contact_ids=frozenset({number})) for number in sorted(numbers)]
-    return [person for person in people if without(body, person) is not None]
+    return [person for person in people if redact(body, person) is not None]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -45,7 +45,7 @@ def test_a_number_of_something_else_is_likely_nobodys() -> None:
         (body, number)
         for body in RECORDED
         for number in range(1, 10)
-        if f'"id":{number},' in body and without(body, Person(contact_ids=frozenset({number}))) is None
+        if f'"id":{number},' in body and redact(body, Person(contact_ids=frozenset({number}))) is None
     ]
     assert len(others) > 20
     assert not any(named(likely(Person(contact_ids=frozenset({number}))), body) for body, number in others)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -11,9 +11,6 @@ from crm_relay.mail.feedback import store
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.webhooks.models import DeliveryOutcome
-
-SOURCE = "unsubscribe"
-"""Of a request that is kept as a delivery."""
 
 Stop = Callable[[Queryable, UUID | None, str, str | None, str, datetime], int]
 """Ends what is under way for an address: organization, address, topic (None: everything), the ledger's word, now."""
@@ -34,11 +31,15 @@ class Reader:
 
 @dataclass(frozen=True)
 class UnsubscribeRequest:
-    """What was asked for. `only_topic`: no more of this mail's topic; where it has none, no more at all."""
+    """What was asked for. `only_topic`: no more of this mail's topic; where it has none, no more at all.
+
+    `reader` is whose token it is, None where that is not known yet; it is not kept.
+    """
 
     token: str
     only_topic: bool
     at: datetime
+    reader: Reader | None = field(default=None, compare=False)
 
     def to_body(self) -> bytes:
         """As it is kept while the database is away."""

@@ -8,6 +8,7 @@ makes a redelivery harmless.
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -38,15 +39,29 @@ def receive(body: bytes, token: str, *, tokens: Tokens, now: datetime) -> tuple[
 
 def workspace_of(token: str, tokens: Tokens, now: datetime) -> str | None:
     """Our name of the workspace that a token belongs to; None for one that is unknown, retired or empty."""
+    owner = owner_of(token, tokens, now)
+    return owner.workspace if owner is not None and owner.is_alive else None
+
+
+@dataclass(frozen=True)
+class TokenOwner:
+    """Whose token it is; not `is_alive`: it was theirs, and is retired."""
+
+    workspace: str
+    is_alive: bool
+
+
+def owner_of(token: str, tokens: Tokens, now: datetime) -> TokenOwner | None:
+    """None for a token that is unknown or empty."""
     given = _digest(token)
     # Every comparison is made, whatever the others said, and all are of one length.
     found = [
-        workspace
+        TokenOwner(workspace, each.is_alive(now))
         for workspace, some in tokens.items()
         for each in some
-        if hmac.compare_digest(_digest(each.token), given) & each.is_alive(now)
+        if hmac.compare_digest(_digest(each.token), given)
     ]
-    return found[0] if found and token else None
+    return max(found, key=lambda owner: owner.is_alive) if found and token else None
 
 
 def parse(body: bytes, *, now: datetime) -> BisonDelivery:

@@ -166,7 +166,7 @@ def test_everybody_who_is_asked_for_is_enrolled_or_counted_by_a_reason(campaigns
     again = enroll(harness.db, campaign, harness.now, contacts=people[:2])
     assert (again.enrolled, again.already, again.same_address) == (0, 1, 1)
     entry = [each for each in show_campaign(harness.db, campaign).history if each.change == "enrolled"]
-    assert sorted(each.about["enrolled"] for each in entry) == [0, 1]
+    assert sorted((each.about or {})["enrolled"] for each in entry) == [0, 1]
 
 
 def test_somebody_without_an_address_may_be_called(campaigns: CampaignHarness) -> None:

@@ -1,5 +1,6 @@
 """One row in every table there is, so that a test of rights looks at something; a new table is filled by itself."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from crm_relay.platform.database import Database, Row
@@ -10,10 +11,8 @@ EVERYWHERE = UUID("11111111-1111-4111-8111-111111111111")
 
 # What a column of that type gets where no check names a word.
 _SAMPLES = {
-    "text": "'ada@example.com'",
     "ARRAY": "'{}'",
     "uuid": f"'{EVERYWHERE}'",
-    "jsonb": "'{}'",
     "boolean": "false",
     "date": "'2026-01-01'",
     "time without time zone": "'09:00'",
@@ -22,7 +21,7 @@ _SAMPLES = {
 # Where a check asks for more than a type.
 _OWN_SAMPLES = {("api_tokens", "sha256"): "repeat('0', 64)", ("api_tokens", "name"): "'sample'"}
 _COLUMNS = """
-    select c.table_name, c.column_name, c.data_type,
+    select c.table_name, c.column_name, c.data_type, c.udt_name,
         (
             select substring(pg_get_constraintdef(oid) from '''(\\w+)''')
             from pg_constraint
@@ -44,27 +43,39 @@ _COLUMNS = """
 """
 
 
-def fill_every_table(database: Database) -> None:
-    """Add the row; as the superuser, since references and triggers are switched off meanwhile."""
+def fill_every_table(database: Database, text: Callable[[str, str], str] | None = None) -> None:
+    """Add the row; as the superuser, since references and triggers are switched off meanwhile.
+
+    `text` says what a column of text, of texts or of JSON holds, by table and column.
+    """
     columns: dict[str, list[Row]] = {}
     for row in database.run(Query.parse("columns", "what has to be filled", _COLUMNS)):
         columns.setdefault(row["table_name"], []).append(row)
-    inserts = "; ".join(_insert(table, rows) for table, rows in columns.items())
+    inserts = "; ".join(_insert(table, rows, text) for table, rows in columns.items())
     database.run_script(
         f"""begin; set local session_replication_role = replica; {inserts};
             update installation_settings set value = '{EVERYWHERE}' where key = 'default_org_id'; commit"""
     )
 
 
-def _insert(table: str, columns: list[Row]) -> str:
+def _insert(table: str, columns: list[Row], text: Callable[[str, str], str] | None) -> str:
     names = ", ".join(column["column_name"] for column in columns)
-    values = ", ".join(_sample(column) for column in columns)
+    values = ", ".join(_sample(column, text) for column in columns)
     return f"insert into {table} ({names}) values ({values})"
 
 
-def _sample(column: Row) -> str:
+def _sample(column: Row, text: Callable[[str, str], str] | None) -> str:
     if column["is_always_true"]:
         return "true"
     if (own := _OWN_SAMPLES.get((column["table_name"], column["column_name"]))) is not None:
         return own
-    return f"'{column['word']}'" if column["word"] else _SAMPLES.get(column["data_type"], "1")
+    if column["word"]:
+        return f"'{column['word']}'"
+    words = "ada@example.com" if text is None else text(column["table_name"], column["column_name"])
+    if column["data_type"] == "jsonb":
+        return "'{}'" if text is None else f"""'{{"planted": "{words}"}}'"""
+    if column["data_type"] == "text":
+        return f"'{words}'"
+    if column["udt_name"] == "_text" and text is not None:
+        return f"array['{words}']"
+    return _SAMPLES.get(column["data_type"], "1")

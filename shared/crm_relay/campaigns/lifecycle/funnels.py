@@ -68,12 +68,12 @@ class Funnel:
 
 @dataclass(frozen=True)
 class HistoryLine:
-    """A line of a campaign's history; `by` is the token's name, or operator."""
+    """A line of a campaign's history; `by` is the token's name, or operator. `about` None: the role does not see it."""
 
     change: str
     at: datetime
     by: str | None
-    about: dict[str, Any]
+    about: dict[str, Any] | None
 
 
 @dataclass(frozen=True)

@@ -116,12 +116,12 @@ export function showIntegrity(found, { compare, undo }) {
     ["", (each) => (each.asks ? chip("bad", "asks") : each.standing ? chip("warn", "look") : Object.keys(each.unseen).length ? chip("unknown", "not seen") : chip("good", "mended")), "act"],
   ], told, false) : null, clean.length ? h("p", { class: "clean" }, chip("good", `${number(clean.length)} clean`), h("span", { class: "note" }, clean.join(", "))) : null];
   const findings = found.findings.length ? table("Findings", [
-    ["finding", (each) => [words(each.check_name), h("span", { class: "sub mono" }, `${each.entity} ${each.row_id.slice(0, 8)}`)]],
-    ["what", (each) => each.what, "wrap"], ["state", (each) => chip(each.status === "needs_approval" ? "bad" : "warn", words(each.status))],
+    ["finding", (each) => [words(each.check_name), h("span", { class: "sub mono" }, `${each.entity} ${(each.row_id ?? "").slice(0, 8)}`)]],
+    ["what", (each) => each.what ?? "–", "wrap"], ["state", (each) => chip(each.status === "needs_approval" ? "bad" : "warn", words(each.status))],
     ["since", (each) => at(each.found_at)],
   ], found.findings) : empty("Nothing stands open.");
   const fixes = found.fixes.length ? table("Fixes", [
-    ["fix", (each) => [words(each.action), h("span", { class: "sub mono" }, `${each.entity} ${each.row_id.slice(0, 8)}`)], "wrap"],
+    ["fix", (each) => [words(each.action), h("span", { class: "sub mono" }, `${each.entity} ${(each.row_id ?? "").slice(0, 8)}`)], "wrap"],
     ["when", (each) => [at(each.fixed_at), h("span", { class: "sub" }, `by ${each.fixed_by}`)]],
     ["", (each) => each.reverted_at
       ? chip("unknown", `undone by ${each.reverted_by}`)

@@ -155,11 +155,11 @@ class Conflict:
 
 @dataclass(frozen=True)
 class OpenIncident:
-    """`closed_at` None: it is open. `is_told`: somebody was alerted."""
+    """`closed_at` None: it is open. `is_told`: somebody was alerted. `subject` None: the role does not see it."""
 
     id: int
     kind: str
-    subject: str
+    subject: str | None
     workspace_name: str | None
     title: str
     opened_at: datetime
@@ -219,26 +219,26 @@ class IntegrityRun:
 
 @dataclass(frozen=True)
 class StandingFinding:
-    """Something that is wrong by now, by ids and rules."""
+    """Something that is wrong by now, by ids and rules; `row_id` and `what` None: the role does not see them."""
 
     id: int
     check_name: str
     entity: str
-    row_id: str
-    what: str
+    row_id: str | None
+    what: str | None
     status: str
     found_at: datetime
 
 
 @dataclass(frozen=True)
 class Fix:
-    """An automatic change; what it changed is asked for by itself."""
+    """An automatic change; what it changed is asked for by itself. `row_id` None: the role does not see it."""
 
     id: int
     run_id: int
     check_name: str
     entity: str
-    row_id: str
+    row_id: str | None
     action: str
     fixed_at: datetime
     fixed_by: str

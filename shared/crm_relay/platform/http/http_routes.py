@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.http.callers import Caller, Role
 from crm_relay.platform.http.http_edge import Accepts, Body, HttpRequest, PageContent
+from crm_relay.platform.http.visibility import VisibleFrom, visible
 
 _MAX_BODY_BYTES = 1024 * 1024
 
@@ -141,10 +142,17 @@ def _rejected(error: ValidationError) -> RejectedInput:
 class Routes:
     """Answers what `platform.http_edge.respond` hands over."""
 
-    def __init__(self, table: Sequence[ApiRoute], dependencies: Callable[[], object], identify: Identify) -> None:
+    def __init__(
+        self,
+        table: Sequence[ApiRoute],
+        dependencies: Callable[[], object],
+        identify: Identify,
+        visible_from: VisibleFrom | None = None,
+    ) -> None:
         self.table = tuple(table)
         self._dependencies = dependencies
         self._identify = identify
+        self._visible_from = visible_from or {}
 
     def accepts(self, event: Mapping[str, Any]) -> Accepts:
         """The methods that the event's path knows; every one where it is no path of ours, so that 404 is told."""
@@ -159,5 +167,8 @@ class Routes:
             match = route.pattern.fullmatch(request.path) if route.method == request.method else None
             if match is not None:
                 call = route.call(request, match.groupdict(), self._identify)
-                return route.render(route.answer(self._dependencies(), call))
+                answer = route.answer(self._dependencies(), call)
+                return route.render(
+                    answer if call.caller is None else visible(answer, call.caller.role, self._visible_from)
+                )
         raise RejectedInput("there is no such address", status=404)

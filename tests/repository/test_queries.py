@@ -8,7 +8,7 @@ import pytest
 
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import FatalError, RejectedInput
-from crm_relay.platform.sql import Query, parse_queries
+from crm_relay.platform.sql import Query, Rows, parse_queries
 from tests.support.source_tree import query_files, sources
 
 QUERIES = [
@@ -43,21 +43,25 @@ def trials_of(query: Query) -> list[str]:
     first_word = query.sql.split(maxsplit=1)[0].lower()
     if first_word not in _PREPARABLE:
         return [_with(query, ["null"] * len(query.pieces))]
-    places = {name: f"${place}" for place, name in enumerate(sorted(query.parameters), 1)}
+    names = {name for name, shape in zip(query.pieces[1::2], query.shapes, strict=True) if shape is None}
+    places = {name: f"${place}" for place, name in enumerate(sorted(names), 1)}
     prepared = _with(query, [places.get(piece, "") for piece in query.pieces])
     typed = [
         f"explain {_with(query, [f'cast(null as {kind})' if piece == name else 'null' for piece in query.pieces])}"
-        for name in sorted(query.parameters)
+        for name in sorted(names)
         for kind in _TYPES
     ]
     return [f"prepare trial as {prepared}", f"explain {_with(query, ['null'] * len(query.pieces))}", *typed]
 
 
 def _with(query: Query, stand_ins: list[str]) -> str:
-    return "".join(
-        stand_in if index % 2 else piece
-        for index, (piece, stand_in) in enumerate(zip(query.pieces, stand_ins, strict=True))
-    )
+    """The statement with a stand-in for each single value, and no row for each parameter of rows."""
+    shapes = iter(query.shapes)
+    parts = []
+    for index, (piece, stand_in) in enumerate(zip(query.pieces, stand_ins, strict=True)):
+        shape = next(shapes) if index % 2 else None
+        parts.append(shape.render(Rows([])) if shape else stand_in if index % 2 else piece)
+    return "".join(parts)
 
 
 def problem_with(database: Database, statement: str) -> str | None:
@@ -89,6 +93,13 @@ def test_the_server_understands_every_named_query(migrated: Database, path: Path
 def test_a_query_that_names_a_missing_column_would_be_noticed(migrated: Database) -> None:
     wrong = Query.parse("wrong", "misspells a column", "update customer_profiles set frist_name = :name where id = :id")
     assert None not in [problem_with(migrated, trial) for trial in trials_of(wrong)]
+
+
+def test_a_column_of_rows_that_the_schema_does_not_take_would_be_noticed(migrated: Database) -> None:
+    right = "update customer_profiles set first_name = it.name from :rows as it (id uuid, name text) where it.id = "
+    for end, fits in (("customer_profiles.id", True), ("customer_profiles.first_name", False)):
+        query = Query.parse("one", "updates rows", right + end)
+        assert (None in [problem_with(migrated, trial) for trial in trials_of(query)]) == fits
 
 
 @pytest.mark.parametrize(("path", "query"), QUERIES)

@@ -1,31 +1,29 @@
-"""The only caller of the PostgreSQL driver: one round trip a statement, safe through a transaction-mode pooler."""
+"""The only way to PostgreSQL: few round trips, safe through a transaction-mode pooler."""
 
-import contextlib
 import select
-import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
 
-from pg8000.native import Connection, DatabaseError, InterfaceError
+from crm_relay.platform.errors import FatalError, TransientError
+from crm_relay.platform.server_connection import (
+    ConnectionLost,
+    Row,
+    ServerConnection,
+    StatementFailed,
+    connection_arguments,
+)
+from crm_relay.platform.sql import Query, SqlValue, Statement
 
-from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
-from crm_relay.platform.sql import Query, SqlValue
+__all__ = ["Database", "Queryable", "Row", "Transaction"]
 
-Row = dict[str, Any]
 T = TypeVar("T")
 
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
 _RETRY_TRANSACTION = {"40001", "40P01"}
-_TRANSIENT_CLASSES = {"08", "40", "53", "55", "57", "58"}
-_REJECTED_CLASSES = {"22", "23"}
-# Supavisor reports its own trouble as XX000 with one of these words in front of the message.
-_TRANSIENT_POOLER_WORDS = ("ECHECKOUT", "EMAXCONN", "EDBHANDLEREXITED")
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _ATTEMPTS = 3
 _PING_AFTER_SECONDS = 30.0
 _PING_TIMEOUT_SECONDS = 2.0
+_LOST = "the database connection was lost"
 
 
 class Queryable(Protocol):
@@ -48,9 +46,9 @@ class Database:
     """
 
     def __init__(self, url: str, *, ca_file: str | None = None, timeout: float = 10.0) -> None:
-        self._arguments = _connection_arguments(url, ca_file, timeout)
+        self._arguments = connection_arguments(url, ca_file, timeout)
         self._timeout = timeout
-        self._connection: Connection | None = None
+        self._connection: ServerConnection | None = None
         self._used_at = 0.0
 
     def run(self, query: Query, **values: SqlValue) -> list[Row]:
@@ -59,18 +57,20 @@ class Database:
         Raises RejectedInput where a value breaks a constraint or a type, TransientError where it may work later (the
         statement may then have been carried out or not: say idempotency in SQL), FatalError otherwise.
         """
-        return self._send(query.render(values))
+        return self._send(query.render(values))[-1]
 
     def transact(self, work: Callable[["Transaction"], T]) -> T:
-        """Run `work` in one transaction: a round trip for each of its statements and one for the commit.
+        """Run `work` in one transaction: a round trip for each of its messages and one for the commit.
 
-        After a deadlock, a serialization failure or a connection lost before the commit, `work` runs again, so it must
-        touch nothing but its transaction. Errors as in `run`.
+        The commit costs nothing where `work` ends with `Transaction.finish`. After a deadlock, a serialization failure
+        or a connection lost before the commit, `work` runs again, so it must touch nothing but its transaction. Errors
+        as in `run`.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             transaction = Transaction(self._send)
             try:
                 result = work(transaction)
+                transaction.commit()
             except _RepeatTransaction as error:
                 self._abandon()
                 if attempt == _ATTEMPTS:
@@ -79,7 +79,6 @@ class Database:
                 self._abandon()
                 raise
             else:
-                transaction.commit()
                 return result
         raise AssertionError("unreachable")
 
@@ -91,139 +90,147 @@ class Database:
         """Close the connection; the next statement opens another."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(InterfaceError, OSError):
-                connection.close()
+            connection.drop()
 
-    def _send(self, sql: str, *, in_transaction: bool = False, continues: bool = False) -> list[Row]:
-        lost = "the database connection was lost"
+    def _send(
+        self, sql: str, *, in_transaction: bool = False, continues: bool = False, commits: bool = False
+    ) -> list[list[Row]]:
+        """The rows of each statement; `commits` says that `sql` ends the transaction."""
         # A transaction lives and dies with its connection: on another one the rest of it would stand alone.
         connection = self._connection if continues else self._connected()
         if connection is None:
-            raise _RepeatTransaction(lost) if in_transaction else TransientError(lost)
+            raise _RepeatTransaction(_LOST) if in_transaction else TransientError(_LOST)
         try:
-            rows = connection.run(sql)
-        except DatabaseError as error:
-            raise _translated(error, in_transaction=in_transaction) from None
-        except (InterfaceError, OSError):
+            results = connection.send(sql)
+        except StatementFailed as error:
+            if in_transaction and error.code in _RETRY_TRANSACTION:
+                raise _RepeatTransaction(str(error)) from None
+            raise error.as_ours() from None
+        except ConnectionLost:
             # After a time-out or a lost connection the protocol's state is unknown: nothing more may be sent on it.
             self.close()
-            raise (_RepeatTransaction(lost) if in_transaction else TransientError(lost)) from None
+            if commits:
+                raise TransientError(f"{_LOST} at the commit: its outcome is unknown") from None
+            raise (_RepeatTransaction(_LOST) if in_transaction else TransientError(_LOST)) from None
+        except BaseException:
+            # Interrupted in the middle of an answer.
+            self.close()
+            raise
         self._used_at = time.time()
-        names = [column["name"] for column in connection.columns or ()]
-        # The statements of a script may differ in width; nobody reads what they return.
-        return [dict(zip(names, row, strict=False)) for row in rows or ()]
+        if commits and connection.rolled_back:
+            raise FatalError("a statement of the transaction had failed: nothing was committed")
+        return results
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> ServerConnection:
         if self._connection is not None and not self._still_there(self._connection):
             self.close()
         if self._connection is None:
-            self._connection = self._open()
+            self._connection = ServerConnection(self._arguments)
             self._used_at = time.time()
         return self._connection
 
-    def _open(self) -> Connection:
-        try:
-            connection = Connection(**self._arguments)
-        except DatabaseError as error:
-            raise _translated(error) from None
-        except (InterfaceError, OSError) as error:
-            # A refused certificate will not become good by waiting; everything else may.
-            if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
-                raise FatalError("the database's TLS certificate was not accepted") from None
-            tls = " over verified TLS" if self._arguments["ssl_context"] else ""
-            raise TransientError(f"the database cannot be reached{tls}") from None
-        if connection.parameter_statuses.get("standard_conforming_strings", "on") != "on":
-            raise FatalError("the database must run with standard_conforming_strings = on")
-        return connection
-
-    def _still_there(self, connection: Connection) -> bool:
+    def _still_there(self, connection: ServerConnection) -> bool:
         """Whether the connection survived, asked only after a pause: Lambda freezes an idle environment.
 
         A readable socket between two statements means that the server hung up or has something to say; a long silence
         may have been cut by a NAT without a word. Both cost one short ping, a busy connection costs nothing.
         """
-        socket = connection._usock  # noqa: SLF001 - the driver has no public way to bound a single wait
+        socket = connection.socket
         if time.time() - self._used_at < _PING_AFTER_SECONDS and not select.select([socket], [], [], 0)[0]:
             return True
         try:
             socket.settimeout(_PING_TIMEOUT_SECONDS)
-            connection.run("select 1")
+            connection.send("select 1")
             socket.settimeout(self._timeout)
-        except (DatabaseError, InterfaceError, OSError):
+        except (StatementFailed, ConnectionLost, OSError):
             return False
         return True
 
     def _abandon(self) -> None:
         """End an open transaction; a connection on which that fails is dropped, which ends it too."""
-        if self._connection is not None:
+        if self._connection is not None and not self._connection.is_idle:
             try:
-                self._connection.run("rollback")
-            except (DatabaseError, InterfaceError, OSError):
+                self._connection.send("rollback")
+            except (StatementFailed, ConnectionLost):
                 self.close()
 
 
 class Transaction:
     """Statements that take effect together; made by `Database.transact`, which commits it."""
 
-    def __init__(self, send: Callable[..., list[Row]]) -> None:
+    def __init__(self, send: Callable[..., list[list[Row]]]) -> None:
         self._send = send
         self._begun = False
+        self._finished = False
+        self._committed = False
+        self._callbacks: list[Callable[[], Any]] = []
 
     def run(self, query: Query, **values: SqlValue) -> list[Row]:
-        """The rows of one statement. The first one carries the BEGIN along, so that it costs no round trip."""
-        text = query.render(values)
+        """The rows of one statement: one round trip. The transaction's first message carries the BEGIN along."""
+        return self.send_all([query.bind(**values)])[0]
+
+    def send_all(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        """The rows of each statement, in their order: one round trip for all.
+
+        Each statement sees what those before it did, and what others committed until it began: under READ COMMITTED a
+        lock and a later read may share a message. After an error none of them counts; errors as in `Database.run`.
+        """
+        self._refuse_where_finished()
+        return self._carry(statements) if statements else []
+
+    def run_script(self, sql: str) -> None:
+        """Many statements in one text, without parameters: for migrations. Errors as in `Database.run`."""
+        self._refuse_where_finished()
         continues, self._begun = self._begun, True
-        return self._send(text if continues else f"begin; {text}", in_transaction=True, continues=continues)
+        self._send(sql if continues else f"begin; {sql}", in_transaction=True, continues=continues)
+
+    def finish(self, statements: Sequence[Statement] = ()) -> list[list[Row]]:
+        """As `send_all`, with the commit in the same message: the transaction's last one.
+
+        Where a statement or the commit fails, nothing is committed. Where the connection is lost, the outcome is
+        unknown: TransientError, and the work is not repeated. Nothing can be run afterwards, not even after an error.
+        """
+        self._refuse_where_finished()
+        results = self._carry(statements, commits=True) if statements or self._begun else []
+        self._finished = self._committed = True
+        for callback in self._callbacks:
+            callback()
+        return results
+
+    def after_commit(self, callback: Callable[[], Any]) -> None:
+        """Call `callback` once the transaction is committed, in the order of registration.
+
+        Forgotten where the transaction is rolled back; repeated work registers its own. Nor does it run where the
+        outcome of the commit is unknown or the process ends in between: what it does must also happen by itself, later
+        (a wake message spares a wait for the schedule), or when the caller does the work again. An error of a callback
+        is the caller's and leaves the transaction committed and the later callbacks undone.
+        """
+        self._refuse_where_finished()
+        self._callbacks.append(callback)
 
     def commit(self) -> None:
-        """Nothing to do where nothing was run. Raises TransientError where the outcome is unknown."""
-        if self._begun:
-            self._send("commit", continues=True)
+        """What `Database.transact` calls after the work; nothing to do after a `finish`. Errors as in `finish`."""
+        if not self._committed:
+            self.finish()
+
+    def _carry(self, statements: Sequence[Statement], *, commits: bool = False) -> list[list[Row]]:
+        """One message with what has to go before and behind the statements."""
+        texts = [statement.render() for statement in statements]
+        continues, self._begun, self._finished = self._begun, True, commits
+        # On a line of its own: a statement may end with a comment.
+        message = "\n; ".join([*texts, "commit"] if commits else texts)
+        results = self._send(
+            message if continues else f"begin; {message}", in_transaction=True, continues=continues, commits=commits
+        )
+        own = results[0 if continues else 1 :][: len(texts)]
+        if len(results) != len(texts) + (not continues) + commits:
+            raise FatalError("a statement of the transaction is not one statement")
+        return own
+
+    def _refuse_where_finished(self) -> None:
+        if self._finished:
+            raise RuntimeError("the transaction is finished: nothing more can be run in it")
 
 
 class _RepeatTransaction(Exception):
     """The transaction is gone, and doing it again is safe."""
-
-
-def _translated(error: DatabaseError, *, in_transaction: bool = False) -> Exception:
-    """The server's error as one of ours: SQLSTATE and the names of things, never a detail that quotes a row."""
-    said = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-    code = str(said.get("C", "?????"))
-    things = ", ".join(str(said[key]) for key in ("t", "c", "n") if key in said)
-    message = f"database error {code}" + (f" ({things})" if things else "")
-    if code in _RETRY_TRANSACTION and in_transaction:
-        return _RepeatTransaction(message)
-    if code[:2] in _TRANSIENT_CLASSES or str(said.get("M", "")).startswith(_TRANSIENT_POOLER_WORDS):
-        return TransientError(message)
-    return RejectedInput(message, status=422) if code[:2] in _REJECTED_CLASSES else FatalError(message)
-
-
-def _connection_arguments(url: str, ca_file: str | None, timeout: float) -> dict[str, Any]:
-    parts = urlsplit(url)
-    if parts.scheme not in {"postgres", "postgresql"} or not parts.hostname or not parts.username:
-        raise FatalError("DATABASE_URL must look like postgresql://user:password@host:port/name")
-    plain = parts.hostname in _LOOPBACK or parse_qs(parts.query).get("sslmode") == ["disable"]
-    return {
-        "user": unquote(parts.username),
-        "password": unquote(parts.password or ""),
-        "host": parts.hostname,
-        "port": parts.port or 5432,
-        "database": unquote(parts.path.lstrip("/")) or "postgres",
-        "ssl_context": False if plain and not ca_file else verified_tls(ca_file),
-        "timeout": timeout,
-        "application_name": "crm-relay",
-    }
-
-
-def verified_tls(ca_file: str | None) -> ssl.SSLContext:
-    """A context that verifies certificate and host name; `ca_file` None means the system's authorities.
-
-    Python 3.13 added VERIFY_X509_STRICT to the defaults, which refuses older root certificates that lack newer
-    extensions; only that flag is cleared. https://docs.python.org/3/library/ssl.html#ssl.create_default_context
-    """
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError:
-        raise FatalError("DATABASE_CA_FILE cannot be read as a certificate file") from None
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context

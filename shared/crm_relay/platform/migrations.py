@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import FatalError
-from crm_relay.platform.sql import Query, queries_beside
+from crm_relay.platform.sql import queries_beside
 
 _SQL = queries_beside(__file__)
 _FILE_NAME = re.compile(r"^(?P<version>\d{14})_(?P<name>[a-z0-9_]+)\.sql$")
@@ -86,5 +86,5 @@ def _record(transaction: Transaction, migration: Migration) -> bool:
 
 def _carry_out(transaction: Transaction, migration: Migration) -> bool:
     # The whole file as one piece: what looks like a parameter in it is none.
-    transaction.run(Query(migration.name, "one migration file", (migration.sql,)))
+    transaction.run_script(migration.sql)
     return True

@@ -1,9 +1,9 @@
-"""Named SQL queries, and the one function that renders a value into SQL text."""
+"""Named SQL queries, and the rendering of values and rows into SQL text."""
 
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,8 +14,8 @@ from pg8000.native import literal
 
 from crm_relay.platform.errors import RejectedInput
 
-# What can stand in a statement, in the order in which it has to be tried. Only `parameter` is replaced; a colon
-# directly behind a word, a bracket or another colon belongs to a slice or a cast.
+# What can stand in a statement, in the order in which it has to be tried. Only `rows` and `parameter` are replaced; a
+# colon directly behind a word, a bracket or another colon belongs to a slice or a cast.
 _TOKEN = re.compile(
     r"""
       (?<!\w)[eE]'(?:[^'\\]|\\.|'')*'
@@ -25,6 +25,8 @@ _TOKEN = re.compile(
     | /\*.*?\*/
     | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$
     | ::
+    | (?<![\w\])\[]):(?P<rows>[a-z_][a-z0-9_]*)\s+as\s+(?P<alias>[a-z_]\w*)\s*
+      \((?P<columns>\s*[a-z_]\w*\s+[a-z_][\w ]*(?:\[\])?\s*(?:,\s*[a-z_]\w*\s+[a-z_][\w ]*(?:\[\])?\s*)*)\)
     | (?<![\w\])\[]):(?P<parameter>[a-z_][a-z0-9_]*)
     """,
     re.VERBOSE | re.DOTALL,
@@ -39,6 +41,17 @@ class Json:
     value: object
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Rows for a parameter that declares its columns: `from :mails as mail (id uuid, seen_at timestamptz)`.
+
+    Each row has exactly the declared columns, in any order. They travel as a typed `values` list, which the planner
+    sees row by row; a batch of many hundreds goes as Json, whose text is shorter.
+    """
+
+    rows: Sequence[Mapping[str, "SqlValue"]]
+
+
 SqlValue = (
     None
     | bool
@@ -51,6 +64,7 @@ SqlValue = (
     | date
     | UUID
     | Json
+    | Rows
     | list[str]
     | list[int]
     | list[UUID]
@@ -58,22 +72,66 @@ SqlValue = (
 
 
 @dataclass(frozen=True)
+class RowShape:
+    """The columns that a parameter of rows declares: name and type, the latter without a length or a precision."""
+
+    columns: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def parse(cls, declared: str) -> "RowShape":
+        """Of the text between the brackets."""
+        pairs = (column.split(maxsplit=1) for column in declared.split(","))
+        return cls(tuple((name, kind.strip()) for name, kind in pairs))
+
+    @property
+    def names(self) -> str:
+        """As an alias names them."""
+        return ", ".join(name for name, _ in self.columns)
+
+    def render(self, value: Rows) -> str:
+        """A bracketed `values` list whose first row gives the types; a select of no row for an empty one.
+
+        Only the first row is cast: the other literals have no type of their own and take its types. TypeError where a
+        row lacks a declared column or has another.
+        """
+        if not value.rows:
+            return f"(select {', '.join(f'null::{kind}' for _, kind in self.columns)} where false)"
+        names = {name for name, _ in self.columns}
+        for row in value.rows:
+            if row.keys() != names:
+                raise TypeError(f"a row has the columns {sorted(row)} instead of {sorted(names)}")
+        first, *others = value.rows
+        head = ", ".join(f"{_render_untyped(first[name], kind)}::{kind}" for name, kind in self.columns)
+        tail = (", ".join(_render_untyped(row[name], kind) for name, kind in self.columns) for row in others)
+        return f"(values ({'), ('.join([head, *tail])}))"
+
+
+@dataclass(frozen=True)
 class Query:
-    """One statement with named parameters; `pieces` alternates text and parameter name, text first and last."""
+    """One statement with named parameters.
+
+    `pieces` alternates text and parameter name, text first and last; `shapes` holds the declared columns of each
+    parameter in that order, None for a single value.
+    """
 
     name: str
     why: str
     pieces: tuple[str, ...]
+    shapes: tuple[RowShape | None, ...] = ()
 
     @classmethod
     def parse(cls, name: str, why: str, sql: str) -> "Query":
         """Split `sql` at its parameters, once, so that rendering is a join."""
-        pieces, start = [], 0
+        pieces: list[str] = []
+        shapes: list[RowShape | None] = []
+        text, start = "", 0
         for token in _TOKEN.finditer(sql):
-            if token["parameter"]:
-                pieces += [sql[start : token.start()], token["parameter"]]
-                start = token.end()
-        return cls(name, why, (*pieces, sql[start:]))
+            if parameter := token["rows"] or token["parameter"]:
+                shape = RowShape.parse(token["columns"]) if token["rows"] else None
+                pieces += [text + sql[start : token.start()], parameter]
+                shapes.append(shape)
+                text, start = f" as {token['alias']} ({shape.names})" if shape else "", token.end()
+        return cls(name, why, (*pieces, text + sql[start:]), tuple(shapes))
 
     @property
     def parameters(self) -> frozenset[str]:
@@ -82,16 +140,39 @@ class Query:
 
     @property
     def sql(self) -> str:
-        """The statement with its parameters as `:name` again."""
+        """The statement with its parameters as `:name` again; those of rows without their types."""
         return "".join(f":{piece}" if index % 2 else piece for index, piece in enumerate(self.pieces))
+
+    def bind(self, **values: SqlValue) -> "Statement":
+        """The statement with its values, to be sent together with others."""
+        return Statement(self, values)
 
     def render(self, values: Mapping[str, SqlValue]) -> str:
         """The statement's text. Raises TypeError where an argument is missing or superfluous."""
         if values.keys() != self.parameters:
             missing, superfluous = self.parameters - values.keys(), values.keys() - self.parameters
             raise TypeError(f"query {self.name}: missing {sorted(missing)}, superfluous {sorted(superfluous)}")
-        rendered = {name: render_value(value) for name, value in values.items()}
-        return "".join(rendered[piece] if index % 2 else piece for index, piece in enumerate(self.pieces))
+        places = list(zip(self.pieces[1::2], self.shapes, strict=True))
+        rendered = {(name, shape): self._render_one(name, shape, values[name]) for name, shape in set(places)}
+        behind = zip(places, self.pieces[2::2], strict=True)
+        return self.pieces[0] + "".join(rendered[place] + text for place, text in behind)
+
+    def _render_one(self, name: str, shape: RowShape | None, value: SqlValue) -> str:
+        if isinstance(value, Rows) != (shape is not None):
+            raise TypeError(f"query {self.name}: {name} must {'' if shape else 'not '}be Rows")
+        return shape.render(value) if shape and isinstance(value, Rows) else render_value(value)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A query with its values; made by `Query.bind`."""
+
+    query: Query
+    values: Mapping[str, SqlValue]
+
+    def render(self) -> str:
+        """Its text. Errors as in `Query.render` and `render_value`."""
+        return self.query.render(self.values)
 
 
 def queries_beside(module_file: str, name: str = "queries.sql") -> dict[str, Query]:
@@ -137,10 +218,29 @@ def render_value(value: SqlValue) -> str:  # noqa: C901 - one case a type
         case UUID():
             return f"'{value}'::uuid"
         case Json():
-            return f"{_render_text(json.dumps(value.value, ensure_ascii=False, default=_json_default))}::jsonb"
+            return f"{_render_json(value)}::jsonb"
         case list():
             return f"array[{', '.join(render_value(item) for item in value)}]"
     raise TypeError(f"a {type(value).__name__} cannot go to the database")
+
+
+def _render_untyped(value: SqlValue, kind: str) -> str:
+    """`value` as a literal that takes the type of its column; an array, which has no such form, as one of `kind`."""
+    match value:
+        case None:
+            return "null"
+        case list():
+            return f"{render_value(value)}::{kind}"
+        case str():
+            return _render_text(value)
+        case Json():
+            return _render_json(value)
+        case Rows():
+            raise TypeError("rows cannot stand in a row")
+        case bool() | int() | float() | Decimal():
+            return f"'{value}'"
+        case _:
+            return render_value(value).rpartition("::")[0]
 
 
 def _render_text(value: str) -> str:
@@ -151,6 +251,10 @@ def _render_text(value: str) -> str:
     except UnicodeEncodeError:
         raise RejectedInput("a lone surrogate cannot be stored") from None
     return str(literal(value))
+
+
+def _render_json(value: Json) -> str:
+    return _render_text(json.dumps(value.value, ensure_ascii=False, default=_json_default))
 
 
 def _render_number(value: int | float | Decimal) -> str:

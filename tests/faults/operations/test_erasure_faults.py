@@ -30,9 +30,9 @@ class KilledStatements(Database):
 
     killer: Killer
 
-    def _send(self, sql: str, *, in_transaction: bool = False, continues: bool = False) -> list[Row]:
+    def _send(self, sql: str, **more: bool) -> list[list[Row]]:
         self.killer(before=True)
-        rows = super()._send(sql, in_transaction=in_transaction, continues=continues)
+        rows = super()._send(sql, **more)
         self.killer(before=False)
         return rows
 

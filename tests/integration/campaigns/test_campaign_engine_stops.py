@@ -4,14 +4,13 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import permutations
-from typing import Any
 from uuid import UUID
 
 import pytest
 
 from crm_relay.campaigns.engine.run_due_steps import EngineReport
 from crm_relay.campaigns.engine.stop import stop_answered, stop_for_address
-from crm_relay.platform.database import Database
+from crm_relay.platform.database import Database, Row
 from local.simulators.resend.webhooks.events import SCANNER
 from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
 from tests.support.platform.rows import one, rows_of
@@ -183,7 +182,7 @@ def test_a_reply_that_is_committed_just_before_the_claim_is_honoured(campaigns: 
     class RepliedBetween(Database):
         """A reply comes in between two statements."""
 
-        def _send(self, sql: str, **more: bool) -> list[dict[str, object]]:
+        def _send(self, sql: str, **more: bool) -> list[list[Row]]:
             rows = super()._send(sql, **more)
             if "take_turn" in sql and not replies:
                 replies.append(campaigns.reply(mail))
@@ -237,7 +236,7 @@ def test_an_opt_out_between_the_claim_and_the_sending_is_honoured(campaigns: Cam
     class OptedOutBetween(Database):
         """An opt-out comes in when the mail is queued."""
 
-        def _send(self, sql: str, **more: bool) -> list[dict[str, object]]:
+        def _send(self, sql: str, **more: bool) -> list[list[Row]]:
             rows = super()._send(sql, **more)
             if sql == "commit" and not opted_out and rows_of(campaigns.db, "select * from email_sends"):
                 opted_out.append(True)
@@ -429,7 +428,7 @@ class MeanwhileBefore(Database):
         self._word, self._act, self._url = word, act, url
         self._other: threading.Thread | None = None
 
-    def _send(self, sql: str, **more: bool) -> list[dict[str, Any]]:
+    def _send(self, sql: str, **more: bool) -> list[list[Row]]:
         if self._other is None and self._word in sql:
             self._other = threading.Thread(target=self._run)
             self._other.start()

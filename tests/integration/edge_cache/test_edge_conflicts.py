@@ -168,7 +168,7 @@ def _push_that_dies_after_its_commit(edge: EdgeHarness) -> None:
     mortal = MortalDatabase(edge.url, life)
     send = mortal._send
 
-    def dies(sql: str, **options: bool) -> list[Row]:
+    def dies(sql: str, **options: bool) -> list[list[Row]]:
         answer = send(sql, **options)
         life.is_over = sql == "commit"
         return answer

@@ -44,9 +44,9 @@ class NamedDatabase(MortalDatabase):
         super().__init__(url, life)
         self._seen = seen
 
-    def _send(self, sql: str, *, in_transaction: bool = False, continues: bool = False) -> list[Row]:
+    def _send(self, sql: str, **more: bool) -> list[list[Row]]:
         self._seen.names.append(step_of(sql, self._seen.names[-1] if self._seen.names else ""))
-        return super()._send(sql, in_transaction=in_transaction, continues=continues)
+        return super()._send(sql, **more)
 
 
 @dataclass

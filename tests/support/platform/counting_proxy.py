@@ -1,5 +1,6 @@
 """A TCP proxy before PostgreSQL that counts the client's round trips, and can be slow or gone."""
 
+import contextlib
 import socket
 import struct
 import threading
@@ -11,16 +12,20 @@ from urllib.parse import urlsplit
 class CountingProxy:
     """`queries` counts the client's simple-query messages: with that protocol each is one round trip.
 
-    The server still gets the query `cut_after`, but the client loses its connection instead of the answer.
+    The server still gets a query that ends with `cut_after`, but the client loses its connection instead of the
+    answer. With `reaches_server` below 1 the server gets only that part of the message.
 
     https://www.postgresql.org/docs/current/protocol-message-formats.html - a message is its type, four bytes of length
     that count themselves, and the content; only the first message of a connection has no type.
     """
 
-    def __init__(self, url: str, *, delay: float = 0.0, cut_after: str | None = None) -> None:
+    def __init__(
+        self, url: str, *, delay: float = 0.0, cut_after: str | None = None, reaches_server: float = 1.0
+    ) -> None:
         self._target = urlsplit(url)
         self._delay = delay
         self._cut_after = cut_after
+        self._reaches_server = reaches_server
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.queries: list[str] = []
         self.other_messages: list[str] = []
@@ -67,11 +72,14 @@ class CountingProxy:
                     self._note(message)
                 has_started = True
                 time.sleep(self._delay)
-                if self._cut_after is not None and self.queries[-1:] == [self._cut_after]:
+                if self._cut_after is not None and self.queries and self.queries[-1].endswith(self._cut_after):
                     # Before the server has the message: its answer could otherwise be quicker than the cut.
                     client.shutdown(socket.SHUT_RDWR)
+                    message = message[: int(len(message) * self._reaches_server)]
                 server.sendall(message)
-        server.close()
+        # Closing alone would leave it open for as long as the other thread reads from it.
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_WR)
 
     def _note(self, message: bytes) -> None:
         if message[:1] == b"Q":
@@ -94,7 +102,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
         try:
             target.sendall(chunk)
         except OSError:
-            return
+            break
     target.close()
 
 

@@ -104,10 +104,8 @@ class _WatchedDatabase(Database):
         super().__init__(url)
         self._death = death
 
-    def _send(self, sql: str, *, in_transaction: bool = False, continues: bool = False) -> list[Row]:
-        return self._death.around(
-            lambda: super(_WatchedDatabase, self)._send(sql, in_transaction=in_transaction, continues=continues)
-        )
+    def _send(self, sql: str, **more: bool) -> list[list[Row]]:
+        return self._death.around(lambda: super(_WatchedDatabase, self)._send(sql, **more))
 
 
 class _WatchedHttp(HttpClient):

@@ -45,10 +45,8 @@ class MortalDatabase(Database):
         super().__init__(url)
         self._life = life
 
-    def _send(self, sql: str, *, in_transaction: bool = False, continues: bool = False) -> list[Row]:
-        return self._life.step(
-            lambda: super(MortalDatabase, self)._send(sql, in_transaction=in_transaction, continues=continues)
-        )
+    def _send(self, sql: str, **more: bool) -> list[list[Row]]:
+        return self._life.step(lambda: super(MortalDatabase, self)._send(sql, **more))
 
 
 @dataclass

@@ -1,0 +1,165 @@
+"""One connection to PostgreSQL by the driver: a message out, the result set of each of its statements back."""
+
+import contextlib
+import ssl
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pg8000.converters import timestamptz_in
+from pg8000.native import TIMESTAMPTZ, Connection, DatabaseError, InterfaceError
+
+from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+
+Row = dict[str, Any]
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_TRANSIENT_CLASSES = {"08", "40", "53", "55", "57", "58"}
+_REJECTED_CLASSES = {"22", "23"}
+# Supavisor reports its own trouble as XX000 with one of these words in front of the message.
+_TRANSIENT_POOLER_WORDS = ("ECHECKOUT", "EMAXCONN", "EDBHANDLEREXITED")
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_DESCRIPTIONS_KEPT = 1000
+
+
+class ConnectionLost(Exception):
+    """No answer, or only a part of one: the connection cannot be used any more."""
+
+
+class StatementFailed(Exception):
+    """The server refused a statement; the message names SQLSTATE and things, never a detail that quotes a row."""
+
+    def __init__(self, error: DatabaseError) -> None:
+        said = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+        self.code = str(said.get("C", "?????"))
+        self._from_pooler = str(said.get("M", "")).startswith(_TRANSIENT_POOLER_WORDS)
+        things = ", ".join(str(said[key]) for key in ("t", "c", "n") if key in said)
+        super().__init__(f"database error {self.code}" + (f" ({things})" if things else ""))
+
+    def as_ours(self) -> Exception:
+        """The error by what happens next."""
+        if self.code[:2] in _TRANSIENT_CLASSES or self._from_pooler:
+            return TransientError(str(self))
+        return RejectedInput(str(self), status=422) if self.code[:2] in _REJECTED_CLASSES else FatalError(str(self))
+
+
+class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no types
+    """A connection of the driver that keeps the result sets of one message apart.
+
+    The driver appends the rows of all statements of a message to one list. Here each CommandComplete ends a result
+    set, and what a RowDescription says is read once: the same statement has the same description, byte by byte.
+    https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
+    """
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        """Connect; `arguments` as `connection_arguments` returns them. Raises one of our errors."""
+        self._results: list[list[Row]] = []
+        self._descriptions: dict[bytes, tuple[list[dict[str, Any]], list[Callable[[str], Any]]]] = {}
+        self._command = b""
+        try:
+            super().__init__(**arguments)
+        except DatabaseError as error:
+            raise StatementFailed(error).as_ours() from None
+        except (InterfaceError, OSError) as error:
+            # A refused certificate will not become good by waiting; everything else may.
+            if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
+                raise FatalError("the database's TLS certificate was not accepted") from None
+            tls = " over verified TLS" if arguments["ssl_context"] else ""
+            raise TransientError(f"the database cannot be reached{tls}") from None
+        self.register_in_adapter(TIMESTAMPTZ, _timestamptz)
+        if self.parameter_statuses.get("standard_conforming_strings", "on") != "on":
+            raise FatalError("the database must run with standard_conforming_strings = on")
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no transaction is open, as the server said with its last answer."""
+        return self._transaction_status in (None, b"I")
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether the last command ended a transaction without effect, as a `commit` does after a failed statement."""
+        return self._command == b"ROLLBACK"
+
+    @property
+    def socket(self) -> Any:
+        """The socket itself: the driver has no public way to bound a single wait."""
+        return self._usock
+
+    def drop(self) -> None:
+        """Close it, whatever state it is in."""
+        with contextlib.suppress(InterfaceError, OSError):
+            self.close()
+
+    def send(self, message: str) -> list[list[Row]]:
+        """The rows of each statement of `message`, in its order; a statement without rows has an empty list.
+
+        Raises StatementFailed, after which the connection is in order, or ConnectionLost.
+        """
+        self._results = []
+        try:
+            self.execute_simple(message)
+        except DatabaseError as error:
+            raise StatementFailed(error) from None
+        except (InterfaceError, OSError):
+            raise ConnectionLost from None
+        return self._results
+
+    def handle_ROW_DESCRIPTION(self, data: bytes, context: Any) -> None:  # noqa: N802 - the driver's name
+        """Begin a result set."""
+        known = self._descriptions.get(data)
+        if known is None:
+            super().handle_ROW_DESCRIPTION(data, context)
+            if len(self._descriptions) >= _DESCRIPTIONS_KEPT:
+                self._descriptions.clear()
+            self._descriptions[data] = (context.columns, context.input_funcs)
+        else:
+            context.columns, context.input_funcs = known
+        context.rows = []
+
+    def handle_COMMAND_COMPLETE(self, data: bytes, context: Any) -> None:  # noqa: N802 - the driver's name
+        """End a result set."""
+        self._command = data[:-1]
+        names = [column["name"] for column in context.columns or ()]
+        self._results.append([dict(zip(names, row, strict=True)) for row in context.rows or ()])
+        context.rows = context.columns = None
+
+
+def _timestamptz(text: str) -> Any:
+    """By the standard library, which is several times faster; the driver takes what Python's datetime cannot hold."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return timestamptz_in(text)
+
+
+def connection_arguments(url: str, ca_file: str | None, timeout: float) -> dict[str, Any]:
+    """What the driver takes; FatalError where `url` is no address of a database."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"} or not parts.hostname or not parts.username:
+        raise FatalError("DATABASE_URL must look like postgresql://user:password@host:port/name")
+    plain = parts.hostname in _LOOPBACK or parse_qs(parts.query).get("sslmode") == ["disable"]
+    return {
+        "user": unquote(parts.username),
+        "password": unquote(parts.password or ""),
+        "host": parts.hostname,
+        "port": parts.port or 5432,
+        "database": unquote(parts.path.lstrip("/")) or "postgres",
+        "ssl_context": False if plain and not ca_file else verified_tls(ca_file),
+        "timeout": timeout,
+        "application_name": "crm-relay",
+    }
+
+
+def verified_tls(ca_file: str | None) -> ssl.SSLContext:
+    """A context that verifies certificate and host name; `ca_file` None means the system's authorities.
+
+    Python 3.13 added VERIFY_X509_STRICT to the defaults, which refuses older root certificates that lack newer
+    extensions; only that flag is cleared. https://docs.python.org/3/library/ssl.html#ssl.create_default_context
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError:
+        raise FatalError("DATABASE_CA_FILE cannot be read as a certificate file") from None
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context

@@ -10,7 +10,7 @@ import pytest
 from tests.support.source_tree import ROOT, SourceFile, sources
 
 LAYER_AND_FUNCTIONS = sources("shared", "functions")
-PRODUCT = sources("shared", "functions", "local")
+PRODUCT = sources("shared", "functions", "cli", "local")
 PLATFORM = "shared/crm_relay/platform/"
 CAPABILITIES = tuple(
     source

@@ -158,11 +158,11 @@ def function_settings(database_url: str) -> Iterator[None]:
         "CRM_RELAY_SECRET_ID": "",
     }
     with patch.dict(os.environ, settings):
-        wiring.world.forget()
+        wiring.dependencies.forget()
         try:
             yield
         finally:
-            wiring.world.forget()
+            wiring.dependencies.forget()
 
 
 def delivered(send: UUID, number: int) -> float:

@@ -12,7 +12,7 @@ from tests.support.function_settings import WITHOUT_AWS
 
 @contextmanager
 def function_settings(environment: PerEnvironment[Any], database_url: str, settings: dict[str, str]) -> Iterator[None]:
-    """The function whose `world` this is, on this database. AWS is away: a delivery that goes well never asks it."""
+    """The function of this `environment`, on this database. AWS is away: a delivery that goes well never asks it."""
     with patch.dict(os.environ, WITHOUT_AWS | settings | {"DATABASE_URL": database_url, "CRM_RELAY_SECRET_ID": ""}):
         environment.forget()
         try:

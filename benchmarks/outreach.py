@@ -95,7 +95,7 @@ def _measure_webhook(servers: Servers) -> Iterator[Figure]:
     numbers = itertools.count(1)
     with servers.database() as login:
         _plant(login)
-        with CountingProxy(login.url) as proxy, function_settings(wiring.world, proxy.url, _SETTINGS):
+        with CountingProxy(login.url) as proxy, function_settings(wiring.dependencies, proxy.url, _SETTINGS):
             delivered(next(numbers), 0)
             counts = []
             for _ in range(12):
@@ -103,7 +103,7 @@ def _measure_webhook(servers: Servers) -> Iterator[Figure]:
                 delivered(next(numbers), 0)
                 counts.append(len(proxy.queries) + len(proxy.other_messages))
         yield median("bison_webhook.round_trips", "per delivery of 1 event", counts)
-        with function_settings(wiring.world, login.url, _SETTINGS):
+        with function_settings(wiring.dependencies, login.url, _SETTINGS):
             for _ in range(200):
                 delivered(next(numbers), 0)
             one = [delivered(next(numbers), 0) for _ in range(_DELIVERIES)]

@@ -1,4 +1,4 @@
-"""The outside world of bison_webhook, built once per execution environment."""
+"""What bison_webhook depends on, built once per execution environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,10 +35,10 @@ def _build() -> BisonWebhook:
     return BisonWebhook(keys, bison_source(instance_host(settings.bison_instance_url)), inbox)
 
 
-world = PerEnvironment(_build)
+dependencies = PerEnvironment(_build)
 
 
 def receive_delivery(request: HttpRequest) -> tuple[int, Mapping[str, Any]]:
     """Let in by its token, read, keep and apply; status and answer for EmailBison."""
-    here = world()
-    return here.inbox.receive(here.source, here.source.receive(request, here.keys, utc_now()))
+    wired = dependencies()
+    return wired.inbox.receive(wired.source, wired.source.receive(request, wired.keys, utc_now()))

@@ -1,4 +1,4 @@
-"""The outside world of migrate; built for each call, since it is called by hand."""
+"""What migrate depends on; built for each call, since it is called by hand."""
 
 from collections.abc import Mapping
 from pathlib import Path

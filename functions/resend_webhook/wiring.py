@@ -1,4 +1,4 @@
-"""The outside world of resend_webhook, built once per execution environment."""
+"""What resend_webhook depends on, built once per execution environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ def _build() -> ResendWebhook:
     return ResendWebhook(settings.resend_webhook_secret, open_inbox(settings))
 
 
-world = PerEnvironment(_build)
+dependencies = PerEnvironment(_build)
 
 
 def receive_delivery(request: HttpRequest) -> tuple[int, Mapping[str, Any]]:
     """Verify, read, keep and apply; status and answer for Resend."""
-    here = world()
-    return here.inbox.receive(RESEND, RESEND.receive(request, here.secrets, utc_now()))
+    wired = dependencies()
+    return wired.inbox.receive(RESEND, RESEND.receive(request, wired.secrets, utc_now()))

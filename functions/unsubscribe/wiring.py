@@ -1,4 +1,4 @@
-"""The outside world of unsubscribe, built once per execution environment."""
+"""What unsubscribe depends on, built once per execution environment."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ def _build() -> UnsubscribePage:
     return UnsubscribePage(open_inbox(settings))
 
 
-world = PerEnvironment(_build)
+dependencies = PerEnvironment(_build)
 
 
 def answer(request: HttpRequest) -> tuple[int, PageContent]:
@@ -50,7 +50,7 @@ def answer(request: HttpRequest) -> tuple[int, PageContent]:
 
 def _show(request: HttpRequest, token: str) -> tuple[int, PageContent]:
     try:
-        reader = world().reader(token)
+        reader = dependencies().reader(token)
     except TransientError as error:
         logger().warning("page not shown", reason=str(error))
         return 503, _headless(request, page.later())
@@ -59,12 +59,12 @@ def _show(request: HttpRequest, token: str) -> tuple[int, PageContent]:
 
 def _act(request: HttpRequest) -> tuple[int, PageContent]:
     """200 once it is carried out, 202 once it is in the queue; each request is one of its own."""
-    here = world()
+    wired = dependencies()
     try:
-        received = UNSUBSCRIBE.receive(request, here.reader, utc_now())
+        received = UNSUBSCRIBE.receive(request, wired.reader, utc_now())
     except RejectedInput as error:
         return error.status, page.unknown()
-    status, _ = here.inbox.receive(UNSUBSCRIBE, received)
+    status, _ = wired.inbox.receive(UNSUBSCRIBE, received)
     if status == 202:
         return 202, page.kept()
     return 200, page.done(received.parsed.reader, of_topic=received.parsed.only_topic)

@@ -1,4 +1,4 @@
-"""The outside world of webhook_replay, built once per execution environment."""
+"""What webhook_replay depends on, built once per execution environment."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -42,15 +42,15 @@ def _build() -> WebhookReplay:
     return WebhookReplay(database, deferred, settings.inbox_retention_days, sources)
 
 
-world = PerEnvironment(_build)
+dependencies = PerEnvironment(_build)
 
 
-def _replay_or_keep(here: WebhookReplay, text: str) -> None:
+def _replay_or_keep(wired: WebhookReplay, text: str) -> None:
     try:
-        replay(here.database, here.deferred, here.sources, text)
+        replay(wired.database, wired.deferred, wired.sources, text)
     except RejectedInput:
         # It will be no more understandable tomorrow: kept where an operator finds it, instead of a day in the queue.
-        give_up(here.database, REDACTORS, text)
+        give_up(wired.database, REDACTORS, text)
 
 
 def perform(event: dict[str, Any], context: LambdaContext) -> Any:
@@ -63,10 +63,10 @@ def perform(event: dict[str, Any], context: LambdaContext) -> Any:
 
 def forget(context: LambdaContext) -> dict[str, Any]:
     """Delete deliveries past their time; what does not fit into this run is left to the next night's."""
-    here = world()
+    wired = dependencies()
     deadline = Deadline.of_invocation(context, reserve=_RESERVE_SECONDS)
     done = forget_old_deliveries(
-        here.database, here.deferred, now=utc_now(), days=here.retention_days, deadline=deadline
+        wired.database, wired.deferred, now=utc_now(), days=wired.retention_days, deadline=deadline
     )
     logger().info("old deliveries forgotten", **asdict(done))
     return asdict(done)
@@ -74,12 +74,12 @@ def forget(context: LambdaContext) -> dict[str, Any]:
 
 def take_record(record: SQSRecord) -> None:
     """Apply a deferred delivery, or keep what the deferred queue gave up. An exception brings the record back."""
-    here = world()
+    wired = dependencies()
     try:
-        if record.event_source_arn.rpartition(":")[2] == here.deferred.queue_url.rpartition("/")[2]:
-            _replay_or_keep(here, record.body)
+        if record.event_source_arn.rpartition(":")[2] == wired.deferred.queue_url.rpartition("/")[2]:
+            _replay_or_keep(wired, record.body)
         else:
-            give_up(here.database, REDACTORS, record.body)
+            give_up(wired.database, REDACTORS, record.body)
     except Exception as error:
         logger().warning("message stays in its queue", message_id=record.message_id, kind=type(error).__name__)
         raise

@@ -1,4 +1,4 @@
-"""Builds the outside world once per Lambda execution environment, on first use."""
+"""Builds what a function depends on once per Lambda execution environment, on first use."""
 
 import threading
 import time

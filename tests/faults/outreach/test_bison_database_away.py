@@ -42,7 +42,7 @@ def connect(aws: Aws, database: Database) -> Callable[[str], None]:
 
     def connected(url: str) -> None:
         aws.configure(url, **settings)
-        wiring.world.forget()
+        wiring.dependencies.forget()
 
     return connected
 

@@ -38,7 +38,7 @@ def test_after_two_failures_nobody_waits_for_the_database_any_more(
     with Silent() as silent:
         aws.configure(f"postgresql://nobody:secret@127.0.0.1:{silent.port}/crm")
         monkeypatch.setattr(inbox_open, "_DATABASE_SECONDS", 0.3)
-        webhook_wiring.world.forget()
+        webhook_wiring.dependencies.forget()
         for number in range(4):
             assert deliver(delivery(email_on_open=[opened(tracking=f"t{number}")])) == DEFERRED
         assert silent.connections == 2
@@ -89,7 +89,7 @@ def test_a_webhook_survives_dynamodb_being_away(
     for number in range(4):
         assert deliver(delivery(email_on_open=[opened(tracking=f"t{number}")])) == DEFERRED
     monkeypatch.setenv("DATABASE_URL", database_url)
-    webhook_wiring.world.forget()
+    webhook_wiring.dependencies.forget()
     assert deliver(UNSUBSCRIBE)["status"] == 200
 
 

@@ -40,7 +40,7 @@ class Aws:
         known = {"AWS_ENDPOINT_URL": self.endpoint, "DEFERRED_QUEUE_URL": self.queue}
         known |= {"OVERSIZE_BUCKET": self.name, "COORDINATION_TABLE": self.name}
         configure(self._monkeypatch, database_url, **(known | settings))
-        replay_wiring.world.forget()
+        replay_wiring.dependencies.forget()
         aws_client.cache_clear()
         # As in a new execution environment: Powertools counts failures in its module.
         breaker._LOCAL_FAILURES.clear()

@@ -55,7 +55,7 @@ def apply_event(
             kind = _SUPPRESSION_KINDS.get(event.origin or "", ConsentKind.OPT_OUT)
             return _recorded(db, ConsentEvent(kind, event.email, provider, event.occurred_at, source_event=key))
         case Unknown():
-            _tell_of_unknown(db, event.type, provider, received_at)
+            _report_unknown(db, event.type, provider, received_at)
             return DeliveryOutcome(ignored=1)
 
 
@@ -126,7 +126,7 @@ def _of(*, processed: bool) -> DeliveryOutcome:
     return DeliveryOutcome(processed=1) if processed else DeliveryOutcome(duplicates=1)
 
 
-def _tell_of_unknown(db: Queryable, event_type: str, provider: str, now: datetime) -> None:
+def _report_unknown(db: Queryable, event_type: str, provider: str, now: datetime) -> None:
     """Kept raw, counted and told once."""
     logger().warning("event of an unknown type", event_type=event_type)
     count_metric("UnknownEvents", source=provider)

@@ -71,7 +71,7 @@ def record_answer(
         case QuotaExhausted(period):
             pause = _QUOTA_IS_ASKED_AGAIN
             return _not_now(
-                db, batch, f"quota of the {period}", pause, now, stops="quota", tells=_incident(QUOTA, provider)
+                db, batch, f"quota of the {period}", pause, now, stops="quota", incident=_incident(QUOTA, provider)
             )
         case ConfigurationWrong(reason, of_sender):
             return _sender_wrong(db, batch, reason, now) if of_sender else _wrong(db, batch, reason, now, provider)
@@ -80,12 +80,10 @@ def record_answer(
             store.postpone_batch(db, batch, not_before=now + pause_after(batch.attempts), problem=reason)
             return AnswerRecorded(is_postponed=True, stops="unclear")
         case KeyMisused():
-            return AnswerRecorded(
-                tell_of_parked(db, batch, "other bytes under its key", settle, now, provider=provider)
-            )
+            return AnswerRecorded(report_parked(db, batch, "other bytes under its key", settle, now, provider=provider))
 
 
-def tell_of_parked(
+def report_parked(
     db: Queryable, batch: MailBatch, why: str, settle: Settle, now: datetime, *, provider: str
 ) -> list[Settled]:
     """Never again: those of which an event has come were sent, of the others nobody knows."""
@@ -145,13 +143,13 @@ def _sender_wrong(db: Queryable, batch: MailBatch, reason: str, now: datetime) -
     if len(senders) > 1 and batch.attempts == 1:
         store.split_batch(db, batch, _parts(list(senders.values())), now=now, problem=reason)
         return AnswerRecorded()
-    tells = _incident(_SENDER, str(next(iter(senders))))
-    return _not_now(db, batch, reason, _SETTINGS_ARE_TRIED_AGAIN, now, stops=None, tells=tells)
+    incident = _incident(_SENDER, str(next(iter(senders))))
+    return _not_now(db, batch, reason, _SETTINGS_ARE_TRIED_AGAIN, now, stops=None, incident=incident)
 
 
 def _wrong(db: Queryable, batch: MailBatch, reason: str, now: datetime, provider: str) -> AnswerRecorded:
-    tells = _incident(CONFIGURATION, provider)
-    return _not_now(db, batch, reason, _SETTINGS_ARE_TRIED_AGAIN, now, stops="configuration", tells=tells)
+    incident = _incident(CONFIGURATION, provider)
+    return _not_now(db, batch, reason, _SETTINGS_ARE_TRIED_AGAIN, now, stops="configuration", incident=incident)
 
 
 def _not_now(
@@ -162,14 +160,14 @@ def _not_now(
     now: datetime,
     *,
     stops: str | None,
-    tells: Incident | None = None,
+    incident: Incident | None = None,
 ) -> AnswerRecorded:
     """This attempt sent nothing. An earlier one that was unclear still may have: then the bytes stay what they are."""
     postpone = store.requeue_batch if batch.attempts == 1 else store.postpone_batch
     postpone(db, batch, not_before=now + pause, problem=reason)
     logger().warning("a batch was not taken", batch=str(batch.id), reason=reason)
-    if tells is not None:
-        open_incidents(db, [tells], now)
+    if incident is not None:
+        open_incidents(db, [incident], now)
     return AnswerRecorded(is_postponed=True, stops=stops)
 
 

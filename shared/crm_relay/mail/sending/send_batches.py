@@ -10,7 +10,7 @@ from crm_relay.incidents.record import close_incidents
 from crm_relay.mail.models import Fate, SendPolicy, Settle, Settled
 from crm_relay.mail.sending import store
 from crm_relay.mail.sending.gate import Again, GateVerdict, Waiting, again, evidence_until, judge
-from crm_relay.mail.sending.record_answer import CLOSED_BY_SUCCESS, AnswerRecorded, record_answer, tell_of_parked
+from crm_relay.mail.sending.record_answer import CLOSED_BY_SUCCESS, AnswerRecorded, record_answer, report_parked
 from crm_relay.mail.sending.store import MailBatch
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database, Queryable
@@ -60,7 +60,7 @@ class SendReport:
 
 
 def send_due(
-    office: SendContext, *, clock: Clock, deadline: Deadline, settle: Settle, purpose: str = "campaign"
+    context: SendContext, *, clock: Clock, deadline: Deadline, settle: Settle, purpose: str = "campaign"
 ) -> SendReport:
     """Send every batch of `purpose` that is due, the one that waits longest first, until none is left or time is up.
 
@@ -71,30 +71,34 @@ def send_due(
     done = SendReport()
     unclear = 0
     while deadline.allows(_BATCH_SECONDS):
-        one = send_batch(office, clock=clock, settle=settle, purpose=purpose)
+        one = send_batch(context, clock=clock, settle=settle, purpose=purpose)
         if one is None:
-            return _recovered(office, done, clock())
+            return _recovered(context, done, clock())
         done += one
         unclear += one.stopped == "unclear"
         if one.stopped is not None and (one.stopped != "unclear" or unclear == _MOST_UNCLEAR):
-            return _recovered(office, done, clock())
+            return _recovered(context, done, clock())
         done = replace(done, stopped=None)
-    return replace(_recovered(office, done, clock()), stopped="deadline")
+    return replace(_recovered(context, done, clock()), stopped="deadline")
 
 
 def send_batch(
-    office: SendContext, *, clock: Clock, settle: Settle, purpose: str = "campaign", batch_id: UUID | None = None
+    context: SendContext, *, clock: Clock, settle: Settle, purpose: str = "campaign", batch_id: UUID | None = None
 ) -> SendReport | None:
     """Send one batch: this one, or the one that waits longest. None: there is none that is due and free."""
     now = clock()
-    begun = office.database.transact(lambda db: _begin(db, office, settle, now=now, purpose=purpose, batch_id=batch_id))
+    begun = context.database.transact(
+        lambda db: _begin(db, context, settle, now=now, purpose=purpose, batch_id=batch_id)
+    )
     if begun is None:
         return None
     if begun.payload is None:
         return begun.report
-    answer = office.provider.send_batch(begun.payload, begun.batch.key)
-    later, name = clock(), office.provider.name
-    recorded = office.database.transact(lambda db: record_answer(db, begun.batch, answer, settle, later, provider=name))
+    answer = context.provider.send_batch(begun.payload, begun.batch.key)
+    later, name = clock(), context.provider.name
+    recorded = context.database.transact(
+        lambda db: record_answer(db, begun.batch, answer, settle, later, provider=name)
+    )
     return begun.report + _reported(recorded)
 
 
@@ -108,15 +112,15 @@ class _Begun:
 
 
 def _begin(
-    db: Queryable, office: SendContext, settle: Settle, *, now: datetime, purpose: str, batch_id: UUID | None
+    db: Queryable, context: SendContext, settle: Settle, *, now: datetime, purpose: str, batch_id: UUID | None
 ) -> _Begun | None:
     batch = store.claim_batch(db, now, purpose=purpose, batch_id=batch_id)
     if batch is None:
         return None
     if batch.attempts == 0 or batch.first_attempt_at is None:
-        return _freeze(db, batch, office, settle, now)
-    has_key = office.provider.has_idempotency_key
-    match again(batch.mails, batch.first_attempt_at, office.policy, now, has_key=has_key):
+        return _freeze(db, batch, context, settle, now)
+    has_key = context.provider.has_idempotency_key
+    match again(batch.mails, batch.first_attempt_at, context.policy, now, has_key=has_key):
         case Again.REPEAT:
             payload = store.repeat_batch(db, batch.id, claimed_until=now + _CLAIM)
             return _Begun(replace(batch, attempts=batch.attempts + 1), payload, SendReport(batches=1, requests=1))
@@ -125,16 +129,16 @@ def _begin(
             store.postpone_batch(db, batch, not_before=until, problem=_WAITS[has_key])
             return _Begun(batch, None, SendReport(batches=1, postponed=1))
         case Again.PARK:
-            settled = tell_of_parked(db, batch, "not known in time", settle, now, provider=office.provider.name)
+            settled = report_parked(db, batch, "not known in time", settle, now, provider=context.provider.name)
             return _Begun(batch, None, SendReport(batches=1) + _counted(settled))
 
 
-def _freeze(db: Queryable, batch: MailBatch, office: SendContext, settle: Settle, now: datetime) -> _Begun:
+def _freeze(db: Queryable, batch: MailBatch, context: SendContext, settle: Settle, now: datetime) -> _Begun:
     """The gate, mail by mail; and from here on the bytes of those that passed."""
-    judged = [(mail, judge(mail, office.policy, now)) for mail in batch.mails if mail.status == "queued"]
+    judged = [(mail, judge(mail, context.policy, now)) for mail in batch.mails if mail.status == "queued"]
     passed = [mail for mail, verdict in judged if verdict.may_leave]
     holds = {verdict.until: uuid4() for _, verdict in judged if verdict.until is not None}
-    parts = _parts(passed, office.provider.largest_batch)
+    parts = _parts(passed, context.provider.largest_batch)
     payload = store.freeze_batch(
         db,
         batch.id,
@@ -195,9 +199,9 @@ def _reported(recorded: AnswerRecorded) -> SendReport:
     return replace(_counted(recorded.settled), postponed=int(recorded.is_postponed), stopped=recorded.stops)
 
 
-def _recovered(office: SendContext, done: SendReport, now: datetime) -> SendReport:
+def _recovered(context: SendContext, done: SendReport, now: datetime) -> SendReport:
     """What stood in the way is over once something was taken."""
     if done.sent and done.stopped is None:
         for kind in CLOSED_BY_SUCCESS:
-            close_incidents(office.database, kind, [office.provider.name], now)
+            close_incidents(context.database, kind, [context.provider.name], now)
     return done

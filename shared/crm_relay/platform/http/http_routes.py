@@ -46,7 +46,7 @@ Identify = Callable[[str], Caller | None]
 
 @dataclass(frozen=True)
 class ApiRoute:
-    """One operation. `answer` gets the world that the table is used with. `role` None: no token is needed.
+    """One operation. `answer` gets the dependencies that the table is used with. `role` None: no token is needed.
 
     `gives` is a type that pydantic knows; what `answer` returns is put into it. With `gives` None the answer is a
     Content. `status` is that of a success; `errors` are those besides what every route may answer.

@@ -46,7 +46,7 @@ _MILLION = """
 
 
 def _token(number: int) -> str:
-    return f"workspace-token-{number:04}"
+    return f"workspace-token-{number:04}-of-32-letters"
 
 
 _SETTINGS = {

@@ -32,7 +32,7 @@ OPERATORS = (
 """Beginnings of the settings by which an operator brings a service of their own."""
 
 WORKSPACES = ("Northwind", "Contoso", "Fabrikam")
-SAMPLE_WORKSPACE, SAMPLE_TOKEN = "Sample", "sample-webhook-token-1"
+SAMPLE_WORKSPACE, SAMPLE_TOKEN = "Sample", "sample-webhook-token-of-32-letters"
 """Whose deliveries stand in events/bison_webhook/, and the token in their path."""
 
 _ACCOUNTS = (("Gmail", "Zapmail", 17), ("Outlook", "Mailreef", 5))

@@ -15,6 +15,7 @@ from crm_relay.platform.sql import parse_queries
 from local.stack import ROOT
 from mautic_sync.settings import Settings as SyncSettings
 from mautic_webhook.settings import Settings as WebhookSettings
+from resend_webhook.settings import Settings as ResendSettings
 
 _SQL = parse_queries((ROOT / "cli" / "doctor" / "doctor.sql").read_text(encoding="utf-8"))
 _MOST_SKEW_SECONDS = 5.0
@@ -37,6 +38,7 @@ def examine() -> list[Check]:
         ("table", lambda: _aws("dynamodb", "describe_table", TableName=sync.settings.coordination_table)),
         ("mautic", lambda: _mautic(sync)),
         ("webhook secret", lambda: _secret(webhook)),
+        ("resend webhook secret", _resend_secret),
     ):
         checks += safely(what, look)
     return checks + safely("emailbison", lambda: iter(examine_bison()))
@@ -102,3 +104,9 @@ def _secret(settings: WebhookSettings) -> Iterator[Check]:
     yield Check(
         "webhook secret", "good" if count else "wrong", f"{count} valid" if count else "none: every webhook is refused"
     )
+
+
+def _resend_secret() -> Iterator[Check]:
+    count = len(read_settings(ResendSettings).resend_webhook_secret)
+    found = f"{count} valid" if count else "none: every webhook of Resend is refused"
+    yield Check("resend webhook secret", "good" if count else "worth a look", found)

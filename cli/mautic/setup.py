@@ -15,7 +15,7 @@ from crm_relay.customers.setup.prove_delivery import Proof, prove_delivery
 from crm_relay.customers.setup.setup_mautic import SetupAction, SetupStep, Wanted, carry_out, left_over, look, plan
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import FatalError
-from crm_relay.platform.settings import CommaSeparated, SettingsModel, read_settings
+from crm_relay.platform.settings import SettingsModel, SigningSecrets, read_settings
 from crm_relay.providers.mautic.client import Mautic
 from crm_relay.providers.mautic.mapping import TEXT_LIMIT
 
@@ -33,7 +33,7 @@ class SetupSettings(SettingsModel):
     mautic_client_id: str
     mautic_client_secret: str
     mautic_request_timeout_seconds: float = 60.0
-    mautic_webhook_secret: CommaSeparated = Field(min_length=1)
+    mautic_webhook_secret: SigningSecrets = Field(min_length=1)
     public_url: str | None = None
 
 

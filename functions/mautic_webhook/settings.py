@@ -2,15 +2,15 @@
 
 from pydantic import Field
 
-from crm_relay.platform.settings import CommaSeparated
+from crm_relay.platform.settings import SigningSecrets
 from crm_relay.webhooks.open import InboxSettings
 
 
 class Settings(InboxSettings):
     """The inbox, and the secret of Mautic's webhook."""
 
-    mautic_webhook_secret: CommaSeparated = Field(
+    mautic_webhook_secret: SigningSecrets = Field(
         default=(),
-        description="Secret of the webhook in Mautic. Several, separated by commas, are valid at once while one is "
-        "replaced. Unset: every delivery is refused.",
+        description="Secret of the webhook in Mautic, at least 16 characters. Several, separated by commas, are valid "
+        "at once while one is replaced. Unset: every delivery is refused.",
     )

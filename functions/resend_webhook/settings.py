@@ -2,15 +2,15 @@
 
 from pydantic import Field
 
-from crm_relay.platform.settings import CommaSeparated
+from crm_relay.platform.settings import SigningSecrets
 from crm_relay.webhooks.open import InboxSettings
 
 
 class Settings(InboxSettings):
     """The inbox, and the signing secret of Resend's webhook."""
 
-    resend_webhook_secret: CommaSeparated = Field(
+    resend_webhook_secret: SigningSecrets = Field(
         default=(),
-        description="Signing secret of the webhook in Resend (`whsec_…`). Several, separated by commas, are valid at "
-        "once while one is replaced. Unset: every delivery is refused.",
+        description="Signing secret of the webhook in Resend (`whsec_…`), at least 16 characters. Several, "
+        "separated by commas, are valid at once while one is replaced. Unset: every delivery is refused.",
     )

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from crm_relay.platform.errors import FatalError, TransientError
 
@@ -24,7 +24,23 @@ def _split(value: object) -> object:
 
 
 CommaSeparated = Annotated[tuple[str, ...], BeforeValidator(_split)]
-"""Several values at once, as in MAUTIC_WEBHOOK_SECRET while a secret is being rotated."""
+"""Several values at once."""
+
+SHORTEST_TOKEN = 32
+"""A token is the whole credential: whoever guesses it is in."""
+
+SHORTEST_SIGNING_SECRET = 16
+"""Such a secret is never sent; a guess of it costs a signed request."""
+
+
+def _long_enough(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    if any(len(each) < SHORTEST_SIGNING_SECRET for each in secrets):
+        raise ValueError(f"a secret is shorter than {SHORTEST_SIGNING_SECRET} characters")
+    return secrets
+
+
+SigningSecrets = Annotated[CommaSeparated, AfterValidator(_long_enough)]
+"""Several at once while one is replaced, as in MAUTIC_WEBHOOK_SECRET."""
 
 S = TypeVar("S", bound=SettingsModel)
 

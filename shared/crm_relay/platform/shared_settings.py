@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from crm_relay.platform.settings import SHORTEST_TOKEN
+
 DatabaseUrl = Annotated[
     str,
     Field(
@@ -62,8 +64,9 @@ IntegrityOrdersQueueUrl = Annotated[
 AdminToken = Annotated[
     str | None,
     Field(
-        description="First token of the API, named `admin`, with every right. Unset: only tokens made by "
-        "`crm-relay token create` are valid."
+        min_length=SHORTEST_TOKEN,
+        description="First token of the API, named `admin`, with every right; at least 32 characters. Unset: only "
+        "tokens made by `crm-relay token create` are valid.",
     ),
 ]
 

@@ -110,7 +110,7 @@ def as_deployed(aws: LocalAws, database_url: str, mautic_url: str) -> dict[str, 
         "MAUTIC_CLIENT_ID": "crm-relay",
         "MAUTIC_CLIENT_SECRET": "simulator-secret",
         "MAUTIC_WEBHOOK_SECRET": "lab-webhook-secret",
-        "ADMIN_TOKEN": "local-admin-token",
+        "ADMIN_TOKEN": "local-admin-token-of-32-characters",
     }
     name = f"crm-relay/{uuid.uuid4()}"
     aws.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(secret))

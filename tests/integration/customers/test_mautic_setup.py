@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 from tests.support.customers.mautic_harness import CLIENT, MauticHarness
 from tests.support.customers.mautic_webhook_function import configure
 
-SECRET = "first-secret"
+SECRET = "first-secret-of-16"
 PROOF_TABLES = ("customer_email_engagement", "consent_events", "mautic_former_contacts", "mautic_dirty")
 
 
@@ -64,7 +64,7 @@ class Operator:
 @pytest.fixture
 def operator(monkeypatch: pytest.MonkeyPatch, database: Database, database_url: str) -> Iterator[Operator]:
     """An empty Mautic, an empty CRM, and the webhook function listening."""
-    configure(monkeypatch, database_url, MAUTIC_WEBHOOK_SECRET=f"{SECRET},older-secret")
+    configure(monkeypatch, database_url, MAUTIC_WEBHOOK_SECRET=f"{SECRET},older-secret-of-16")
     edge = Edge(SamTemplate.read(ROOT / "template.yaml"))
     edge.start()
     with MauticSimulator(client_id=CLIENT[0], client_secret=CLIENT[1], prepared=False) as mautic:
@@ -207,7 +207,7 @@ def test_two_segments_of_one_name_are_named(operator: Operator) -> None:
         {"triggers": ["mautic.email_on_click", "mautic.email_on_unsubscribe", "mautic.email_on_bounce"]},
         {"triggers": [*HOOK_EVENTS, "mautic.lead_post_save_update"]},
         {"published": False},
-        {"secret": "older-secret", "modified": None},
+        {"secret": "older-secret-of-16", "modified": None},
     ],
 )
 def test_a_wrong_webhook_is_put_right_and_delivers(operator: Operator, wrong: dict[str, Any]) -> None:

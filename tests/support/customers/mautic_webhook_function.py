@@ -13,7 +13,7 @@ from tests.support.customers.mautic_hooks import SECRET, http_event
 from tests.support.function_settings import WITHOUT_AWS, give_settings
 from tests.support.platform.rows import rows_of
 
-ENVIRONMENT = WITHOUT_AWS | {"MAUTIC_WEBHOOK_SECRET": f"older-secret, {SECRET}"}
+ENVIRONMENT = WITHOUT_AWS | {"MAUTIC_WEBHOOK_SECRET": f"older-secret-of-16, {SECRET}"}
 
 
 def configure(monkeypatch: pytest.MonkeyPatch, database_url: str, **settings: str) -> None:

@@ -16,7 +16,7 @@ from crm_relay.platform.http.callers import Role
 from tests.support.edge_cache.edge_twin import EdgeTwin
 from tests.support.function_settings import NOWHERE, WITHOUT_AWS, give_settings
 
-ADMIN = "the-bootstrap-token-of-a-test"
+ADMIN = "the-bootstrap-token-of-a-test-32-long"
 
 
 @dataclass(frozen=True)

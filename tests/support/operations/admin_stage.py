@@ -31,7 +31,7 @@ from local.runtime.execution import Handler
 from local.template.template import SamTemplate
 from tests.support.source_tree import ROOT
 
-ADMIN = "the-bootstrap-token-of-a-test"
+ADMIN = "the-bootstrap-token-of-a-test-32-long"
 TEMPLATE = SamTemplate.read(ROOT / "template.yaml")
 
 

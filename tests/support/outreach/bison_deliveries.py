@@ -7,7 +7,7 @@ from typing import Any
 from tests.support.source_tree import ROOT
 
 SAMPLES = ROOT / "events" / "bison_webhook"
-TOKEN = "sample-webhook-token-1"
+TOKEN = "sample-webhook-token-of-32-letters"
 Content = dict[str, Any]
 
 

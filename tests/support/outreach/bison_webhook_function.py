@@ -16,7 +16,7 @@ from tests.support.platform.rows import rows_of
 INSTANCE = "https://send.example.com"
 NORTHWIND, CONTOSO = "Northwind", "Contoso"
 NUMBERS = {NORTHWIND: 17, CONTOSO: 18}
-TOKENS = {NORTHWIND: "northwind-token-0001", CONTOSO: "contoso-token-000002"}
+TOKENS = {NORTHWIND: "northwind-token-0001-of-32-letters", CONTOSO: "contoso-token-000002-of-32-letters"}
 ENVIRONMENT = WITHOUT_AWS | {
     "BISON_INSTANCE_URL": INSTANCE,
     "BISON_WEBHOOK_TOKENS": json.dumps(TOKENS),

@@ -12,7 +12,7 @@ from crm_relay.providers.bison.client import Bison, RegisteredWebhook
 from tests.support.platform.canned_server import Canned, CannedServer, canned_server
 
 TOKEN = "77|never-to-be-seen"
-SECRET_URL = "https://crm.example.com/webhooks/bison/sample-webhook-token-1"
+SECRET_URL = "https://crm.example.com/webhooks/bison/sample-webhook-token-of-32-letters"
 ITEM: dict[str, Any] = {
     "id": 301,
     "email": "rosa@outreach.example.com",
@@ -208,7 +208,7 @@ def test_a_status_becomes_the_error_by_what_happens_next(
         bison.create_webhook("CRM Relay", SECRET_URL, ["email_sent"])
     assert message in str(failed.value)
     assert len(server.asked) == 1
-    for secret in ("rosa@", "never-to-be-seen", "sample-webhook-token-1", "Log in"):
+    for secret in ("rosa@", "never-to-be-seen", "sample-webhook-token-of-32-letters", "Log in"):
         assert secret not in repr(failed.value) + str(getattr(failed.value, "details", ""))
 
 

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from crm_relay.platform.errors import FatalError, RejectedInput
 from crm_relay.platform.settings import SettingsModel, read_settings
-from crm_relay.providers.bison import tokens as tokens_module
 from crm_relay.providers.bison import webhook
 from crm_relay.providers.bison.tokens import (
     ApiTokens,
@@ -21,7 +20,11 @@ from crm_relay.providers.bison.tokens import (
 from tests.support.outreach.bison_deliveries import TOKEN, body_of_sample
 
 NOW = datetime(2026, 11, 20, 13, tzinfo=UTC)
-OLD, NEW, OTHER = "old-token-0123456789", "new-token-0123456789", "other-token-01234567"
+OLD, NEW, OTHER = (
+    "old-token-0123456789-of-32-letters",
+    "new-token-0123456789-of-32-letters",
+    "other-token-01234567-of-32-letters",
+)
 TOKENS = {
     "Northwind": (WebhookToken(NEW), WebhookToken(OLD, NOW)),
     "Contoso": (WebhookToken(OTHER),),
@@ -106,8 +109,9 @@ def test_a_time_without_a_zone_is_utc() -> None:
 
 
 BAD: dict[str, Any] = {
-    "workspace A: a token is shorter than 16 characters": {"A": "tiny-0123"},
-    "workspace A: a token may hold": {"A": "with/a/slash/0123456789"},
+    "workspace A: a token is shorter than 32 characters": {"A": "tiny-0123-of-31-letters-in-all."},
+    "workspace A: a token is shorter than 16 characters": {"A": {"token": "tiny-0123", "until": "2026-12-01"}},
+    "workspace A: a token may hold": {"A": "with/a/slash/0123456789-of-32-letters"},
     "workspaces A and B share a token": {"A": NEW, "B": [OLD, NEW]},
     "workspace A: until is not a date": {"A": {"token": NEW, "until": 1764547200}},
     "workspace A: must be a token": {"A": None},
@@ -157,4 +161,3 @@ def test_a_token_of_the_api_can_stand_in_a_header(value: object) -> None:
 
 def test_a_token_does_not_show_itself() -> None:
     assert NEW not in repr(WebhookToken(NEW))
-    assert tokens_module.SHORTEST_WEBHOOK_TOKEN == 16

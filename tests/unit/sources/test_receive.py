@@ -22,7 +22,7 @@ from tests.support.customers.mautic_hooks import delivery, opened
 from tests.support.mail.resend_webhook_function import SECRET, mail_event
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
-TOKEN = "northwind-token-0001"
+TOKEN = "northwind-token-0001-of-32-letters"
 
 
 @dataclass(frozen=True)

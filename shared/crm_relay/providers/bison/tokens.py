@@ -12,7 +12,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator
 
-SHORTEST_WEBHOOK_TOKEN = 16
+from crm_relay.platform.settings import SHORTEST_TOKEN
+
+SHORTEST_RETIRED_TOKEN = 16
+"""A shorter token than SHORTEST_TOKEN is valid with an end only, so that it can be replaced without a gap."""
+
 # What stands in a path as it is: any other character would arrive in another spelling, or end the path.
 _USABLE_IN_A_PATH = re.compile(r"[A-Za-z0-9._~-]+")
 
@@ -57,7 +61,7 @@ WebhookTokens = Annotated[
     Mapping[str, tuple[WebhookToken, ...]],
     _setting(read_webhook_tokens),
     Field(
-        description="JSON object: workspace name to the token in its webhook's path, at least 16 characters. While a "
+        description="JSON object: workspace name to the token in its webhook's path, at least 32 characters. While a "
         "token is replaced it is a list, the newest first, the old one with its end: "
         '`{"Northwind": ["new…", {"token": "old…", "until": "2027-01-31"}]}`. Unset: every delivery is refused.'
     ),
@@ -101,11 +105,13 @@ def _webhook_tokens(workspace: str, value: Any) -> Iterable[WebhookToken]:
         token = given.get("token")
         if not isinstance(token, str) or given.keys() - {"token", "until"}:
             raise ValueError(f"workspace {workspace}: must be a token, a list of tokens, or objects of token and until")
-        if len(token) < SHORTEST_WEBHOOK_TOKEN:
-            raise ValueError(f"workspace {workspace}: a token is shorter than {SHORTEST_WEBHOOK_TOKEN} characters")
+        until = _until(workspace, given.get("until"))
+        shortest = SHORTEST_TOKEN if until is None else SHORTEST_RETIRED_TOKEN
+        if len(token) < shortest:
+            raise ValueError(f"workspace {workspace}: a token is shorter than {shortest} characters")
         if not _USABLE_IN_A_PATH.fullmatch(token):
             raise ValueError(f"workspace {workspace}: a token may hold letters, digits and . _ ~ - only")
-        yield WebhookToken(token, _until(workspace, given.get("until")))
+        yield WebhookToken(token, until)
 
 
 def _until(workspace: str, value: Any) -> datetime | None:

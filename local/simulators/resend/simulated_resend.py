@@ -85,11 +85,6 @@ class SimulatedResend(Actions):
         """Just these, in this order, as often as they stand there; a second time is a replay."""
         return self.webhooks.deliver(messages)
 
-    def rotate_secret(self, hook: ResendHook) -> str:
-        """The new one; for 24 hours the old one signs too."""
-        with self.account.lock:
-            return hook.rotate(self.account.clock.now())
-
     # --- switches -------------------------------------------------------------------------------------------------
 
     def fault(self, kind: str, match: str = "POST /emails", **details: Any) -> None:

@@ -139,7 +139,3 @@ class Settled:
 
 Settle = Callable[[Queryable, Sequence[Settled], datetime], None]
 """What the owner of the mails does about their fate, in the transaction that records it."""
-
-
-def settle_nothing(_db: Queryable, _settled: Sequence[Settled], _now: datetime) -> None:
-    """Of mail that belongs to nobody who wants to hear of it."""

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crm_relay.campaigns.decisions import window_of
-from crm_relay.campaigns.engine.outcomes import TextDraft, send_key
+from crm_relay.campaigns.engine.outcomes import send_key
 from crm_relay.campaigns.models import Campaign, DueEnrollment, Step, StepDecision
 from crm_relay.campaigns.variants import Variant
 from crm_relay.mail.mail_text import html_to_text
 from crm_relay.mail.models import Letter
+from crm_relay.mail.texts.models import TextDraft
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.templates import parse, parse_subject, render
 
@@ -88,7 +89,16 @@ def text_of(decision: StepDecision, enrolled: DueEnrollment, campaign: Campaign)
     body = _body(content.text, values_of(enrolled, campaign), step.defaults, html=False).strip()
     if not 1 <= len(body) <= _LONGEST_TEXT_MESSAGE:
         raise RejectedInput(f"a text message has 1 to {_LONGEST_TEXT_MESSAGE} characters")
-    return TextDraft(send_key(enrolled.id, step), enrolled.phone, body)
+    return TextDraft(
+        send_key=send_key(enrolled.id, step),
+        org_id=campaign.org_id,
+        to_number=enrolled.phone,
+        body=body,
+        enrollment_id=enrolled.id,
+        campaign_id=enrolled.campaign_id,
+        sequence_id=step.id,
+        contact_id=enrolled.contact_id,
+    )
 
 
 def _filled(

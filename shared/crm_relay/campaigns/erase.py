@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from crm_relay.campaigns import store
-from crm_relay.consent.address import normalise_phone
 from crm_relay.consent.person import Person
 from crm_relay.platform.database import Queryable, Row
 
@@ -12,15 +11,11 @@ def erase_enrolled(db: Queryable, person: Person, now: datetime) -> Row:
     """Table -> rows that lost the person; whatever was queued is taken back. One statement; safe to call twice.
 
     Before the contact loses its address: by that the enrollments are found. Activities and replies are erased with the
-    rest of the CRM, mails with delivery's own.
+    rest of the CRM, mails and text messages with their ledgers.
     """
-    return store.erase_person(db, list(person.addresses), _numbers(person), now)
+    return store.erase_person(db, list(person.addresses), now)
 
 
 def count_enrolled(db: Queryable, person: Person) -> Row:
     """Table -> rows that erase_enrolled would change."""
-    return store.count_of_person(db, list(person.addresses), _numbers(person))
-
-
-def _numbers(person: Person) -> list[str]:
-    return sorted({number for phone in person.phones if (number := normalise_phone(phone)) is not None})
+    return store.count_of_person(db, list(person.addresses))

@@ -3,8 +3,7 @@
 select
     (select count(*) from campaign_enrollments where address = any (:addresses::text[]) or contact_id in (
         select id from contacts where normalise_address(email) = any (:addresses::text[])
-    ))::integer as campaign_enrollments,
-    (select count(*) from sms_sends where to_number = any (:phones::text[]))::integer as sms_sends;
+    ))::integer as campaign_enrollments;
 
 -- name: erase_person
 -- Whoever is erased is in no campaign any longer; what steps reached stays counted, without saying of whom.
@@ -20,16 +19,8 @@ stopped as materialized (
 ),
 enrollment as (
     select erase_enrollments(array(select id from theirs)) as number from stopped
-),
-message as (
-    update sms_sends
-    set to_number = null, body = null, updated_at = :now
-    where to_number = any (:phones::text[])
-    returning 1
 )
-select
-    (select number from enrollment)::integer as campaign_enrollments,
-    (select count(*) from message)::integer as sms_sends;
+select number::integer as campaign_enrollments from enrollment;
 
 -- name: enrollments_of
 -- Where somebody stands in every campaign, and why there.

@@ -1,7 +1,8 @@
-"""Erases a person from the mail that was sent; what was sent stays counted, without saying to whom."""
+"""Erases a person from both ledgers of what was sent; it stays counted, without saying to whom."""
 
 from datetime import datetime
 
+from crm_relay.consent.address import normalise_phone
 from crm_relay.consent.person import Person
 from crm_relay.mail import store
 from crm_relay.platform.database import Queryable, Row
@@ -14,7 +15,7 @@ def erase_mail(db: Queryable, person: Person, now: datetime) -> dict[str, int]:
     Raises TransientError where a mail is on its way at this moment: the bytes of its request stay until its fate is
     known, within a day. Everything else is erased by then.
     """
-    done = store.erase(db, list(person.addresses), now)
+    done = store.erase(db, list(person.addresses), _numbers(person), now)
     on_its_way = done.pop("on_its_way")
     if on_its_way:
         raise TransientError(f"{on_its_way} mails are on their way: their bytes are kept until it is known they left")
@@ -23,4 +24,8 @@ def erase_mail(db: Queryable, person: Person, now: datetime) -> dict[str, int]:
 
 def count_mail(db: Queryable, person: Person) -> Row:
     """Table -> rows that erase_mail would change."""
-    return store.count(db, list(person.addresses))
+    return store.count(db, list(person.addresses), _numbers(person))
+
+
+def _numbers(person: Person) -> list[str]:
+    return sorted({number for phone in person.phones if (number := normalise_phone(phone)) is not None})

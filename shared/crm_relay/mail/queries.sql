@@ -31,11 +31,15 @@ logs as (
 ),
 topics as (
     delete from topic_opt_outs where address = any (:addresses::text[]) returning topic
+),
+texts as (
+    update sms_sends set to_number = null, body = null, updated_at = :now where to_number = any (:phones::text[]) returning 1
 )
 select
     (select count(*) from mails)::integer as email_sends,
     (select count(*) from logs)::integer as email_logs,
     (select count(*) from topics)::integer as topic_opt_outs,
+    (select count(*) from texts)::integer as sms_sends,
     (select count(*) from theirs where is_on_its_way)::integer as on_its_way;
 
 -- name: count_mail
@@ -49,7 +53,8 @@ select
         where mail.address = any (:addresses::text[])
             and log.event_data ?| array['link', 'user_agent', 'reason', 'message_id']
     )::integer as email_logs,
-    (select count(*) from topic_opt_outs where address = any (:addresses::text[]))::integer as topic_opt_outs;
+    (select count(*) from topic_opt_outs where address = any (:addresses::text[]))::integer as topic_opt_outs,
+    (select count(*) from sms_sends where to_number = any (:phones::text[]))::integer as sms_sends;
 
 -- name: mails_of
 -- What became of the newest mails to somebody, and why.

@@ -9,14 +9,14 @@ from crm_relay.platform.sql import queries_beside
 _SQL = queries_beside(__file__)
 
 
-def erase(db: Queryable, addresses: Sequence[str], now: datetime) -> dict[str, int]:
-    """email_sends, email_logs, topic_opt_outs, and on_its_way: mails whose request is being made."""
-    return db.run(_SQL["erase_mail"], addresses=list(addresses), now=now)[0]
+def erase(db: Queryable, addresses: Sequence[str], phones: Sequence[str], now: datetime) -> dict[str, int]:
+    """email_sends, email_logs, topic_opt_outs, sms_sends, and on_its_way: mails whose request is being made."""
+    return db.run(_SQL["erase_mail"], addresses=list(addresses), phones=list(phones), now=now)[0]
 
 
-def count(db: Queryable, addresses: Sequence[str]) -> Row:
-    """email_sends, email_logs, topic_opt_outs."""
-    return db.run(_SQL["count_mail"], addresses=list(addresses))[0]
+def count(db: Queryable, addresses: Sequence[str], phones: Sequence[str]) -> Row:
+    """email_sends, email_logs, topic_opt_outs, sms_sends."""
+    return db.run(_SQL["count_mail"], addresses=list(addresses), phones=list(phones))[0]
 
 
 def mails(db: Queryable, addresses: Sequence[str], *, limit: int) -> list[Row]:

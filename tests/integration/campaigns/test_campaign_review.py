@@ -9,8 +9,8 @@ import pytest
 from crm_relay.campaigns.ab.judge_variants import judge_variants
 from crm_relay.campaigns.engine.settle import settle
 from crm_relay.campaigns.engine.stop import stop_answered, stop_for_address
-from crm_relay.campaigns.erase import erase_enrolled
 from crm_relay.consent.person import Person
+from crm_relay.mail.erase import erase_mail
 from crm_relay.mail.feedback.apply_event import inbound_row
 from crm_relay.mail.feedback.read_inbound import read_inbound
 from crm_relay.mail.feedback.store import keep_inbound_mail
@@ -74,7 +74,7 @@ def test_an_erased_number_takes_the_message_of_whoever_shares_it_and_holds_up_no
     other = waiting_text(campaigns, "b", "+15550100002")
     twilio.fault("429", retry_after=60)
     campaigns.tick()
-    erase_enrolled(campaigns.db, Person(frozenset({"x@example.com"}), frozenset({NUMBER})), campaigns.now)
+    erase_mail(campaigns.db, Person(frozenset({"x@example.com"}), frozenset({NUMBER})), campaigns.now)
     campaigns.wait(minutes=2)
     campaigns.tick()
     assert campaigns.lines(sharing) == [(1, "stopped", "erased")]
@@ -88,7 +88,7 @@ def test_of_an_erased_message_that_may_have_left_nobody_says_that_it_did_not(
     person = waiting_text(campaigns, "a")
     twilio.fault("cut_after")
     campaigns.tick()
-    erase_enrolled(campaigns.db, Person(frozenset(), frozenset({NUMBER})), campaigns.now)
+    erase_mail(campaigns.db, Person(frozenset(), frozenset({NUMBER})), campaigns.now)
     campaigns.wait(minutes=2)
     campaigns.tick()
     assert campaigns.lines(person) == [(1, "failed", "unknown")]

@@ -43,6 +43,8 @@ ZONES = [None, "Asia/Tokyo", "Europe/Lisbon", "Pacific/Auckland", "Nowhere/Land"
 class TakesEveryText:
     """A provider of text messages that never says no."""
 
+    name = "twilio"
+
     def __init__(self) -> None:
         self.sent = 0
 

@@ -224,7 +224,7 @@ def test_an_erased_person_stands_in_no_mail_and_what_was_counted_stays_counted(p
            values (:org, 'ada@example.com', 'news', 'test', now())""",
         org=post.org,
     )
-    counted = {"email_sends": 2, "email_logs": 1, "topic_opt_outs": 1}
+    counted = {"email_sends": 2, "email_logs": 1, "topic_opt_outs": 1, "sms_sends": 0}
     assert count_mail(post.db, ADA) == counted
     assert erase_mail(post.db, ADA, post.now) == counted
     tables = ("email_sends", "email_logs", "topic_opt_outs", "email_batches")
@@ -237,7 +237,12 @@ def test_an_erased_person_stands_in_no_mail_and_what_was_counted_stays_counted(p
     }
     kept = one(post.db, "select address from email_sends where send_key = 'test:bob'")
     assert kept["address"] == "bob@example.com"
-    assert erase_mail(post.db, ADA, post.now) == {"email_sends": 0, "email_logs": 0, "topic_opt_outs": 0}
+    assert erase_mail(post.db, ADA, post.now) == {
+        "email_sends": 0,
+        "email_logs": 0,
+        "topic_opt_outs": 0,
+        "sms_sends": 0,
+    }
 
 
 def test_a_mail_on_its_way_is_erased_once_its_fate_is_known(post: MailHarness) -> None:

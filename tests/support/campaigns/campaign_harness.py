@@ -9,7 +9,6 @@ from uuid import UUID
 
 from crm_relay.campaigns.engine.follow_mail import follow_mail
 from crm_relay.campaigns.engine.run_due_steps import EngineContext, EngineReport, run_due_steps
-from crm_relay.campaigns.engine.send_texts import TextProvider
 from crm_relay.mail.feedback.apply_event import apply_event
 from crm_relay.mail.models import Identity, Mode, SendPolicy
 from crm_relay.platform.clock import Deadline
@@ -18,6 +17,7 @@ from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.platform.sql import Json
 from crm_relay.providers.resend import webhook
 from crm_relay.providers.resend.client import Resend
+from crm_relay.providers.text import TextProvider
 from local.simulators.resend import ResendSimulator
 from local.simulators.resend.state import SimulatedMail
 from local.simulators.resend.webhooks.delivery import HookMessage

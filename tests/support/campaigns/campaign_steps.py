@@ -13,6 +13,7 @@ STEPS = {
     "take turn": "select take_turn(",
     "claim": "with recursive place",
     "queue": "insert into email_sends",
+    "queue text messages": "insert into sms_sends",
     "record": "insert into campaign_sequence_logs",
     "claim the batch": "for update skip locked\n),\nmail as materialized",
     "freeze": "with verdict as",

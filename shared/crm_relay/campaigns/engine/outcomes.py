@@ -1,7 +1,7 @@
 """What a decision leaves behind: a line in the log, work for somebody, and where the enrollment stands now; pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 from uuid import UUID
@@ -26,15 +26,6 @@ class Work:
 
 
 @dataclass(frozen=True)
-class TextDraft:
-    """A text message to be queued; `send_key` is its identity for ever."""
-
-    send_key: str
-    to_number: str
-    body: str
-
-
-@dataclass(frozen=True)
 class StepOutcome:
     """What is recorded of one enrollment.
 
@@ -54,7 +45,6 @@ class StepOutcome:
     sequence_id: UUID | None = None
     channel: str | None = None
     activity: Work | None = None
-    sms: TextDraft | None = None
 
 
 @dataclass(frozen=True)
@@ -96,11 +86,6 @@ def outcome_of(decision: StepDecision, enrolled: DueEnrollment, now: datetime) -
         channel=step.channel.value,
         activity=activity,
     )
-
-
-def with_text(outcome: StepOutcome, text: TextDraft) -> StepOutcome:
-    """The same with the message that it queues."""
-    return replace(outcome, sms=text)
 
 
 def failed(enrollment_id: UUID, reason: str, again_at: datetime) -> StepOutcome:

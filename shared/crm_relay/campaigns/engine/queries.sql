@@ -172,12 +172,12 @@ left join lateral (
 
 -- name: record
 -- All that was decided about a batch; a step that has its line already makes nothing a second time.
--- The lines of the log and by them what each step reached, work for people, text messages, and where everybody stands now.
+-- The lines of the log and by them what each step reached, work for people, and where everybody stands now.
 with given as materialized (
     select gen_random_uuid() as activity_id, outcome.*
     from jsonb_to_recordset(:outcomes) as outcome (
         enrollment_id uuid, status text, current_step integer, next_step_at timestamptz, held_for text, reason text,
-        ab_variant text, error text, line text, sequence_id uuid, channel text, activity jsonb, sms jsonb
+        ab_variant text, error text, line text, sequence_id uuid, channel text, activity jsonb
     )
 ),
 line as (
@@ -217,19 +217,6 @@ work as (
     )
     where given.activity is not null
 ),
-messages as (
-    insert into sms_sends (
-        org_id, send_key, enrollment_id, campaign_id, sequence_id, contact_id, to_number, body, not_before, queued_at, updated_at
-    )
-    select
-        enrollment.org_id, message.send_key, enrollment.id, enrollment.campaign_id, given.sequence_id, enrollment.contact_id,
-        message.to_number, message.body, :now, :now, :now
-    from given
-    join campaign_enrollments enrollment on enrollment.id = given.enrollment_id
-    cross join lateral jsonb_to_record(given.sms) as message (send_key text, to_number text, body text)
-    where given.sms is not null
-    on conflict (send_key) do nothing
-),
 moved as (
     update campaign_enrollments enrollment
     set
@@ -261,7 +248,7 @@ moved as (
 select count(*)::integer as lines from line;
 
 -- name: settle
--- What became of mails that campaigns queued, and what events that came before it was known mean by now.
+-- What became of mails and text messages that campaigns queued, and what events that came before it was known mean by now.
 select
     settle_campaign_mail(:settled, :now) as lines,
     react_to_mails(array(
@@ -282,67 +269,6 @@ select stop_for_address(:org_id, :address, :topic, :status, :reason, :now) as st
 -- name: follow_mail_event
 -- The function says what follows from an event, and in which order.
 select follow_mail_event(:event) as outcome;
-
--- name: claim_text
--- The text message that waits longest, ours until `claimed_until`; of one that was tried before nobody knows what became of it.
-with due as (
-    select id
-    from sms_sends
-    where (status = 'queued' and not_before <= :now)
-        or (status = 'sending' and coalesce(claimed_until, not_before) <= :now and not_before <= :now)
-    order by not_before, id
-    limit 1
-    for update skip locked
-),
-claimed as (
-    update sms_sends message
-    set
-        status = 'sending', attempts = message.attempts + 1, claimed_until = :claimed_until,
-        first_attempt_at = coalesce(message.first_attempt_at, cast(:now as timestamptz)), updated_at = :now
-    from due
-    where message.id = due.id
-    returning message.*
-)
-select
-    claimed.id, claimed.org_id, claimed.enrollment_id, claimed.sequence_id, claimed.to_number, claimed.body, claimed.attempts,
-    claimed.first_attempt_at,
-    coalesce((select suppressed_by from suppression(claimed.org_id, 'sms', claimed.to_number)) is not null, false) as is_suppressed,
-    campaign.send_days, campaign.send_window_start, campaign.send_window_end, campaign.timezone as campaign_zone,
-    case when campaign.use_recipient_timezone then contact.timezone end as recipient_zone,
-    case
-        when claimed.to_number is null or claimed.body is null then 'erased'
-        -- With its contact, or with its whole campaign.
-        when enrollment.id is null or campaign.id is null then 'gone'
-        when enrollment.status in ('replied', 'bounced', 'unsubscribed', 'stopped')
-            then coalesce(enrollment.stopped_reason, enrollment.status)
-    end as ended_by,
-    coalesce(campaign.status = 'paused', false) as is_campaign_paused
-from claimed
-left join campaign_enrollments enrollment on enrollment.id = claimed.enrollment_id
-left join campaigns campaign on campaign.id = claimed.campaign_id
-left join contacts contact on contact.id = claimed.contact_id;
-
--- name: record_text
--- What became of a text message, and of the step that queued it; surely unsent ones begin anew.
-with message as (
-    update sms_sends
-    set
-        status = :status, reason = :reason, twilio_sid = coalesce(cast(:sid as text), twilio_sid),
-        not_before = coalesce(cast(:not_before as timestamptz), not_before), claimed_until = null,
-        attempts = case cast(:status as text) when 'queued' then 0 else attempts end,
-        first_attempt_at = case cast(:status as text) when 'queued' then null else first_attempt_at end,
-        sent_at = case cast(:status as text) when 'sent' then cast(:now as timestamptz) end,
-        -- Nobody has to read it any more.
-        body = case when cast(:status as text) in ('queued', 'sending') then body end,
-        updated_at = :now
-    where id = :id
-    returning enrollment_id
-)
-select case
-    when cast(:line as jsonb) is null then 0
-    else settle_campaign_mail(jsonb_build_array(:line), :now)
-end as lines
-from message;
 
 -- name: archive_lines
 -- Lines of sequences that ended long ago leave the log; the trigger on it keeps them in the archive.

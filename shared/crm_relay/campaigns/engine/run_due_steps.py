@@ -9,20 +9,23 @@ from crm_relay.campaigns.content import letter_of, text_of
 from crm_relay.campaigns.decisions import decide, window_of
 from crm_relay.campaigns.engine import store
 from crm_relay.campaigns.engine.claim import OF_ONE_ROW, Claimed, claim_due
-from crm_relay.campaigns.engine.outcomes import StepOutcome, failed, outcome_of, with_text
-from crm_relay.campaigns.engine.send_texts import TextProvider, TextReport, send_texts
-from crm_relay.campaigns.engine.settle import settle
+from crm_relay.campaigns.engine.outcomes import StepOutcome, failed, outcome_of
+from crm_relay.campaigns.engine.settle import settle, settle_texts
 from crm_relay.campaigns.engine.stop import stop_answered
 from crm_relay.campaigns.models import Act, Campaign, Capabilities, DueEnrollment, StepDecision
 from crm_relay.mail.compose import compose
 from crm_relay.mail.models import Identity, Mail, SendPolicy
 from crm_relay.mail.queue import queue_emails
 from crm_relay.mail.sending.send_batches import SendContext, SendReport, send_batch, send_due
+from crm_relay.mail.texts.models import TextDraft
+from crm_relay.mail.texts.send_texts import TextContext, TextReport, send_texts
+from crm_relay.mail.texts.store import queue_texts
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database, Queryable
 from crm_relay.platform.errors import RejectedInput, describe_error
 from crm_relay.platform.logging import logger
 from crm_relay.providers.email import EmailProvider
+from crm_relay.providers.text import TextProvider
 from crm_relay.rules.send_windows import next_open
 
 BATCH = 100
@@ -147,6 +150,7 @@ class _Engine:
         made.make()
         if made.mails:
             queue_emails(tx, made.mails, now)
+        queue_texts(tx, made.texts, now)
         if made.outcomes:
             store.record(tx, made.outcomes, now)
         return _Batch(tuple(made.outcomes), made.acts, len({mail.org_id for mail in made.mails}), answered)
@@ -189,7 +193,8 @@ class _Engine:
 
     def _send_texts(self) -> None:
         if self.context.texts is not None:
-            self.report.texts = send_texts(self.db, self.context.texts, self.context.policy, self.clock, self.deadline)
+            context = TextContext(self.db, self.context.texts, self.context.policy)
+            self.report.texts = send_texts(context, clock=self.clock, deadline=self.deadline, settle=settle_texts)
 
 
 @dataclass
@@ -201,6 +206,7 @@ class _Making:
     now: datetime
     outcomes: list[StepOutcome] = field(default_factory=list)
     mails: list[Mail] = field(default_factory=list)
+    texts: list[TextDraft] = field(default_factory=list)
     acts: Counter[str] = field(default_factory=Counter)
 
     def make(self) -> None:
@@ -230,7 +236,7 @@ class _Making:
         if decision.act is Act.EMAIL:
             self.mails.append(self._mail(decision, enrolled, campaign))
         elif decision.act is Act.SMS:
-            outcome = with_text(outcome, text_of(decision, enrolled, campaign))
+            self.texts.append(text_of(decision, enrolled, campaign))
         self.outcomes.append(outcome)
         self.acts[decision.act.value] += 1
 

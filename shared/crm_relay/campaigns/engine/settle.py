@@ -1,6 +1,7 @@
 """What the fate of a mail means for the step that queued it, and for whoever it was for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from crm_relay.campaigns.engine import store
@@ -23,6 +24,13 @@ def settle(db: Queryable, settled: Sequence[Settled], now: datetime) -> None:
     ours = [each for each in settled if each.enrollment_id is not None and each.sequence_id is not None]
     if ours:
         store.settle(db, [(each, line_of(each)) for each in ours], now)
+
+
+def settle_texts(db: Queryable, settled: Sequence[Settled], now: datetime) -> None:
+    """As settle, for text messages: what keeps one of them here ends no sequence by itself."""
+    ours = [each for each in settled if each.enrollment_id is not None and each.sequence_id is not None]
+    if ours:
+        store.settle(db, [(each, replace(line_of(each), ends_as=None)) for each in ours], now)
 
 
 def line_of(settled: Settled) -> LineSettled:

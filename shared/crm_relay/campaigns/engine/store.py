@@ -60,36 +60,6 @@ def follow_mail_event(db: Queryable, event: Mapping[str, Any]) -> str:
     return str(db.run(_SQL["follow_mail_event"], event=Json(dict(event)))[0]["outcome"])
 
 
-def claim_text(db: Queryable, now: datetime, *, claimed_until: datetime) -> Row | None:
-    """The columns of a QueuedText; None where no message is due and free."""
-    rows = db.run(_SQL["claim_text"], now=now, claimed_until=claimed_until)
-    return rows[0] if rows else None
-
-
-def record_text(
-    db: Queryable,
-    message_id: UUID,
-    now: datetime,
-    *,
-    status: str,
-    reason: str | None,
-    sid: str | None,
-    not_before: datetime | None,
-    line: Mapping[str, Any] | None,
-) -> None:
-    """`line` is what becomes of the step, None: it stays pending."""
-    db.run(
-        _SQL["record_text"],
-        id=message_id,
-        now=now,
-        status=status,
-        reason=reason,
-        sid=sid,
-        not_before=not_before,
-        line=None if line is None else Json(dict(line)),
-    )
-
-
 def archive_lines(db: Queryable, *, before: datetime, limit: int) -> int:
     """How many lines went."""
     return int(db.run(_SQL["archive_lines"], before=before, limit=limit)[0]["lines"])

@@ -15,7 +15,8 @@ KEY_LIVES = timedelta(hours=23)
 _PAUSES_ARE_LOOKED_AT_AGAIN = timedelta(minutes=15)
 _EVIDENCE_IS_LOOKED_FOR_AGAIN = timedelta(minutes=10)
 _LONGEST_PAUSE = timedelta(minutes=15)
-_KEPT_BY = {Mode.DRY_RUN: "dry_run", Mode.ALLOW_LIST: "not_on_allow_list", Mode.LIVE: "no_address"}
+KEPT_BY = {Mode.DRY_RUN: "dry_run", Mode.ALLOW_LIST: "not_on_allow_list", Mode.LIVE: "no_address"}
+"""Why a message stays here, by the mode of the installation."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def judge(mail: Waiting, policy: SendPolicy, now: datetime) -> GateVerdict:
         reason = "sender_paused" if mail.is_sender_paused else "campaign_paused"
         return GateVerdict(until=later if mail.window is None else next_open(mail.window, later), reason=reason)
     if mail.address is None or not policy.allows(mail.address):
-        return GateVerdict(Fate.DRY_RUN, reason=_KEPT_BY[policy.mode])
+        return GateVerdict(Fate.DRY_RUN, reason=KEPT_BY[policy.mode])
     return GateVerdict()
 
 

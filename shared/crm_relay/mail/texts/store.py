@@ -1,0 +1,38 @@
+"""The ledger of text messages."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from uuid import UUID
+
+from crm_relay.mail.texts.models import QueuedText, TextDraft
+from crm_relay.platform.database import Queryable
+from crm_relay.platform.sql import Json, queries_beside
+
+_SQL = queries_beside(__file__)
+
+
+def queue_texts(db: Queryable, texts: Sequence[TextDraft], now: datetime) -> None:
+    """One statement, whatever their number; due from `now` on. Safe to call twice: a known `send_key` is left alone."""
+    if texts:
+        db.run(_SQL["queue_texts"], texts=Json([asdict(text) for text in texts]), now=now)
+
+
+def claim_text(db: Queryable, now: datetime, *, claimed_until: datetime) -> QueuedText | None:
+    """None where no message is due and free."""
+    rows = db.run(_SQL["claim_text"], now=now, claimed_until=claimed_until)
+    return QueuedText(**rows[0]) if rows else None
+
+
+def record_text(
+    db: Queryable,
+    message_id: UUID,
+    now: datetime,
+    *,
+    status: str,
+    reason: str | None,
+    sid: str | None,
+    not_before: datetime | None,
+) -> None:
+    """`sid` is the provider's id of it; `not_before` None leaves the time as it is."""
+    db.run(_SQL["record_text"], id=message_id, now=now, status=status, reason=reason, sid=sid, not_before=not_before)

@@ -112,7 +112,7 @@ def reports_errors(command: Callable[P, int | None]) -> Callable[P, None]:
 
 def _print_error(message: str) -> None:
     # What stands in brackets is a path or a rule of ours, not markup.
-    Console(stderr=True).print(f"[red]crm-relay:[/] {escape(message)}", highlight=False)
+    Console(stderr=True).print(f"[red]crm-relay:[/] {escape(message)}", highlight=False, soft_wrap=True)
 
 
 def show(result: Any, as_json: bool, title: str) -> None:

@@ -17,7 +17,7 @@ _IN_A_CHECKOUT = Path(__file__).parent.parent.parent / "migrations"
 def apply_migrations(event: Mapping[str, Any]) -> dict[str, Any]:
     """`{"dry_run": true}` only says what would be applied. Errors as in platform.migrations.migrate."""
     settings = read_settings(Settings)
-    folder = settings.migrations_folder if settings.migrations_folder.is_dir() else _IN_A_CHECKOUT
+    folder = settings.migrations_folder if _is_folder(settings.migrations_folder) else _IN_A_CHECKOUT
     dry_run = event.get("dry_run") is True
     database = Database(
         settings.migration_database_url or settings.database_url,
@@ -28,3 +28,11 @@ def apply_migrations(event: Mapping[str, Any]) -> dict[str, Any]:
         return {"applied": migrate(database, read_migrations(folder), dry_run=dry_run), "dry_run": dry_run}
     finally:
         database.close()
+
+
+def _is_folder(path: Path) -> bool:
+    # Before Python 3.13 a name that is too long raises, with the name in the message.
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

@@ -21,6 +21,10 @@ _REJECTED_CLASSES = {"22", "23"}
 _TRANSIENT_POOLER_WORDS = ("ECHECKOUT", "EMAXCONN", "EDBHANDLEREXITED")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _DESCRIPTIONS_KEPT = 1000
+_URL_SHAPE = (
+    "DATABASE_URL must look like postgresql://user:password@host:port/name "
+    "(percent-encode what is neither letter nor digit in the password)"
+)
 
 
 class ConnectionLost(Exception):
@@ -61,6 +65,9 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
             super().__init__(**arguments)
         except DatabaseError as error:
             raise StatementFailed(error).as_ours() from None
+        except ValueError:
+            # A host name or a password that cannot be encoded.
+            raise FatalError(_URL_SHAPE) from None
         except (InterfaceError, OSError) as error:
             # A refused certificate will not become good by waiting; everything else may.
             if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
@@ -135,15 +142,20 @@ def _timestamptz(text: str) -> Any:
 
 def connection_arguments(url: str, ca_file: str | None, timeout: float) -> dict[str, Any]:
     """What the driver takes; FatalError where `url` is no address of a database."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"postgres", "postgresql"} or not parts.hostname or not parts.username:
-        raise FatalError("DATABASE_URL must look like postgresql://user:password@host:port/name")
-    plain = parts.hostname in _LOOPBACK or parse_qs(parts.query).get("sslmode") == ["disable"]
+    try:
+        parts = urlsplit(url)
+        host, port, query = parts.hostname, parts.port or 5432, parse_qs(parts.query)
+    except ValueError:
+        # The library's message quotes what it could not read, which may be a part of the password.
+        raise FatalError(_URL_SHAPE) from None
+    if parts.scheme not in {"postgres", "postgresql"} or not host or not parts.username:
+        raise FatalError(_URL_SHAPE)
+    plain = host in _LOOPBACK or query.get("sslmode") == ["disable"]
     return {
         "user": unquote(parts.username),
         "password": unquote(parts.password or ""),
-        "host": parts.hostname,
-        "port": parts.port or 5432,
+        "host": host,
+        "port": port,
         "database": unquote(parts.path.lstrip("/")) or "postgres",
         "ssl_context": False if plain and not ca_file else verified_tls(ca_file),
         "timeout": timeout,

@@ -56,15 +56,24 @@ def read_settings(kind: type[S], environment: Mapping[str, str] | None = None) -
     if environment.get(SECRET_ID) and given.keys() != set(names.values()):
         secret = _read_secret(environment[SECRET_ID])
         given = {field: secret[name] for name, field in names.items() if secret.get(name)} | given
+    if unreadable := [field.upper() for field, value in given.items() if not _is_text(value)]:
+        raise FatalError(f"settings: {', '.join(unreadable)}: is not UTF-8")
     try:
         return kind.model_validate(given)
     except ValidationError as error:
-        problems = [f"{str(each['loc'][0]).upper()}: {_problem(each['type'], each['msg'])}" for each in error.errors()]
+        problems = [_problem(each["loc"], each["type"], each["msg"]) for each in error.errors(include_input=False)]
         raise FatalError(f"settings: {'; '.join(problems)}") from None
 
 
-def _problem(kind: str, message: str) -> str:
-    return "is not set" if kind == "missing" else message
+def _is_text(value: str) -> bool:
+    """An error about a character that cannot be encoded would hold the whole value."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _problem(place: tuple[int | str, ...], kind: str, message: str) -> str:
+    told = "is not set" if kind == "missing" else message
+    # What is wrong with several settings together names them itself.
+    return f"{str(place[0]).upper()}: {told}" if place else told
 
 
 def _read_secret(secret_id: str) -> dict[str, str]:

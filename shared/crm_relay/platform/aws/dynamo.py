@@ -232,7 +232,7 @@ def _send(operation: str, arguments: Mapping[str, Any]) -> Any:
         return getattr(aws_client("dynamodb", SIDE_BY_SIDE), operation)(**arguments)
     except ClientError as error:
         raise _our_error(operation, error.response) from None
-    except BotoCoreError as error:
+    except (BotoCoreError, ValueError) as error:
         raise TransientError(f"dynamodb {operation}: {type(error).__name__}") from None
 
 

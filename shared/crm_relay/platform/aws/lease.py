@@ -95,6 +95,6 @@ class Lease:
             if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
                 return False
             raise TransientError(f"dynamodb {operation}: {error.response.get('Error', {}).get('Code')}") from None
-        except BotoCoreError as error:
+        except (BotoCoreError, ValueError) as error:
             raise TransientError(f"dynamodb {operation}: {type(error).__name__}") from None
         return True

@@ -144,3 +144,5 @@ def _call(service: str, operation: str, **arguments: Any) -> Any:
         raise (FatalError if code in _NEVER else TransientError)(f"{service} {operation}: {code}") from None
     except BotoCoreError as error:
         raise TransientError(f"{service} {operation}: {type(error).__name__}") from None
+    except ValueError:
+        raise FatalError(f"{service} {operation}: the address or name is malformed") from None

@@ -111,6 +111,9 @@ class HttpClient:
             if _was_never_connected(error):
                 raise NotConnected(f"{method} {path}: no connection") from None
             raise NoAnswer(f"{method} {path}: {type(error).__name__}") from None
+        except ValueError:
+            # An address or a credential that no request can carry; the library's message quotes it.
+            raise FatalError(f"{method} {path}: the base address or the credential is malformed") from None
         if response.status_code < 300 or response.status_code in accept:
             body = response.text if as_text else _decoded(response, f"{method} {path}")
             return Answer(response.status_code, body, {name.lower(): text for name, text in response.headers.items()})

@@ -65,15 +65,15 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
             super().__init__(**arguments)
         except DatabaseError as error:
             raise StatementFailed(error).as_ours() from None
-        except ValueError:
-            # A host name or a password that cannot be encoded.
-            raise FatalError(_URL_SHAPE) from None
         except (InterfaceError, OSError) as error:
             # A refused certificate will not become good by waiting; everything else may.
             if isinstance(error.__cause__ or error, ssl.SSLCertVerificationError):
                 raise FatalError("the database's TLS certificate was not accepted") from None
             tls = " over verified TLS" if arguments["ssl_context"] else ""
             raise TransientError(f"the database cannot be reached{tls}") from None
+        except ValueError:
+            # A host name or a password that cannot be encoded.
+            raise FatalError(_URL_SHAPE) from None
         self.register_in_adapter(TIMESTAMPTZ, _timestamptz)
         if self.parameter_statuses.get("standard_conforming_strings", "on") != "on":
             raise FatalError("the database must run with standard_conforming_strings = on")

@@ -158,11 +158,11 @@ def function_settings(database_url: str) -> Iterator[None]:
         "CRM_RELAY_SECRET_ID": "",
     }
     with patch.dict(os.environ, settings):
-        wiring.dependencies.forget()
+        wiring.installation.forget()
         try:
             yield
         finally:
-            wiring.dependencies.forget()
+            wiring.installation.forget()
 
 
 def delivered(send: UUID, number: int) -> float:

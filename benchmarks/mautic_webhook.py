@@ -32,7 +32,7 @@ def count_round_trips(login: Login, deliveries: int = _COUNTED_DELIVERIES) -> li
     with login.as_owner() as owner:
         insert_customers(owner, EVENTS * deliveries)
         confirm_everybody(owner)
-    with CountingProxy(login.url) as proxy, function_settings(wiring.dependencies, proxy.url, _SETTINGS):
+    with CountingProxy(login.url) as proxy, function_settings(wiring.installation, proxy.url, _SETTINGS):
         deliver(http_event(delivery(email_on_open=[_open(1, "warm")])), 1)
         return [_round_trips(proxy, first) for first in range(1, EVENTS * deliveries, EVENTS)]
 
@@ -102,7 +102,7 @@ def _measure(servers: Servers) -> Iterator[Figure]:
     with servers.database() as login, login.as_owner() as owner:
         insert_customers(owner, _CUSTOMERS)
         confirm_everybody(owner)
-        with function_settings(wiring.dependencies, login.url, _SETTINGS):
+        with function_settings(wiring.installation, login.url, _SETTINGS):
             yield from _times()
 
 

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from crm_relay.platform.shared_settings import BisonInstanceUrl
 from crm_relay.providers.bison.tokens import WebhookTokens
-from crm_relay.webhooks.open import InboxSettings
+from crm_relay.webhooks.inbox_settings import InboxSettings
 
 
 class Settings(InboxSettings):

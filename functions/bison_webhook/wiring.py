@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bison_webhook.settings import Settings
+from crm_relay.installation.installation import install
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.http.http_edge import Accepts, HttpRequest
-from crm_relay.platform.settings import read_settings
 from crm_relay.providers.bison.events import BisonDelivery
 from crm_relay.providers.bison.instance import instance_host
 from crm_relay.sources.bison import BisonKeys, bison_source
-from crm_relay.webhooks.open import open_inbox
+from crm_relay.webhooks.inbox_settings import DATABASE_SECONDS
 from crm_relay.webhooks.receive import Inbox
 from crm_relay.webhooks.source import Source
 
@@ -29,8 +29,8 @@ class BisonWebhook:
 
 
 def _build() -> BisonWebhook:
-    settings = read_settings(Settings)
-    inbox = open_inbox(settings)
+    installation = install(Settings, database_seconds=DATABASE_SECONDS)
+    settings, inbox = installation.settings, installation.inbox
     keys = BisonKeys(settings.bison_webhook_tokens, inbox.database)
     return BisonWebhook(keys, bison_source(instance_host(settings.bison_instance_url)), inbox)
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from crm_relay.platform.settings import SigningSecrets
-from crm_relay.webhooks.open import InboxSettings
+from crm_relay.webhooks.inbox_settings import InboxSettings
 
 
 class Settings(InboxSettings):

@@ -1,38 +1,22 @@
-"""What mautic_webhook depends on, built once per execution environment."""
+"""What mautic_webhook is connected to, and its one use case."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from crm_relay.installation.installation import install
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.http.http_edge import Accepts, HttpRequest
-from crm_relay.platform.settings import read_settings
 from crm_relay.sources.mautic import MAUTIC
-from crm_relay.webhooks.open import open_inbox
-from crm_relay.webhooks.receive import Inbox
+from crm_relay.webhooks.inbox_settings import DATABASE_SECONDS
 from mautic_webhook.settings import Settings
 
 ACCEPTS = Accepts()
 
-
-@dataclass(frozen=True)
-class MauticWebhook:
-    """What a delivery meets."""
-
-    secrets: tuple[str, ...]
-    inbox: Inbox
-
-
-def _build() -> MauticWebhook:
-    settings = read_settings(Settings)
-    return MauticWebhook(settings.mautic_webhook_secret, open_inbox(settings))
-
-
-dependencies = PerEnvironment(_build)
+installation = PerEnvironment(lambda: install(Settings, database_seconds=DATABASE_SECONDS))
 
 
 def receive_delivery(request: HttpRequest) -> tuple[int, Mapping[str, Any]]:
     """Verify, read, keep and apply; status and answer for Mautic."""
-    wired = dependencies()
-    return wired.inbox.receive(MAUTIC, MAUTIC.receive(request, wired.secrets, utc_now()))
+    secrets = installation().settings.mautic_webhook_secret
+    return installation().inbox.receive(MAUTIC, MAUTIC.receive(request, secrets, utc_now()))

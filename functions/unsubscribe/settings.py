@@ -1,6 +1,6 @@
 """Settings of unsubscribe."""
 
-from crm_relay.webhooks.open import InboxSettings
+from crm_relay.webhooks.inbox_settings import InboxSettings
 
 
 class Settings(InboxSettings):

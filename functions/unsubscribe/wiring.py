@@ -1,17 +1,14 @@
-"""What unsubscribe depends on, built once per execution environment."""
+"""What unsubscribe is connected to, and what its page does."""
 
-from dataclasses import dataclass
-
+from crm_relay.installation.installation import install
 from crm_relay.mail.feedback.unsubscribe import Reader, reader_of
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.http.http_edge import Accepts, HttpRequest, PageContent
 from crm_relay.platform.logging import logger
-from crm_relay.platform.settings import read_settings
 from crm_relay.sources.unsubscribe import UNSUBSCRIBE
-from crm_relay.webhooks.open import open_inbox
-from crm_relay.webhooks.receive import Inbox
+from crm_relay.webhooks.inbox_settings import DATABASE_SECONDS
 from unsubscribe import page
 from unsubscribe.settings import Settings
 
@@ -23,23 +20,7 @@ ACCEPTS = Accepts(
 )
 
 
-@dataclass(frozen=True)
-class UnsubscribePage:
-    """What a request meets."""
-
-    inbox: Inbox
-
-    def reader(self, token: str) -> Reader | None:
-        """Whose link it is."""
-        return self.inbox.circuit.call(lambda: reader_of(self.inbox.database, token))
-
-
-def _build() -> UnsubscribePage:
-    settings = read_settings(Settings)
-    return UnsubscribePage(open_inbox(settings))
-
-
-dependencies = PerEnvironment(_build)
+installation = PerEnvironment(lambda: install(Settings, database_seconds=DATABASE_SECONDS))
 
 
 def answer(request: HttpRequest) -> tuple[int, PageContent]:
@@ -50,7 +31,7 @@ def answer(request: HttpRequest) -> tuple[int, PageContent]:
 
 def _show(request: HttpRequest, token: str) -> tuple[int, PageContent]:
     try:
-        reader = dependencies().reader(token)
+        reader = _reader(token)
     except TransientError as error:
         logger().warning("page not shown", reason=str(error))
         return 503, _headless(request, page.later())
@@ -59,15 +40,20 @@ def _show(request: HttpRequest, token: str) -> tuple[int, PageContent]:
 
 def _act(request: HttpRequest) -> tuple[int, PageContent]:
     """200 once it is carried out, 202 once it is in the queue; each request is one of its own."""
-    wired = dependencies()
     try:
-        received = UNSUBSCRIBE.receive(request, wired.reader, utc_now())
+        received = UNSUBSCRIBE.receive(request, _reader, utc_now())
     except RejectedInput as error:
         return error.status, page.unknown()
-    status, _ = wired.inbox.receive(UNSUBSCRIBE, received)
+    status, _ = installation().inbox.receive(UNSUBSCRIBE, received)
     if status == 202:
         return 202, page.kept()
     return 200, page.done(received.parsed.reader, of_topic=received.parsed.only_topic)
+
+
+def _reader(token: str) -> Reader | None:
+    """Whose link it is. TransientError while the database is away."""
+    inbox = installation().inbox
+    return inbox.circuit.call(lambda: reader_of(inbox.database, token))
 
 
 def _headless(request: HttpRequest, content: PageContent) -> PageContent:

@@ -6,12 +6,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from crm_relay.installation.installation import install
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.logging import logger
-from crm_relay.platform.settings import read_settings
 from crm_relay.providers.bison.instance import instance_host
 from crm_relay.sources.all_sources import REDACTORS, all_sources
 from crm_relay.webhooks.defer import Deferred
@@ -35,11 +35,10 @@ class WebhookReplay:
 
 
 def _build() -> WebhookReplay:
-    settings = read_settings(Settings)
-    database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=_DATABASE_SECONDS)
-    deferred = Deferred(settings.deferred_queue_url, settings.oversize_bucket)
+    installation = install(Settings, database_seconds=_DATABASE_SECONDS)
+    settings = installation.settings
     sources = all_sources(instance_host(settings.bison_instance_url))
-    return WebhookReplay(database, deferred, settings.inbox_retention_days, sources)
+    return WebhookReplay(installation.database, installation.deferred, settings.inbox_retention_days, sources)
 
 
 dependencies = PerEnvironment(_build)

@@ -57,8 +57,9 @@ import importlib, json, sys
 name, watched = sys.argv[1], json.loads(sys.argv[2])
 importlib.import_module(f"{name}.handler")
 wiring = importlib.import_module(f"{name}.wiring")
-for per_environment in ("installation", "dependencies"):
-    getattr(wiring, per_environment, lambda: None)()
+# Called by hand, and wired anew each time.
+if name != "migrate":
+    (getattr(wiring, "dependencies", None) or wiring.installation)()
 print(json.dumps([module for module in watched if module in sys.modules]))
 """
 

@@ -12,6 +12,7 @@ from crm_relay.installation.needs import (
     NeedsDatabase,
     NeedsDeferred,
     NeedsEdgeCache,
+    NeedsInbox,
     NeedsMautic,
     NeedsResend,
     NeedsTwilio,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from crm_relay.providers.text import TextProvider
     from crm_relay.providers.twilio.client import Twilio
     from crm_relay.webhooks.defer import Deferred
+    from crm_relay.webhooks.receive import Inbox
 
 S = TypeVar("S", covariant=True)
 M = TypeVar("M", bound=SettingsModel)
@@ -90,6 +92,14 @@ class Installation(Generic[S]):
         from crm_relay.webhooks.defer import Deferred
 
         return Deferred(self.settings.deferred_queue_url, self.settings.oversize_bucket)
+
+    @on_first_use
+    def inbox(self: "Installation[NeedsInbox]") -> "Inbox":
+        """Of webhooks; it remembers that the database is away, so it lives as long as the environment."""
+        from crm_relay.platform.circuit import DatabaseCircuit
+        from crm_relay.webhooks.receive import Inbox
+
+        return Inbox(self.database, DatabaseCircuit(self.settings.coordination_table), self.deferred)
 
     @on_first_use
     def alert_channels(self: "Installation[NeedsAlerts]") -> "list[AlertChannel]":

@@ -47,6 +47,10 @@ class NeedsDeferred(Protocol):
     def oversize_bucket(self) -> str: ...
 
 
+class NeedsInbox(NeedsDatabase, NeedsDeferred, NeedsCoordination, Protocol):
+    """Where webhook deliveries are kept, and where they wait while that is away."""
+
+
 class NeedsAdminToken(NeedsDatabase, Protocol):
     """Who may give orders."""
 

@@ -12,7 +12,6 @@ import pytest
 from crm_relay.platform.circuit import DatabaseCircuit
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import TransientError
-from crm_relay.webhooks import open as inbox_open
 from mautic_webhook import wiring as webhook_wiring
 from tests.support.customers.mautic_hooks import delivery, opened, recorded
 from tests.support.customers.mautic_webhook_function import ENVIRONMENT, deliver
@@ -37,8 +36,8 @@ def test_after_two_failures_nobody_waits_for_the_database_any_more(
 ) -> None:
     with Silent() as silent:
         aws.configure(f"postgresql://nobody:secret@127.0.0.1:{silent.port}/crm")
-        monkeypatch.setattr(inbox_open, "_DATABASE_SECONDS", 0.3)
-        webhook_wiring.dependencies.forget()
+        monkeypatch.setattr(webhook_wiring, "DATABASE_SECONDS", 0.3)
+        webhook_wiring.installation.forget()
         for number in range(4):
             assert deliver(delivery(email_on_open=[opened(tracking=f"t{number}")])) == DEFERRED
         assert silent.connections == 2
@@ -89,7 +88,7 @@ def test_a_webhook_survives_dynamodb_being_away(
     for number in range(4):
         assert deliver(delivery(email_on_open=[opened(tracking=f"t{number}")])) == DEFERRED
     monkeypatch.setenv("DATABASE_URL", database_url)
-    webhook_wiring.dependencies.forget()
+    webhook_wiring.installation.forget()
     assert deliver(UNSUBSCRIBE)["status"] == 200
 
 

@@ -18,7 +18,7 @@ ENVIRONMENT = WITHOUT_AWS | {"MAUTIC_WEBHOOK_SECRET": f"older-secret-of-16, {SEC
 
 def configure(monkeypatch: pytest.MonkeyPatch, database_url: str, **settings: str) -> None:
     """Settings of a function in this environment, with an AWS that is away unless `settings` names one."""
-    give_settings(monkeypatch, wiring.dependencies, ENVIRONMENT | settings | {"DATABASE_URL": database_url})
+    give_settings(monkeypatch, wiring.installation, ENVIRONMENT | settings | {"DATABASE_URL": database_url})
 
 
 def deliver(body: bytes, *, headers: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _NUMBERS = count(1)
 
 def configure(monkeypatch: pytest.MonkeyPatch, database_url: str, **settings: str) -> None:
     """Settings of the function in this environment, with an AWS that is away unless `settings` names one."""
-    give_settings(monkeypatch, wiring.dependencies, ENVIRONMENT | settings | {"DATABASE_URL": database_url})
+    give_settings(monkeypatch, wiring.installation, ENVIRONMENT | settings | {"DATABASE_URL": database_url})
 
 
 def signed(

@@ -1,7 +1,5 @@
-"""What every webhook has to be told, and the inbox that comes of it."""
+"""What the settings of every webhook have in common."""
 
-from crm_relay.platform.circuit import DatabaseCircuit
-from crm_relay.platform.database import Database
 from crm_relay.platform.settings import SettingsModel
 from crm_relay.platform.shared_settings import (
     CoordinationTable,
@@ -10,12 +8,10 @@ from crm_relay.platform.shared_settings import (
     DeferredQueueUrl,
     OversizeBucket,
 )
-from crm_relay.webhooks.defer import Deferred
-from crm_relay.webhooks.receive import Inbox
 
 # Mautic waits with its own work until we answer, Resend gives up after 15 seconds, and a reader sooner: a database that
 # takes longer than this is as good as away.
-_DATABASE_SECONDS = 5.0
+DATABASE_SECONDS = 5.0
 
 
 class InboxSettings(SettingsModel):
@@ -26,10 +22,3 @@ class InboxSettings(SettingsModel):
     deferred_queue_url: DeferredQueueUrl
     oversize_bucket: OversizeBucket
     coordination_table: CoordinationTable
-
-
-def open_inbox(settings: InboxSettings) -> Inbox:
-    """Nothing is connected before the first delivery."""
-    database = Database(settings.database_url, ca_file=settings.database_ca_file, timeout=_DATABASE_SECONDS)
-    deferred = Deferred(settings.deferred_queue_url, settings.oversize_bucket)
-    return Inbox(database, DatabaseCircuit(settings.coordination_table), deferred)

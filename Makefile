@@ -60,6 +60,12 @@ coverage: $(VENV)/.dev ## branch coverage of campaigns and mail by their own tes
 bench: $(VENV)/.dev $(SAM_VENV)/.ready ## counts and times; writes build/bench.json
 	$(BIN)/python -m benchmarks
 
+##@ Documentation
+
+.PHONY: docs
+docs: $(VENV)/.local ## write docs/{functions,settings,cli}.md, the README's list and .env.example from the code
+	$(BIN)/python -m local.docs
+
 ##@ Deploy
 
 .PHONY: build

@@ -28,6 +28,7 @@ from cli.erase import erase_person
 from cli.integrity import app as integrity
 from cli.mautic.commands import app as mautic
 from cli.token import app as token
+from cli.webhook import app as webhook
 from cli.why import explain_to_operator
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError
@@ -57,6 +58,7 @@ for name, group in (
     ("deferred", deferred),
     ("consent", consent),
     ("token", token),
+    ("webhook", webhook),
 ):
     app.add_typer(group, name=name)
 
@@ -125,7 +127,7 @@ def invoke(
 ) -> int:
     """Run one function's handler as Lambda would and print its answer.
 
-    Sample events are in events/<function>/.
+    Sample events are in `events/`, in a folder for each function.
     """
     use_settings(env_file)
     template = SamTemplate.read(ROOT / "template.yaml")

@@ -1,1 +1,8 @@
-"""Counts what EmailBison reports, and keeps leads, replies and account states."""
+"""Counts what EmailBison reports, and keeps leads, replies and account states.
+
+The delivery is kept raw and counted once. The token in the path names the workspace.
+
+Use cases: webhooks/receive.py, outreach/apply_delivery.py
+Writes: webhook_inbox, webhook_delivery_log, webhook_delivery_slots, client_metrics, client_leads,
+inbox_items, sender_emails_cache, consent_events, customer_profiles, webhook_rejections, incidents
+"""

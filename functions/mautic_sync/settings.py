@@ -18,13 +18,15 @@ class Settings(SettingsModel):
     mautic_client_secret: str = Field(description="Secret key of the same credential.")
     mautic_batch_size: int = Field(default=200, ge=1, le=200, description="Contacts in one batch request, 1 to 200.")
     mautic_batch_pause_seconds: float = Field(
-        default=1.0, ge=0, description="Pause between two batches, which leaves Mautic time for its other work."
+        default=1.0, ge=0, description="Seconds between two batches, which leave Mautic time for other work."
     )
-    mautic_request_timeout_seconds: float = Field(default=120.0, gt=0, description="Time-out of one request to Mautic.")
+    mautic_request_timeout_seconds: float = Field(
+        default=120.0, gt=0, description="Time-out of one request to Mautic, in seconds."
+    )
     mautic_lease_seconds: float = Field(
         default=180.0,
         gt=0,
-        description="Time after which another run may take over from one that died. Must be longer than "
+        description="Seconds after which another run may take over from one that died. More than "
         "`MAUTIC_REQUEST_TIMEOUT_SECONDS`.",
     )
     mautic_on_delete: Literal["suppress", "delete", "anonymise"] = Field(

@@ -1,1 +1,8 @@
-"""The page behind a mail's link to unsubscribe, and the one click of mail programs."""
+"""Serves the page behind the unsubscribe link of a mail, and the one click of mail programs.
+
+GET shows the page and changes nothing; POST unsubscribes.
+
+Use cases: mail/feedback/unsubscribe.py
+Writes: webhook_inbox, consent_events, customer_profiles, topic_opt_outs, email_sends, email_logs,
+campaign_enrollments, campaign_sequence_logs
+"""

@@ -10,14 +10,20 @@ from typing import Any
 
 import pytest
 import typer.main
+from pydantic.fields import FieldInfo
 
 from cli.main import app
 from crm_relay.customers.field_map import FIELDS
+from crm_relay.integrity.models import CHECKS
 from crm_relay.platform.settings import SECRET_ID, SettingsModel
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
+from local.docs.command_pages import commands as all_commands
+from local.docs.function_pages import about, tables
+from local.docs.pages import generated_files
+from local.docs.settings_pages import setting_of
 from local.simulators.mautic.contact_fields import SYNC_FIELDS
 from local.template.template import SamTemplate
-from tests.support.source_tree import ROOT
+from tests.support.source_tree import ROOT, query_files
 
 TEMPLATE = SamTemplate.read(ROOT / "template.yaml")
 FUNCTIONS = sorted(TEMPLATE.functions)
@@ -31,6 +37,13 @@ def text_of(name: str) -> str:
 
 README, CONTRIBUTING, CHANGELOG = text_of("README.md"), text_of("CONTRIBUTING.md"), text_of("CHANGELOG.md")
 DEPLOY, OPERATIONS, ENV_EXAMPLE = text_of("docs/deploy.md"), text_of("docs/operations.md"), text_of(".env.example")
+FUNCTIONS_PAGE, SETTINGS, CLI = text_of("docs/functions.md"), text_of("docs/settings.md"), text_of("docs/cli.md")
+ARCHITECTURE, GLOSSARY = text_of("docs/architecture.md"), text_of("docs/glossary.md")
+GENERATED = generated_files()
+LAYER = ROOT / "shared" / "crm_relay"
+README_LIMIT = 8192
+# By erasure and by `crm-relay bison webhooks ensure`.
+WRITTEN_BY_COMMANDS = {"contacts", "erasure_receipts", "notifications", "workspaces"}
 
 
 def tracked() -> list[Path]:
@@ -86,22 +99,59 @@ def links(document: Path) -> list[tuple[str, str]]:
     return [(path, fragment) for path, _, fragment in (t.partition("#") for t in targets if "://" not in t)]
 
 
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_generated_file_is_current(name: str) -> None:
+    assert text_of(name) == GENERATED[name], "run `make docs`"
+
+
+def test_the_readme_can_be_read_at_once() -> None:
+    assert len(README.encode()) <= README_LIMIT
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_readme_has_a_row_for_every_function(name: str) -> None:
-    assert table_row(README, name)
+def test_every_function_is_described_and_listed_in_the_readme(name: str) -> None:
+    assert f"\n## {name}\n" in FUNCTIONS_PAGE
+    assert f"| [`{name}`](docs/functions.md#{name}) |" in README
 
 
-def test_the_readme_names_every_setting_and_who_reads_it() -> None:
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_functions_use_cases_exist(name: str) -> None:
+    assert [each for each in about(name).use_cases if not (LAYER / each).is_file()] == []
+
+
+def test_every_table_that_a_query_writes_is_named_by_a_function_or_a_command() -> None:
+    queries = "".join(path.read_text(encoding="utf-8") for path in query_files())
+    written = set(re.findall(r"(?:insert into|update|delete from) ([a-z_.]+)", queries)) & tables()
+    named = {word for name in FUNCTIONS for word in re.findall(r"[a-z_.]+", about(name).writes)}
+    assert written - named == WRITTEN_BY_COMMANDS
+
+
+def test_every_alarm_is_named_by_a_function() -> None:
+    alarms = TEMPLATE.resources("AWS::CloudWatch::Alarm")
+    assert [alarm for alarm in alarms if f"`{alarm}`" not in FUNCTIONS_PAGE] == []
+
+
+def test_an_alarm_that_a_function_names_itself_exists() -> None:
+    alarms = TEMPLATE.resources("AWS::CloudWatch::Alarm").keys()
+    assert {alarm for name in FUNCTIONS for alarm in about(name).alarms} <= alarms
+
+
+def test_the_settings_page_names_every_setting_and_its_readers() -> None:
     for name, by in readers().items():
-        triggers = table_row(README, name).split("|")[2]
-        named = set(re.findall(r"`(\w+)`", triggers))
-        assert by == (set(FUNCTIONS) - named if triggers.strip().startswith("all") else named), name
-    assert table_row(README, SECRET_ID)
+        cell = table_row(SETTINGS, name).replace("\\|", "").split("|")[4]
+        named = set(re.findall(r"`(\w+)`", cell))
+        assert by == (set(FUNCTIONS) - named if cell.strip().startswith("all") else named), name
+    assert all(table_row(SETTINGS, name) for name in NOT_OF_A_FUNCTION)
 
 
-def test_the_readme_names_no_setting_that_nobody_reads() -> None:
-    named = set(re.findall(r"^\| `([A-Z][A-Z_]+)` \|", README, re.MULTILINE))
+def test_the_settings_page_names_no_setting_that_nobody_reads() -> None:
+    named = set(re.findall(r"^\| `([A-Z][A-Z_]+)` \|", SETTINGS, re.MULTILINE))
     assert named - readers().keys() == NOT_OF_A_FUNCTION
+
+
+def test_a_setting_with_two_descriptions_is_refused() -> None:
+    with pytest.raises(ValueError, match="one description"):
+        setting_of("X", {"one": FieldInfo(description="this"), "two": FieldInfo(description="that")})
 
 
 def test_the_example_environment_has_every_setting_once_under_a_comment_and_no_value() -> None:
@@ -112,23 +162,42 @@ def test_the_example_environment_has_every_setting_once_under_a_comment_and_no_v
     assert all(before.startswith("# ") and not before.startswith("# ---") for before, _ in settings)
 
 
-def test_the_readme_names_every_command() -> None:
-    named = set(re.findall(r"^\| `(crm-relay [a-z -]*[a-z])", README, re.MULTILINE))
+def test_the_page_of_the_command_line_has_every_command() -> None:
+    named = set(re.findall(r"^## (crm-relay .+)$", CLI, re.MULTILINE))
     assert named == set(commands(typer.main.get_command(app)))
 
 
-def test_the_readme_names_every_make_target() -> None:
+def test_every_command_and_option_is_described() -> None:
+    assert [path for path, command in all_commands() if not command.help] == []
+    options = [(path, each) for path, command in all_commands() for each in command.params]
+    assert [f"{path} {each.name}" for path, each in options if each.param_type_name == "option" and not each.help] == []
+
+
+def test_contributing_names_every_make_target() -> None:
     targets = re.findall(r"^([a-z-]+):.*## ", text_of("Makefile"), re.MULTILINE)
     assert targets
-    assert [target for target in targets if f"`make {target}" not in README] == []
+    assert [target for target in targets if f"`make {target}" not in CONTRIBUTING] == []
 
 
-def test_contributing_names_every_room_and_every_folder_of_tests() -> None:
-    layer = ROOT / "shared" / "crm_relay"
-    rooms = {path.parent.name for path in layer.glob("*/__init__.py")} - {"providers"}
-    rooms |= {f"providers/{path.parent.name}" for path in layer.glob("providers/*/__init__.py")}
-    folders = {f"tests/{path.name}" for path in (ROOT / "tests").iterdir() if any(path.glob("*.py"))}
-    assert sorted(room for room in rooms | folders if f"`{room}/`" not in CONTRIBUTING) == []
+def test_the_architecture_names_every_room_and_contributing_every_folder_of_tests() -> None:
+    rooms = {path.parent.name for path in LAYER.glob("*/__init__.py")} - {"providers"}
+    rooms |= {f"providers/{path.parent.name}" for path in LAYER.glob("providers/*/__init__.py")}
+    assert sorted(room for room in rooms if f"`{room}/`" not in ARCHITECTURE) == []
+    folders = {f"tests/{path.name}" for path in (ROOT / "tests").iterdir() if any(path.rglob("*.py"))}
+    assert sorted(folder for folder in folders if f"`{folder}/`" not in CONTRIBUTING) == []
+
+
+def test_a_walk_through_the_house_reads_at_most_eight_files() -> None:
+    walks = re.split(r"^## ", ARCHITECTURE, flags=re.MULTILINE)
+    steps = {walk.splitlines()[0]: re.findall(r"^\d+\. \[", walk, re.MULTILINE) for walk in walks if "\n1. [" in walk}
+    assert len(steps) == 2
+    assert all(len(files) <= 8 for files in steps.values())
+
+
+def test_the_glossary_is_sorted_and_explains_a_word_once() -> None:
+    words = re.findall(r"^\| ([a-z-]+(?: [a-z-]+)*) \|", GLOSSARY, re.MULTILINE)[1:]
+    assert len(words) > 40
+    assert words == sorted(set(words))
 
 
 def test_the_deployment_makes_every_field_and_every_event_that_is_used() -> None:
@@ -148,6 +217,18 @@ def test_the_documents_name_no_output_and_no_parameter_that_the_stack_lacks() ->
     assert set(re.findall(r"<([A-Z]\w+)>", DEPLOY + OPERATIONS)) - {"Function"} <= outputs
     overrides = re.findall(r'"([A-Z]\w+)=', DEPLOY + OPERATIONS)
     assert set(overrides) <= TEMPLATE.document["Parameters"].keys()
+
+
+def test_operations_explain_every_integrity_check() -> None:
+    assert [check for check in CHECKS if f"| `{check}` |" not in OPERATIONS] == []
+
+
+def test_contributing_points_at_files_that_exist() -> None:
+    """Paths of the layer are written from `shared/crm_relay/` on, as a reader says them."""
+    named = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.(?:py|sql|js|html))`", CONTRIBUTING))
+    assert named
+    bases = (ROOT, LAYER)
+    assert sorted(path for path in named if not any((base / path).is_file() for base in bases)) == []
 
 
 def test_the_changelog_is_open_for_the_next_version() -> None:

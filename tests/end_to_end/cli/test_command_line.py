@@ -16,6 +16,7 @@ import requests
 from crm_relay.platform.database import Database
 from local.demo.sample_data import insert_customers
 from tests.conftest import ROOT
+from tests.support.platform.rows import rows_of
 from tests.support.processes.commands import Commands
 
 COMMAND = str(Path(sys.executable).with_name("crm-relay"))
@@ -79,6 +80,28 @@ def test_an_operator_goes_from_preview_to_sync_to_why(stack: dict[str, Any]) -> 
     explained = as_json(crm_relay(stack, "why", "1", "--json"))
     assert explained["customers"][0]["reason"] == "unchanged"
     assert crm_relay(stack, "why", "nobody@example.com").returncode == 1
+
+
+@pytest.mark.parametrize("source", ["mautic", "bison", "resend"])
+def test_a_sample_delivery_is_accepted_and_kept(stack: dict[str, Any], source: str) -> None:
+    sent = as_json(crm_relay(stack, "webhook", "send", source, "--json"))
+
+    assert sent["status"] == 200
+    assert json.loads(sent["answer"])["success"] is True
+    database = Database(stack["database_url"])
+    kept = rows_of(database, "select id from webhook_inbox where source = :source", source=source)
+    database.close()
+    assert kept
+
+
+def test_a_sample_delivery_with_a_wrong_secret_is_refused(stack: dict[str, Any], tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.env"
+    wrong.write_text(f"PUBLIC_URL={stack['base_url']}\nMAUTIC_WEBHOOK_SECRET=not-the-secret-of-the-stack\n")
+    event = ROOT / "events" / "mautic_webhook" / "unsubscribe.json"
+
+    sent = crm_relay(stack, "webhook", "send", "mautic", "--event", str(event), "--env-file", str(wrong), "--json")
+
+    assert (sent.returncode, as_json(sent)["status"]) == (1, 401)
 
 
 def test_a_manual_run_over_http_needs_the_admin_token(stack: dict[str, Any]) -> None:

@@ -56,15 +56,19 @@ def test_a_second_run_finds_nothing_to_do(empty: Database) -> None:
     assert migrate(empty, ALL) == []
 
 
-def test_every_file_may_be_applied_twice_as_it_stands_without_changing_anything(database: Database) -> None:
-    database.run_script("insert into customer_profiles (first_name) values ('Ada')")
-    before = schema_of(database)
-
+def test_every_file_may_be_applied_twice_without_changing_anything(empty: Database, database: Database) -> None:
+    """Each right after itself: a later file may have given a view more columns than an earlier one would make."""
     for migration in ALL:
-        database.run_script(f"begin; {migration.sql}\n; commit")
+        once = f"begin; {migration.sql}\n; commit"
+        empty.run_script(once)
+        if migration.name == "customers":
+            empty.run_script("insert into customer_profiles (first_name) values ('Ada')")
+        before = schema_of(empty)
+        empty.run_script(once)
+        assert schema_of(empty) == before, migration.name
 
-    assert schema_of(database) == before
-    assert ask(database, "select count(*) as n from customer_profiles")[0]["n"] == 1
+    assert schema_of(empty) == schema_of(database)
+    assert ask(empty, "select count(*) as n from customer_profiles")[0]["n"] == 1
 
 
 def test_a_dry_run_names_what_is_missing_and_changes_nothing(empty: Database) -> None:

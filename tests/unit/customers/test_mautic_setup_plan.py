@@ -64,13 +64,13 @@ def test_a_mautic_that_is_as_it_should_be_needs_nothing() -> None:
     assert plan(good(), WANTED) == []
 
 
-def test_an_empty_mautic_needs_ten_fields_four_segments_and_one_webhook() -> None:
+def test_an_empty_mautic_needs_every_field_every_segment_and_one_webhook() -> None:
     core = {alias: each for alias, each in good_fields().items() if alias not in {f.alias for f in CUSTOM_FIELDS}}
 
     steps = plan(Present(core, [], [], frozenset(HOOK_EVENTS)), WANTED)
 
     assert {step.action for step in steps} == {SetupAction.CREATE}
-    assert len(steps) == 10 + 4 + 1
+    assert len(steps) == len(CUSTOM_FIELDS) + len(SEGMENT_NAMES) + 1
     assert "unique identifier" in next(step.why for step in steps if step.what == "field supabase_id")
 
 

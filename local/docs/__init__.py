@@ -1,0 +1,1 @@
+"""Generates the reference pages in docs/ from the template, the settings classes and the command line."""

@@ -1,0 +1,20 @@
+"""Every generated file by its path in the repository."""
+
+from local.docs.command_pages import cli_page
+from local.docs.function_pages import functions_page, readme_with_functions
+from local.docs.settings_pages import example_environment, settings_page
+from local.stack import ROOT
+from local.template.template import SamTemplate
+
+
+def generated_files() -> dict[str, str]:
+    """What each of them has to contain now; nothing is written."""
+    template = SamTemplate.read(ROOT / "template.yaml")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    return {
+        "README.md": readme_with_functions(readme, template),
+        "docs/functions.md": functions_page(template),
+        "docs/settings.md": settings_page(template),
+        "docs/cli.md": cli_page(),
+        ".env.example": example_environment(),
+    }

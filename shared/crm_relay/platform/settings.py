@@ -71,9 +71,9 @@ def _is_text(value: str) -> bool:
 
 
 def _problem(place: tuple[int | str, ...], kind: str, message: str) -> str:
-    told = "is not set" if kind == "missing" else message
+    problem = "is not set" if kind == "missing" else message
     # What is wrong with several settings together names them itself.
-    return f"{str(place[0]).upper()}: {told}" if place else told
+    return f"{str(place[0]).upper()}: {problem}" if place else problem
 
 
 def _read_secret(secret_id: str) -> dict[str, str]:

@@ -51,10 +51,10 @@ def refusal(kind: type[SettingsModel], name: str, secret: str) -> str:
 def test_a_function_refuses_a_secret_that_is_too_short_by_its_name(kind: type[SettingsModel], name: str) -> None:
     shortest = STANDING_ALONE[name][0]
     for length in (1, shortest - 1):
-        told = refusal(kind, name, "q" * length)
-        assert f"{name}: " in told
-        assert str(shortest) in told
-        assert "qq" not in told
+        message = refusal(kind, name, "q" * length)
+        assert f"{name}: " in message
+        assert str(shortest) in message
+        assert "qq" not in message
     assert f"{name}: " not in refusal(kind, name, "q" * shortest)
 
 

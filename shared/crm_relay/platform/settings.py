@@ -1,4 +1,4 @@
-"""Settings of one function: read on use, from the environment and from one JSON secret, all problems reported at once."""
+"""Settings of one function: read on use from the environment and from one JSON secret, all problems listed at once."""
 
 import json
 import os

@@ -14,7 +14,7 @@ from crm_relay.providers.bison.instance import instance_host
 from crm_relay.sources.bison import BisonKeys, bison_source
 from crm_relay.webhooks.inbox_settings import DATABASE_SECONDS
 from crm_relay.webhooks.receive import Inbox
-from crm_relay.webhooks.source import Source
+from crm_relay.webhooks.source import AnySource
 
 ACCEPTS = Accepts()
 
@@ -24,7 +24,7 @@ class BisonWebhook:
     """What a delivery meets."""
 
     keys: BisonKeys
-    source: Source[BisonKeys, BisonDelivery]
+    source: AnySource[BisonKeys, BisonDelivery]
     inbox: Inbox
 
 

@@ -1,5 +1,6 @@
 """What webhook_replay depends on, built once per execution environment."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from crm_relay.platform.logging import logger
 from crm_relay.providers.bison.instance import instance_host
 from crm_relay.sources.all_sources import REDACTORS, all_sources
 from crm_relay.webhooks.defer import Deferred
-from crm_relay.webhooks.replay import give_up, replay
+from crm_relay.webhooks.replay import give_up, replay_all
 from crm_relay.webhooks.retention import forget_old_deliveries
 from crm_relay.webhooks.source import Sources
 from webhook_replay.settings import Settings
@@ -44,20 +45,28 @@ def _build() -> WebhookReplay:
 dependencies = PerEnvironment(_build)
 
 
-def _replay_or_keep(wired: WebhookReplay, text: str) -> None:
-    try:
-        replay(wired.database, wired.deferred, wired.sources, text)
-    except RejectedInput:
-        # It will be no more understandable tomorrow: kept where an operator finds it, instead of a day in the queue.
-        give_up(wired.database, REDACTORS, text)
-
-
 def perform(event: dict[str, Any], context: LambdaContext) -> Any:
     """Each record of a queue; an event without any is the schedule's."""
     if "Records" not in event:
         return forget(context)
+    failures = replay_messages(event["Records"])
+
+    def take(record: SQSRecord) -> None:
+        take_record(record, failures.get(record.message_id), is_deferred=record.message_id in failures)
+
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event=event, record_handler=take_record, processor=processor)
+    return process_partial_response(event=event, record_handler=take, processor=processor)
+
+
+def replay_messages(records: Sequence[Mapping[str, Any]]) -> dict[str, Exception | None]:
+    """What kept a message of the deferred queue from being applied, by its id; those of another queue are left out."""
+    wired = dependencies()
+    name = wired.deferred.queue_url.rpartition("/")[2]
+    deferred = {
+        each["messageId"]: each["body"] for each in records if each["eventSourceARN"].rpartition(":")[2] == name
+    }
+    failures = replay_all(wired.database, wired.deferred, wired.sources, list(deferred.values()))
+    return dict(zip(deferred, failures, strict=True))
 
 
 def forget(context: LambdaContext) -> dict[str, Any]:
@@ -71,14 +80,18 @@ def forget(context: LambdaContext) -> dict[str, Any]:
     return asdict(done)
 
 
-def take_record(record: SQSRecord) -> None:
-    """Apply a deferred delivery, or keep what the deferred queue gave up. An exception brings the record back."""
-    wired = dependencies()
+def take_record(record: SQSRecord, failure: Exception | None, *, is_deferred: bool) -> None:
+    """Keep what the deferred queue gave up, and what will never be understood. An exception brings the record back."""
     try:
-        if record.event_source_arn.rpartition(":")[2] == wired.deferred.queue_url.rpartition("/")[2]:
-            _replay_or_keep(wired, record.body)
-        else:
-            give_up(wired.database, REDACTORS, record.body)
+        _raise_what_may_pass(failure)
+        if failure is not None or not is_deferred:
+            # It will be no more understandable tomorrow: kept where an operator finds it, not for a day in the queue.
+            give_up(dependencies().database, REDACTORS, record.body)
     except Exception as error:
         logger().warning("message stays in its queue", message_id=record.message_id, kind=type(error).__name__)
         raise
+
+
+def _raise_what_may_pass(failure: Exception | None) -> None:
+    if failure is not None and not isinstance(failure, RejectedInput):
+        raise failure

@@ -1,4 +1,4 @@
-"""The four errors of the house, told apart by what happens next, and four that say how far a request may have got."""
+"""The four errors of the house, told apart by what happens next, and those that say more."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,10 @@ class RejectedInput(Exception):
         self.message = message
         self.status = status
         self.details = tuple(details)
+
+
+class DuplicateRow(RejectedInput):
+    """A unique index has the row already."""
 
 
 class IgnoredInput(Exception):

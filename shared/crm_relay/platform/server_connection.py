@@ -10,13 +10,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pg8000.converters import timestamptz_in
 from pg8000.native import TIMESTAMPTZ, Connection, DatabaseError, InterfaceError
 
-from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+from crm_relay.platform.errors import DuplicateRow, FatalError, RejectedInput, TransientError
 
 Row = dict[str, Any]
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _TRANSIENT_CLASSES = {"08", "40", "53", "55", "57", "58"}
 _REJECTED_CLASSES = {"22", "23"}
+_UNIQUE_VIOLATION = "23505"
 # Supavisor reports its own trouble as XX000 with one of these words in front of the message.
 _TRANSIENT_POOLER_WORDS = ("ECHECKOUT", "EMAXCONN", "EDBHANDLEREXITED")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -45,6 +46,8 @@ class StatementFailed(Exception):
         """The error by what happens next."""
         if self.code[:2] in _TRANSIENT_CLASSES or self._from_pooler:
             return TransientError(str(self))
+        if self.code == _UNIQUE_VIOLATION:
+            return DuplicateRow(str(self), status=422)
         return RejectedInput(str(self), status=422) if self.code[:2] in _REJECTED_CLASSES else FatalError(str(self))
 
 

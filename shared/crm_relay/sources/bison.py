@@ -19,7 +19,7 @@ from crm_relay.providers.bison.events import BisonDelivery
 from crm_relay.providers.bison.redaction import without_person
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
 from crm_relay.webhooks.redact import emptied, read_json, speaks_of
-from crm_relay.webhooks.source import Received, Source, WebhookRequest, nothing_new
+from crm_relay.webhooks.source import Received, StepwiseSource, WebhookRequest, nothing_new
 
 NAME = "bison"
 
@@ -80,7 +80,7 @@ def redact(body: str, person: Person) -> str | None:
     return json.dumps(event | {"data": data})
 
 
-def bison_source(instance: str) -> Source[BisonKeys, BisonDelivery]:
+def bison_source(instance: str) -> StepwiseSource[BisonKeys, BisonDelivery]:
     """`instance` is the host of our EmailBison: a delivery of another one is refused. Empty: any instance will do."""
 
     def apply(transaction: Queryable, delivered: Delivered, delivery: BisonDelivery) -> DeliveryOutcome:
@@ -100,7 +100,7 @@ def bison_source(instance: str) -> Source[BisonKeys, BisonDelivery]:
             return nothing_new(transaction, delivered, delivery)
         return apply(transaction, delivered, delivery)
 
-    return Source(NAME, receive, parse, apply, again, redact)
+    return StepwiseSource(NAME, receive, parse, apply, again, redact)
 
 
 def _elapsed_ms(delivered: Delivered) -> int:

@@ -16,7 +16,7 @@ from crm_relay.providers.mautic import webhook
 from crm_relay.providers.mautic.events import MauticDelivery
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
 from crm_relay.webhooks.redact import NOTHING_LEFT, contact_ids, emptied, read_json, speaks_of
-from crm_relay.webhooks.source import Received, Source, WebhookRequest
+from crm_relay.webhooks.source import Received, StepwiseSource, WebhookRequest
 
 NAME = "mautic"
 _DELETION = "lead_post_delete"
@@ -73,4 +73,4 @@ def _is_about(name: str, event: Any, person: Person) -> bool:
     return bool({own, *contact_ids(event)} & person.contact_ids) or speaks_of(event, person)
 
 
-MAUTIC = Source(NAME, receive, parse, apply, again, redact)
+MAUTIC = StepwiseSource(NAME, receive, parse, apply, again, redact)

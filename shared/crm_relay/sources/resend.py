@@ -15,7 +15,7 @@ from crm_relay.providers.email_events import Event
 from crm_relay.providers.resend import webhook
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
 from crm_relay.webhooks.redact import emptied
-from crm_relay.webhooks.source import Received, Source, WebhookRequest, nothing_new
+from crm_relay.webhooks.source import Received, StepwiseSource, WebhookRequest, nothing_new
 
 NAME = "resend"
 
@@ -44,4 +44,4 @@ def redact(body: str, person: Person) -> str | None:
     return emptied(body, replace(person, contact_ids=frozenset()))
 
 
-RESEND = Source(NAME, receive, parse, apply, nothing_new, redact)
+RESEND = StepwiseSource(NAME, receive, parse, apply, nothing_new, redact)

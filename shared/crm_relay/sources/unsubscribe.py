@@ -15,7 +15,7 @@ from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
 from crm_relay.webhooks.redact import emptied
-from crm_relay.webhooks.source import Received, Source, WebhookRequest, nothing_new
+from crm_relay.webhooks.source import Received, StepwiseSource, WebhookRequest, nothing_new
 
 NAME = "unsubscribe"
 
@@ -63,4 +63,4 @@ def redact(body: str, person: Person) -> str | None:
     return emptied(body, person)
 
 
-UNSUBSCRIBE = Source(NAME, receive, parse, apply, nothing_new, redact)
+UNSUBSCRIBE = StepwiseSource(NAME, receive, parse, apply, nothing_new, redact)

@@ -1,15 +1,20 @@
--- name: keep_delivery
--- Raw and once. It counts as applied at once, because its effects commit with it or not at all; no row: it was before.
+-- name: keep_deliveries
+-- Raw and once. They count as applied at once, because their effects commit with them or not at all; no row: it was before.
 insert into webhook_inbox (source, workspace_name, dedupe_key, headers, body, received_at, applied_at, attempts)
-values (:source, :workspace_name, :dedupe_key, :headers, :body, :received_at, clock_timestamp(), 1)
+select :source, workspace_name, dedupe_key, headers, body, received_at, clock_timestamp(), 1
+from :deliveries as delivery (workspace_name text, dedupe_key text, headers jsonb, body text, received_at timestamptz)
+order by dedupe_key
 on conflict (source, dedupe_key) do update
     set applied_at = excluded.applied_at, attempts = webhook_inbox.attempts + 1, error = null
     where webhook_inbox.applied_at is null
-returning id, erased_among(:marks::text[]) as erased;
+returning id, dedupe_key, (select erased_among(:marks::text[])) as erased;
 
 -- name: set_aside
--- Refused for a reason that may be gone one day: it stands with what waits.
-update webhook_inbox set applied_at = null, error = :reason where source = :source and dedupe_key = :dedupe_key;
+-- Refused for a reason that may be gone one day: they are among what waits.
+update webhook_inbox delivery
+set applied_at = null, error = refused.reason
+from :refused as refused (id bigint, reason text)
+where delivery.id = refused.id;
 
 -- name: keep_failed_task
 -- A message that the deferred queue gave up; one that failed again after a replay is open again.

@@ -1,18 +1,35 @@
 """What every webhook goes through once it is verified: kept raw and applied in one transaction, or deferred."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from crm_relay.platform.circuit import DatabaseCircuit
-from crm_relay.platform.database import Database, Queryable
-from crm_relay.platform.errors import RejectedInput, describe_error
+from crm_relay.platform.database import Database, Transaction
+from crm_relay.platform.errors import DuplicateRow, RejectedInput, TransientError, describe_error
 from crm_relay.platform.logging import count_metric, logger
+from crm_relay.platform.sql import Statement
 from crm_relay.webhooks.defer import Deferred
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
 from crm_relay.webhooks.redact import NOTHING_LEFT
-from crm_relay.webhooks.source import Parsed, Received, Source, nothing_new
-from crm_relay.webhooks.store import keep_delivery, set_aside
+from crm_relay.webhooks.source import (
+    AnySource,
+    Batch,
+    Decided,
+    KeptDelivery,
+    Parsed,
+    ReadMore,
+    ReadRows,
+    Received,
+    Source,
+    StepwiseSource,
+)
+from crm_relay.webhooks.store import as_kept, cut_out_erased, keep_deliveries, set_aside
+
+LARGEST_BATCH = 50
+_LARGEST_BATCH_BYTES = 4_000_000
+_FAILURES_TO_STOP = 2
 
 
 @dataclass(frozen=True)
@@ -23,7 +40,7 @@ class Inbox:
     circuit: DatabaseCircuit
     deferred: Deferred
 
-    def receive(self, source: Source[Any, Parsed], received: Received[Parsed]) -> tuple[int, Mapping[str, Any]]:
+    def receive(self, source: AnySource[Any, Parsed], received: Received[Parsed]) -> tuple[int, Mapping[str, Any]]:
         """Keep and apply what `source.receive` let in; status and answer for the provider.
 
         200 once everything is committed, 202 once the queue has it. Raises where neither could be had, and
@@ -47,31 +64,169 @@ class Inbox:
         return 200, outcome.answer
 
 
-def apply_once(database: Database, source: Source[Any, Parsed], received: Received[Parsed]) -> DeliveryOutcome:
-    """Keep the delivery and apply it in one transaction; where it was applied before, only `source.again` is called.
+def apply_once(database: Database, source: AnySource[Any, Parsed], received: Received[Parsed]) -> DeliveryOutcome:
+    """Keep the delivery and apply it in one transaction; one that was applied before has no effect twice.
 
     Errors as in Database.transact; after TransientError the outcome may be unknown, and calling again is safe.
     """
+    if isinstance(source, StepwiseSource):
+        return _apply_stepwise(database, source, received)
+    return apply_together(database, source, [received])[0]
+
+
+def apply_stored(database: Database, source: AnySource[Any, Any], delivered: Delivered) -> DeliveryOutcome:
+    """The same for a delivery that was verified and stored before. Raises RejectedInput where it cannot be read."""
+    if delivered.body == NOTHING_LEFT.encode():
+        return apply_once(database, _ignoring(source), Received(delivered, None))
+    return apply_once(database, source, Received(delivered, source.parse(delivered)))
+
+
+def apply_all_stored(
+    database: Database, source: AnySource[Any, Any], deliveries: Sequence[Delivered]
+) -> list[DeliveryOutcome | Exception]:
+    """What became of each, in their order; an exception where it was not applied.
+
+    Up to 50 share a transaction. Where one cannot be applied, the others of its transaction are applied one by one;
+    where two in a row fail for a reason that may pass, the rest of that transaction fails with them.
+    """
+    return [outcome for batch in _batches(deliveries) for outcome in _apply_batch(database, source, batch)]
+
+
+def apply_together(
+    database: Database, source: Source[Any, Parsed], received: Sequence[Received[Parsed]]
+) -> Sequence[DeliveryOutcome]:
+    """Keep and apply deliveries in one transaction: two messages, whatever their number. Errors as in `apply_once`."""
+    try:
+        return database.transact(lambda transaction: _apply(transaction, source, Batch(received)))
+    except DuplicateRow:
+        repeated = Batch(received, is_repeated=True)
+        return database.transact(lambda transaction: _apply(transaction, source, repeated))
+
+
+def _apply(transaction: Transaction, source: Source[Any, Parsed], batch: Batch[Parsed]) -> Sequence[DeliveryOutcome]:
+    wanted = source.reads(batch)
+    inbox, *results = transaction.send_all(
+        [keep_deliveries([each.delivered for each in batch.deliveries]), *wanted.values()]
+    )
+    kept = as_kept(batch.deliveries, inbox)
+    decided = _decide(transaction, source, kept, dict(zip(wanted, results, strict=True)))
+    for callback in decided.after_commit:
+        transaction.after_commit(callback)
+    # Before the source's own writes: these end with the counters that everybody waits for.
+    transaction.finish([*_inbox_writes(source, kept, decided.outcomes), *decided.writes])
+    return decided.outcomes
+
+
+def _decide(
+    transaction: Transaction, source: Source[Any, Parsed], kept: Sequence[KeptDelivery[Parsed]], rows: ReadRows
+) -> Decided:
+    decided = source.decide(kept, rows)
+    while isinstance(decided, ReadMore):
+        more = decided.statements
+        rows = {**rows, **dict(zip(more, transaction.send_all(list(more.values())), strict=True))}
+        decided = source.decide(kept, rows)
+    return decided
+
+
+def _inbox_writes(
+    source: Source[Any, Parsed], kept: Sequence[KeptDelivery[Parsed]], outcomes: Sequence[DeliveryOutcome]
+) -> Iterator[Statement]:
+    yield from cut_out_erased(kept, source.redact)
+    refused = {
+        each.inbox_id: outcome.refused
+        for each, outcome in zip(kept, outcomes, strict=True)
+        if each.inbox_id is not None and outcome.refused is not None
+    }
+    if refused:
+        yield set_aside(refused)
+
+
+def _apply_stepwise(
+    database: Database, source: StepwiseSource[Any, Parsed], received: Received[Parsed]
+) -> DeliveryOutcome:
     delivered, parsed = received.delivered, received.parsed
 
-    def work(transaction: Queryable) -> DeliveryOutcome:
-        if not keep_delivery(transaction, delivered, source.redact):
+    def work(transaction: Transaction) -> DeliveryOutcome:
+        kept = as_kept([received], transaction.send_all([keep_deliveries([delivered])])[0])
+        transaction.send_all(list(cut_out_erased(kept, source.redact)))
+        if kept[0].inbox_id is None:
             return source.again(transaction, delivered, parsed)
         outcome = source.apply(transaction, delivered, parsed)
         if outcome.refused is not None:
-            set_aside(transaction, delivered, outcome.refused)
+            transaction.send_all([set_aside({kept[0].inbox_id: outcome.refused})])
         return outcome
 
     return database.transact(work)
 
 
-def apply_stored(database: Database, source: Source[Any, Any], delivered: Delivered) -> DeliveryOutcome:
-    """The same for a delivery that was verified and stored before. Raises RejectedInput where it cannot be read."""
-    if delivered.body == NOTHING_LEFT.encode():
-        emptied = replace(source, apply=_nothing_left, again=nothing_new)
-        return apply_once(database, emptied, Received(delivered, None))
-    return apply_once(database, source, Received(delivered, source.parse(delivered)))
+def _batches(deliveries: Sequence[Delivered]) -> Iterator[list[Delivered]]:
+    batch: list[Delivered] = []
+    size = 0
+    for each in deliveries:
+        if batch and (len(batch) == LARGEST_BATCH or size + len(each.body) > _LARGEST_BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(each)
+        size += len(each.body)
+    if batch:
+        yield batch
 
 
-def _nothing_left(_transaction: Queryable, _delivered: Delivered, _parsed: object) -> DeliveryOutcome:
-    return DeliveryOutcome(ignored=1)
+def _apply_batch(
+    database: Database, source: AnySource[Any, Any], batch: Sequence[Delivered]
+) -> Iterator[DeliveryOutcome | Exception]:
+    together = _try_together(database, source, batch) if isinstance(source, Source) else {}
+    rest = iter(_one_by_one(database, source, [each for place, each in enumerate(batch) if place not in together]))
+    for place in range(len(batch)):
+        yield together[place] if place in together else next(rest)
+
+
+def _try_together(
+    database: Database, source: Source[Any, Any], batch: Sequence[Delivered]
+) -> Mapping[int, DeliveryOutcome]:
+    """By place in the batch; without those that cannot be read, and empty where the rest cannot be applied."""
+    readable = dict(_readable(source, batch))
+    if len(readable) < 2:
+        return {}
+    try:
+        outcomes = apply_together(database, source, list(readable.values()))
+    except Exception as error:  # noqa: BLE001 - whichever it was, the others must not wait for it
+        logger().info("deliveries applied one by one", source=source.name, reason=describe_error(error))
+        return {}
+    return dict(zip(readable, outcomes, strict=True))
+
+
+def _readable(source: Source[Any, Parsed], batch: Sequence[Delivered]) -> Iterator[tuple[int, Received[Parsed]]]:
+    for place, delivered in enumerate(batch):
+        # Applied alone it raises again, and the caller sees it.
+        with suppress(Exception):
+            yield place, Received(delivered, source.parse(delivered))
+
+
+def _one_by_one(
+    database: Database, source: AnySource[Any, Any], batch: Sequence[Delivered]
+) -> Iterator[DeliveryOutcome | Exception]:
+    failures: list[TransientError] = []
+    for each in batch:
+        if len(failures) == _FAILURES_TO_STOP:
+            yield failures[-1]
+            continue
+        try:
+            outcome = apply_stored(database, source, each)
+        except TransientError as error:
+            failures.append(error)
+            yield error
+        except Exception as error:  # noqa: BLE001 - the caller's to judge, one by one
+            yield error
+        else:
+            failures.clear()
+            yield outcome
+
+
+def _ignoring(source: AnySource[Any, Any]) -> Source[Any, None]:
+    """The same source for deliveries of which nothing is left."""
+    return Source(source.name, source.receive, lambda _delivered: None, lambda _batch: {}, _ignore, source.redact)
+
+
+def _ignore(kept: Sequence[KeptDelivery[None]], _rows: ReadRows) -> Decided:
+    return Decided([DeliveryOutcome(ignored=1) if each.is_new else DeliveryOutcome(duplicates=1) for each in kept])

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,28 +14,50 @@ from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.logging import count_metric, logger
 from crm_relay.webhooks import store
 from crm_relay.webhooks.defer import Deferred
-from crm_relay.webhooks.models import DELIVERY_ID, Delivered
-from crm_relay.webhooks.receive import apply_stored
+from crm_relay.webhooks.models import DELIVERY_ID, Delivered, DeliveryOutcome
+from crm_relay.webhooks.receive import apply_all_stored
 from crm_relay.webhooks.redact import NOTHING_LEFT, marks_in_message, message_without
 from crm_relay.webhooks.source import Redactors, Sources
 
 _PAGE = 100
 
 
-def replay(database: Database, deferred: Deferred, sources: Sources, text: str) -> None:
-    """Apply one message of the deferred queue. Safe to call twice.
+def replay_all(
+    database: Database, deferred: Deferred, sources: Sources, texts: Sequence[str]
+) -> list[Exception | None]:
+    """Apply messages of the deferred queue, those of one source together. Safe to call twice.
 
-    Raises RejectedInput for a message that cannot be understood, else as Database.transact.
+    What kept each of them from being applied, in their order; RejectedInput: it will never be understood.
     """
+    failures: dict[int, Exception | None] = {}
+    by_source: dict[str, dict[int, Delivered]] = {}
+    for place, text in enumerate(texts):
+        try:
+            delivered = _read(deferred, sources, text)
+            by_source.setdefault(delivered.source, {})[place] = delivered
+        except Exception as error:  # noqa: BLE001 - the caller's to judge, message by message
+            failures[place] = error
+    for name, deliveries in by_source.items():
+        outcomes = apply_all_stored(database, sources[name], list(deliveries.values()))
+        failures |= {place: _note(name, outcome) for place, outcome in zip(deliveries, outcomes, strict=True)}
+    return [failures[place] for place in range(len(texts))]
+
+
+def _read(deferred: Deferred, sources: Sources, text: str) -> Delivered:
     delivered = deferred.read(text)
-    source = sources.get(delivered.source)
-    if source is None:
+    if delivered.source not in sources:
         raise RejectedInput("a deferred delivery of an unknown source")
-    outcome = apply_stored(database, source, delivered)
+    return delivered
+
+
+def _note(source: str, outcome: DeliveryOutcome | Exception) -> Exception | None:
+    if isinstance(outcome, Exception):
+        return outcome
     if outcome.refused is not None:
-        logger().warning("deferred delivery set aside", source=delivered.source, reason=outcome.refused)
+        logger().warning("deferred delivery set aside", source=source, reason=outcome.refused)
     else:
-        logger().info("deferred delivery applied", source=delivered.source, **outcome.answer)
+        logger().info("deferred delivery applied", source=source, **outcome.answer)
+    return None
 
 
 def give_up(database: Database, redactors: Redactors, text: str) -> None:

@@ -1,44 +1,63 @@
 """The inbox's SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from crm_relay.consent.person import Person
 from crm_relay.platform.database import Queryable, Row
-from crm_relay.platform.sql import Json, queries_beside
+from crm_relay.platform.sql import Json, Rows, SqlValue, Statement, queries_beside
 from crm_relay.webhooks.models import Delivered
 from crm_relay.webhooks.redact import NOTHING_LEFT, marks_in
-from crm_relay.webhooks.source import Redact
+from crm_relay.webhooks.source import KeptDelivery, Parsed, Received, Redact
 
 _SQL = queries_beside(__file__)
 
 
-def keep_delivery(db: Queryable, delivered: Delivered, redact: Redact) -> bool:
-    """Whether its effects are still to be applied; False where they were before.
-
-    Of a person who was erased nothing is kept: `redact`, of the delivery's source, cuts it out. That costs a second
-    statement only where one of them is in it.
-    """
-    body = delivered.body.decode()
-    rows = db.run(
-        _SQL["keep_delivery"],
-        source=delivered.source,
-        workspace_name=delivered.workspace_name,
-        dedupe_key=delivered.dedupe_key,
-        headers=Json(delivered.kept_headers),
-        body=body,
-        received_at=delivered.received_at,
-        marks=sorted(marks_in(body)),
-    )
-    if rows and rows[0]["erased"]:
-        redacted = redact(body, Person(addresses=frozenset(rows[0]["erased"]))) or NOTHING_LEFT
-        redact_deliveries(db, [{"id": rows[0]["id"], "body": redacted, "is_empty": False}])
-    return bool(rows)
+def keep_deliveries(deliveries: Sequence[Delivered]) -> Statement:
+    """One row for each that was not applied before; each key once, however often it is among them."""
+    different = {delivered.dedupe_key: delivered for delivered in reversed(deliveries)}
+    rows: list[Mapping[str, SqlValue]] = [
+        {
+            "workspace_name": delivered.workspace_name,
+            "dedupe_key": key,
+            "headers": Json(delivered.kept_headers),
+            "body": delivered.body.decode(),
+            "received_at": delivered.received_at,
+        }
+        for key, delivered in different.items()
+    ]
+    marks = sorted({mark for delivered in deliveries for mark in marks_in(delivered.body.decode())})
+    return _SQL["keep_deliveries"].bind(source=deliveries[0].source, deliveries=Rows(rows), marks=marks)
 
 
-def set_aside(db: Queryable, delivered: Delivered, reason: str) -> None:
-    """It waits, as if it had not been applied: `crm-relay deferred replay` tries it again."""
-    db.run(_SQL["set_aside"], source=delivered.source, dedupe_key=delivered.dedupe_key, reason=reason)
+def as_kept(received: Sequence[Received[Parsed]], rows: Sequence[Row]) -> list[KeptDelivery[Parsed]]:
+    """The deliveries with what `keep_deliveries` returned of them; the first of each key is the new one."""
+    ids = {row["dedupe_key"]: row["id"] for row in rows}
+    erased = frozenset(rows[0]["erased"]) if rows else frozenset()
+    return [_kept(each, ids.pop(each.delivered.dedupe_key, None), erased) for each in received]
+
+
+def _kept(received: Received[Parsed], inbox_id: int | None, erased: frozenset[str]) -> KeptDelivery[Parsed]:
+    own = erased & marks_in(received.delivered.body.decode()) if erased and inbox_id is not None else frozenset()
+    return KeptDelivery(received.delivered, received.parsed, inbox_id, own)
+
+
+def cut_out_erased(kept: Sequence[KeptDelivery[Any]], redact: Redact) -> Iterator[Statement]:
+    """Nothing is kept of a person who was erased: `redact`, of the delivery's source, cuts it out."""
+    changes = [
+        {"id": each.inbox_id, "body": redact(body, Person(addresses=each.erased)) or NOTHING_LEFT, "is_empty": False}
+        for each in kept
+        if each.erased
+        for body in [each.delivered.body.decode()]
+    ]
+    if changes:
+        yield _SQL["redact_deliveries"].bind(changes=Json(changes))
+
+
+def set_aside(reasons: Mapping[int, str]) -> Statement:
+    """By inbox id. They wait, as if they had not been applied: `crm-relay deferred replay` tries them again."""
+    return _SQL["set_aside"].bind(refused=Rows([{"id": each, "reason": reason} for each, reason in reasons.items()]))
 
 
 def suspect_deliveries(

@@ -13,9 +13,8 @@ from crm_relay.platform.clock import Deadline
 from crm_relay.platform.errors import ServerFailed
 from crm_relay.providers.mautic.statistics import client as statistics
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
-from crm_relay.sources.mautic import redact
 from crm_relay.webhooks.models import Delivered
-from crm_relay.webhooks.store import keep_delivery
+from crm_relay.webhooks.store import keep_deliveries
 from local.simulators.mautic import MauticFault
 from local.simulators.mautic.state import SimulatedDoNotContact, SimulatedHook
 from tests.support.customers.mautic_harness import MauticHarness
@@ -206,7 +205,8 @@ def test_the_gap_begins_where_deliveries_were_last_known_to_arrive(harness: Maut
     hook.published = True
     harness.now += timedelta(days=10)
     assert watch(harness).trouble is None
-    keep_delivery(harness.db, Delivered("mautic", b"{}", harness.now, {}), redact)
+    kept = Delivered("mautic", b"{}", harness.now, {})
+    harness.db.transact(lambda transaction: transaction.finish([keep_deliveries([kept])]))
     receiver.status, hook.modified = 500, harness.now
     for _ in range(2):
         harness.now += timedelta(hours=5)

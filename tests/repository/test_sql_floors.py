@@ -47,7 +47,7 @@ EXCEPTIONS = {
 FUNCTIONS = {
     "campaigns": 13,
     "consent": 9,
-    "crm": 9,
+    "crm": 10,
     "customers": 7,
     "edge_cache": 6,
     "engagement": 7,

@@ -203,16 +203,28 @@ select name, :now from unnest(:names::text[]) as checked (name)
 on conflict (workspace_name) do update set hooks_checked_at = excluded.hooks_checked_at;
 
 -- name: keep_workspace
--- What EmailBison says of the workspace; the organization and the zone are the installation's own.
+-- What EmailBison says of the workspace; the organization and the zone are the installation's own. It may have been renamed here.
+with renamed as (
+    update workspaces
+    set
+        bison_workspace_id = coalesce(:workspace_id, bison_workspace_id),
+        bison_instance_url = coalesce(bison_instance_url, :instance_url)
+    where id = (select workspace_id from workspace_names where name = :name) and name <> :name
+    returning id
+)
 insert into workspaces (org_id, name, bison_workspace_id, bison_instance_url)
-values (default_org_id(), :name, :workspace_id, :instance_url)
+select default_org_id(), :name, :workspace_id, :instance_url
+where not exists (select from renamed)
 on conflict (name) do update set
     bison_workspace_id = coalesce(excluded.bison_workspace_id, workspaces.bison_workspace_id),
     bison_instance_url = coalesce(workspaces.bison_instance_url, excluded.bison_instance_url);
 
 -- name: workspace_ids
--- Which number EmailBison gave each workspace, as far as it is known here.
-select name, bison_workspace_id from workspaces where name = any (:names::text[]) and bison_workspace_id is not null;
+-- Which number EmailBison gave each workspace, as far as it is known here, by the name that it has or had.
+select known.name, workspace.bison_workspace_id
+from workspace_names known
+join workspaces workspace on workspace.id = known.workspace_id
+where known.name = any (:names::text[]) and workspace.bison_workspace_id is not null;
 
 -- name: last_line
 -- After which line of the log a test has to show.

@@ -101,6 +101,7 @@ TRIGGERS = """
     note_mautic_dirty_segment()
     note_mautic_removal()
     note_profile_opt_out()
+    keep_workspace_name()
     refuse_erased_address()
     refuse_ledger_change()
 """

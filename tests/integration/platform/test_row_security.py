@@ -84,7 +84,8 @@ def seen_by(database: Database, role: str, relation: str, identify: str, user: U
 
 
 def strangers_own(database: Database) -> dict[str, int]:
-    return dict.fromkeys(["organizations", "user_profiles", "workspaces", "workspace_members"], 1)
+    tables = ["organizations", "user_profiles", "workspaces", "workspace_members", "workspace_names"]
+    return dict.fromkeys(tables, 1)
 
 
 @pytest.mark.parametrize("identify", [BY_NOTHING, BY_CLAIMS, BY_SETTINGS])

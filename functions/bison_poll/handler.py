@@ -5,8 +5,10 @@ from typing import Any
 
 from bison_poll.wiring import poll
 from crm_relay.platform.clock import LambdaContext
+from crm_relay.platform.heartbeat import heartbeat
 
 
+@heartbeat()
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """Read every workspace, or the one that `{"workspace": "…"}` names; answers with what each one gave."""
     return poll(event, context)

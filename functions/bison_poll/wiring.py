@@ -52,8 +52,9 @@ def _round(
     instance, bisons = instance_host(settings.bison_instance_url), installation.bisons(wanted)
     work = Round(installation.database, bisons, alive, instance, utc_now, deadline, lease.keep)
     polled = work.run()
-    return {
+    done = {
         "success": not work.failed,
         "workspaces": [asdict(each) for each in polled],
         "failed": sorted(work.failed),
     }
+    return done if polled or not work.failed else {**done, "stopped": "no workspace could be read"}

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cache_sync.order import schedules_of
 from cache_sync.wiring import sync
 from crm_relay.platform.clock import LambdaContext
+from crm_relay.platform.heartbeat import heartbeat
 
 
+@heartbeat(of_messages=schedules_of)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """`{"direction": "to_cache" | "to_postgres" | "resync"}`, `"entities"` for some of them; answers with counts."""
     return sync(event, context)

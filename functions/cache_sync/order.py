@@ -40,3 +40,8 @@ def read_order(given: Mapping[str, Any]) -> CacheOrder:
     return CacheOrder(
         cast("Direction", direction), None if names is None else tuple(names), str(given.get("ordered_by", "schedule"))
     )
+
+
+def schedules_of(message: Mapping[str, Any]) -> tuple[str, ...]:
+    """The schedule whose work a message's run does: while a resync is at work, what changed steps aside."""
+    return ("cache_sync.ToPostgres" if message.get("direction") == "to_postgres" else "cache_sync.ToCache",)

@@ -5,8 +5,10 @@ from typing import Any
 
 from campaign_cron.wiring import run
 from crm_relay.platform.clock import LambdaContext
+from crm_relay.platform.heartbeat import heartbeat
 
 
+@heartbeat()
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """Do what is due; `{"judge": true}` also looks at the A/B tests, which else happens once an hour."""
     return run(event, context)

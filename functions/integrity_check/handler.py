@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from crm_relay.platform.clock import LambdaContext
+from crm_relay.platform.heartbeat import heartbeat
+from integrity_check.order import schedules_of
 from integrity_check.wiring import check
 
 
+@heartbeat(of_messages=schedules_of)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """`{}`, or with `"full"`, `"fix"`, `"dry_run"` and `"approve": [checks]`; answers with counts per check.
 

@@ -26,3 +26,11 @@ def read_order(given: Mapping[str, Any], cap: int) -> CheckOrder:
     if not isinstance(approved, list) or not set(map(str, approved)) <= set(CHECKS):
         raise RejectedInput(f"approve must be a list of {', '.join(CHECKS)}", status=422)
     return CheckOrder(**wishes, approved=frozenset(approved), cap=cap, ordered_by=str(who))
+
+
+def schedules_of(message: Mapping[str, Any]) -> tuple[str, ...]:
+    """The schedules whose work a message's run does."""
+    if message.get("dry_run"):
+        return ()
+    hourly = ("integrity_check.EveryHour",)
+    return (*hourly, "integrity_check.EveryNight") if message.get("full") and message.get("fix") else hourly

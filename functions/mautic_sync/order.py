@@ -39,6 +39,12 @@ def read_order(given: Mapping[str, Any]) -> SyncOrder:
         raise RejectedInput("after must be a customer id") from None
 
 
+def schedules_of(message: Mapping[str, Any]) -> tuple[str, ...]:
+    """The schedules whose work a message's run does: a full comparison also sends what changed."""
+    changed = ("mautic_sync.EveryQuarterHour",)
+    return (*changed, "mautic_sync.EveryNight") if message.get("full") else changed
+
+
 Sync = Callable[[SyncOrder], Mapping[str, Any]]
 Identify = Callable[[str], Caller | None]
 """Whose token stands in this text of the header Authorization."""

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from crm_relay.platform.heartbeat import heartbeat
 from webhook_replay.wiring import perform
 
 
+@heartbeat()
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Of messages those that failed, so that only these come again; of the schedule what was forgotten."""
     return perform(event, context)

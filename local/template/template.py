@@ -19,6 +19,14 @@ PSEUDO_PARAMETERS = {
     "AWS::StackName": "crm-relay-local",
 }
 
+EVERY_ROOM: Mapping[str, str | None] = {
+    "MauticUrl": None,
+    "BisonInstanceUrl": None,
+    "Campaigns": "enabled",
+    "EdgeReplication": "enabled",
+}
+"""What installs every room. An address without a value is `Unresolved`, which is not empty."""
+
 References = Mapping[tuple[str, str | None], str]
 """(logical id, attribute or None for `!Ref`) -> value of a resource that exists; may also override a parameter."""
 
@@ -91,13 +99,17 @@ class SamTemplate:
 
     document: dict[str, Any]
     parameters: dict[str, Any]
+    folder: Path = Path()
 
     @classmethod
-    def read(cls, path: Path, parameters: Mapping[str, str] | None = None) -> "SamTemplate":
-        """Parameters fall back on the template's defaults; one that has none stays `Unresolved`."""
+    def read(cls, path: Path, parameters: Mapping[str, Any] | None = None) -> "SamTemplate":
+        """Every room is installed unless `parameters` leave it out; the others fall back on the template's defaults.
+
+        A parameter without a value stays `Unresolved`.
+        """
         document = load_template(path)
         values = {name: entry.get("Default") for name, entry in document.get("Parameters", {}).items()}
-        return cls(document, values | dict(parameters or {}))
+        return cls(document, values | EVERY_ROOM | dict(parameters or {}), path.parent)
 
     @cached_property
     def functions(self) -> dict[str, FunctionDefinition]:

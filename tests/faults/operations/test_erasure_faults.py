@@ -53,7 +53,7 @@ def killed_erasure(harness: MauticHarness, places: Places, url: str, step: int, 
 
 
 def _erase_as_child(harness: MauticHarness, places: Places, url: str, killer: Killer) -> None:
-    ask_aws = queue._call
+    ask_aws = queue.aws_call
 
     def killed_call(service: str, operation: str, **arguments: Any) -> Any:
         killer(before=True)
@@ -61,7 +61,7 @@ def _erase_as_child(harness: MauticHarness, places: Places, url: str, killer: Ki
         killer(before=False)
         return answer
 
-    queue._call = killed_call
+    queue.aws_call = killed_call
     database, http = KilledStatements(url), KilledHttp(harness.simulator.url)
     database.killer = http.killer = killer
     scope = erasure(harness, places, db=database)

@@ -30,24 +30,24 @@ def send_message(queue_url: str, message: Mapping[str, Any], *, delay_seconds: i
 
 def send_text(queue_url: str, text: str, *, delay_seconds: int = 0) -> None:
     """As send_message, for a message that is text already."""
-    _call("sqs", "send_message", QueueUrl=queue_url, MessageBody=text, DelaySeconds=delay_seconds)
+    aws_call("sqs", "send_message", QueueUrl=queue_url, MessageBody=text, DelaySeconds=delay_seconds)
 
 
 def put_object(bucket: str, key: str, body: bytes) -> None:
     """Store a body under `key`. Errors as in send_message."""
-    _call("s3", "put_object", Bucket=bucket, Key=key, Body=body, ContentType="application/octet-stream")
+    aws_call("s3", "put_object", Bucket=bucket, Key=key, Body=body, ContentType="application/octet-stream")
 
 
 def get_object(bucket: str, key: str) -> bytes:
     """The body under `key`. Errors as in send_message."""
-    return bytes(_call("s3", "get_object", Bucket=bucket, Key=key)["Body"].read())
+    return bytes(aws_call("s3", "get_object", Bucket=bucket, Key=key)["Body"].read())
 
 
 def list_keys(bucket: str, prefix: str) -> Iterator[str]:
     """All keys under `prefix`, page by page. Errors as in send_message."""
     token: dict[str, str] = {}
     while True:
-        page = _call("s3", "list_objects_v2", Bucket=bucket, Prefix=prefix, **token)
+        page = aws_call("s3", "list_objects_v2", Bucket=bucket, Prefix=prefix, **token)
         yield from (each["Key"] for each in page.get("Contents", ()))
         if not page.get("IsTruncated"):
             return
@@ -58,7 +58,7 @@ def delete_objects(bucket: str, keys: Sequence[str]) -> None:
     """At most 1,000 at once; keys that do not exist are fine. Errors as in send_message."""
     if keys:
         objects = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
-        refused = _call("s3", "delete_objects", Bucket=bucket, Delete=objects).get("Errors")
+        refused = aws_call("s3", "delete_objects", Bucket=bucket, Delete=objects).get("Errors")
         if refused:
             raise TransientError(f"s3 delete_objects: {refused[0].get('Code')} for {len(refused)} objects")
 
@@ -83,19 +83,19 @@ class QueueState:
 
 def queue_state(queue_url: str) -> QueueState:
     """Errors as in send_message."""
-    answer = _call("sqs", "get_queue_attributes", QueueUrl=queue_url, AttributeNames=["All"])
+    answer = aws_call("sqs", "get_queue_attributes", QueueUrl=queue_url, AttributeNames=["All"])
     found = answer["Attributes"]
     redrive = json.loads(found.get("RedrivePolicy", "{}")).get("deadLetterTargetArn")
     return QueueState(
         int(found["ApproximateNumberOfMessages"]),
         int(found["ApproximateNumberOfMessagesNotVisible"]) + int(found["ApproximateNumberOfMessagesDelayed"]),
-        _call("sqs", "get_queue_url", QueueName=redrive.rpartition(":")[2])["QueueUrl"] if redrive else None,
+        aws_call("sqs", "get_queue_url", QueueName=redrive.rpartition(":")[2])["QueueUrl"] if redrive else None,
     )
 
 
 def receive_messages(queue_url: str, *, invisible_seconds: int) -> list[QueueMessage]:
     """Up to ten, none where nothing waits; each look counts as one of a message's tries. Errors as in send_message."""
-    found = _call(
+    found = aws_call(
         "sqs",
         "receive_message",
         QueueUrl=queue_url,
@@ -108,17 +108,17 @@ def receive_messages(queue_url: str, *, invisible_seconds: int) -> list[QueueMes
 
 def delete_message(queue_url: str, message: QueueMessage) -> None:
     """It is done with. Errors as in send_message."""
-    _call("sqs", "delete_message", QueueUrl=queue_url, ReceiptHandle=message.handle)
+    aws_call("sqs", "delete_message", QueueUrl=queue_url, ReceiptHandle=message.handle)
 
 
 def release_message(queue_url: str, message: QueueMessage) -> None:
     """Visible to others again at once. Errors as in send_message."""
-    _call("sqs", "change_message_visibility", QueueUrl=queue_url, ReceiptHandle=message.handle, VisibilityTimeout=0)
+    aws_call("sqs", "change_message_visibility", QueueUrl=queue_url, ReceiptHandle=message.handle, VisibilityTimeout=0)
 
 
 def publish_alert(topic_arn: str, subject: str, message: str) -> None:
     """Tell the operator through SNS; `subject` at most 100 ASCII characters. Errors as in send_message."""
-    _call("sns", "publish", TopicArn=topic_arn, Subject=subject[:100], Message=message)
+    aws_call("sns", "publish", TopicArn=topic_arn, Subject=subject[:100], Message=message)
 
 
 # Any wait at all asks every server of a queue instead of a few.
@@ -134,7 +134,8 @@ _NEVER = {
 }
 
 
-def _call(service: str, operation: str, **arguments: Any) -> Any:
+def aws_call(service: str, operation: str, **arguments: Any) -> Any:
+    """One request to AWS in the errors of this package: what may never succeed is a FatalError."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

@@ -1,0 +1,1 @@
+"""Notices schedules that have fallen silent, and dead letters."""

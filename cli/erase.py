@@ -6,11 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import typer
+from pydantic import model_validator
 
 from cli.console import FOUND, GOOD, WRONG_USE, installation_of, show
 from crm_relay.customers.models import SyncOptions, SyncReport
 from crm_relay.customers.run import SyncContext
 from crm_relay.operations.erase import ErasureScope, erase, preview
+from crm_relay.operations.rooms import LeftOutRooms
 from crm_relay.platform.clock import Deadline, utc_now
 from crm_relay.platform.settings import SettingsModel
 
@@ -19,19 +21,38 @@ _PATIENCE_SECONDS = 120.0
 
 
 class EraseSettings(SettingsModel):
-    """Every place that an erasure goes to has to be known: one that is left out would not be erased."""
+    """Every place that an erasure goes to has to be known: one that is not named would not be erased.
+
+    Only a room in `left_out_rooms` may be without its settings.
+    """
 
     database_url: str
     database_ca_file: str | None = None
-    mautic_url: str
-    mautic_client_id: str
-    mautic_client_secret: str
+    left_out_rooms: LeftOutRooms = ()
+    mautic_url: str = ""
+    mautic_client_id: str = ""
+    mautic_client_secret: str = ""
     mautic_request_timeout_seconds: float = 120.0
     mautic_lease_seconds: float = 180.0
     coordination_table: str
     deferred_queue_url: str
     oversize_bucket: str
-    edge_cache_table: str
+    edge_cache_table: str | None = None
+
+    @model_validator(mode="after")
+    def _rooms_are_known_or_left_out(self) -> "EraseSettings":
+        mautic = ("mautic_url", "mautic_client_id", "mautic_client_secret")
+        needed = {"mautic": mautic, "edge_cache": ("edge_cache_table",)}
+        missing = [
+            name.upper()
+            for room, names in needed.items()
+            if room not in self.left_out_rooms
+            for name in names
+            if not getattr(self, name)
+        ]
+        if missing:
+            raise ValueError(f"{', '.join(missing)}: not set, and LEFT_OUT_ROOMS does not name the room")
+        return self
 
 
 def erase_person(who: str, env_file: Path | None, *, dry_run: bool, yes: bool, as_json: bool) -> int:
@@ -59,6 +80,8 @@ def _open_scope(env_file: Path | None) -> Iterator[ErasureScope]:
     deadline, report = Deadline.after(_PATIENCE_SECONDS), SyncReport(utc_now())
     run = SyncContext(installation.database, installation.mautic, lease, SyncOptions(), utc_now, deadline, report)
     try:
-        yield ErasureScope(run, installation.deferred, installation.edge_table)
+        left_out = installation.settings.left_out_rooms
+        edge = None if "edge_cache" in left_out else installation.edge_table
+        yield ErasureScope(run, installation.deferred, edge, has_mautic="mautic" not in left_out)
     finally:
         installation.close()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from cli.doctor.bison import examine_bison
 from cli.doctor.checks import Check, safely
 from crm_relay.installation.installation import Installation, install
+from crm_relay.operations.rooms import LeftOutRooms
 from crm_relay.platform.aws.queue import aws_client
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
@@ -21,27 +22,40 @@ _SQL = parse_queries((ROOT / "cli" / "doctor" / "doctor.sql").read_text(encoding
 _MOST_SKEW_SECONDS = 5.0
 
 
+class RoomSettings(SettingsModel):
+    """What the installation does without."""
+
+    left_out_rooms: LeftOutRooms = ()
+
+
 def examine() -> list[Check]:
     """Every check, in the order in which one depends on another; what cannot be reached stops only its own."""
-    sync = install(SyncSettings, database_seconds=10.0, request_seconds=20.0)
     try:
-        database, webhook = sync.database, read_settings(WebhookSettings)
+        left_out, webhook = read_settings(RoomSettings).left_out_rooms, read_settings(WebhookSettings)
+        sync = None if "mautic" in left_out else install(SyncSettings, database_seconds=10.0, request_seconds=20.0)
+        if sync is not None:
+            _ = sync.settings
     except FatalError as error:
         return [Check("settings", "wrong", str(error))]
+    database = install(WebhookSettings, database_seconds=10.0).database
     checks = [Check("settings", "good", "complete")]
     for what, look in (
         ("database", lambda: _database(database)),
         ("migrations", _migrations),
-        ("data", lambda: _data(database)),
+        ("data", lambda: _data(database, has_mautic=sync is not None)),
         ("queue", lambda: _aws("sqs", "get_queue_attributes", QueueUrl=webhook.deferred_queue_url)),
         ("bucket", lambda: _aws("s3", "head_bucket", Bucket=webhook.oversize_bucket)),
-        ("table", lambda: _aws("dynamodb", "describe_table", TableName=sync.settings.coordination_table)),
-        ("mautic", lambda: _mautic(sync)),
-        ("webhook secret", lambda: _secret(webhook)),
-        ("resend webhook secret", _resend_secret),
+        ("table", lambda: _aws("dynamodb", "describe_table", TableName=webhook.coordination_table)),
     ):
         checks += safely(what, look)
-    return checks + safely("emailbison", lambda: iter(examine_bison()))
+    checks += [Check(room, "good", "left out") for room in left_out]
+    if sync is not None:
+        checks += [*safely("mautic", lambda: _mautic(sync)), *safely("webhook secret", lambda: _secret(webhook))]
+    if "campaigns" not in left_out:
+        checks += safely("resend webhook secret", _resend_secret)
+    if "emailbison" not in left_out:
+        checks += safely("emailbison", lambda: iter(examine_bison()))
+    return checks
 
 
 def _database(database: Database) -> Iterator[Check]:
@@ -72,10 +86,12 @@ def _migrations() -> Iterator[Check]:
     yield Check("migrations", "wrong" if missing else "good", found)
 
 
-def _data(database: Database) -> Iterator[Check]:
+def _data(database: Database, *, has_mautic: bool) -> Iterator[Check]:
     row = database.run(_SQL["waiting"])[0]
     yield Check("deliveries not applied", "wrong" if row["unapplied"] else "good", str(row["unapplied"]))
     yield Check("failed tasks", "wrong" if row["failed"] else "good", str(row["failed"]))
+    if not has_mautic:
+        return
     yield Check("customers with an error", "worth a look" if row["errors"] else "good", str(row["errors"]))
     yield Check("customers to be sent", "good", str(row["dirty"]))
     yield Check("last Mautic sync", "good" if row["last_run"] else "worth a look", str(row["last_run"] or "never"))

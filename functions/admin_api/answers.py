@@ -17,6 +17,7 @@ from crm_relay.operations.access import tokens as token_book
 from crm_relay.operations.dashboard import page
 from crm_relay.operations.overview import integrity_view, read_overview
 from crm_relay.operations.overview.store import is_alive
+from crm_relay.operations.rooms import installed_rooms
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.http.callers import Role
@@ -101,7 +102,9 @@ def file(_dependencies: "Admin", call: Call) -> object:
 
 
 def status(dependencies: "Admin", _call: Call) -> object:
-    return read_overview.status(dependencies.database, dependencies.edge_table, utc_now())
+    return read_overview.status(
+        dependencies.database, dependencies.edge_table, utc_now(), installed_rooms(dependencies.settings.left_out_rooms)
+    )
 
 
 def order_sync(dependencies: "Admin", call: Call, *, entity: Entity) -> object:
@@ -134,7 +137,8 @@ def record_email(dependencies: "Admin", call: Call) -> object:
 def dashboard(dependencies: "Admin", call: Call) -> object:
     if call.caller is None:
         raise AssertionError("the route asks for a token")
-    return read_overview.overview(dependencies.database, dependencies.edge_table, call.caller, utc_now())
+    installed = installed_rooms(dependencies.settings.left_out_rooms)
+    return read_overview.overview(dependencies.database, dependencies.edge_table, call.caller, utc_now(), installed)
 
 
 def runs(dependencies: "Admin", call: Call) -> object:

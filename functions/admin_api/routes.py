@@ -60,6 +60,7 @@ _SYNC = [
             partial(answers.order_sync, entity=entity),
             Ordered,
             status=202,
+            errors=(404,),
         )
         for entity in ENTITIES
     ),
@@ -71,6 +72,7 @@ _SYNC = [
         Ordered,
         ResyncInput,
         status=202,
+        errors=(404,),
     ),
     post(
         ADMIN,
@@ -87,6 +89,7 @@ _SYNC = [
         answers.record_email,
         answers.EmailRecorded,
         EmailDocument,
+        errors=(404,),
     ),
 ]
 

@@ -1,5 +1,6 @@
 """Settings of admin_api."""
 
+from crm_relay.operations.rooms import LeftOutRooms
 from crm_relay.platform.settings import SettingsModel
 from crm_relay.platform.shared_settings import (
     AdminToken,
@@ -16,15 +17,19 @@ from crm_relay.platform.shared_settings import (
 
 
 class Settings(SettingsModel):
-    """What the API reads and orders, and the senders that a campaign is checked against."""
+    """What the API reads and orders, and the senders that a campaign is checked against.
+
+    Without `edge_cache_table` and `cache_orders_queue_url` what is about the edge cache is answered 404.
+    """
 
     database_url: DatabaseUrl
     database_ca_file: DatabaseCaFile = None
-    edge_cache_table: EdgeCacheTable
-    cache_orders_queue_url: CacheOrdersQueueUrl
+    edge_cache_table: EdgeCacheTable | None = None
+    cache_orders_queue_url: CacheOrdersQueueUrl | None = None
     integrity_orders_queue_url: IntegrityOrdersQueueUrl
     deferred_queue_url: DeferredQueueUrl
     oversize_bucket: OversizeBucket
+    left_out_rooms: LeftOutRooms = ()
     admin_token: AdminToken = None
     email_from: EmailFrom = None
     twilio_from: TwilioFrom = None

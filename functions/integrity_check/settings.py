@@ -18,7 +18,7 @@ class Settings(SettingsModel):
 
     database_url: DatabaseUrl
     database_ca_file: DatabaseCaFile = None
-    edge_cache_table: EdgeCacheTable
+    edge_cache_table: EdgeCacheTable | None = None
     coordination_table: CoordinationTable
     integrity_orders_queue_url: str | None = None
     integrity_fix_cap: int = Field(

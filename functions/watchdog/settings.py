@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from crm_relay.platform.settings import CommaSeparated, SettingsModel
+from crm_relay.platform.shared_settings import CoordinationTable
 
 
 def _limits(value: object) -> object:
@@ -21,8 +22,12 @@ def _limits(value: object) -> object:
 
 
 class Settings(SettingsModel):
-    """`watched_schedules`: how long each may be silent. The template lists those of the rooms that are installed."""
+    """What is watched; the template lists what the installed rooms have."""
 
-    coordination_table: str
-    watched_schedules: Annotated[Mapping[str, timedelta], BeforeValidator(_limits)]
-    dead_letter_queue_urls: CommaSeparated = ()
+    coordination_table: CoordinationTable
+    watched_schedules: Annotated[Mapping[str, timedelta], BeforeValidator(_limits)] = Field(
+        description="Schedules and the minutes that each may be silent: `name=minutes`, separated by commas."
+    )
+    dead_letter_queue_urls: CommaSeparated = Field(
+        default=(), description="Dead-letter queues whose messages are counted, separated by commas."
+    )

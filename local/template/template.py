@@ -109,7 +109,7 @@ class SamTemplate:
         """
         document = load_template(path)
         values = {name: entry.get("Default") for name, entry in document.get("Parameters", {}).items()}
-        return cls(document, values | EVERY_ROOM | dict(parameters or {}), path.parent)
+        return cls(document, {**values, **EVERY_ROOM, **(parameters or {})}, path.parent)
 
     @cached_property
     def functions(self) -> dict[str, FunctionDefinition]:

@@ -22,11 +22,13 @@ from local.docs.function_pages import about, tables
 from local.docs.pages import generated_files
 from local.docs.settings_pages import setting_of
 from local.simulators.mautic.contact_fields import SYNC_FIELDS
+from local.template.nested import alarms
 from local.template.template import SamTemplate
 from tests.support.source_tree import ROOT, query_files
 
 TEMPLATE = SamTemplate.read(ROOT / "template.yaml")
 FUNCTIONS = sorted(TEMPLATE.functions)
+LEVELS = ("essential", "full")
 # Read by the platform, by Powertools or by the command line.
 NOT_OF_A_FUNCTION = {SECRET_ID, "LOG_LEVEL", "POWERTOOLS_SERVICE_NAME"}
 
@@ -208,8 +210,14 @@ def test_the_deployment_makes_every_field_and_every_event_that_is_used() -> None
 
 
 def test_operations_say_what_to_do_about_every_alarm() -> None:
-    alarms = sorted(TEMPLATE.resources("AWS::CloudWatch::Alarm"))
-    assert [alarm for alarm in alarms if f"| `{alarm}` |" not in OPERATIONS] == []
+    levels = {level: alarms(SamTemplate.read(ROOT / "template.yaml", {"AlarmLevel": level})) for level in LEVELS}
+    expected = {
+        name: "both" if all(name in each for each in levels.values()) else level
+        for level, found in levels.items()
+        for name in found
+    }
+    listed = dict(re.findall(r"^\| `(\w+)` \| (essential|full|both) \|", OPERATIONS, re.MULTILINE))
+    assert listed == expected
 
 
 def test_the_documents_name_no_output_and_no_parameter_that_the_stack_lacks() -> None:

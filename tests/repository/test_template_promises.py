@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from local.template.intrinsics import Unresolved
 from local.template.template import SamTemplate
 
 ROOT = Path(__file__).parents[2]
@@ -15,33 +14,9 @@ NAMES = sorted(TEMPLATE.functions)
 QUEUES = TEMPLATE.resources("AWS::SQS::Queue")
 
 
-def alarms() -> list[dict[str, Any]]:
-    return [TEMPLATE.evaluate(one) for one in TEMPLATE.resources("AWS::CloudWatch::Alarm").values()]
-
-
 def own_properties(name: str) -> dict[str, Any]:
     properties: dict[str, Any] = TEMPLATE.resources("AWS::Serverless::Function")[TEMPLATE.functions[name].logical_id]
     return properties
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_function_has_its_three_alarms_and_they_tell_somebody(name: str) -> None:
-    dimension = {"Name": "FunctionName", "Value": Unresolved(TEMPLATE.functions[name].logical_id, None)}
-    own = [one for one in alarms() if one.get("Dimensions") == [dimension]]
-    of_streams = {"IteratorAge"} if TEMPLATE.functions[name].streams else set()
-    assert {one["MetricName"] for one in own} == {"Errors", "Throttles", "Duration"} | of_streams
-    assert all(one["AlarmActions"] == [Unresolved("AlertTopic", None)] for one in own)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_duration_alarm_rings_before_the_time_out(name: str) -> None:
-    function = TEMPLATE.functions[name]
-    (threshold,) = [
-        one["Threshold"]
-        for one in alarms()
-        if one.get("MetricName") == "Duration" and one["Dimensions"][0]["Value"].logical_id == function.logical_id
-    ]
-    assert threshold < function.timeout * 1000
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -75,16 +50,6 @@ def test_a_function_has_room_for_all_batches_of_its_queues(name: str) -> None:
     assert reserved >= sum(source.maximum_concurrency for source in TEMPLATE.functions[name].queues)
 
 
-def test_every_queue_ends_in_dead_letters_that_ring() -> None:
-    ends = {logical_id for logical_id, one in QUEUES.items() if "RedrivePolicy" not in one}
-    ringing = {
-        one["Dimensions"][0]["Value"].logical_id
-        for one in alarms()
-        if one.get("MetricName") == "ApproximateNumberOfMessagesVisible"
-    }
-    assert ends == ringing
-
-
 def test_a_body_outlives_its_message() -> None:
     days = sum(QUEUES[name]["MessageRetentionPeriod"] for name in ("DeferredQueue", "DeferredDeadLetterQueue")) / 86400
     assert TEMPLATE.document["Parameters"]["OversizeRetentionDays"]["MinValue"] > days
@@ -105,5 +70,22 @@ def test_the_environment_fits_into_four_kilobytes() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_policy_of_ours_is_for_every_resource(name: str) -> None:
-    statements = [s for policy in own_properties(name)["Policies"] for s in policy.get("Statement", [])]
+    assert_specific(
+        [
+            s
+            for policy in TEMPLATE.evaluate(own_properties(name)["Policies"])
+            if isinstance(policy, dict)
+            for s in policy.get("Statement", [])
+        ]
+    )
+
+
+def test_no_shared_policy_is_for_every_resource() -> None:
+    shared = TEMPLATE.resources("AWS::IAM::ManagedPolicy")
+    assert shared
+    for policy in shared.values():
+        assert_specific(policy["PolicyDocument"]["Statement"])
+
+
+def assert_specific(statements: list[dict[str, Any]]) -> None:
     assert all("*" not in (statement["Resource"], statement["Action"]) for statement in statements)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from crm_relay.installation.needs import (
+    MayHaveEdgeCache,
     NeedsAdminToken,
     NeedsAlerts,
     NeedsBison,
@@ -72,11 +73,16 @@ class Installation(Generic[S]):
         return Database(settings.database_url, ca_file=settings.database_ca_file, timeout=self.database_seconds)
 
     @on_first_use
-    def edge_table(self: "Installation[NeedsEdgeCache]") -> "EdgeTable":
-        """The cache at the edge."""
+    def edge_table(self: "Installation[MayHaveEdgeCache]") -> "EdgeTable":
+        """The cache at the edge; where there is none, whatever is asked of it is answered 404."""
+        name = self.settings.edge_cache_table
+        if name is None:
+            from crm_relay.edge_cache.absent import absent_edge
+
+            return absent_edge()
         from crm_relay.edge_cache.dynamo.dynamo_table import DynamoTable
 
-        return DynamoTable(self.settings.edge_cache_table)
+        return DynamoTable(name)
 
     @on_first_use
     def edge_digests(self: "Installation[NeedsEdgeCache]") -> "DynamoDigests":

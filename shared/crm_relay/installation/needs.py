@@ -38,6 +38,13 @@ class NeedsEdgeCache(Protocol):
     def edge_cache_table(self) -> str: ...
 
 
+class MayHaveEdgeCache(Protocol):
+    """The same, where an installation may be without it."""
+
+    @property
+    def edge_cache_table(self) -> str | None: ...
+
+
 class NeedsDeferred(Protocol):
     """Where deliveries wait that could not be applied."""
 

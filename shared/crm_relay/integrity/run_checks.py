@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from crm_relay.campaigns.engine.archive import archive_lines
+from crm_relay.edge_cache.absent import NOT_INSTALLED, is_absent
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import keep_open
 from crm_relay.integrity import store
@@ -29,6 +30,7 @@ APPROVAL = "integrity_approval"
 """The kind of incident that asks for somebody's word."""
 
 _CHECK_SECONDS = 30.0
+_OF_THE_EDGE: frozenset[CheckName] = frozenset({"backlog", "drift"})
 _TITLES: dict[CheckName, str] = {
     "backlog": "E-mails have waited at the edge for more than an hour",
     "drift": "PostgreSQL and the edge cache differ",
@@ -88,6 +90,8 @@ def _finish(inspection: Inspection, order: CheckOrder, report: CheckReport, run_
 
 
 def _check(inspection: Inspection, order: CheckOrder, run_id: int | None, name: CheckName) -> CheckResult:
+    if name in _OF_THE_EDGE and is_absent(inspection.table):
+        return CheckResult(name, 0, unseen={name: NOT_INSTALLED})
     if not inspection.deadline.allows(_CHECK_SECONDS):
         return CheckResult(name, 0, unseen={name: "the time was up"})
     looked = _without_reverted(inspection, name, LOOKS[name](inspection), approved=name in order.approved)

@@ -44,12 +44,13 @@ BEYOND_REACH = (
 class ErasureScope:
     """Every place that erasure goes to; `run` brings the database, Mautic and the lease that keeps the sync away.
 
-    `edge` None: there is no cache at the edge.
+    `edge` None: there is no cache at the edge. `has_mautic` False: Mautic is left out, and `run` never asks it.
     """
 
     run: SyncContext
     deferred: Deferred
     edge: EdgeTable | None = None
+    has_mautic: bool = True
 
 
 @dataclass
@@ -147,12 +148,23 @@ def _from_mautic(scope: ErasureScope, person: Person, receipt: Receipt) -> Perso
     """The person with the contacts that were found there."""
     deleted: list[frozenset[int]] = []
 
+    if not scope.has_mautic:
+        _reach(receipt, "mautic_contacts", lambda: _none_known(person))
+        return person
+
     def delete() -> int:
         deleted.append(erase_contacts(scope.run, person))
         return len(deleted[0])
 
     _reach(receipt, "mautic_contacts", delete)
     return replace(person, contact_ids=person.contact_ids.union(*deleted))
+
+
+def _none_known(person: Person) -> str:
+    """Contacts of a time when there was a Mautic may still be in it."""
+    if person.contact_ids:
+        raise FatalError(f"Mautic is left out, but {len(person.contact_ids)} contacts of the person are known there")
+    return "not installed"
 
 
 def _from_everywhere_else(scope: ErasureScope, person: Person, receipt: Receipt) -> None:

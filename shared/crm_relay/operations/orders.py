@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from crm_relay.edge_cache.absent import NOT_INSTALLED
 from crm_relay.edge_cache.keys import ENTITIES, Entity
 from crm_relay.platform.aws.queue import send_message
+from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.logging import logger
 
 LOOK_AT = "/api/sync/status"
@@ -32,14 +34,14 @@ class CheckOrdered:
     look_at: str = LOOK_AT_CHECKS
 
 
-def order_sync(queue_url: str, entity: Entity, *, who: str) -> Ordered:
+def order_sync(queue_url: str | None, entity: Entity, *, who: str) -> Ordered:
     """What changed of one entity; e-mails are written at the edge, so they come from there."""
     if entity == _FROM_THE_EDGE:
         return _order(queue_url, "to_postgres", [entity], who)
     return _order(queue_url, "to_cache", [entity], who)
 
 
-def order_resync(queue_url: str, entities: Sequence[Entity], *, who: str) -> Ordered:
+def order_resync(queue_url: str | None, entities: Sequence[Entity], *, who: str) -> Ordered:
     """Everything anew, of all entities where none is named. One that runs already is gone on with."""
     return _order(queue_url, "resync", list(entities or ENTITIES), who)
 
@@ -51,8 +53,13 @@ def order_check(queue_url: str, *, fix: bool, full: bool, who: str) -> CheckOrde
     return CheckOrdered(fix, full, who)
 
 
-def _order(queue_url: str, direction: str, entities: list[Entity], who: str) -> Ordered:
-    """Safe to call twice: a second run finds nothing more to do. Raises TransientError, FatalError."""
+def _order(queue_url: str | None, direction: str, entities: list[Entity], who: str) -> Ordered:
+    """Safe to call twice: a second run finds nothing more to do. Raises TransientError, FatalError.
+
+    RejectedInput where there is no edge cache: it has no queue either.
+    """
+    if queue_url is None:
+        raise RejectedInput(NOT_INSTALLED, status=404)
     named = {} if direction == "to_postgres" else {"entities": entities}
     send_message(queue_url, {"direction": direction, **named, "ordered_by": who})
     logger().info("edge sync ordered", extra={"direction": direction, "entities": entities, "ordered_by": who})

@@ -20,7 +20,7 @@ PAUSE = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class SilenceDecision:
-    """`overdue`: how long each of these has been silent. `begin`: from now on these are waited for; `gone`: no longer."""
+    """`overdue`: how long each has been silent. `begin`: waiting for these begins now; `gone`: it ends."""
 
     overdue: Mapping[str, timedelta] = field(default_factory=dict)
     begin: tuple[str, ...] = ()

@@ -19,11 +19,12 @@ class SettingsModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-def _split(value: object) -> object:
+def split_commas(value: object) -> object:
+    """A text at its commas; anything else is left to the type."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-CommaSeparated = Annotated[tuple[str, ...], BeforeValidator(_split)]
+CommaSeparated = Annotated[tuple[str, ...], BeforeValidator(split_commas)]
 """Several values at once."""
 
 SHORTEST_TOKEN = 32

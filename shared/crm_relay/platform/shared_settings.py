@@ -22,7 +22,8 @@ DatabaseCaFile = Annotated[
 CoordinationTable = Annotated[
     str,
     Field(
-        description="DynamoDB table with the leases that keep two runs apart and the circuit breaker of the database."
+        description="DynamoDB table with the leases that keep two runs apart, the circuit breaker of the database and "
+        "the heartbeats of schedules."
     ),
 ]
 

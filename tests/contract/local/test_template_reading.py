@@ -14,6 +14,7 @@ from local.template.intrinsics import Unresolved, load_template
 from local.template.template import REGION, FunctionDefinition, SamTemplate
 
 TEMPLATE = Path(__file__).parents[3] / "template.yaml"
+VALUES = {"MauticUrl": "https://mautic.example.com", "BisonInstanceUrl": "https://send.example.com"}
 NAMES = sorted(SamTemplate.read(TEMPLATE).functions)
 
 
@@ -34,15 +35,14 @@ def everything_transformed() -> tuple[dict[str, Any], SamTemplate]:
         if resource["Type"] == "AWS::Serverless::LayerVersion":
             resource["Properties"]["ContentUri"] = "s3://bucket/layer"
     document["Globals"]["Function"]["CodeUri"] = "s3://bucket/functions"
-    values = {"MauticUrl": "https://mautic.example.com"}
     translator = Translator({}, Parser(), boto_session=Session(region_name=REGION))
-    resources = translator.translate(document, values)["Resources"]
-    return resources, SamTemplate(document, SamTemplate.read(TEMPLATE, values).parameters)
+    resources = translator.translate(document, VALUES)["Resources"]
+    return resources, SamTemplate(document, SamTemplate.read(TEMPLATE, VALUES).parameters)
 
 
 @cache
 def function(name: str) -> FunctionDefinition:
-    return SamTemplate.read(TEMPLATE, {"MauticUrl": "https://mautic.example.com"}).functions[name]
+    return SamTemplate.read(TEMPLATE, VALUES).functions[name]
 
 
 @pytest.mark.parametrize("name", NAMES)

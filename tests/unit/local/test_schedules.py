@@ -87,8 +87,8 @@ def test_a_round_runs_every_schedule_once_with_its_input() -> None:
         SamTemplate.read(ROOT / "template.yaml"), lambda name, event: called.append((name, dict(event)))
     )
     scheduler.run_round()
-    assert ("mautic_sync", {}) in called
-    assert ("mautic_sync", {"full": True}) in called
+    assert ("mautic_sync", {"schedule": "mautic_sync.EveryQuarterHour"}) in called
+    assert ("mautic_sync", {"schedule": "mautic_sync.EveryNight", "full": True}) in called
 
 
 def test_schedules_that_are_switched_off_do_not_run() -> None:

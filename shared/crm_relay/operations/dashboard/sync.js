@@ -50,7 +50,8 @@ function resync(each) {
 }
 
 export function showStatus(status) {
-  byId("line-list").replaceChildren(...status.directions.map(direction), mautic(status.mautic));
+  byId("line-list").replaceChildren(
+    ...status.directions.map(direction), ...(status.installed.includes("mautic") ? [mautic(status.mautic)] : []));
   byId("resyncs").replaceChildren(...status.resyncs.map(resync));
   const sizes = status.entities.filter((each) => each.rows !== null).map((each) => `${each.is_estimate ? "about " : ""}${number(each.rows)} ${each.entity}${each.blocked_at ? " (deletions held back)" : ""}`);
   byId("lines-note").textContent = sizes.join(" · ");

@@ -58,7 +58,7 @@ class MauticState:
 
 @dataclass(frozen=True)
 class Status:
-    """GET /api/sync/status."""
+    """GET /api/sync/status. `installed`: the rooms of this installation; of the others nothing is shown."""
 
     healthy: bool
     checked_at: datetime
@@ -67,6 +67,7 @@ class Status:
     entities: list[EntitySize]
     conflicts_24h: int
     mautic: MauticState
+    installed: list[str]
 
 
 @dataclass(frozen=True)

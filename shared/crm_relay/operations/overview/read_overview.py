@@ -1,8 +1,10 @@
 """Everything that the operator's page shows, put together from the rooms; a constant number of statements."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from crm_relay.edge_cache.absent import is_absent
 from crm_relay.edge_cache.keys import BUCKETS
 from crm_relay.edge_cache.replication.conflicts import list_conflicts
 from crm_relay.edge_cache.status import recent_runs, sync_status
@@ -21,6 +23,7 @@ from crm_relay.operations.overview.models import (
     Status,
     WorkspaceShown,
 )
+from crm_relay.operations.rooms import ROOMS, RoomName
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.http.callers import Caller
 
@@ -50,12 +53,14 @@ class Overview:
     dead_letters: DeadLetters
 
 
-def overview(db: Queryable, table: EdgeTable, caller: Caller, now: datetime) -> Overview:
+def overview(
+    db: Queryable, table: EdgeTable, caller: Caller, now: datetime, installed: Sequence[RoomName] = ROOMS
+) -> Overview:
     """Raises as the database and the table do."""
     return Overview(
         caller.name,
         caller.role.name.lower(),
-        status(db, table, now),
+        status(db, table, now, installed),
         runs(db),
         store.mautic_runs(db, limit=ROWS),
         workspaces(db, now),
@@ -67,8 +72,10 @@ def overview(db: Queryable, table: EdgeTable, caller: Caller, now: datetime) -> 
     )
 
 
-def status(db: Queryable, table: EdgeTable, now: datetime) -> Status:
+def status(db: Queryable, table: EdgeTable, now: datetime, installed: Sequence[RoomName] = ROOMS) -> Status:
     """Both directions of the edge sync, resyncs with their progress, and the Mautic sync."""
+    if is_absent(table):
+        return Status(True, now, [], [], [], 0, store.mautic_state(db), list(installed))
     found = sync_status(db, table, now)
     return Status(
         found.healthy,
@@ -78,6 +85,7 @@ def status(db: Queryable, table: EdgeTable, now: datetime) -> Status:
         store.entity_sizes(db),
         found.conflicts_24h,
         store.mautic_state(db),
+        list(installed),
     )
 
 

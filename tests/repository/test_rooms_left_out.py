@@ -1,0 +1,89 @@
+"""The template in each combination of rooms that an operator may leave out."""
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from local.template.resolved import dangling_references, resolve_document
+from local.template.template import SamTemplate
+from tests.support.local.combinations import COMBINATIONS, LEFT_OUT
+from tests.support.source_tree import ROOT
+
+SAM_PYTHON = ROOT / ".venv-sam" / "bin" / "python"
+VALIDATE = ROOT / "tests" / "support" / "local" / "validate_templates.py"
+FUNCTIONS = {
+    "MauticUrl": {"mautic_sync", "mautic_webhook"},
+    "BisonInstanceUrl": {"bison_webhook", "bison_poll", "provider_report"},
+    "Campaigns": {"campaign_cron", "resend_webhook", "unsubscribe"},
+    "EdgeReplication": {"cache_sync", "cache_digest"},
+}
+KEPT_ALWAYS = {
+    "CoordinationTable",
+    "OversizeBucket",
+    "DeferredQueue",
+    "IntegrityOrdersQueue",
+    "ScheduleDeadLetterQueue",
+}
+each_combination = pytest.mark.parametrize("left_out", COMBINATIONS, ids=lambda rooms: "+".join(rooms) or "nothing")
+
+
+def template(left_out: tuple[str, ...]) -> SamTemplate:
+    given = {"MauticUrl": "https://mautic.example.com", "BisonInstanceUrl": "https://send.example.com"}
+    return SamTemplate.read(ROOT / "template.yaml", given | {name: LEFT_OUT[name] for name in left_out})
+
+
+def test_there_are_sixteen() -> None:
+    assert len(COMBINATIONS) == 16
+
+
+@each_combination
+def test_what_is_there_refers_only_to_what_is_there(left_out: tuple[str, ...]) -> None:
+    document = resolve_document(template(left_out))
+    assert dangling_references(document) == []
+    assert document["Resources"].keys() >= KEPT_ALWAYS
+
+
+@each_combination
+def test_a_room_takes_its_functions_along_and_no_other(left_out: tuple[str, ...]) -> None:
+    everything = set(SamTemplate.read(ROOT / "template.yaml").functions)
+    assert set(template(left_out).functions) == everything.difference(*(FUNCTIONS[name] for name in left_out))
+
+
+@each_combination
+def test_the_api_says_which_rooms_are_left_out(left_out: tuple[str, ...]) -> None:
+    names = {
+        "MauticUrl": "mautic",
+        "BisonInstanceUrl": "emailbison",
+        "Campaigns": "campaigns",
+        "EdgeReplication": "edge_cache",
+    }
+    told = template(left_out).functions["admin_api"].environment["LEFT_OUT_ROOMS"]
+    assert told == ",".join(names[name] for name in names if name in left_out)
+
+
+def test_a_reference_to_what_is_left_out_is_found() -> None:
+    document = resolve_document(template(("EdgeReplication",)))
+    document["Resources"]["AdminApi"]["Properties"]["Description"] = {"Fn::Sub": "${EdgeCache.Arn}/index"}
+    assert dangling_references(document) == [("AdminApi", "EdgeCache")]
+
+
+@pytest.mark.skipif(not SAM_PYTHON.exists(), reason="make .venv-sam/.ready installs SAM and cfn-lint")
+@pytest.mark.timeout(400)
+def test_sam_and_cfn_lint_accept_every_combination(tmp_path: Path) -> None:
+    paths = []
+    for number, left_out in enumerate(COMBINATIONS):
+        paths.append(tmp_path / f"{number:02}-without-{'-'.join(left_out) or 'nothing'}.yaml")
+        paths[-1].write_text(yaml.safe_dump(resolve_document(template(left_out)), sort_keys=False))
+    with ThreadPoolExecutor(2) as both:
+        halves = list(both.map(validate, (paths[::2], paths[1::2])))
+    assert halves == ["", ""]
+
+
+def validate(paths: list[Path]) -> str:
+    """What the tools complain of; nothing for templates that they accept."""
+    done = subprocess.run([SAM_PYTHON, VALIDATE, *paths], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode in {0, 1}, done.stderr
+    return done.stdout

@@ -7,6 +7,7 @@ export SAM_CLI_TELEMETRY := 0
 VENV := .venv
 BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
+TEMPLATES := template.yaml monitoring.yaml function_alarms.yaml
 
 ##@ Everyday
 
@@ -73,9 +74,9 @@ build: $(VENV)/.dev $(SAM_VENV)/.ready ## sam build without a container, bytecod
 	$(BIN)/python -m local.build
 
 .PHONY: template-lint
-template-lint: $(SAM_VENV)/.ready ## sam validate --lint and cfn-lint with the serverless rules
-	$(SAM_VENV)/bin/sam validate --lint --region us-east-1
-	$(SAM_VENV)/bin/cfn-lint -a cfn_lint_serverless.rules -- template.yaml
+template-lint: $(SAM_VENV)/.ready ## sam validate --lint and cfn-lint with the serverless rules, over every template
+	$(foreach file,$(TEMPLATES),$(SAM_VENV)/bin/sam validate --lint --region us-east-1 --template-file $(file) &&) true
+	$(SAM_VENV)/bin/cfn-lint -a cfn_lint_serverless.rules -- $(TEMPLATES)
 
 .PHONY: lock
 lock: ## pin the newest versions again (needs uv)

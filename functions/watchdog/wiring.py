@@ -1,11 +1,11 @@
 """The outside world of watchdog, built once per execution environment."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from crm_relay.operations.watchdog import count_dead_letters, find_overdue
 from crm_relay.platform.aws.heartbeats import Heartbeats
-from crm_relay.platform.clock import utc_now
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.logging import count_metric, logger
 from crm_relay.platform.settings import read_settings
@@ -14,10 +14,10 @@ from watchdog.settings import Settings
 settings = PerEnvironment(lambda: read_settings(Settings))
 
 
-def watch() -> Mapping[str, Any]:
+def watch(now: datetime) -> Mapping[str, Any]:
     """Count both metrics, also when they are 0: the alarms ring when one is missing."""
     here = settings()
-    overdue = find_overdue(Heartbeats(here.coordination_table), here.watched_schedules, utc_now())
+    overdue = find_overdue(Heartbeats(here.coordination_table), here.watched_schedules, now)
     minutes = {name: round(age.total_seconds() / 60) for name, age in overdue.items()}
     count_metric("OverdueSchedules", len(minutes))
     if minutes:

@@ -1,7 +1,7 @@
 """Heartbeats and the watchdog on a real table and real queues."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,26 +11,22 @@ from crm_relay.operations.watchdog import PAUSE
 from crm_relay.platform.aws.heartbeats import Heartbeats
 from crm_relay.platform.heartbeat import heartbeat
 from local.aws.local_aws import LocalAws
-from local.template.template import SamTemplate
-from tests.conftest import ROOT
+from tests.faults.conftest import aws, aws_environment
 from tests.support.function_settings import give_settings
 from watchdog import wiring
+
+__all__ = ["aws", "aws_environment"]
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def aws() -> Iterator[LocalAws]:
-    aws = LocalAws.start(SamTemplate.read(ROOT / "template.yaml"))
-    yield aws
-    aws.stop()
-
-
-@pytest.fixture
-def heartbeats(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Heartbeats:
-    """An empty table and empty queues."""
-    give_settings(monkeypatch, wiring.settings, aws.environment)
-    return Heartbeats(aws.environment["COORDINATION_TABLE"])
+def heartbeats(aws: LocalAws, aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Heartbeats:
+    """An empty item, and a watchdog that looks at this AWS."""
+    give_settings(monkeypatch, wiring.settings, aws_environment)
+    table = aws_environment["COORDINATION_TABLE"]
+    aws.client("dynamodb").delete_item(TableName=table, Key={"id": {"S": "heartbeats"}})
+    return Heartbeats(table)
 
 
 def look(at: datetime) -> Mapping[str, Any]:
@@ -70,6 +66,8 @@ def test_dead_letters_of_every_queue_are_counted(
     assert look(NOW)["dead_letters"] == {url.rpartition("/")[2]: 1 for url in urls}
     assert metrics(capsys.readouterr().out)["DeadLetters"] == len(urls)
     assert heartbeats.read()
+    for url in urls:
+        aws.client("sqs").purge_queue(QueueUrl=url)
 
 
 def test_schedules_that_were_held_are_not_overdue_when_they_go_on(heartbeats: Heartbeats) -> None:

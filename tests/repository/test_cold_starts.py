@@ -39,6 +39,7 @@ ALLOWED = {
     "provider_report": {"outreach"},
     "resend_webhook": {"campaigns", "mail", "webhooks"},
     "unsubscribe": {"campaigns", "mail", "webhooks"},
+    "watchdog": {"operations"},
     "webhook_replay": {"campaigns", "engagement", "mail", "outreach", "webhooks"},
 }
 
@@ -48,6 +49,7 @@ SETTINGS = {
     "OVERSIZE_BUCKET": "oversize",
     "COORDINATION_TABLE": "coordination",
     "EDGE_CACHE_TABLE": "edge",
+    "WATCHED_SCHEDULES": "integrity_check.EveryHour=150",
     "ALERT_SLACK_WEBHOOK_URL": "http://127.0.0.1:9/slack",
     "ALERT_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:alerts",
 }

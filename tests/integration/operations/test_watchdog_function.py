@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 @pytest.fixture
 def heartbeats(aws: LocalAws, aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Heartbeats:
     """An empty item, and a watchdog that looks at this AWS."""
-    give_settings(monkeypatch, wiring.settings, aws_environment)
+    give_settings(monkeypatch, wiring.installation, aws_environment)
     table = aws_environment["COORDINATION_TABLE"]
     aws.client("dynamodb").delete_item(TableName=table, Key={"id": {"S": "heartbeats"}})
     return Heartbeats(table)

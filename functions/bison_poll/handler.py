@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bison_poll.wiring import poll
+from crm_relay.platform.aws.heartbeat import heartbeat
 from crm_relay.platform.clock import LambdaContext
-from crm_relay.platform.heartbeat import heartbeat
 
 
 @heartbeat()

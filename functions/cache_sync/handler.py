@@ -5,8 +5,8 @@ from typing import Any
 
 from cache_sync.order import schedules_of
 from cache_sync.wiring import sync
+from crm_relay.platform.aws.heartbeat import heartbeat
 from crm_relay.platform.clock import LambdaContext
-from crm_relay.platform.heartbeat import heartbeat
 
 
 @heartbeat(of_messages=schedules_of)

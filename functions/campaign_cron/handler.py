@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from campaign_cron.wiring import run
+from crm_relay.platform.aws.heartbeat import heartbeat
 from crm_relay.platform.clock import LambdaContext
-from crm_relay.platform.heartbeat import heartbeat
 
 
 @heartbeat()

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from crm_relay.platform.aws.heartbeat import heartbeat
 from crm_relay.platform.clock import LambdaContext
-from crm_relay.platform.heartbeat import heartbeat
 from integrity_check.order import schedules_of
 from integrity_check.wiring import check
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from crm_relay.platform.aws.heartbeat import heartbeat
 from crm_relay.platform.clock import LambdaContext
-from crm_relay.platform.heartbeat import heartbeat
 from mautic_sync.order import perform, schedules_of
 from mautic_sync.wiring import carry_out, installation
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from crm_relay.platform.heartbeat import heartbeat
+from crm_relay.platform.aws.heartbeat import heartbeat
 from webhook_replay.wiring import perform
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from crm_relay.operations.watchdog import PAUSE
+from crm_relay.platform.aws.heartbeat import heartbeat
 from crm_relay.platform.aws.heartbeats import Heartbeats
-from crm_relay.platform.heartbeat import heartbeat
 from local.aws.local_aws import LocalAws
 from tests.faults.conftest import aws, aws_environment
 from tests.support.function_settings import give_settings

@@ -60,8 +60,8 @@ def test_the_api_says_which_rooms_are_left_out(left_out: tuple[str, ...]) -> Non
         "Campaigns": "campaigns",
         "EdgeReplication": "edge_cache",
     }
-    told = template(left_out).functions["admin_api"].environment["LEFT_OUT_ROOMS"]
-    assert told == ",".join(names[name] for name in names if name in left_out)
+    named = template(left_out).functions["admin_api"].environment["LEFT_OUT_ROOMS"]
+    assert named == ",".join(names[name] for name in names if name in left_out)
 
 
 def test_a_reference_to_what_is_left_out_is_found() -> None:

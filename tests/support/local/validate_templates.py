@@ -33,9 +33,9 @@ def problems(path: Path) -> list[str]:
 
 
 def main(paths: list[str]) -> int:
-    told = [f"{Path(path).name}: {problem}" for path in paths for problem in problems(Path(path))]
-    sys.stdout.write("\n".join(told))
-    return 1 if told else 0
+    found = [f"{Path(path).name}: {problem}" for path in paths for problem in problems(Path(path))]
+    sys.stdout.write("\n".join(found))
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

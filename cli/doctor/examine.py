@@ -31,10 +31,11 @@ class RoomSettings(SettingsModel):
 def examine() -> list[Check]:
     """Every check, in the order in which one depends on another; what cannot be reached stops only its own."""
     try:
-        left_out, webhook = read_settings(RoomSettings).left_out_rooms, read_settings(WebhookSettings)
+        left_out = read_settings(RoomSettings).left_out_rooms
         sync = None if "mautic" in left_out else install(SyncSettings, database_seconds=10.0, request_seconds=20.0)
         if sync is not None:
             _ = sync.settings
+        webhook = read_settings(WebhookSettings)
     except FatalError as error:
         return [Check("settings", "wrong", str(error))]
     database = install(WebhookSettings, database_seconds=10.0).database

@@ -8,9 +8,9 @@ from crm_relay.platform.shared_settings import (
     DatabaseCaFile,
     DatabaseUrl,
     DeferredQueueUrl,
-    EdgeCacheTable,
     EmailFrom,
     IntegrityOrdersQueueUrl,
+    OptionalEdgeCacheTable,
     OversizeBucket,
     TwilioFrom,
 )
@@ -24,8 +24,8 @@ class Settings(SettingsModel):
 
     database_url: DatabaseUrl
     database_ca_file: DatabaseCaFile = None
-    edge_cache_table: EdgeCacheTable | None = None
-    cache_orders_queue_url: CacheOrdersQueueUrl | None = None
+    edge_cache_table: OptionalEdgeCacheTable = None
+    cache_orders_queue_url: CacheOrdersQueueUrl = None
     integrity_orders_queue_url: IntegrityOrdersQueueUrl
     deferred_queue_url: DeferredQueueUrl
     oversize_bucket: OversizeBucket

@@ -9,7 +9,7 @@ from crm_relay.platform.shared_settings import (
     CoordinationTable,
     DatabaseCaFile,
     DatabaseUrl,
-    EdgeCacheTable,
+    OptionalEdgeCacheTable,
 )
 
 
@@ -18,7 +18,7 @@ class Settings(SettingsModel):
 
     database_url: DatabaseUrl
     database_ca_file: DatabaseCaFile = None
-    edge_cache_table: EdgeCacheTable | None = None
+    edge_cache_table: OptionalEdgeCacheTable = None
     coordination_table: CoordinationTable
     integrity_orders_queue_url: str | None = None
     integrity_fix_cap: int = Field(

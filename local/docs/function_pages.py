@@ -5,13 +5,15 @@ import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from local.docs.markdown import GENERATED, code, codes, page, table
 from local.docs.settings_pages import settings_class
 from local.stack import ROOT
+from local.template.intrinsics import Unresolved
+from local.template.nested import alarms
 from local.template.template import FunctionDefinition, SamTemplate, Schedule
 
 _HEAD = f"""\
@@ -71,12 +73,20 @@ def readme_with_functions(readme: str, template: SamTemplate) -> str:
 
 
 def alarms_of(template: SamTemplate, function: FunctionDefinition) -> list[str]:
-    """Alarms on the function, on its queues with their dead letters, on its API, and on metrics of its own."""
+    """Of both levels: on the function, on its queues with their dead letters, on its API, and on other metrics."""
+    said = about(function.name).alarms
     resources = {function.logical_id, *_queues(template, function)} | ({"HttpApi"} if function.routes else set())
-    watching = [
-        name for name, alarm in template.resources("AWS::CloudWatch::Alarm").items() if resources & _names(alarm)
-    ]
-    return [*watching, *about(function.name).alarms]
+    full = replace(template, parameters=template.parameters | {"AlarmLevel": "full"})
+    watching = [name for name, alarm in alarms(full).items() if resources & _watched(alarm)]
+    silent = ["OverdueSchedules"] if function.schedules and "OverdueSchedules" not in said else []
+    waiting = ["DeadLetters"] if any(name.endswith("QueueDepth") for name in watching) else []
+    return [*silent, *(each for each in waiting if each not in said), *watching, *said]
+
+
+def _watched(alarm: Mapping[str, Any]) -> set[str]:
+    """Logical ids of the resources that its metric is of."""
+    values = [each["Value"] for each in alarm["Dimensions"]]
+    return {each.logical_id for each in values if isinstance(each, Unresolved)}
 
 
 def _section(template: SamTemplate, function: FunctionDefinition) -> list[str]:

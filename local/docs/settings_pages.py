@@ -25,6 +25,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Access and alerts": ("ADMIN_", "ALERT_"),
     "Logs": ("LOG_LEVEL", "POWERTOOLS_"),
     "AWS resources": ("COORDINATION_", "CACHE_ORDERS_", "INTEGRITY_ORDERS_", "CONTINUE_", "DEFERRED_", "OVERSIZE_"),
+    "Installation": ("LEFT_OUT_", "WATCHED_", "DEAD_LETTER_"),
 }
 
 _SETTINGS_HEAD = """\

@@ -44,13 +44,18 @@ AlertSlackWebhookUrl = Annotated[
     str | None, Field(description="Incoming webhook of Slack for incidents. Unset: nothing is posted to Slack.")
 ]
 
-EdgeCacheTable = Annotated[str, Field(description="DynamoDB table of the edge cache.")]
+_EDGE_CACHE_TABLE = Field(
+    description="DynamoDB table of the edge cache. `cache_sync` and `cache_digest` need it; unset elsewhere: there is no "
+    "edge cache."
+)
+EdgeCacheTable = Annotated[str, _EDGE_CACHE_TABLE]
+OptionalEdgeCacheTable = Annotated[str | None, _EDGE_CACHE_TABLE]
 
 CacheOrdersQueueUrl = Annotated[
-    str,
+    str | None,
     Field(
-        description="SQS queue of edge cache runs ordered through the API. Unset: the rest of an ordered run waits for "
-        "the next schedule."
+        description="SQS queue of edge cache runs ordered through the API. Unset: the API takes no such orders, and the "
+        "rest of an ordered run waits for the next schedule."
     ),
 ]
 

@@ -131,7 +131,15 @@ USES: dict[str, Callable[[Any], object]] = {
     "TWILIO_FROM": lambda text: _texts(sender=text),
     "TWILIO_API_URL": lambda url: _texts(url=url),
 }
-READ_ONLY = {"ADMIN_TOKEN", "EMAIL_FROM", "PUBLIC_URL", "SEND_MODE", "SEND_ALLOW_LIST"}
+READ_ONLY = {
+    "DEAD_LETTER_QUEUE_URLS",
+    "WATCHED_SCHEDULES",
+    "ADMIN_TOKEN",
+    "EMAIL_FROM",
+    "PUBLIC_URL",
+    "SEND_MODE",
+    "SEND_ALLOW_LIST",
+}
 
 
 def all_settings() -> Iterator[type[SettingsModel]]:

@@ -123,7 +123,9 @@ def _triggers(function: FunctionDefinition) -> Iterator[str]:
 
 
 def _schedule(schedule: Schedule) -> str:
-    event = f" with {code(json.dumps(schedule.input))}" if schedule.input else ""
+    # Every schedule has its name in its input, for the watchdog.
+    own = {name: value for name, value in schedule.input.items() if name != "schedule"}
+    event = f" with {code(json.dumps(own))}" if own else ""
     if rate := re.fullmatch(r"rate\((\d+) (\w+?)s?\)", schedule.expression):
         number, unit = rate.groups()
         return f"every {unit if number == '1' else f'{number} {unit}s'}{event}"

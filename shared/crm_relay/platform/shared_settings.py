@@ -45,8 +45,8 @@ AlertSlackWebhookUrl = Annotated[
 ]
 
 _EDGE_CACHE_TABLE = Field(
-    description="DynamoDB table of the edge cache. `cache_sync` and `cache_digest` need it; unset elsewhere: there is no "
-    "edge cache."
+    description="DynamoDB table of the edge cache, which `cache_sync` and `cache_digest` need. Unset elsewhere: there is "
+    "no edge cache."
 )
 EdgeCacheTable = Annotated[str, _EDGE_CACHE_TABLE]
 OptionalEdgeCacheTable = Annotated[str | None, _EDGE_CACHE_TABLE]
@@ -54,8 +54,8 @@ OptionalEdgeCacheTable = Annotated[str | None, _EDGE_CACHE_TABLE]
 CacheOrdersQueueUrl = Annotated[
     str | None,
     Field(
-        description="SQS queue of edge cache runs ordered through the API. Unset: the API takes no such orders, and the "
-        "rest of an ordered run waits for the next schedule."
+        description="SQS queue of edge cache runs ordered through the API. Unset: the API takes no such orders, and "
+        "the rest of an ordered run waits for the next schedule."
     ),
 ]
 

@@ -45,8 +45,8 @@ AlertSlackWebhookUrl = Annotated[
 ]
 
 _EDGE_CACHE_TABLE = Field(
-    description="DynamoDB table of the edge cache, which `cache_sync` and `cache_digest` need. Unset elsewhere: there is "
-    "no edge cache."
+    description="DynamoDB table of the edge cache, which `cache_sync` and `cache_digest` need. Unset elsewhere: there "
+    "is no edge cache."
 )
 EdgeCacheTable = Annotated[str, _EDGE_CACHE_TABLE]
 OptionalEdgeCacheTable = Annotated[str | None, _EDGE_CACHE_TABLE]

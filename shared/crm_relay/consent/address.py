@@ -1,48 +1,82 @@
-"""What makes two addresses the same; says exactly what the SQL function `normalise_address` says."""
+"""What makes two addresses the same; the SQL functions of the same purpose agree with it."""
 
 import re
 import unicodedata
 
+_LONGEST_ADDRESS = 1000
+"""Longer text reaches nobody (RFC 5321, section 4.5.3.1.3: 254), and folding it may cost the square of its length."""
 _LONGEST_DOMAIN = 253
-_LONGEST_FOLDED = 1000
-"""Longer text reaches nobody, and folding it may cost the square of its length."""
-_SURROUNDING = " \t\r\n"
 _ASCII_LOWER = str.maketrans({chr(code): chr(code).lower() for code in range(ord("A"), ord("Z") + 1)})
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
+_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+"""What a copied address brings along unseen: soft hyphens, zero-width spaces, direction and byte order marks."""
+
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9._+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)*")
+"""Nearly every address, in its one form already."""
+
+_BLANK = "\x01-\x20\x7f-\x9f\u1680\u2028\u2029"
+_BEFORE = re.compile(f"^(?:mailto:|[{_BLANK},;'\"])+")
+_BEHIND = re.compile(f"[{_BLANK},;'\".。]+$")
+_IN_ANGLES = re.compile("^[^<>]*<([^<>]*)>$")
+_NO_ADDRESS = re.compile(f"[{_BLANK},;<>]")
+"""What is left in the middle belongs to a list of addresses, or to no address."""
+
 _PHONE_NOISE = re.compile(r"[\s().\-/\u00a0]")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+# Countries in which the zero in front of an area code is dialled inside the country only. Italy keeps its zero.
+# https://www.itu.int/oth/T0202.aspx?parent=T0202
+_TRUNK_ZERO = re.compile(
+    r"(\+(?:20|27|3[1-4]|40|41|43|44|46|49|6[0-46]|81|82|84|86|9[0-58]|353|358|380|381|385|386|387|389|421|880|966|971|972))0"
+)
 
 
 def normalise(address: str) -> str | None:
-    """Trimmed, lower-case, the domain in ASCII (IDNA); None where it holds no @ or what no database can hold.
+    """The one form of an address: lower-case, the domain in ASCII (IDNA) without its final dot.
 
-    Nothing is validated: a domain that no registry would accept gets a stable form too, so that whatever was written
-    once is found again. https://www.unicode.org/reports/tr46/ and https://www.rfc-editor.org/rfc/rfc3492
+    Display names, `mailto:`, quotes, commas and invisible characters around it are dropped. None for text that is no
+    single address, such as two of them, or that no database can hold. The domain is not looked up or validated: one
+    that no registry would accept gets a stable form too, so that it is found again.
+    https://www.unicode.org/reports/tr46/ and https://www.rfc-editor.org/rfc/rfc3492
+
+    >>> normalise("Ada Lovelace <mailto:Ada@Example.COM.>")
+    'ada@example.com'
     """
-    if _NOT_STORABLE.search(address):
+    if len(address) > _LONGEST_ADDRESS or _NOT_STORABLE.search(address):
         return None
-    if address.isascii():
-        return address.strip(_SURROUNDING).translate(_ASCII_LOWER) if "@" in address else None
-    if len(address) > _LONGEST_FOLDED:
-        return address.strip(_SURROUNDING) if "@" in address else None
-    folded = _fold_letters(unicodedata.normalize("NFKC", address)).strip(_SURROUNDING)
-    if "@" not in folded:
-        return None
-    local, _, domain = folded.rpartition("@")
-    domain = domain.replace("。", ".")
-    if len(domain) > _LONGEST_DOMAIN:
+    folded = address.translate(_ASCII_LOWER) if address.isascii() else _fold(address)
+    if _PLAIN.fullmatch(folded):
         return folded
-    return f"{local}@{'.'.join(_in_ascii(label) for label in domain.split('.'))}"
+    bare = _bare(folded)
+    if "@" not in bare or _NO_ADDRESS.search(bare):
+        return None
+    local, _, domain = bare.rpartition("@")
+    if len(domain) > _LONGEST_DOMAIN:
+        return bare
+    return f"{local}@{'.'.join(_in_ascii(label) for label in domain.replace('。', '.').split('.'))}"
 
 
 def normalise_phone(number: str) -> str | None:
-    """E.164 without spaces and brackets; None for anything else: a national number could be anybody's."""
-    bare = _PHONE_NOISE.sub("", number)
+    """E.164 without spaces and brackets; None for anything else: a national number could belong to anybody.
+
+    The trunk zero of `+49 (0)176 …` is no part of the number in the countries that drop it abroad.
+    """
+    bare = _TRUNK_ZERO.sub(r"\1", _PHONE_NOISE.sub("", number), count=1)
     return bare if _E164.fullmatch(bare) else None
 
 
-def _fold_letters(text: str) -> str:
+def _fold(address: str) -> str:
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", address))
     return "".join(lower if len(lower := letter.lower()) == 1 else "i\u0307" for letter in text)
+
+
+def _bare(text: str) -> str:
+    trimmed = _trimmed(text)
+    in_angles = _IN_ANGLES.match(trimmed)
+    return _trimmed(in_angles[1]) if in_angles else trimmed
+
+
+def _trimmed(text: str) -> str:
+    return _BEHIND.sub("", _BEFORE.sub("", text))
 
 
 def _in_ascii(label: str) -> str:

@@ -1,52 +1,66 @@
 """The ledger as CSV: in from another tool's suppression list, out for safe keeping. Both stream."""
 
 import csv
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TextIO, TypeVar
 from uuid import UUID
 
 from crm_relay.consent.models import ConsentChannel, ConsentEvent, ConsentKind
-from crm_relay.consent.record import record_events
-from crm_relay.consent.store import all_entries
+from crm_relay.consent.read_list import BadLine, GoodLine, read_list
+from crm_relay.consent.store import all_entries, import_events
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput
+
+__all__ = ["COLUMNS", "BadLine", "Imported", "export_ledger", "import_ledger"]
 
 COLUMNS = ("channel", "address", "kind", "source", "source_event", "evidence", "occurred_at", "org_id")
 _REQUIRED = {"address", "kind", "occurred_at"}
 _BATCH_SIZE = 1000
+_REASONS = {
+    "time": "occurred_at: lies in the future, or before the year 1",
+    "organization": "org_id: there is no such organization",
+}
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class BadLine:
-    """A line that was left out; `reason` names the column, never what stands there."""
-
-    line: int
-    reason: str
-
-
-@dataclass(frozen=True)
 class Imported:
-    """`known` lines stood in the ledger already, so a second import of the same file finds nothing new."""
+    """`known` lines were in the ledger before, so a second import of the same file finds nothing new.
+
+    Each record of the file is new, known or a bad line.
+    """
 
     new: int
     known: int
 
 
-def import_ledger(db: Queryable, lines: Iterable[str], on_bad_line: Callable[[BadLine], None]) -> Imported:
+def import_ledger(
+    db: Queryable, lines: Iterable[str], on_bad_line: Callable[[BadLine], None], *, org_id: UUID | None = None
+) -> Imported:
     """Record the lines of a CSV file that begins with a line of column names; safe to repeat after an interruption.
 
-    `address`, `kind` and `occurred_at` (ISO 8601 with its zone) are needed, the rest of COLUMNS is not. Bad lines are
-    told one by one and left out. RejectedInput where the needed columns are not there.
+    `address`, `kind` and `occurred_at` (ISO 8601 with its zone) are needed, the rest of COLUMNS is not; `org_id` is for
+    lines that name none. `lines` is read to its end before anything is written, and then again. Bad lines are reported
+    one by one and left out. RejectedInput where the needed columns are missing or the text is not UTF-8.
     """
+    try:
+        text = list(lines) if isinstance(lines, Iterator) else lines
+        deque(text, maxlen=0)
+    except UnicodeDecodeError:
+        raise RejectedInput("the file is not UTF-8") from None
     new = known = 0
-    events = _events(lines, on_bad_line)
-    while batch := list(islice(events, _BATCH_SIZE)):
-        recorded = record_events(db, batch)
-        new, known = new + recorded.new, known + recorded.known
+    entries = read_list(text, _REQUIRED, _event)
+    while batch := list(islice(entries, _BATCH_SIZE)):
+        good = [entry for entry in batch if isinstance(entry, GoodLine)]
+        recorded, refused = _record(db, [entry.value for entry in good], org_id)
+        late = [BadLine(good[place].line, _REASONS[reason]) for place, reason in refused.items()]
+        for bad in sorted([*late, *(entry for entry in batch if isinstance(entry, BadLine))], key=lambda bad: bad.line):
+            on_bad_line(bad)
+        new, known = new + recorded, known + len(good) - len(refused) - recorded
     return Imported(new, known)
 
 
@@ -61,23 +75,10 @@ def export_ledger(db: Queryable, file: TextIO) -> int:
     return count
 
 
-def _events(lines: Iterable[str], on_bad_line: Callable[[BadLine], None]) -> Iterator[ConsentEvent]:
-    rows = csv.reader(lines, strict=True)
-    columns = [name.strip().strip("\ufeff").lower() for name in next(rows, [])]
-    if not _REQUIRED.issubset(columns):
-        # What stands there instead may be a person's data: it is not quoted.
-        raise RejectedInput(f"the first line must name the columns {', '.join(sorted(_REQUIRED))}")
-    while True:
-        try:
-            row = next(rows)
-            if any(row):
-                yield _event(dict(zip(columns, row, strict=False)))
-        except StopIteration:
-            return
-        except csv.Error:
-            on_bad_line(BadLine(rows.line_num, "not valid CSV"))
-        except RejectedInput as error:
-            on_bad_line(BadLine(rows.line_num, error.message))
+def _record(db: Queryable, events: list[ConsentEvent], org_id: UUID | None) -> tuple[int, Mapping[int, str]]:
+    if not events:
+        return 0, {}
+    return import_events(db, [replace(event, org_id=event.org_id or org_id) for event in events])
 
 
 def _event(row: Mapping[str, str]) -> ConsentEvent:
@@ -87,7 +88,7 @@ def _event(row: Mapping[str, str]) -> ConsentEvent:
         kind=_read("kind", ConsentKind, given.get("kind", "")),
         address=given.get("address", ""),
         source=given.get("source", "import"),
-        occurred_at=_read("occurred_at", datetime.fromisoformat, given.get("occurred_at", "")),
+        occurred_at=_read("occurred_at", _moment, given.get("occurred_at", "")),
         channel=_read("channel", ConsentChannel, given.get("channel", "email")),
         source_event=given.get("source_event"),
         evidence=given.get("evidence"),
@@ -96,6 +97,15 @@ def _event(row: Mapping[str, str]) -> ConsentEvent:
     if problem := _problem(event):
         raise RejectedInput(problem)
     return event
+
+
+def _moment(text: str) -> datetime:
+    """In UTC where a zone is named; ValueError also for a moment that has no equal there."""
+    moment = datetime.fromisoformat(text)
+    try:
+        return moment if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("outside the calendar") from None
 
 
 def _read(column: str, kind: Callable[[str], T], text: str) -> T:

@@ -30,8 +30,10 @@ class ConsentEvent:
     """One event for the ledger.
 
     `source` names who says so (mautic, resend, crm, import, …). `source_event` is that side's own id of the event:
-    given one, the event counts once whatever else differs. `evidence` is how a consent can be proven, and only a
-    consent needs it. `org_id` None is the installation's own organization. An erased address is a salted hash.
+    given one, the event counts once for each kind, address and organization. `evidence` is how a consent can be proven,
+    and only a consent needs it. `org_id` None is the installation's own organization. An erased address is a salted
+    hash. A consent dated more than five minutes ahead of the database's clock is refused; anything else that is dated
+    ahead counts from the moment of recording, so that no opt-out is lost to a fast clock.
     """
 
     kind: ConsentKind

@@ -2,12 +2,36 @@
 -- A whole batch, each event once; the function is the ledger's one way in, for SQL as well.
 select record_consent_events(:events) as recorded;
 
+-- name: import_events
+-- What is dated ahead is measured by the database's clock, since the importing machine's may be wrong.
+with given as (
+    select
+        event, place,
+        case
+            when (event ->> 'occurred_at')::timestamptz not between
+                timestamptz '0001-01-01 00:00:00+00' and clock_timestamp() + consent_clock_tolerance() then 'time'
+            when event ->> 'org_id' is not null and not exists (
+                select from organizations org where org.id = (event ->> 'org_id')::uuid
+            ) then 'organization'
+        end as reason
+    from jsonb_array_elements(:events) with ordinality as listed (event, place)
+)
+select
+    record_consent_events(coalesce(jsonb_agg(event order by place) filter (where reason is null), '[]')) as recorded,
+    coalesce(
+        jsonb_agg(jsonb_build_object('place', place - 1, 'reason', reason) order by place) filter (where reason is not null), '[]'
+    ) as refused
+from given;
+
 -- name: grant_consent
--- The one way back: the line in the ledger and the person's own mark go in one statement, or neither does.
+-- The one way back: ledger and marks in one statement. A consent counts now at the latest, and an opt-out of its moment stays.
 with granted as (
     insert into consent_events (org_id, channel, address, kind, source, evidence, occurred_at)
-    values (coalesce(cast(:org_id as uuid), default_org_id()), :channel, :address, 'consent', :source, :evidence, :occurred_at)
-    returning org_id, channel, address
+    values (
+        coalesce(cast(:org_id as uuid), default_org_id()), :channel, :address, 'consent', :source, :evidence,
+        least(cast(:occurred_at as timestamptz), clock_timestamp())
+    )
+    returning org_id, channel, address, occurred_at
 ),
 concerned as (
     select mail.customer_id, bool_or(mail.is_valid is false) as is_invalid
@@ -21,8 +45,24 @@ concerned as (
 cleared as (
     update customer_profiles profile
     set opted_out_at = null
-    from concerned
-    where profile.id = concerned.customer_id and profile.opted_out_at is not null
+    from concerned, granted
+    where profile.id = concerned.customer_id and least(profile.opted_out_at, clock_timestamp()) < granted.occurred_at
+),
+cleared_contacts as (
+    delete from contact_opt_outs stamp
+    using granted
+    where stamp.channel = granted.channel and stamp.opted_out_at < granted.occurred_at
+        and stamp.contact_id in (
+            select person.id
+            from contacts person
+            join granted on granted.channel = 'email' and granted.org_id = person.org_id
+                and normalise_address(person.email) = granted.address
+            union all
+            select person.id
+            from contacts person
+            join granted on granted.channel = 'sms' and granted.org_id = person.org_id
+                and normalise_phone(person.phone) = granted.address
+        )
 )
 select
     count(*)::integer as customers,
@@ -31,16 +71,26 @@ select
 from concerned
 join customer_profiles profile on profile.id = concerned.customer_id;
 
+-- name: organization_called
+-- By its id or its name; a name that two of them have is nobody's.
+select id from organizations where id::text = lower(:wanted) or name = :wanted limit 2;
+
 -- name: history
 -- Everything that was ever recorded about one address, for whoever asks why.
-select id, org_id, channel, address, kind, source, source_event, evidence, occurred_at, recorded_at
+select
+    id, org_id, channel, address, kind, source, source_event, evidence,
+    least(greatest(occurred_at, timestamptz '0001-01-01 00:00:00+00'), timestamptz '9999-12-31 23:59:59.999999+00') as occurred_at,
+    recorded_at
 from consent_events
 where channel in ('email', 'sms') and address = any (cast(:addresses as text[]))
-order by occurred_at, id;
+order by consent_events.occurred_at, id;
 
 -- name: ledger_page
 -- The ledger piece by piece, in the order in which it was written, however long it is.
-select id, org_id, channel, address, kind, source, source_event, evidence, occurred_at, recorded_at
+select
+    id, org_id, channel, address, kind, source, source_event, evidence,
+    least(greatest(occurred_at, timestamptz '0001-01-01 00:00:00+00'), timestamptz '9999-12-31 23:59:59.999999+00') as occurred_at,
+    recorded_at
 from consent_events
 where id > :after
 order by id
@@ -69,6 +119,7 @@ repeated as (
             from consent_events twin
             where twin.channel = given.channel and twin.address = given.key
                 and twin.source = event.source and twin.source_event = event.source_event
+                and twin.kind = event.kind and twin.org_id = event.org_id
         )
     returning event.id
 ),
@@ -82,6 +133,7 @@ hashed as (
             from consent_events twin
             where twin.channel = given.channel and twin.address = given.key
                 and twin.source = event.source and twin.source_event = event.source_event
+                and twin.kind = event.kind and twin.org_id = event.org_id
         )
     returning event.id
 )
@@ -100,6 +152,7 @@ where not exists (
             select
             from consent_events lifted
             where lifted.channel = given.channel and lifted.address = given.key and lifted.kind = 'consent'
-                and lifted.occurred_at >= known.occurred_at
+                and consent_effective_at(lifted.occurred_at, lifted.recorded_at)
+                    > consent_effective_at(known.occurred_at, known.recorded_at)
         )
 );

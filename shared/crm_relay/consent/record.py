@@ -22,7 +22,7 @@ def record_events(db: Queryable, events: Sequence[ConsentEvent]) -> RecordedEven
 
     An opt-out or a complaint also marks the customers who have that address. A consent that stands in `events` counts
     from its own time on; to lift a customer's own mark as well, use `grant_consent`. RejectedInput where a consent has
-    no evidence.
+    no evidence or is dated ahead of the database's clock.
     """
     usable = [event for event in events if event.key is not None]
     new = insert_events(db, usable) if usable else 0

@@ -17,6 +17,18 @@ def insert_events(db: Queryable, events: Sequence[ConsentEvent]) -> int:
     return int(db.run(_SQL["record_events"], events=Json([_as_json(event) for event in events]))[0]["recorded"])
 
 
+def import_events(db: Queryable, events: Sequence[ConsentEvent]) -> tuple[int, Mapping[int, str]]:
+    """How many were new, and why others were left out: place in `events` -> 'time' or 'organization'."""
+    row = db.run(_SQL["import_events"], events=Json([_as_json(event) for event in events]))[0]
+    return row["recorded"], {each["place"]: each["reason"] for each in row["refused"]}
+
+
+def organization_called(db: Queryable, wanted: str) -> UUID | None:
+    """By id or name; None where there is none, or where two have that name."""
+    found = db.run(_SQL["organization_called"], wanted=wanted)
+    return UUID(str(found[0]["id"])) if len(found) == 1 else None
+
+
 def insert_consent(
     db: Queryable,
     *,

@@ -14,6 +14,7 @@ from crm_relay.webhooks.models import DELIVERY_ID, Delivered
 # A message may hold 1 MiB; base64 makes four bytes of three.
 LARGEST_BODY = 675_000
 OVERSIZE_PREFIX = "oversize/"
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, binascii.Error)
 
 
 def object_key(source: str, dedupe_key: str) -> str:
@@ -46,19 +47,36 @@ class Deferred:
         """The delivery of one message. Raises RejectedInput for what is none."""
         try:
             message = json.loads(text)
-            return Delivered(
-                source=message["source"],
-                workspace_name=message.get("workspace_name"),
-                body=self._body(message),
-                headers=message["headers"],
-                received_at=datetime.fromisoformat(message["received_at"]),
-                delivery_id=message["headers"].get(DELIVERY_ID),
-                origin="deferred",
-            )
-        except (ValueError, TypeError, LookupError, AttributeError, binascii.Error):
+            return _delivered(message, self._body(message))
+        except _UNREADABLE:
             raise RejectedInput("not a message of the deferred queue") from None
 
     def _body(self, message: dict[str, Any]) -> bytes:
         if "object_key" in message:
             return get_object(self.bucket, message["object_key"])
-        return base64.b64decode(message["body_base64"], validate=True)
+        return _body_within(message)
+
+
+def is_message(message: dict[str, Any]) -> bool:
+    """Whether `Deferred.read` can make a delivery of it; a body that lies in the bucket is not fetched."""
+    try:
+        _delivered(message, b"" if "object_key" in message else _body_within(message))
+    except _UNREADABLE:
+        return False
+    return True
+
+
+def _body_within(message: dict[str, Any]) -> bytes:
+    return base64.b64decode(message["body_base64"], validate=True)
+
+
+def _delivered(message: dict[str, Any], body: bytes) -> Delivered:
+    return Delivered(
+        source=message["source"],
+        workspace_name=message.get("workspace_name"),
+        body=body,
+        headers=message["headers"],
+        received_at=datetime.fromisoformat(message["received_at"]),
+        delivery_id=message["headers"].get(DELIVERY_ID),
+        origin="deferred",
+    )

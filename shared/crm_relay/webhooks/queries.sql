@@ -21,7 +21,7 @@ where delivery.id = refused.id;
 insert into failed_tasks (source, task_key, payload, error)
 values (:source, :task_key, :payload, :error)
 on conflict (source, task_key) do update
-    set payload = excluded.payload, failed_at = now(), replayed_at = null, error = excluded.error;
+    set payload = excluded.payload, failed_at = clock_timestamp(), replayed_at = null, error = excluded.error;
 
 -- name: list_deferred
 -- What came in and has had no effect yet, without its content.
@@ -45,15 +45,18 @@ limit :limit;
 
 -- name: open_failed_tasks
 -- To be sent to the deferred queue again, a page at a time.
-select id, payload
+select id, payload, failed_at
 from failed_tasks
 where replayed_at is null and id > :after
 order by id
 limit :limit;
 
 -- name: mark_replayed
--- Only what the queue has accepted.
-update failed_tasks set replayed_at = now() where id = any (cast(:ids as bigint[]));
+-- Only what the queue has accepted. A message that failed again before this line has a newer failed_at, and stays open.
+update failed_tasks task
+set replayed_at = now()
+from jsonb_to_recordset(:tasks) as sent (id bigint, failed_at timestamptz)
+where task.id = sent.id and task.failed_at = sent.failed_at;
 
 -- name: delivery_mentioning
 -- Whether what somebody has just sent as a test came in: its text is found in no other delivery.

@@ -13,7 +13,7 @@ from crm_relay.platform.database import Database, Row
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.logging import count_metric, logger
 from crm_relay.webhooks import store
-from crm_relay.webhooks.defer import Deferred
+from crm_relay.webhooks.defer import Deferred, is_message
 from crm_relay.webhooks.models import DELIVERY_ID, Delivered, DeliveryOutcome
 from crm_relay.webhooks.receive import apply_all_stored
 from crm_relay.webhooks.redact import NOTHING_LEFT, marks_in_message, message_without
@@ -88,13 +88,14 @@ class Replayed:
 def replay_failed(database: Database, deferred: Deferred) -> Replayed:
     """Send everything that waits to the deferred queue again: unapplied deliveries, and what was given up.
 
-    Safe to call twice and to interrupt: what was sent is marked page by page, and what is applied twice counts once.
+    Safe to call twice and to interrupt: what was sent is marked page by page, and what is applied twice counts once. A
+    task that fails again before it is marked stays open.
     """
     sent = _send_unapplied(database, deferred)
     unreadable = 0
     after = 0
     while page := store.open_failed_tasks(database, after=after, limit=_PAGE):
-        accepted = [row["id"] for row in page if _send_task(deferred, row)]
+        accepted = [row for row in page if _send_task(deferred, row)]
         store.mark_replayed(database, accepted)
         sent, unreadable, after = sent + len(accepted), unreadable + len(page) - len(accepted), page[-1]["id"]
     return Replayed(sent, unreadable)
@@ -110,7 +111,7 @@ def replay_task(database: Database, deferred: Deferred, task_id: int) -> None:
         raise RejectedInput("no such task waits", status=404)
     if not _send_task(deferred, found[0]):
         raise RejectedInput("what this task holds is no message", status=409)
-    store.mark_replayed(database, [task_id])
+    store.mark_replayed(database, found)
 
 
 def _send_unapplied(database: Database, deferred: Deferred) -> int:
@@ -140,8 +141,12 @@ def _send_delivery(deferred: Deferred, row: Row) -> None:
 
 
 def _send_task(deferred: Deferred, row: Row) -> bool:
-    message = _object(base64.b64decode(row["payload"]).decode())
-    if message is None:
+    """False for what the queue would only give up again, and under another key each time."""
+    try:
+        message = _object(base64.b64decode(row["payload"], validate=True).decode())
+    except ValueError:
+        return False
+    if message is None or _named(message) is None or not is_message(message):
         return False
     send_message(deferred.queue_url, message)
     return True
@@ -149,11 +154,14 @@ def _send_task(deferred: Deferred, row: Row) -> bool:
 
 def _identity(text: str) -> tuple[str, str]:
     """Source and key of a message, of whatever shape it is."""
-    message = _object(text) or {}
+    return _named(_object(text) or {}) or ("unknown", hashlib.sha256(text.encode()).hexdigest())
+
+
+def _named(message: dict[str, object]) -> tuple[str, str] | None:
     source, key = message.get("source"), message.get("dedupe_key")
     if isinstance(source, str) and isinstance(key, str) and source.isalnum() and key.isalnum():
         return source, key
-    return "unknown", hashlib.sha256(text.encode()).hexdigest()
+    return None
 
 
 def _object(text: str) -> dict[str, object] | None:

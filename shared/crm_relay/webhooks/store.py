@@ -134,14 +134,15 @@ def unapplied_deliveries(db: Queryable, *, after: int, limit: int) -> list[Row]:
 
 
 def open_failed_tasks(db: Queryable, *, after: int, limit: int) -> list[Row]:
-    """A page of what was given up, by id."""
+    """A page of what was given up, by id: id, payload and failed_at."""
     return db.run(_SQL["open_failed_tasks"], after=after, limit=limit)
 
 
-def mark_replayed(db: Queryable, ids: Sequence[int]) -> None:
-    """These are in the queue again."""
-    if ids:
-        db.run(_SQL["mark_replayed"], ids=list(ids))
+def mark_replayed(db: Queryable, tasks: Sequence[Row]) -> None:
+    """These rows of open_failed_tasks are in the queue again, unless they have failed since they were read."""
+    if tasks:
+        values = [{"id": task["id"], "failed_at": task["failed_at"]} for task in tasks]
+        db.run(_SQL["mark_replayed"], tasks=Json(values))
 
 
 def delivery_mentioning(db: Queryable, *, source: str, text: str, since: datetime) -> datetime | None:

@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 
 from crm_relay.platform.database import Database
+from crm_relay.platform.errors import RejectedInput
 from crm_relay.webhooks.defer import Deferred
-from crm_relay.webhooks.replay import list_deferred, replay_failed
+from crm_relay.webhooks.replay import list_deferred, replay_failed, replay_task
 from tests.support.customers.mautic_hooks import delivery, recorded, subscription
 from tests.support.customers.mautic_webhook_function import deliver, tables
 from tests.support.log import listening
@@ -83,6 +84,60 @@ def test_an_unapplied_delivery_of_the_inbox_is_replayed_too(database: Database, 
     assert failures(replay_handler(sqs_event(*aws.messages()), None)) == []
     assert list_deferred(database) == []
     assert len(tables(database)["customer_email_engagement"]) == 1
+
+
+def test_a_replayed_message_that_fails_at_once_stays_open(
+    database: Database, database_url: str, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.configure(AWAY)
+    deliver(UNSUBSCRIBE)
+    (message,) = aws.messages()
+    aws.configure(database_url)
+    replay_handler(sqs_event(message, queue="deferred-dead-letters"), None)
+    (waiting,) = list_deferred(database)
+    sent: list[object] = []
+
+    def fails_at_once(_queue: str, content: object) -> None:
+        sent.append(content)
+        replay_handler(sqs_event(message, queue="deferred-dead-letters"), None)
+
+    monkeypatch.setattr("crm_relay.webhooks.replay.send_message", fails_at_once)
+
+    assert replay_failed(database, Deferred(aws.queue, aws.name)).sent == 1
+    (again,) = list_deferred(database)
+    assert (again["id"], again["since"] > waiting["since"]) == (waiting["id"], True)
+    replay_task(database, Deferred(aws.queue, aws.name), waiting["id"])
+    assert [row["id"] for row in list_deferred(database)] == [waiting["id"]]
+    assert len(sent) == 2
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ["", "{}", "{ }", "[]", "null", '{"source": "mautic"}', '{"source": "a-b", "dedupe_key": "c"}', "not base64"],
+)
+def test_a_dead_letter_that_holds_no_message_is_one_finding_however_often_it_is_replayed(
+    database: Database, database_url: str, aws: Aws, payload: str
+) -> None:
+    aws.configure(database_url)
+    stored = payload if payload == "not base64" else base64.b64encode(payload.encode()).decode()
+    rows_of(
+        database,
+        "insert into failed_tasks (source, task_key, payload) values ('mautic', 'emptied', :payload)",
+        payload=stored,
+    )
+    deferred = Deferred(aws.queue, aws.name)
+
+    for _ in range(3):
+        replayed = replay_failed(database, deferred)
+        assert (replayed.sent, replayed.unreadable) == (0, 1)
+        for message in aws.messages():
+            replay_handler(sqs_event(message), None)
+    (waiting,) = list_deferred(database)
+    with pytest.raises(RejectedInput) as refused:
+        replay_task(database, deferred, waiting["id"])
+
+    assert refused.value.status == 409
+    assert len(rows_of(database, "select from failed_tasks")) == 1
 
 
 def test_while_the_database_is_away_nothing_leaves_either_queue(aws: Aws) -> None:

@@ -24,6 +24,9 @@ CLIENTS = {
     "default_org_id()": "policies, and the default of org_id in tables that an application writes to",
     "normalise_address(text)": "views, and indexes of tables that an application writes to",
     "normalise_unicode_address(text)": "called by normalise_address",
+    "normalise_phone(text)": "indexes of tables that an application writes to",
+    "consent_effective_at(timestamp with time zone,timestamp with time zone)": "the view consent_state",
+    "consent_clock_tolerance()": "called by consent_effective_at",
     "edge_bucket(uuid)": "the view edge_source, and indexes of tables that an application writes to",
     "edge_time(timestamp with time zone)": "the view edge_source",
     "aggregate_provider_stats()": "statistics over the accounts that the caller may see",
@@ -46,6 +49,8 @@ SERVERS = """
     apply_mautic_unsubscribes(uuid[])
     campaign_document(uuid)
     cancel_queued_mail(uuid[],text)
+    consent_key(text,text)
+    consented_since(uuid,text,text,timestamp with time zone)
     count_bison_attempt(text,boolean,timestamp with time zone)
     count_mentions(text,text[],text)
     count_outreach(text,text,integer,timestamp with time zone)
@@ -71,6 +76,7 @@ SERVERS = """
     punycode(text)
     react_to_mails(uuid[],timestamp with time zone)
     read_mautic_events(jsonb)
+    recipient_suppression(uuid,text,text,uuid)
     record_consent_events(jsonb)
     refresh_email_send(uuid)
     refresh_engagement(uuid,timestamp with time zone)
@@ -90,10 +96,15 @@ SERVERS = """
 # Run by their triggers, with whatever rights the writer has.
 TRIGGERS = """
     archive_deleted_lines()
+    check_consent_event()
     count_enrollments()
     draw_edge_version()
     hide_erased_address()
+    keep_contact_opt_out()
+    note_address_opt_out()
+    note_contact_opt_out()
     note_edge_change()
+    note_mailed_opt_out()
     note_mautic_dirty_by_customer()
     note_mautic_dirty_by_id()
     note_mautic_dirty_consent()

@@ -59,7 +59,7 @@ def test_a_second_run_finds_nothing_to_do(empty: Database) -> None:
 def test_every_file_may_be_applied_twice_without_changing_anything(empty: Database, database: Database) -> None:
     """Each right after itself: a later file may have given a view more columns than an earlier one would make."""
     for migration in ALL:
-        once = f"begin; {migration.sql}\n; commit"
+        once = migration.sql if migration.runs_outside_transaction else f"begin; {migration.sql}\n; commit"
         empty.run_script(once)
         if migration.name == "customers":
             empty.run_script("insert into customer_profiles (first_name) values ('Ada')")

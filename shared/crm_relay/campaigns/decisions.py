@@ -11,11 +11,12 @@ from crm_relay.campaigns.models import (
     Step,
     StepChannel,
     StepDecision,
+    StepDelay,
 )
 from crm_relay.campaigns.variants import Variant, choose
 from crm_relay.mail.models import Identity
 from crm_relay.rules.conditions import first_true
-from crm_relay.rules.send_windows import SendWindow, is_open, next_open, zone_of
+from crm_relay.rules.send_windows import SendWindow, add_days, is_open, next_open, zone_of
 
 # The worker comes every minute: a step that waited longer than this for it was kept by something else.
 _PUNCTUAL = timedelta(minutes=5)
@@ -66,13 +67,17 @@ def window_of(campaign: Campaign, timezone: str | None) -> SendWindow:
 def first_due(campaign: Campaign, timezone: str | None, now: datetime) -> datetime | None:
     """When the first step is due for somebody who enters the sequence now; None: there is no step."""
     step = campaign.step_after(0)
-    return None if step is None else next_open(window_of(campaign, timezone), now + step.delay)
+    return None if step is None else _opens_after(window_of(campaign, timezone), now, step.delay)
 
 
 def due_after(step: Step, campaign: Campaign, window: SendWindow, done_at: datetime) -> datetime | None:
     """When the step behind `step` is due, always inside the window; None: `step` is the last."""
     following = campaign.step_after(step.number)
-    return None if following is None else next_open(window, done_at + following.delay)
+    return None if following is None else _opens_after(window, done_at, following.delay)
+
+
+def _opens_after(window: SendWindow, base: datetime, delay: StepDelay) -> datetime:
+    return next_open(window, add_days(base, delay.days, window.zone) + delay.rest)
 
 
 def variant_of(step: Step, enrolled: DueEnrollment) -> Variant | None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from crm_relay.campaigns.models import Campaign, LatePolicy, Step, StepChannel
+from crm_relay.campaigns.models import Campaign, LatePolicy, Step, StepChannel, StepDelay
 from crm_relay.campaigns.variants import read_variants
 from crm_relay.mail.models import Identity
 from crm_relay.rules.conditions import read_conditions
@@ -63,7 +63,7 @@ def _step(row: Mapping[str, Any]) -> Step:
         id=UUID(row["id"]),
         number=row["step_number"],
         channel=StepChannel(row["channel"]),
-        delay=timedelta(days=row["delay_days"], hours=row["delay_hours"], minutes=row["delay_minutes"]),
+        delay=StepDelay(row["delay_days"], timedelta(hours=row["delay_hours"], minutes=row["delay_minutes"])),
         subject=row["subject"] or row["template_subject"] or "",
         body_html=(row["body_html"] if has_body else row["template_html"]) or "",
         body_text=(row["body_text"] if has_body else row["template_text"]) or "",

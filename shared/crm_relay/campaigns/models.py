@@ -33,13 +33,21 @@ class LatePolicy(Enum):
 
 
 @dataclass(frozen=True)
+class StepDelay:
+    """`days` are counted on the clock of the send window's zone, and then the `rest` (hours, minutes) as it passes."""
+
+    days: int = 0
+    rest: timedelta = timedelta()
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a sequence; its `delay` runs from the step before, or from the activation."""
 
     id: UUID
     number: int
     channel: StepChannel
-    delay: timedelta = timedelta()
+    delay: StepDelay = StepDelay()
     subject: str = ""
     body_html: str = ""
     body_text: str = ""

@@ -107,6 +107,19 @@ def closes_at(window: SendWindow, at: datetime) -> datetime:
     raise RejectedInput("the send window does not close within two weeks")
 
 
+def add_days(at: datetime, days: int, zone: str) -> datetime:
+    """The same time on the clock of `zone` so many days after `at` (aware); in UTC.
+
+    A time that the zone leaves out on that day moves forward by what is left out; of one that it repeats it is the
+    first. No days: `at` itself. https://www.rfc-editor.org/rfc/rfc5545#section-3.3.5
+    """
+    moment = _naive_utc(at)
+    if not days:
+        return moment.replace(tzinfo=UTC)
+    wall = moment + _offset(zone, moment) + days * _DAY
+    return wall.replace(tzinfo=_zone(zone), fold=0).astimezone(UTC)
+
+
 # Between two changes of its offset a zone's wall clock runs like UTC, only shifted. Inside such a stretch the rules
 # are plain arithmetic, without gaps and repeated hours; these exist only where two stretches meet.
 

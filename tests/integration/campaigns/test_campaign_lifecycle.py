@@ -12,6 +12,7 @@ from crm_relay.campaigns.lifecycle.enroll import enroll
 from crm_relay.campaigns.lifecycle.funnels import list_campaigns, running_funnels, show_campaign
 from crm_relay.campaigns.lifecycle.store import campaign_defined
 from crm_relay.campaigns.load_campaign import read_campaign
+from crm_relay.campaigns.models import StepDelay
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.send_windows import is_open
 from tests.support.campaigns.campaign_files import file, mail
@@ -65,7 +66,7 @@ def test_a_file_is_kept_as_a_draft_with_every_column(campaigns: CampaignHarness)
     read = read_campaign(campaign_defined(campaigns.db, result.id)["document"])
     assert (read.window.days, str(read.window.start)) == (frozenset({"mon", "sun"}), "08:30:00")
     first, second = read.steps
-    assert (first.delay, [variant.id for variant in first.variants]) == (timedelta(days=2), ["a", "b"])
+    assert (first.delay, [variant.id for variant in first.variants]) == (StepDelay(days=2), ["a", "b"])
     assert [condition.field for condition in first.conditions] == ["contact.title"]
     assert second.task == {"title": "Ring them", "priority": "normal", "due_hours": 24}
     assert history(campaigns, result.id) == [("created", "robot")]

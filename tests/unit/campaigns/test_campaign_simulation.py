@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from crm_relay.campaigns.models import Campaign, Capabilities, DueEnrollment, LatePolicy, Step, StepChannel
+from crm_relay.campaigns.models import Campaign, Capabilities, DueEnrollment, LatePolicy, Step, StepChannel, StepDelay
 from crm_relay.campaigns.preview.simulate import Entry, Limits, Reaction, Simulation, simulate
 from crm_relay.campaigns.variants import Variant
 from crm_relay.mail.models import Identity
@@ -50,9 +50,9 @@ def calendar(found: Simulation) -> list[tuple[int, str, datetime]]:
 def test_a_sequence_goes_on_by_its_delays_inside_the_window() -> None:
     plan = campaign(
         step(1),
-        step(2, StepChannel.WAIT, delay=timedelta(hours=7)),
-        step(3, StepChannel.LINKEDIN, delay=timedelta(hours=4)),
-        step(4, delay=timedelta(days=4)),
+        step(2, StepChannel.WAIT, delay=StepDelay(rest=timedelta(hours=7))),
+        step(3, StepChannel.LINKEDIN, delay=StepDelay(rest=timedelta(hours=4))),
+        step(4, delay=StepDelay(days=4)),
     )
 
     found = run(plan, [person()])
@@ -67,7 +67,7 @@ def test_a_sequence_goes_on_by_its_delays_inside_the_window() -> None:
 
 
 def test_nothing_after_the_last_day_is_told() -> None:
-    found = run(campaign(step(1), step(2, delay=timedelta(days=10))), [person()], days=9)
+    found = run(campaign(step(1), step(2, delay=StepDelay(days=10))), [person()], days=9)
 
     assert [entry.step for entry in found.calendar] == [1]
     assert found.ends == {"active": 1}
@@ -75,7 +75,7 @@ def test_nothing_after_the_last_day_is_told() -> None:
 
 def test_the_tick_that_finds_a_step_does_not_push_the_next_one_along() -> None:
     late = MONDAY + timedelta(seconds=30)
-    plan = campaign(step(1), step(2, delay=timedelta(hours=1)))
+    plan = campaign(step(1), step(2, delay=StepDelay(rest=timedelta(hours=1))))
 
     found = run(plan, [person(due=late)])
 
@@ -134,7 +134,7 @@ def test_a_text_goes_where_the_installation_can_send_one(sms: bool, action: str,
 
 
 def test_a_cap_holds_mails_until_the_person_may_get_another() -> None:
-    plan = campaign(*(step(number, delay=timedelta(hours=1)) for number in (1, 2, 3)))
+    plan = campaign(*(step(number, delay=StepDelay(rest=timedelta(hours=1))) for number in (1, 2, 3)))
     limits = Limits(None, cap_emails=2, cap_days=7)
 
     found = run(plan, [person()], limits=limits)
@@ -163,7 +163,7 @@ def test_each_person_gets_the_variant_that_the_engine_would_choose() -> None:
 
 
 def test_nobody_reacts_unless_somebody_says_so() -> None:
-    plan = campaign(step(1), step(2, delay=timedelta(days=1)))
+    plan = campaign(step(1), step(2, delay=StepDelay(days=1)))
     opens = [Reaction("opened", timedelta(hours=1))]
 
     assert run(plan, [person()]).ends == {"completed": 1}
@@ -175,7 +175,7 @@ def test_a_reply_ends_the_sequence_where_a_step_stops_on_one() -> None:
     replies = [Reaction("replied", timedelta(hours=2))]
 
     def found(*, stops: bool) -> Simulation:
-        plan = campaign(step(1, stop_on_reply=stops), step(2, delay=timedelta(days=1), stop_on_reply=False))
+        plan = campaign(step(1, stop_on_reply=stops), step(2, delay=StepDelay(days=1), stop_on_reply=False))
         return run(plan, [person()], engagement=lambda *_: replies)
 
     assert (found(stops=True).ends, len(found(stops=True).calendar)) == ({"replied": 1}, 1)
@@ -184,7 +184,7 @@ def test_a_reply_ends_the_sequence_where_a_step_stops_on_one() -> None:
 
 def test_opens_reach_the_conditions_of_later_steps() -> None:
     skip = SkipCondition("emails_opened", "gt", 0)
-    plan = campaign(step(1), step(2, delay=timedelta(days=1), conditions=(skip,)))
+    plan = campaign(step(1), step(2, delay=StepDelay(days=1), conditions=(skip,)))
     opens = [Reaction("opened", timedelta(minutes=5))]
 
     actions = [entry.action for entry in run(plan, [person()], engagement=lambda *_: opens).calendar]
@@ -206,7 +206,7 @@ def test_whoever_may_get_nothing_is_stopped_and_told_why() -> None:
 
 
 def test_recipients_are_written_to_on_their_own_clocks() -> None:
-    plan = replace(campaign(step(1), step(2, delay=timedelta(hours=1))), use_recipient_timezone=True)
+    plan = replace(campaign(step(1), step(2, delay=StepDelay(rest=timedelta(hours=1)))), use_recipient_timezone=True)
 
     found = run(plan, [person(0, timezone="Asia/Tokyo"), person(1, timezone="Nowhere"), person(2)])
 
@@ -216,7 +216,7 @@ def test_recipients_are_written_to_on_their_own_clocks() -> None:
 
 
 def test_what_is_late_is_skipped_where_the_campaign_says_so() -> None:
-    plan = replace(campaign(step(1), step(2, delay=timedelta(days=1))), late_policy=LatePolicy.SKIP)
+    plan = replace(campaign(step(1), step(2, delay=StepDelay(days=1))), late_policy=LatePolicy.SKIP)
 
     found = run(plan, [person(due=MONDAY - timedelta(days=3))])
 
@@ -224,7 +224,11 @@ def test_what_is_late_is_skipped_where_the_campaign_says_so() -> None:
 
 
 def test_the_same_question_has_the_same_answer_whatever_order_the_people_come_in() -> None:
-    plan = campaign(step(1), step(2, delay=timedelta(minutes=30)), step(3, StepChannel.TASK, delay=timedelta(hours=3)))
+    plan = campaign(
+        step(1),
+        step(2, delay=StepDelay(rest=timedelta(minutes=30))),
+        step(3, StepChannel.TASK, delay=StepDelay(rest=timedelta(hours=3))),
+    )
     people = [person(number, MONDAY + timedelta(seconds=number * 7 % 90)) for number in range(120)]
 
     def sorted_calendar(order: list[DueEnrollment]) -> list[Entry]:

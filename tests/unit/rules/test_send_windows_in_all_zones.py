@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crm_relay.rules.send_windows import DAYS, SendWindow, closes_at, is_open, is_zone, next_open
+from crm_relay.rules.send_windows import DAYS, SendWindow, add_days, closes_at, is_open, is_zone, next_open
 
 ZONES = sorted(name for name in available_timezones() if is_zone(name))
 MINUTE = timedelta(minutes=1)
@@ -121,3 +121,37 @@ def test_in_every_zone_the_rules_hold_around_the_days_on_which_clocks_are_change
                 at = datetime(2026, month, day, tzinfo=UTC) + timedelta(hours=hours, minutes=hours)
                 holds(SendWindow(*nightly, zone), at)
                 holds(SendWindow(*early, zone), at)
+
+
+@settings(deadline=None, max_examples=300)
+@given(instants, st.integers(1, 400), st.sampled_from(ZONES))
+@example(datetime(2026, 10, 29, 20, 59, tzinfo=UTC), 4, "America/New_York")
+def test_days_end_at_the_same_time_on_the_clock(at: datetime, days: int, zone: str) -> None:
+    clock = ZoneInfo(zone)
+    wall = at.astimezone(clock).replace(tzinfo=None) + timedelta(days=days)
+    after = add_days(at, days, zone)
+    shown = after.astimezone(clock).replace(tzinfo=None)
+    if wall == shown:
+        same = [wall.replace(tzinfo=clock, fold=fold).astimezone(UTC) for fold in (0, 1)]
+        assert after == min(same)
+    else:
+        # The clock never shows that time: it moves forward by what is left out.
+        skipped = wall.replace(tzinfo=clock, fold=0).utcoffset(), wall.replace(tzinfo=clock, fold=1).utcoffset()
+        assert shown - wall == abs(skipped[1] - skipped[0])  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_days_over_each_change_of_a_clock_keep_the_time_or_move_it_forward_by_the_gap(zone: str) -> None:
+    clock = ZoneInfo(zone)
+    for change in changes(zone)[:8] if zone in OFTEN_CHANGED else ():
+        for minutes_before in range(-150, 151, 30):
+            target = change + timedelta(minutes=minutes_before)
+            for days in (1, 3):
+                after = add_days(target - timedelta(days=days), days, zone)
+                wall = (target - timedelta(days=days)).astimezone(clock).replace(tzinfo=None) + timedelta(days=days)
+                assert timedelta() <= after.astimezone(clock).replace(tzinfo=None) - wall <= timedelta(hours=1)
+
+
+@given(instants, st.sampled_from(ZONES))
+def test_no_days_are_no_time_also_in_an_hour_that_comes_twice(at: datetime, zone: str) -> None:
+    assert add_days(at, 0, zone) == at

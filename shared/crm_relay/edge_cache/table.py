@@ -7,6 +7,7 @@ from uuid import UUID
 
 from crm_relay.edge_cache.keys import BUCKETS, Entity
 from crm_relay.edge_cache.models import CacheItem, SourceRow, WriteResult
+from crm_relay.platform.aws.dynamo import Attributes
 
 
 class EdgeTable(Protocol):
@@ -80,6 +81,9 @@ class EdgeTable(Protocol):
 
     def every_item(self, entity: Entity, buckets: range = range(BUCKETS)) -> Iterator[list[CacheItem]]:
         """All items in pages, for the nightly deep check; `buckets` are those that are left of one that was cut off."""
+
+    def everything(self) -> Iterator[list[Attributes]]:
+        """Whatever lies in the table, as it lies there: mangled and foreign items, and those that have expired."""
 
     def get_config(self) -> dict[str, str]:
         """Marks of the last runs, and settings that edge code reads; names (letters, digits, _) to texts."""

@@ -11,13 +11,17 @@ from crm_relay.consent.erase import block_return
 from crm_relay.consent.person import Person
 from crm_relay.customers.erase import count_customers, erase_contacts, erase_customers, find_person
 from crm_relay.customers.run import SyncContext
-from crm_relay.edge_cache.erase import bring_in, count_conflicts, erase_conflicts, send_out
+from crm_relay.edge_cache.erase import bring_in, count_conflicts, erase_conflicts, overwrite, send_out
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.engagement.erase import count_events, erase_events
+from crm_relay.incidents.models import Incident
+from crm_relay.incidents.record import close_incidents, open_incidents
 from crm_relay.integrity.erase import count_fixes, erase_fixes
 from crm_relay.mail.erase import count_mail, erase_mail
 from crm_relay.operations import store
+from crm_relay.operations.last_look import LastLook
 from crm_relay.outreach.erase import count_leads, erase_leads
+from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.sources.all_sources import REDACTORS
@@ -40,6 +44,13 @@ BEYOND_REACH = (
 """Where the person may still stand and no program gets to; the operator's to know and to answer for."""
 
 
+INCOMPLETE = "erasure_incomplete"
+"""The kind of incident; its subject is the number of the first receipt."""
+
+_LOOK_SECONDS = 1800.0
+"""Whole stores are read: gigabytes of tables, and every item at the edge."""
+
+
 @dataclass(frozen=True)
 class ErasureScope:
     """Every place that erasure goes to; `run` brings the database, Mautic and the lease that keeps the sync away.
@@ -57,7 +68,7 @@ class ErasureScope:
 class Receipt:
     """What was done, without a word about whom: `subject` are the hashes that the ledger keeps.
 
-    `reached` is place -> counts, `unreached` place -> why not, `left` table -> rows that still speak of the person.
+    `reached` is place -> counts, `unreached` place -> why not, `left` place -> what still mentions the person.
     Without `unreached` and `left` the erasure is complete.
     """
 
@@ -139,6 +150,7 @@ def erase(scope: ErasureScope, who: str) -> Receipt:
     if receipt.unreached:
         receipt.reached["customers"] = "kept until every other place was reached"
         _keep(db, receipt)
+        _report(db, receipt)
     else:
         _finish(scope, person, receipt)
     return receipt
@@ -185,7 +197,7 @@ def _from_everywhere_else(scope: ErasureScope, person: Person, receipt: Receipt)
 
 
 def _finish(scope: ErasureScope, person: Person, receipt: Receipt) -> None:
-    """The CRM's people, the customers and the receipt in one transaction; then a last look at every table."""
+    """The CRM's people, the customers and the receipt in one transaction; then a last look at every store."""
     db = scope.run.db
 
     def work(transaction: Queryable) -> tuple[dict[str, Any], int]:
@@ -197,28 +209,35 @@ def _finish(scope: ErasureScope, person: Person, receipt: Receipt) -> None:
     except (RejectedInput, TransientError, FatalError) as error:
         receipt.unreached["customers"] = str(error)
         _keep(db, receipt)
+        _report(db, receipt)
         return
     if (edge := scope.edge) is not None:
         _reach(receipt, "edge, sent out", lambda: send_out(db, edge, scope.run.now, scope.run.deadline))
-    _reach(receipt, "last look", lambda: _look_again(db, person, receipt))
+        _reach(
+            receipt,
+            "edge, overwritten",
+            lambda: overwrite(db, edge, person, scope.run.now, Deadline.after(_LOOK_SECONDS)),
+        )
+    look = LastLook(person, Deadline.after(_LOOK_SECONDS)).at(db, scope.edge, scope.deferred)
+    receipt.left |= look.found
+    receipt.unreached |= {f"last look, {place}": reason for place, reason in look.unreached.items()}
     store.complete_receipt(db, receipt_id, receipt.as_json())
+    _report(db, receipt)
 
 
 def _keep(db: Queryable, receipt: Receipt) -> int:
     return store.keep_receipt(db, list(receipt.subject), receipt.as_json(), receipt.at)
 
 
-def _look_again(db: Queryable, person: Person, receipt: Receipt) -> dict[str, object]:
-    """Tables that nobody here knows may have the person too."""
-    wanted = person.addresses | person.phones
-    waiting, too_large = store.tables_to_search(db)
-    looked_at = 0
-    while waiting:
-        table = waiting.pop()
-        if rows := store.mentions(db, table, wanted):
-            receipt.left[table] = rows
-        looked_at += 1
-    return {"tables": looked_at, "too large": too_large}
+def _report(db: Queryable, receipt: Receipt) -> None:
+    """One incident from the first try until one is complete: nobody here knows the person to do it again unasked."""
+    tries = [f"erasure {number}" for number in store.tries_of(db, list(receipt.subject))]
+    if receipt.is_complete:
+        close_incidents(db, INCOMPLETE, tries, receipt.at)
+        return
+    details = {"unreached": receipt.unreached, "left": receipt.left}
+    title = "An erasure is not complete: mend what its receipt names, and repeat crm-relay erase"
+    open_incidents(db, [Incident(INCOMPLETE, tries[0], title, details=details)], receipt.at)
 
 
 def _reach(receipt: Receipt, place: str, verb: Callable[[], Any]) -> None:

@@ -103,15 +103,15 @@ select
     (select count(*) from reply)::integer as inbox_items;
 
 -- name: tables_to_search
--- Every table with text in it, the installation's own as well; what is too large for one look is only named.
-select table_name as name, pg_total_relation_size(format('%I', table_name)::regclass) > :too_large as is_too_large
-from information_schema.tables
-where table_schema = 'public' and table_type = 'BASE TABLE'
-order by table_name;
+-- Every table and materialized view, the installation's own as well; a partitioned one is searched by its partitions.
+select relname as name, pg_relation_size(oid) / current_setting('block_size')::bigint as blocks
+from pg_class
+where relnamespace = 'public'::regnamespace and (relkind = 'r' or relkind = 'm' and relispopulated)
+order by relname;
 
 -- name: mentions
 -- How many rows of one table speak of the person in any column.
-select count_mentions(:relation, :needles::text[], :pattern)::integer as rows;
+select count_mentions(:relation, :needles::text[], :pattern, :first_block::bigint, :end_block::bigint)::integer as rows;
 
 -- name: keep_receipt
 -- Committed with the last of the erasure, or not at all.
@@ -132,3 +132,16 @@ left join erasure_receipts receipt on receipt.subject && array(
     from unnest(:marks::text[]) as mark
 )
 order by receipt.id;
+
+-- name: tries_of
+-- Receipts of one person from the first that is not complete on; what was complete before has nothing to do with them.
+with theirs as materialized (
+    select id, (receipt ->> 'complete')::boolean as is_complete from erasure_receipts where subject && :subject::text[]
+),
+latest as (
+    select max(id) as id from theirs
+)
+select theirs.id
+from theirs
+where theirs.id > coalesce((select max(done.id) from theirs done, latest where done.is_complete and done.id < latest.id), 0)
+order by theirs.id;

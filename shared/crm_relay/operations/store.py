@@ -1,15 +1,13 @@
 """SQL of use cases that go through several rooms, and of the CRM's tables as long as no room owns them."""
 
-import re
-from collections.abc import Iterable
 from datetime import datetime
 
 from crm_relay.consent.person import Person
+from crm_relay.consent.traces import Traces
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, queries_beside
 
 _SQL = queries_beside(__file__)
-_TOO_LARGE = 4 * 1024**3
 
 
 def count_crm(db: Queryable, person: Person) -> Row:
@@ -27,24 +25,32 @@ def erase_crm(db: Queryable, person: Person) -> Row:
     return db.run(_SQL["erase_crm"], addresses=list(person.addresses), customer_ids=list(person.customer_ids))[0]
 
 
-def tables_to_search(db: Queryable) -> tuple[list[str], list[str]]:
-    """Names of all tables: those that one statement can look through, and those that are too large for that."""
-    rows = db.run(_SQL["tables_to_search"], too_large=_TOO_LARGE)
-    too_large = [row["name"] for row in rows if row["is_too_large"]]
-    return [row["name"] for row in rows if not row["is_too_large"]], too_large
+def tables_to_search(db: Queryable) -> dict[str, int]:
+    """Every table and materialized view -> its blocks of 8 kB."""
+    return {row["name"]: int(row["blocks"]) for row in db.run(_SQL["tables_to_search"])}
 
 
-def mentions(db: Queryable, relation: str, texts: Iterable[str]) -> int:
-    """Rows of one table in which one of the texts stands by itself, not as a part of a longer one, in any column."""
-    wanted = sorted(text.lower() for text in texts)
-    pattern = rf"(?<![\w.+%-])({'|'.join(map(re.escape, wanted))})(?![\w-]|\.\w)"
-    needles = ["%" + text.replace("\\", "\\\\") + "%" for text in wanted]
-    return int(db.run(_SQL["mentions"], relation=relation, needles=needles, pattern=pattern)[0]["rows"])
+def mentions(db: Queryable, relation: str, traces: Traces, *, first_block: int, end_block: int | None) -> int:
+    """Rows of these blocks of a table that mention the person in any column; `end_block` None: up to its end."""
+    rows = db.run(
+        _SQL["mentions"],
+        relation=relation,
+        needles=traces.needles,
+        pattern=traces.pattern,
+        first_block=first_block,
+        end_block=end_block,
+    )
+    return int(rows[0]["rows"])
 
 
 def keep_receipt(db: Queryable, subject: list[str], receipt: dict[str, object], at: datetime) -> int:
     """The receipt's id."""
     return int(db.run(_SQL["keep_receipt"], subject=subject, receipt=Json(receipt), at=at)[0]["id"])
+
+
+def tries_of(db: Queryable, subject: list[str]) -> list[int]:
+    """Numbers of the receipts of this person since the last complete one before the latest; in their order."""
+    return [row["id"] for row in db.run(_SQL["tries_of"], subject=subject)]
 
 
 def erasures_of(db: Queryable, *, channel: str, marks: list[str]) -> tuple[bool, list[Row]]:

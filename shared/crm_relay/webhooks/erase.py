@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from crm_relay.consent.person import Person
@@ -110,28 +111,37 @@ def _task_without(row: Row, redactors: Redactors, person: Person) -> dict[str, o
 
 
 def _erase_from_queue(queue_url: str, redactors: Redactors, person: Person) -> SearchCounts:
-    held: list[QueueMessage] = []
-    redacted = 0
+    looked_at, gone = 0, set[str]()
     in_flight = queue_state(queue_url).in_flight
-    try:
-        for message in _every_message(queue_url):
+    with held_messages(queue_url, gone) as messages:
+        for message in messages:
+            looked_at += 1
             text = message_without(message.text, person, redactors)
-            if text is None:
-                held.append(message)
-            else:
+            if text is not None:
                 send_text(queue_url, text)
                 delete_message(queue_url, message)
-                redacted += 1
-    finally:
-        _release(queue_url, held)
+                gone.add(message.id)
     if in_flight:
         raise TransientError(f"{in_flight} messages were being worked on or delayed, and could not be looked at")
-    return SearchCounts(len(held) + redacted, redacted)
+    return SearchCounts(looked_at, len(gone))
 
 
-def _release(queue_url: str, held: list[QueueMessage]) -> None:
-    for message in held:
-        release_message(queue_url, message)
+@contextmanager
+def held_messages(queue_url: str, gone: Container[str] = ()) -> Iterator[Iterator[QueueMessage]]:
+    """Each message of a queue once, invisible to others meanwhile; those whose id is not in `gone` come back after."""
+    held: list[QueueMessage] = []
+
+    def each() -> Iterator[QueueMessage]:
+        for message in _every_message(queue_url):
+            held.append(message)
+            yield message
+
+    try:
+        yield each()
+    finally:
+        for message in held:
+            if message.id not in gone:
+                release_message(queue_url, message)
 
 
 def _every_message(queue_url: str) -> Iterator[QueueMessage]:

@@ -81,14 +81,19 @@ def message_without(text: str, person: Person, redactors: Redactors) -> str | No
 
 def marks_in_message(text: str) -> set[str]:
     """As marks_in, for a message of the deferred queue."""
+    return marks_in(decoded_message(text))
+
+
+def decoded_message(text: str) -> str:
+    """The delivery in a message of the deferred queue; the text itself where it holds none."""
     message = read_json(text)
     body = message.get("body_base64") if isinstance(message, dict) else None
     if not isinstance(body, str):
-        return marks_in(text)
+        return text
     try:
-        return marks_in(base64.b64decode(body, validate=True).decode(errors="replace"))
+        return base64.b64decode(body, validate=True).decode(errors="replace")
     except (binascii.Error, ValueError):
-        return marks_in(text)
+        return text
 
 
 def read_json(text: str) -> Any:

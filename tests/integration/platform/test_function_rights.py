@@ -53,6 +53,7 @@ SERVERS = """
     consented_since(uuid,text,text,timestamp with time zone)
     count_bison_attempt(text,boolean,timestamp with time zone)
     count_mentions(text,text[],text)
+    count_mentions(text,text[],text,bigint,bigint)
     count_outreach(text,text,integer,timestamp with time zone)
     customer_of_mautic_event(uuid,integer,text)
     edge_hash(uuid,bigint,text)

@@ -116,6 +116,12 @@ class EdgeTwin:
             if page := [item for bucket in some for item in self.bucket(entity, bucket)]:
                 yield page
 
+    def everything(self) -> Iterator[list[Attributes]]:
+        self.calls += 1
+        found = [attributes_of(item) for items in self._items.values() for item in items.values()]
+        self.items_read += len(found)
+        yield [{**key("config", "config"), **{name: text(value) for name, value in self._config.items()}}, *found]
+
     def get_config(self) -> dict[str, str]:
         self.calls += 1
         return dict(self._config)

@@ -165,6 +165,10 @@ class DynamoTable:
             if page:
                 yield page
 
+    def everything(self) -> Iterator[list[Attributes]]:
+        """See EdgeTable."""
+        return self._table.scan()
+
     def get_config(self) -> dict[str, str]:
         """See EdgeTable."""
         found = self._table.get_many([_CONFIG])

@@ -157,6 +157,17 @@ class Table:
         found: list[Attributes] = page["Items"]
         return None if "LastEvaluatedKey" in page else found
 
+    def scan(self) -> Iterator[list[Attributes]]:
+        """Every item of the table, read consistently, a page of at most 1 MB at a time."""
+        start: dict[str, Any] = {}
+        while True:
+            page = self._call("scan", TableName=self._name, ConsistentRead=True, **start)
+            self._count(items=page["ScannedCount"])
+            yield page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
     def count(self, condition: str, values: Mapping[str, str], *, index: str) -> int:
         """How many items a query would find."""
         total = 0

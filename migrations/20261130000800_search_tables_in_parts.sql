@@ -1,0 +1,24 @@
+-- The last look of an erasure reads a table in parts, so that none is too large for one statement.
+set local lock_timeout = '5s';
+
+-- As count_mentions(text, text[], text), in the blocks from `first_block` up to `end_block`, which is not read; null: to the end.
+create or replace function count_mentions(relation text, needles text[], pattern text, first_block bigint, end_block bigint)
+returns bigint
+language plpgsql stable
+as $$
+declare
+    found bigint;
+begin
+    execute format(
+        'select count(*) from %I each where each.ctid >= $3 and each.ctid < $4
+            and lower(each::text) like any ($1) and lower(each::text) ~ $2',
+        relation
+    ) into found using
+        needles, pattern, format('(%s,0)', first_block)::tid, format('(%s,0)', coalesce(end_block, 4294967295))::tid;
+    return found;
+end
+$$;
+revoke all on function count_mentions(text, text[], text, bigint, bigint) from public, anon, authenticated;
+grant execute on function count_mentions(text, text[], text, bigint, bigint) to service_role, crm_relay;
+comment on function count_mentions(text, text[], text, bigint, bigint) is
+    'Rows of a part of a table that mention somebody in any column. The form with three arguments is removed in the next release.';

@@ -10,6 +10,7 @@ from crm_relay.platform.aws.queue import aws_client
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError
+from crm_relay.platform.fence.clone_fence import is_armed
 from crm_relay.platform.migrations import migrate, read_migrations
 from crm_relay.platform.settings import SettingsModel, read_settings
 from crm_relay.platform.sql import parse_queries
@@ -66,6 +67,8 @@ def _database(database: Database) -> Iterator[Check]:
         yield Check("database role", "worth a look", "a superuser: log in as crm_relay")
     skew = abs((utc_now() - server["now"]).total_seconds())
     yield Check("clocks", "good" if skew < _MOST_SKEW_SECONDS else "wrong", f"{skew:.1f} s apart")
+    armed = is_armed(database)
+    yield Check("clone fence", "good" if armed else "wrong", "armed" if armed else "a copy: run crm-relay arm")
     open_tables = [row["name"] for row in database.run(_SQL["tables_without_row_security"])]
     yield Check("row security", "worth a look" if open_tables else "good", ", ".join(open_tables) or "on every table")
 

@@ -7,6 +7,6 @@ stops itself publishes to the alert topic.
 
 Use cases: customers/syncing/sync_customers.py, operations/watch_webhook.py
 Writes: mautic_sync_status, mautic_sync_logs, mautic_dirty, mautic_dirty_bulk, mautic_removals,
-mautic_webhook_watch; for events that waited, the tables of mautic_webhook
+mautic_webhook_watch, installation_settings; for events that waited, the tables of mautic_webhook
 Alarms: MauticSyncStopped, MauticWebhookOff
 """

@@ -9,6 +9,7 @@ from crm_relay.operations.watch_webhook import watch_webhook
 from crm_relay.platform.aws.queue import publish_alert, send_message
 from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
 from crm_relay.platform.execution_environment import PerEnvironment
+from crm_relay.platform.fence.clone_fence import ensure_armed
 from crm_relay.platform.logging import count_metric, logger
 from mautic_sync.order import SyncOrder
 from mautic_sync.settings import Settings
@@ -29,6 +30,7 @@ def carry_out(order: SyncOrder, context: LambdaContext) -> dict[str, object]:
 def watch(context: LambdaContext) -> dict[str, object]:
     """See that Mautic still delivers, and read what it did not deliver; report trouble to the operator."""
     deadline = Deadline.of_invocation(context, reserve=_RESERVE_SECONDS)
+    ensure_armed(installation().database)
     watched = watch_webhook(installation().database, installation().mautic, utc_now(), deadline)
     counts = {key: value for key, value in watched.answer().items() if key != "contacts"}
     logger().info("mautic webhook watched", extra=counts)

@@ -55,7 +55,7 @@ FUNCTIONS = {
     "mail": 10,
     "operations": 1,
     "outreach": 14,
-    "platform": 7,
+    "platform": 8,
 }
 
 

@@ -20,11 +20,15 @@ from crm_relay.providers.mautic.mapping import same_value
 
 @dataclass
 class Audit:
-    """What was looked at and what was found; `pending` customers have a change or an error of their own still open."""
+    """What was looked at and what was found; `pending` customers have a change or an error of their own still open.
+
+    `foreign` contacts carry an id that no customer here has or had: another installation's, and left alone.
+    """
 
     contacts: int = 0
     checked: int = 0
     pending: int = 0
+    foreign: int = 0
     findings: list[AuditFinding] = field(default_factory=list)
 
     def answer(self) -> dict[str, object]:
@@ -33,6 +37,7 @@ class Audit:
             "contacts_in_mautic": self.contacts,
             "customers_checked": self.checked,
             "customers_pending": self.pending,
+            "contacts_of_other_installations": self.foreign,
             "differences": dict(Counter(each.drift.value for each in self.findings)),
             "findings": [
                 {
@@ -47,7 +52,7 @@ class Audit:
 
 
 def audit_everybody(db: Queryable, mautic: Mautic, now: datetime) -> Audit:
-    """Page through all contacts of Mautic and compare each with its customer: one statement and one request a page."""
+    """Page through all contacts of Mautic and compare each with its customer: one request and two statements a page."""
     audit, seen = Audit(), set[int]()
     carriers: Counter[str] = Counter()
     members = _members(mautic)
@@ -117,10 +122,13 @@ def _compare_page(
 ) -> None:
     by_customer = {UUID(who): each for each in page if (who := _carried_id(each)) is not None}
     customers = store.read_customers(db, list(by_customer), now)
+    departed = store.departed(db, [each.customer_id for each in customers if not each.exists])
     for customer in customers:
         contact = by_customer[customer.customer_id]
         if not customer.exists:
-            if contact.dnc_reason is None and contact.fields.get("email"):
+            if customer.customer_id not in departed:
+                audit.foreign += 1
+            elif contact.dnc_reason is None and contact.fields.get("email"):
                 audit.findings.append(AuditFinding(Drift.STRANGER, customer.customer_id, contact.contact_id))
             continue
         there = frozenset(slug for slug, ids in members.items() if contact.contact_id in ids)

@@ -236,6 +236,12 @@ select contact_id, customer_id
 from jsonb_to_recordset(:strangers) as stranger (contact_id integer, customer_id uuid)
 on conflict do nothing;
 
+-- name: departed
+-- Which of these ids were customers here: a contact with any other id is another installation's.
+select customer_id
+from unnest(:ids::uuid[]) as asked (customer_id)
+join mautic_departed_customers departed on departed.customer_md5 = md5(customer_id::text);
+
 -- name: confirmed_contacts
 -- One page of what Mautic has confirmed, for the audit to look for what is not there any more.
 select customer_id, mautic_contact_id

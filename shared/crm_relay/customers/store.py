@@ -91,6 +91,13 @@ def request_removals(db: Queryable, findings: Sequence[AuditFinding]) -> None:
         db.run(_SQL["request_removals"], strangers=Json(rows))
 
 
+def departed(db: Queryable, customer_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Those of these ids that were customers here and are not any more; without ids no statement is sent."""
+    if not customer_ids:
+        return frozenset()
+    return frozenset(row["customer_id"] for row in db.run(_SQL["departed"], ids=list(customer_ids)))
+
+
 def confirmed_contacts(db: Queryable) -> Iterator[tuple[UUID, int]]:
     """Customer and contact of everything that Mautic has confirmed, in the order of contact ids."""
     after, size = 0, PAGE

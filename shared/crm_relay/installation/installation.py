@@ -193,9 +193,13 @@ class Installation(Generic[S]):
         return identify(self.database, self.settings.admin_token, authorization, utc_now())
 
     def send_alerts(self: "Installation[NeedsAlerts]", deadline: Deadline) -> "AlertReport":
-        """Report what is wrong and what is over. Errors as in send_alerts."""
+        """Report what is wrong and what is over; of a copy of a database, that it is one. Errors as in send_alerts."""
+        from crm_relay.incidents.report_fence import report_fence
         from crm_relay.incidents.send_alerts import send_alerts
+        from crm_relay.platform.fence.clone_fence import is_armed
 
+        if not is_armed(self.database):
+            return report_fence(self.database, self.alert_channels, utc_now())
         return send_alerts(self.database, self.alert_channels, utc_now(), deadline=deadline)
 
     def http(self, base_url: str, *, read_seconds: float, repeats: int = 2) -> "HttpClient":

@@ -51,6 +51,16 @@ class Database:
         self._connection: ServerConnection | None = None
         self._used_at = 0.0
 
+    @property
+    def host(self) -> str:
+        """As the address names it."""
+        return str(self._arguments["host"])
+
+    @property
+    def user(self) -> str:
+        """As the address names it: a pooler's has the project in it."""
+        return str(self._arguments["user"])
+
     def run(self, query: Query, **values: SqlValue) -> list[Row]:
         """One statement in a transaction of its own: one round trip.
 

@@ -88,6 +88,7 @@ SERVERS = """
     stop_enrollments(uuid[],text,text,timestamp with time zone)
     stop_for_address(uuid,text,text,text,text,timestamp with time zone)
     suppression(uuid,text,text)
+    system_identifier()
     take_back_ended(timestamp with time zone)
     take_turn(timestamp with time zone)
     try_uuid(text)

@@ -15,6 +15,7 @@ from crm_relay.customers.syncing.memberships import Memberships
 from crm_relay.customers.syncing.remove_contacts import remove_contacts
 from crm_relay.customers.syncing.write_contacts import OutOfTime, mute_at_least, write_contacts
 from crm_relay.platform.errors import NoAnswer, TransientError
+from crm_relay.platform.fence.clone_fence import ensure_armed
 
 _PAGE_SECONDS = 5.0
 
@@ -25,6 +26,7 @@ def sync_contacts(run: SyncContext, *, full: bool = False, after: UUID | None = 
     `full` compares every customer first, behind customer `after` where an earlier run stopped there. Nothing changed:
     not a single request. Another run at work: steps aside. Raises FatalError where an operator is needed.
     """
+    ensure_armed(run.db)
     if not run.lease.acquire():
         run.report.stopped, run.report.stepped_aside = "another run is at work", True
         return run.report

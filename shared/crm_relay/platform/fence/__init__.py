@@ -1,0 +1,1 @@
+"""The clone fence, by which a copy of a database stays silent."""

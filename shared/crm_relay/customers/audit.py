@@ -1,11 +1,12 @@
 """The audit: what Mautic really has, held against what Postgres says it should have; and the repair of what differs."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from crm_relay.consent.address import normalise
 from crm_relay.consent.models import ConsentEvent, ConsentKind
 from crm_relay.consent.record import record_events
 from crm_relay.customers import store
@@ -92,16 +93,23 @@ def repair(db: Queryable, audit: Audit, now: datetime) -> None:
     rewritten = {Drift.FIELD, Drift.MEMBERSHIP, Drift.DNC_MISSING, Drift.DELETED}
     store.forget_drifted(db, [each for each in found if each.drift in rewritten])
     store.request_removals(db, [each for each in found if each.drift is Drift.STRANGER])
-    opted_out = [each.customer_id for each in found if each.drift is Drift.OPTED_OUT_THERE and each.customer_id]
+    _record_opt_outs(db, [each for each in found if each.drift is Drift.OPTED_OUT_THERE], now)
+
+
+def _record_opt_outs(db: Queryable, found: Sequence[AuditFinding], now: datetime) -> None:
+    """An opt-out on either side wins, at the contact's address and the customer's; Mautic does not say when it was."""
+    if not found:
+        return
+    customers = store.read_customers(db, [each.customer_id for each in found if each.customer_id], now)
+    addresses = {each.address for each in found} | {customer.address for customer in customers}
+    concerned = store.organizations_of(db, [each for each in addresses if each is not None])
     record_events(
-        db, [event for customer in store.read_customers(db, opted_out, now) for event in _opt_out(customer, now)]
+        db,
+        [
+            ConsentEvent(ConsentKind.OPT_OUT, address, "mautic audit", now, org_id=org_id)
+            for address, org_id in concerned
+        ],
     )
-
-
-def _opt_out(customer: Customer, now: datetime) -> Iterator[ConsentEvent]:
-    """An opt-out on either side wins; when it happened there, Mautic does not say."""
-    if customer.address is not None:
-        yield ConsentEvent(ConsentKind.OPT_OUT, customer.address, "mautic audit", now)
 
 
 def _members(mautic: Mautic) -> dict[str, set[int]]:
@@ -123,6 +131,9 @@ def _compare_page(
     by_customer = {UUID(who): each for each in page if (who := _carried_id(each)) is not None}
     customers = store.read_customers(db, list(by_customer), now)
     departed = store.departed(db, [each.customer_id for each in customers if not each.exists])
+    addresses: dict[str, str | None] = {str(each): None for each in departed}
+    addresses |= {str(customer.customer_id): customer.address for customer in customers if customer.exists}
+    audit.findings += _left_by_others(db, page, addresses)
     for customer in customers:
         contact = by_customer[customer.customer_id]
         if not customer.exists:
@@ -140,9 +151,7 @@ def _compare(audit: Audit, customer: Customer, contact: RemoteContact, membershi
         audit.pending += 1
         # Whoever left meanwhile has left, whatever else is on its way; after the run that writes it nobody asks again.
         left = has_left(customer, contact) and not must_clear_dnc(customer)
-        audit.findings += (
-            [AuditFinding(Drift.OPTED_OUT_THERE, customer.customer_id, contact.contact_id)] if left else []
-        )
+        audit.findings += [_opted_out_there(customer.customer_id, contact)] if left else []
         return
     audit.checked += 1
     audit.findings += drift(customer, contact, memberships)
@@ -164,8 +173,41 @@ def drift(customer: Customer, contact: RemoteContact, memberships: frozenset[str
     if wanted is not None and contact.dnc_reason is None:
         found.append(AuditFinding(Drift.DNC_MISSING, who, there))
     if has_left(customer, contact):
-        found.append(AuditFinding(Drift.OPTED_OUT_THERE, who, there))
+        found.append(_opted_out_there(who, contact))
     return found
+
+
+def _left_by_others(db: Queryable, page: Sequence[RemoteContact], ours: Mapping[str, str | None]) -> list[AuditFinding]:
+    """Opt-outs of contacts at another address than their present customer's, for everybody who has that address now.
+
+    A deleted customer may have shared it with others: their next run takes the contact over as it is. `ours` is the id
+    of each customer who is or was here -> address.
+    """
+    left: dict[str, tuple[RemoteContact, bool]] = {}
+    for contact in page:
+        carried = _carried_id(contact)
+        address = _address_of(contact)
+        if contact.dnc_reason is None or contact.dnc_is_ours or address is None:
+            continue
+        if carried is None or ours.get(carried) != address:
+            left[address] = contact, carried in ours
+    if not left:
+        return []
+    unmuted = store.unmuted_holders(db, left)
+    return [
+        _opted_out_there(row["customer_id"], left[row["address"]][0])
+        for row in unmuted
+        # Somebody who never was a customer is no concern of the ledger.
+        if row["customer_id"] is not None or left[row["address"]][1]
+    ]
+
+
+def _opted_out_there(who: UUID | None, contact: RemoteContact) -> AuditFinding:
+    return AuditFinding(Drift.OPTED_OUT_THERE, who, contact.contact_id, address=_address_of(contact))
+
+
+def _address_of(contact: RemoteContact) -> str | None:
+    return normalise(str(contact.fields.get("email") or ""))
 
 
 def has_left(customer: Customer, contact: RemoteContact) -> bool:

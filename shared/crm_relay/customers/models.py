@@ -74,13 +74,17 @@ class Drift(StrEnum):
 
 @dataclass(frozen=True)
 class AuditFinding:
-    """One difference; `detail` names a field, a segment or a command, never a value."""
+    """One difference; `detail` names a field, a segment or a command, never a value.
+
+    `customer_id` None: it concerns nobody who is a customer now. `address` is the contact's that opted out.
+    """
 
     drift: Drift
     customer_id: UUID | None
     contact_id: int | None
     detail: str = ""
     memberships: frozenset[str] | None = None
+    address: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

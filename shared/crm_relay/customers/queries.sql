@@ -129,6 +129,31 @@ left join lines on lines.customer_id = present.customer_id
 -- In one order everywhere, so that a run can be told again.
 order by present.customer_id;
 
+-- name: unmuted_holders
+-- Who has these addresses without an opt-out, a bounce or a consent on record; an address that nobody has comes alone.
+select wanted.address, holder.customer_id, holder.org_id
+from unnest(cast(:addresses as text[])) as wanted (address)
+cross join lateral (
+    select profile.id as customer_id, coalesce(profile.org_id, default_org_id()) as org_id
+    from customer_emails mail
+    join customer_profiles profile on profile.id = mail.customer_id
+    where normalise_address(mail.email) = wanted.address
+    union
+    select null, default_org_id()
+    where not exists (select from customer_emails mail where normalise_address(mail.email) = wanted.address)
+) holder
+left join lateral suppression(holder.org_id, 'email', wanted.address) state on true
+where state.suppressed_by is null and state.consented_at is null
+order by wanted.address, holder.customer_id;
+
+-- name: organizations_of
+-- In whose ledgers an opt-out of these addresses belongs: those whose customers have them, else the installation's own.
+select distinct wanted.address, coalesce(holder.org_id, default_org_id()) as org_id
+from unnest(cast(:addresses as text[])) as wanted (address)
+left join customer_emails mail on normalise_address(mail.email) = wanted.address
+left join customer_profiles holder on holder.id = mail.customer_id
+order by 1, 2;
+
 -- name: find_customers
 -- Whom an address, a customer id or a contact id of Mautic's means.
 select customer_id from customer_emails where normalise_address(email) = :address::text

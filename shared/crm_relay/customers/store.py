@@ -46,6 +46,17 @@ def read_customers(db: Queryable, customer_ids: Sequence[UUID], now: datetime) -
     return [_customer(row) for row in rows if row["id"] in wanted]
 
 
+def unmuted_holders(db: Queryable, addresses: Iterable[str]) -> list[Row]:
+    """address, customer_id, org_id: whose ledger knows nothing of these addresses; customer_id None: nobody has it."""
+    return db.run(_SQL["unmuted_holders"], addresses=sorted(addresses))
+
+
+def organizations_of(db: Queryable, addresses: Iterable[str]) -> list[tuple[str, UUID]]:
+    """Each of these addresses with every organization whose customers have it, else with the installation's own."""
+    rows = db.run(_SQL["organizations_of"], addresses=sorted(addresses))
+    return [(row["address"], row["org_id"]) for row in rows]
+
+
 def find_customers(
     db: Queryable, *, address: str | None, customer_id: UUID | None, contact_id: int | None
 ) -> list[UUID]:

@@ -220,5 +220,5 @@ def test_a_long_list_costs_its_length_though_the_ledger_was_empty_when_plans_wer
     milliseconds(1, 1)
     first_thousand = milliseconds(2, 1001)
 
-    # Six times as many lines: about 6 times as long, 48 times where each line reads all those before it.
-    assert milliseconds(1002, 7001) < 20 * first_thousand
+    # Six times as many lines: about 6 times as long; 48 times, and seconds, where each line reads all those before it.
+    assert milliseconds(1002, 7001) < max(20 * first_thousand, 700)

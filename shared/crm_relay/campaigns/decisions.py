@@ -22,12 +22,15 @@ from crm_relay.rules.send_windows import SendWindow, add_days, is_open, next_ope
 _PUNCTUAL = timedelta(minutes=5)
 _SENDER_IS_LOOKED_AT_AGAIN = timedelta(minutes=15)
 
-_STATUS_BY_SUPPRESSION = {
+ENDS_AS = {
     "opt_out": "unsubscribed",
+    "topic_opt_out": "unsubscribed",
     "complaint": "unsubscribed",
     "erased": "unsubscribed",
     "hard_bounce": "bounced",
 }
+"""The status of a sequence that one of the ledger's words ends."""
+
 _WORK = {StepChannel.LINKEDIN, StepChannel.PHONE, StepChannel.TASK}
 
 
@@ -92,9 +95,9 @@ def _end(enrolled: DueEnrollment) -> tuple[str, str] | None:
     if enrolled.contact_deleted:
         return "stopped", "contact_deleted"
     if enrolled.suppressed_by is not None:
-        return _STATUS_BY_SUPPRESSION[enrolled.suppressed_by], enrolled.suppressed_by
+        return ENDS_AS[enrolled.suppressed_by], enrolled.suppressed_by
     if enrolled.topic_opt_out:
-        return "unsubscribed", "topic_opt_out"
+        return ENDS_AS["topic_opt_out"], "topic_opt_out"
     if enrolled.answered:
         return "replied", "replied"
     return None

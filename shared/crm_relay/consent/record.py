@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crm_relay.consent.models import ConsentEvent
-from crm_relay.consent.store import insert_events
+from crm_relay.consent.store import events_to_record, insert_events
 from crm_relay.platform.database import Queryable
+from crm_relay.platform.sql import Statement
 
 
 @dataclass(frozen=True)
@@ -27,3 +28,8 @@ def record_events(db: Queryable, events: Sequence[ConsentEvent]) -> RecordedEven
     usable = [event for event in events if event.key is not None]
     new = insert_events(db, usable) if usable else 0
     return RecordedEvents(new, len(usable) - new, len(events) - len(usable))
+
+
+def recording(events: Sequence[ConsentEvent]) -> Statement:
+    """What `record_events` runs, to be sent with other statements; those without an address are left out."""
+    return events_to_record([event for event in events if event.key is not None])

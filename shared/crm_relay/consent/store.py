@@ -6,7 +6,7 @@ from uuid import UUID
 
 from crm_relay.consent.models import ConsentChannel, ConsentEntry, ConsentEvent, ConsentKind
 from crm_relay.platform.database import Queryable, Row
-from crm_relay.platform.sql import Json, queries_beside
+from crm_relay.platform.sql import Json, Statement, queries_beside
 
 _SQL = queries_beside(__file__)
 _PAGE_SIZE = 2000
@@ -14,7 +14,13 @@ _PAGE_SIZE = 2000
 
 def insert_events(db: Queryable, events: Sequence[ConsentEvent]) -> int:
     """How many of `events` were new; all of them need a `key`."""
-    return int(db.run(_SQL["record_events"], events=Json([_as_json(event) for event in events]))[0]["recorded"])
+    statement = events_to_record(events)
+    return int(db.run(statement.query, **statement.values)[0]["recorded"])
+
+
+def events_to_record(events: Sequence[ConsentEvent]) -> Statement:
+    """The same, to be sent with others; one row with `recorded`."""
+    return _SQL["record_events"].bind(events=Json([_as_json(event) for event in events]))
 
 
 def import_events(db: Queryable, events: Sequence[ConsentEvent]) -> tuple[int, Mapping[int, str]]:

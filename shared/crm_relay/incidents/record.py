@@ -6,6 +6,7 @@ from datetime import datetime
 from crm_relay.incidents import store
 from crm_relay.incidents.models import Incident, Kept
 from crm_relay.platform.database import Queryable
+from crm_relay.platform.sql import Statement
 
 
 def open_incidents(db: Queryable, incidents: Sequence[Incident], now: datetime) -> int:
@@ -16,6 +17,11 @@ def open_incidents(db: Queryable, incidents: Sequence[Incident], now: datetime) 
     the rest of it, and is told only then.
     """
     return store.open_incidents(db, incidents, now) if incidents else 0
+
+
+def opening(incidents: Sequence[Incident], now: datetime) -> Statement:
+    """What `open_incidents` runs, to be sent with other statements."""
+    return store.incidents_to_open(incidents, now)
 
 
 def close_incidents(db: Queryable, kind: str, subjects: Sequence[str], now: datetime) -> int:

@@ -5,15 +5,20 @@ from datetime import datetime
 
 from crm_relay.incidents.models import Incident, Kept, PendingAlert
 from crm_relay.platform.database import Queryable, Row
-from crm_relay.platform.sql import Json, queries_beside
+from crm_relay.platform.sql import Json, Statement, queries_beside
 
 _SQL = queries_beside(__file__)
 
 
 def open_incidents(db: Queryable, incidents: Sequence[Incident], now: datetime) -> int:
     """How many of these were not open before."""
-    rows = db.run(_SQL["open_incidents"], incidents=Json([_as_json(each) for each in incidents]), now=now)
-    return int(rows[0]["opened"])
+    statement = incidents_to_open(incidents, now)
+    return int(db.run(statement.query, **statement.values)[0]["opened"])
+
+
+def incidents_to_open(incidents: Sequence[Incident], now: datetime) -> Statement:
+    """The same, to be sent with others; one row with `opened`."""
+    return _SQL["open_incidents"].bind(incidents=Json([_as_json(each) for each in incidents]), now=now)
 
 
 def close_incidents(db: Queryable, kind: str, subjects: Sequence[str], now: datetime) -> int:

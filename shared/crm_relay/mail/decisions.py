@@ -1,7 +1,4 @@
-"""What a mail's events make of it, and when a sender is in bad health; pure.
-
-The database folds in the same way (`refresh_email_send`), and a test holds the two against each other.
-"""
+"""What a mail's events make of it, and when a sender is in bad health; pure."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -35,6 +32,7 @@ _RANKS = (
     "spam",
 )
 _OF_THE_LEDGER = frozenset({"queued", "refused", "dry_run", "sending", "unknown", "sent", "failed"})
+_NOT_LEFT = frozenset({"queued", "refused", "dry_run", "sending", "unknown"})
 _STATUS_OF = {"delivery_delayed": "pending", "complained": "spam"}
 _SCANNER = re.compile(
     "barracuda|proofpoint|mimecast|symantec|trendmicro|forcepoint|fireeye|zscaler|ironport|safelinks|preview"
@@ -54,6 +52,8 @@ class EmailEvent:
     user_agent: str | None = None
     bounce_type: str | None = None
     reason: str | None = None
+    message_id: str | None = None
+    topic: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class LedgerEntry:
     sent_at: datetime | None = None
     links: int = 0
     unsubscribe_token: str | None = None
+    message_id: str | None = None
+    error_message: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class MailState:
     complained_at: datetime | None = None
     unsubscribed_at: datetime | None = None
     error_message: str | None = None
+    message_id: str | None = None
     verdicts: dict[str, str] = field(default_factory=dict)
 
 
@@ -115,9 +118,20 @@ def fold(mail: LedgerEntry, events: Iterable[EmailEvent]) -> MailState:
         bounce_type=min((event.bounce_type for event in bounces if event.bounce_type), default=None),
         complained_at=_first(_of("complained", ordered)),
         unsubscribed_at=_first(_of("unsubscribed", ordered)),
-        error_message=next((event.reason for event in ordered if event.reason), None),
+        error_message=next((event.reason for event in ordered if event.reason), mail.error_message),
+        message_id=min((event.message_id for event in ordered if event.message_id), default=mail.message_id),
         verdicts=verdicts,
     )
+
+
+def status_accepted(status: str) -> str:
+    """Of a mail that the provider takes at this moment: `sent`, unless an event says more already."""
+    return status if _RANKS.index(status) > _RANKS.index("sent") else "sent"
+
+
+def has_left(status: str) -> bool | None:
+    """Whether a mail with this status was sent; None: the ledger does not know, or it never tried."""
+    return None if status in _NOT_LEFT else status not in {"failed", "suppressed"}
 
 
 def is_scanner(agent: str | None) -> bool:

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID, uuid5
 
-from crm_relay.platform.database import Queryable
+from crm_relay.platform.database import Transaction
 from crm_relay.rules.send_windows import SendWindow
 
 _SENDS = UUID("5f0c1b53-7f6c-4b5e-9d0e-1c7f0f3f8a11")
@@ -128,14 +128,18 @@ class Fate(Enum):
 
 @dataclass(frozen=True)
 class Settled:
-    """One mail whose fate is known; `reason` is a word of ours or the provider's code, never an address."""
+    """One mail whose fate is known; `reason` is a word of ours or the provider's code, never an address.
+
+    `has_events`: the provider has reported on it before, so its row says more than the fate.
+    """
 
     send_id: UUID
     fate: Fate
     reason: str | None = None
     enrollment_id: UUID | None = None
     sequence_id: UUID | None = None
+    has_events: bool = False
 
 
-Settle = Callable[[Queryable, Sequence[Settled], datetime], None]
+Settle = Callable[[Transaction, Sequence[Settled], datetime], None]
 """What the owner of the mails does about their fate, in the transaction that records it."""

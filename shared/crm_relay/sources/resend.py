@@ -3,19 +3,29 @@
 A delivery is one event about one mail or one contact, so it is redacted as a whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from crm_relay.campaigns.engine.follow_mail import follow_mail
+from crm_relay.campaigns.engine.follow_mail import Followed
 from crm_relay.consent.person import Person
-from crm_relay.mail.feedback.apply_event import apply_event
-from crm_relay.platform.database import Queryable
+from crm_relay.mail.feedback.apply_event import FeedbackBatch, Report
+from crm_relay.mail.feedback.mail_events import turn
+from crm_relay.platform.sql import Statement
 from crm_relay.providers.email_events import Event
 from crm_relay.providers.resend import webhook
-from crm_relay.webhooks.models import Delivered, DeliveryOutcome
+from crm_relay.webhooks.models import Delivered
 from crm_relay.webhooks.redact import emptied
-from crm_relay.webhooks.source import Received, StepwiseSource, WebhookRequest, nothing_new
+from crm_relay.webhooks.source import (
+    Batch,
+    Decided,
+    KeptDelivery,
+    ReadMore,
+    ReadRows,
+    Received,
+    Source,
+    WebhookRequest,
+)
 
 NAME = "resend"
 
@@ -31,12 +41,23 @@ def parse(delivered: Delivered) -> Event:
     return webhook.parse(delivered.body, now=delivered.received_at)
 
 
-def apply(transaction: Queryable, delivered: Delivered, event: Event) -> DeliveryOutcome:
+def reads(batch: Batch[Event]) -> Mapping[str, Statement]:
+    """The mails and whoever is enrolled by them, locked in that order, and then what decides about them."""
+    reports = [_report(each.delivered, each.parsed) for each in batch.deliveries]
+    return _reads(FeedbackBatch(reports, batch.is_repeated))
+
+
+def decide(kept: Sequence[KeptDelivery[Event]], rows: ReadRows) -> Decided | ReadMore:
     """To the ledger, the consent and the replies, and to the campaign that sent the mail."""
-    key = delivered.delivery_id or delivered.dedupe_key
-    return apply_event(
-        transaction, event, provider=NAME, key=key, received_at=delivered.received_at, follow=follow_mail
-    )
+    reports = [_report(each.delivered, each.parsed, is_new=each.is_new, is_erased=bool(each.erased)) for each in kept]
+    batch = FeedbackBatch(reports)
+    if batch.lacks_turn(rows):
+        return ReadMore({**turn(), **_reads(batch)})
+    feedback = batch.decide(rows)
+    at = max(each.received_at for each in reports)
+    followed = Followed(batch.names, batch.leaving)
+    writes = followed.writes(rows, list(feedback.folded.mails.values()), feedback.departures, at)
+    return Decided(feedback.outcomes, [*feedback.writes, *writes], feedback.after_commit)
 
 
 def redact(body: str, person: Person) -> str | None:
@@ -44,4 +65,14 @@ def redact(body: str, person: Person) -> str | None:
     return emptied(body, replace(person, contact_ids=frozenset()))
 
 
-RESEND = StepwiseSource(NAME, receive, parse, apply, nothing_new, redact)
+def _report(delivered: Delivered, event: Event, *, is_new: bool = True, is_erased: bool = False) -> Report:
+    key = delivered.delivery_id or delivered.dedupe_key
+    return Report(key, event, NAME, delivered.received_at, is_new, is_erased)
+
+
+def _reads(batch: FeedbackBatch) -> dict[str, Statement]:
+    followed = Followed(batch.names, batch.leaving)
+    return {**batch.locks(), **followed.locks(), **batch.reads(), **followed.reads()}
+
+
+RESEND = Source(NAME, receive, parse, reads, decide, redact)

@@ -4,18 +4,19 @@ What is kept is the request in our own words, since a form says too little. It h
 is nobody to redact in it; were there an address, it would go as a whole.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import parse_qs
 
-from crm_relay.campaigns.engine.stop import stop_for_address
+from crm_relay.campaigns.engine.follow_mail import Followed
 from crm_relay.consent.person import Person
-from crm_relay.mail.feedback.unsubscribe import Reader, UnsubscribeRequest, may_be_token, unsubscribe
-from crm_relay.platform.database import Queryable
+from crm_relay.mail.feedback.mail_names import MailNames
+from crm_relay.mail.feedback.unsubscribe import Reader, UnsubscribeBatch, UnsubscribeRequest, may_be_token
 from crm_relay.platform.errors import RejectedInput, TransientError
+from crm_relay.platform.sql import Statement
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
 from crm_relay.webhooks.redact import emptied
-from crm_relay.webhooks.source import Received, StepwiseSource, WebhookRequest, nothing_new
+from crm_relay.webhooks.source import Batch, Decided, KeptDelivery, ReadRows, Received, Source, WebhookRequest
 
 NAME = "unsubscribe"
 
@@ -53,9 +54,32 @@ def parse(delivered: Delivered) -> UnsubscribeRequest:
     return UnsubscribeRequest.from_body(delivered.body)
 
 
-def apply(transaction: Queryable, _delivered: Delivered, wanted: UnsubscribeRequest) -> DeliveryOutcome:
+def reads(batch: Batch[UnsubscribeRequest]) -> Mapping[str, Statement]:
+    """The mails with these links, whoever is enrolled with their addresses, and what decides about them."""
+    return _reads(UnsubscribeBatch([each.parsed for each in batch.deliveries]))
+
+
+def decide(kept: Sequence[KeptDelivery[UnsubscribeRequest]], rows: ReadRows) -> Decided:
     """To the ledger, the mail, the sequences and the queue."""
-    return unsubscribe(transaction, wanted, stop=stop_for_address)
+    new = [each for each in kept if each.is_new]
+    if not new:
+        return Decided([DeliveryOutcome(duplicates=1) for _ in kept])
+    batch = UnsubscribeBatch([each.parsed for each in new])
+    left = batch.decide(rows)
+    found = dict(zip([id(each) for each in new], left.outcomes, strict=True))
+    at = max(each.parsed.at for each in new)
+    writes = _followed(batch).writes(rows, left.mails, left.departures, at)
+    outcomes = [found.get(id(each), DeliveryOutcome(duplicates=1)) for each in kept]
+    return Decided(outcomes, [*left.writes, *writes, *left.refused])
+
+
+def _reads(batch: UnsubscribeBatch) -> dict[str, Statement]:
+    followed = _followed(batch)
+    return {**batch.locks(), **followed.locks(), **batch.reads(), **followed.reads()}
+
+
+def _followed(batch: UnsubscribeBatch) -> Followed:
+    return Followed(MailNames(), (batch.names, ()))
 
 
 def redact(body: str, person: Person) -> str | None:
@@ -63,4 +87,4 @@ def redact(body: str, person: Person) -> str | None:
     return emptied(body, person)
 
 
-UNSUBSCRIBE = StepwiseSource(NAME, receive, parse, apply, nothing_new, redact)
+UNSUBSCRIBE = Source(NAME, receive, parse, reads, decide, redact)

@@ -41,7 +41,7 @@ def test_a_run_comes_by_every_named_step(campaigns: CampaignHarness) -> None:
     plant(campaigns)
     seen = run(campaigns, Life()).names
     wanted = ["take turn", "claim", "queue", "record", "commit after record", "claim the batch", "freeze"]
-    wanted += ["commit after freeze", "POST /emails/batch", "accept", "settle", "commit after settle"]
+    wanted += ["commit after freeze", "POST /emails/batch", "accept", "settle", "record the mails and commit"]
     place = 0
     for name in wanted:
         assert name in seen[place:], name

@@ -1,7 +1,5 @@
 """What ends a sequence, what somebody's interest does to it, and what a reply belongs to."""
 
-import threading
-from collections.abc import Callable
 from datetime import timedelta
 from itertools import permutations
 from uuid import UUID
@@ -14,6 +12,7 @@ from crm_relay.platform.database import Database, Row
 from local.simulators.resend.webhooks.events import SCANNER
 from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
 from tests.support.platform.rows import one, rows_of
+from tests.support.processes.meanwhile import MeanwhileBefore
 
 DAY = timedelta(days=1)
 
@@ -418,49 +417,6 @@ def test_an_sms_step_without_an_account_is_skipped_and_does_not_count(campaigns:
     campaigns.tick()
     assert campaigns.lines(person) == [(1, "skipped", "sms_not_configured")]
     assert campaigns.enrollment(person)["sms_sent"] == 0
-
-
-class MeanwhileBefore(Database):
-    """Somebody else acts while a transaction is open: before its first statement with `word` in it."""
-
-    def __init__(self, url: str, word: str, act: Callable[[Database], object]) -> None:
-        super().__init__(url)
-        self._word, self._act, self._url = word, act, url
-        self._other: threading.Thread | None = None
-
-    def _send(self, sql: str, **more: bool) -> list[list[Row]]:
-        if self._other is None and self._word in sql:
-            self._other = threading.Thread(target=self._run)
-            self._other.start()
-            # It gets through, or is held up by what this transaction holds.
-            while self._other.is_alive() and not self._somebody_waits():
-                self._other.join(0.01)
-        return super()._send(sql, **more)
-
-    def _somebody_waits(self) -> bool:
-        database = Database(self._url)
-        try:
-            return bool(
-                rows_of(
-                    database,
-                    """select from pg_stat_activity
-                       where datname = current_database() and wait_event_type = 'Lock'""",
-                )
-            )
-        finally:
-            database.close()
-
-    def _run(self) -> None:
-        database = Database(self._url)
-        try:
-            self._act(database)
-        finally:
-            database.close()
-
-    def close(self) -> None:
-        if self._other is not None:
-            self._other.join()
-        super().close()
 
 
 def test_two_workers_together_keep_to_the_minute_of_an_organization(campaigns: CampaignHarness) -> None:

@@ -8,13 +8,11 @@ import pytest
 
 from crm_relay.campaigns.ab.judge_variants import judge_variants
 from crm_relay.campaigns.engine.settle import settle
-from crm_relay.campaigns.engine.stop import stop_answered, stop_for_address
+from crm_relay.campaigns.engine.stop import stop_answered
 from crm_relay.consent.person import Person
 from crm_relay.mail.erase import erase_mail
-from crm_relay.mail.feedback.apply_event import inbound_row
 from crm_relay.mail.feedback.read_inbound import read_inbound
-from crm_relay.mail.feedback.store import keep_inbound_mail
-from crm_relay.mail.feedback.unsubscribe import UnsubscribeRequest, unsubscribe
+from crm_relay.mail.feedback.unsubscribe import UnsubscribeRequest
 from crm_relay.mail.senders.watch_senders import watch_senders
 from crm_relay.mail.sending.send_batches import SendContext, send_due
 from crm_relay.platform.clock import Deadline
@@ -23,9 +21,14 @@ from crm_relay.providers.answers import EmailAnswer, RefusedWhole
 from crm_relay.providers.email_events import InboundMail
 from crm_relay.providers.resend.client import Resend
 from crm_relay.providers.twilio.client import Twilio
+from crm_relay.sources.unsubscribe import UNSUBSCRIBE
+from crm_relay.webhooks.models import Delivered
+from crm_relay.webhooks.receive import apply_once
+from crm_relay.webhooks.source import Received
 from local.simulators.resend.state import SimulatedMail
 from local.simulators.twilio import TwilioSimulator
 from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
+from tests.support.mail.mail_events import arrive
 from tests.support.platform.rows import one, rows_of
 
 NUMBER = "+15550100001"
@@ -215,7 +218,7 @@ def came_in(campaigns: CampaignHarness, mail: SimulatedMail, **headers: str) -> 
     """The webhook of a reply: its headers are not known yet."""
     inbound = campaigns.sim.reply(mail, headers=headers)
     event = InboundMail(inbound.id, inbound.sender, inbound.to, inbound.subject, inbound.message_id, campaigns.now)
-    assert keep_inbound_mail(campaigns.db, inbound_row(event))
+    assert arrive(campaigns.db, event)
 
 
 def read(campaigns: CampaignHarness) -> None:
@@ -277,7 +280,7 @@ def test_replies_that_cannot_be_read_keep_no_other_from_being_read(campaigns: Ca
     written_to(campaigns)
     for number in range(25):
         event = InboundMail(f"gone_{number}", "b@example.com", ("x@in.example.com",), "Re:", None, campaigns.now)
-        keep_inbound_mail(campaigns.db, inbound_row(event))
+        arrive(campaigns.db, event)
     campaigns.wait(minutes=1)
     came_in(campaigns, campaigns.sim.mails[0])
     for _ in range(2):
@@ -293,7 +296,8 @@ def test_who_unsubscribes_by_an_address_that_bounced_is_in_the_ledger_once(campa
     for _ in range(2):
         campaigns.wait(minutes=1)
         wanted = UnsubscribeRequest(token, only_topic=False, at=campaigns.now)
-        campaigns.db.transact(lambda tx, wanted=wanted: unsubscribe(tx, wanted, stop=stop_for_address))  # type: ignore[misc]
+        delivered = Delivered(UNSUBSCRIBE.name, wanted.to_body(), campaigns.now)
+        apply_once(campaigns.db, UNSUBSCRIBE, Received(delivered, wanted))
     kinds = rows_of(campaigns.db, "select kind from consent_events order by occurred_at")
     assert [row["kind"] for row in kinds] == ["hard_bounce", "opt_out"]
 

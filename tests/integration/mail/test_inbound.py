@@ -9,9 +9,8 @@ import pytest
 
 from crm_relay.consent.person import Person
 from crm_relay.mail.erase import count_mail, erase_mail
-from crm_relay.mail.feedback.apply_event import bracketed, inbound_row
+from crm_relay.mail.feedback.apply_event import bracketed
 from crm_relay.mail.feedback.read_inbound import InboundRead, is_automatic, read_inbound
-from crm_relay.mail.feedback.store import keep_inbound_mail
 from crm_relay.mail.queue import queue_emails
 from crm_relay.mail.senders.watch_senders import resume_sender, watch_senders
 from crm_relay.mail.why import delivery_of
@@ -20,7 +19,7 @@ from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.providers.email_events import InboundMail
 from local.simulators.resend import Inbound, MovableClock, ResendSimulator
-from tests.support.mail.mail_events import apply, email_event
+from tests.support.mail.mail_events import apply, arrive, email_event
 from tests.support.mail.mail_harness import MONDAY, MailHarness, add_identity
 from tests.support.platform.rows import one, rows_of
 
@@ -34,7 +33,7 @@ def post(database: Database) -> Iterator[MailHarness]:
 
 def arrived(post: MailHarness, mail: Inbound) -> Inbound:
     event = InboundMail(mail.id, mail.sender, mail.to, mail.subject, mail.message_id, post.now)
-    assert keep_inbound_mail(post.db, inbound_row(event))
+    assert arrive(post.db, event)
     return mail
 
 
@@ -110,7 +109,7 @@ def test_a_key_that_may_only_send_harms_nothing(post: MailHarness) -> None:
 
 def test_after_a_day_a_reply_is_followed_without_its_headers(post: MailHarness) -> None:
     event = InboundMail("gone_1", "ada@example.com", ("x@in.example.com",), "Re:", None, post.now)
-    keep_inbound_mail(post.db, inbound_row(event))
+    arrive(post.db, event)
     post.wait(hours=23, minutes=59)
     assert read(post) == InboundRead(failed=1)
     post.wait(minutes=1)
@@ -138,7 +137,7 @@ def test_a_reply_belongs_to_the_organization_whose_mail_it_answers(post: MailHar
     places = [f"Reply+{mail.reply_token}@in.example.com", "hello@in.x.example", "hello@elsewhere.example"]
     for number, place in enumerate(places):
         event = InboundMail(f"in_{number}", "ada@example.com", (place,), "Re:", None, post.now)
-        keep_inbound_mail(post.db, inbound_row(event))
+        arrive(post.db, event)
     assert [item["org_id"] for item in items(post)] == [other, other, post.org]
 
 

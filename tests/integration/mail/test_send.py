@@ -74,7 +74,7 @@ def test_a_batch_of_100_costs_five_statements_and_one_request(post: MailHarness,
         report = post.send(post.send_context(database))
         database.close()
     assert (report.sent, report.requests) == (100, 1)
-    # Claim, freeze, commit; record, commit; then the look that finds no more, its commit, and two incidents are over.
+    # Claim, freeze, commit; accept, record and commit; the look that finds no more, its commit, two incidents are over.
     assert len(proxy.queries) <= 9
 
 

@@ -4,8 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from crm_relay.campaigns.engine.stop import stop_for_address
-from crm_relay.mail.feedback.unsubscribe import UnsubscribeRequest, unsubscribe
+from crm_relay.mail.feedback.unsubscribe import UnsubscribeRequest
+from crm_relay.sources.unsubscribe import UNSUBSCRIBE
+from crm_relay.webhooks.models import Delivered
+from crm_relay.webhooks.receive import apply_once
+from crm_relay.webhooks.source import Received
 from local.simulators.resend.state import SimulatedMail
 from tests.support.campaigns.campaign_harness import CampaignHarness, email
 from tests.support.customers.mautic_harness import MauticHarness
@@ -17,7 +20,9 @@ ADDRESS = "ana@example.com"
 def press_unsubscribe(campaigns: CampaignHarness, mail: SimulatedMail) -> None:
     token = mail.payload["headers"]["List-Unsubscribe"].strip("<>").rpartition("/")[2]
     wanted = UnsubscribeRequest(token, False, campaigns.now)
-    campaigns.db.transact(lambda tx: unsubscribe(tx, wanted, stop=stop_for_address))
+    apply_once(
+        campaigns.db, UNSUBSCRIBE, Received(Delivered(UNSUBSCRIBE.name, wanted.to_body(), campaigns.now), wanted)
+    )
 
 
 def complain(campaigns: CampaignHarness, mail: SimulatedMail) -> None:

@@ -7,17 +7,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from crm_relay.campaigns.engine.follow_mail import follow_mail
 from crm_relay.campaigns.engine.run_due_steps import EngineContext, EngineReport, run_due_steps
-from crm_relay.mail.feedback.apply_event import apply_event
 from crm_relay.mail.models import Identity, Mode, SendPolicy
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database, Row
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.platform.sql import Json
-from crm_relay.providers.resend import webhook
 from crm_relay.providers.resend.client import Resend
 from crm_relay.providers.text import TextProvider
+from crm_relay.sources.resend import RESEND
+from crm_relay.webhooks.models import Delivered
+from crm_relay.webhooks.receive import apply_once
+from crm_relay.webhooks.source import Received
 from local.simulators.resend import ResendSimulator
 from local.simulators.resend.state import SimulatedMail
 from local.simulators.resend.webhooks.delivery import HookMessage
@@ -252,12 +253,8 @@ class CampaignHarness:
     def deliver(self, messages: Sequence[HookMessage] | None = None) -> None:
         """Events of the simulated Resend reach the database, all of them or these, each in a transaction of its own."""
         for message in self.sim.messages if messages is None else messages:
-            event = webhook.parse(message.body, now=self.now)
-            self.db.transact(
-                lambda tx, event=event, message=message: apply_event(  # type: ignore[misc]
-                    tx, event, provider="resend", key=message.svix_id, received_at=self.now, follow=follow_mail
-                )
-            )
+            delivered = Delivered(RESEND.name, message.body, self.now, delivery_id=message.svix_id)
+            apply_once(self.db, RESEND, Received(delivered, RESEND.parse(delivered)))
 
     def suppress(self, address: str, kind: str, *, org: UUID | None = None) -> None:
         rows_of(

@@ -17,8 +17,9 @@ STEPS = {
     "record": "insert into campaign_sequence_logs",
     "claim the batch": "for update skip locked\n),\nmail as materialized",
     "freeze": "with verdict as",
-    "accept": "accept_email_batch(",
+    "accept": "update email_batches\nset state = 'done'",
     "settle": "settle_campaign_mail(",
+    "record the mails and commit": "status = now.status, reason = now.reason",
     "claim a text message": "update sms_sends message",
     "record a text message": "update sms_sends\n",
 }

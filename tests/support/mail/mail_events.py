@@ -9,6 +9,11 @@ from uuid import UUID
 
 from crm_relay.mail.decisions import EmailEvent, MailState
 from crm_relay.platform.database import Database
+from crm_relay.providers.email_events import Event, InboundMail, MailEvent
+from crm_relay.sources.resend import RESEND
+from crm_relay.webhooks.models import Delivered, DeliveryOutcome
+from crm_relay.webhooks.receive import apply_once, apply_together
+from crm_relay.webhooks.source import Received
 from tests.support.mail.mail_harness import MONDAY
 from tests.support.platform.rows import one, rows_of
 
@@ -29,27 +34,41 @@ def click(seconds: float, page: str = "a", agent: str = BROWSER) -> EmailEvent:
 def apply(
     database: Database, events: Sequence[EmailEvent], send: UUID, email_id: str, *, tagged: bool = True
 ) -> list[str]:
-    """Each as a webhook's delivery would bring it; the words that the database answers."""
-    return [
-        one(
-            database,
-            "select result from apply_mail_event(cast(:event as jsonb))",
-            event=json.dumps(
-                {
-                    "key": event.key,
-                    "kind": event.kind,
-                    "occurred_at": event.occurred_at.isoformat(),
-                    "email_id": email_id,
-                    "send": str(send) if tagged else None,
-                    "link": event.link,
-                    "user_agent": event.user_agent,
-                    "bounce_type": event.bounce_type,
-                    "reason": event.reason,
-                }
-            ),
-        )["result"]
-        for event in events
-    ]
+    """Each as a webhook's delivery would bring it; what became of each."""
+    return [apply_delivered(database, delivered(event, send if tagged else None, email_id)) for event in events]
+
+
+def apply_delivered(database: Database, received: Received[Event]) -> str:
+    """In a transaction of its own."""
+    return word_of(apply_once(database, RESEND, received))
+
+
+def apply_all(database: Database, events: Sequence[EmailEvent], send: UUID, email_id: str) -> list[str]:
+    """The same, in one transaction."""
+    return [word_of(each) for each in apply_together(database, RESEND, [delivered(e, send, email_id) for e in events])]
+
+
+def delivered(event: EmailEvent, send: object, email_id: str, *recipients: str) -> Received[Event]:
+    """The delivery of one event; its key is the delivery's id."""
+    kind: Any = event.kind
+    said = {name: getattr(event, name) for name in ("link", "user_agent", "bounce_type", "reason", "message_id")}
+    tags = {} if send is None else {"send": str(send)}
+    reported = MailEvent(kind, email_id, event.occurred_at, tags=tags, recipients=recipients, **said)
+    body = json.dumps({"to": recipients}).encode()
+    return Received(Delivered(RESEND.name, body, event.occurred_at, delivery_id=event.key), reported)
+
+
+def arrive(database: Database, event: InboundMail, *, again: str = "") -> bool:
+    """A mail came in; whether it was kept. `again`: another delivery of the same one."""
+    key = f"msg_{event.email_id}{again}"
+    body = json.dumps({"from": event.from_address}).encode()
+    received = Received[Event](Delivered(RESEND.name, body, event.received_at, delivery_id=key), event)
+    return apply_delivered(database, received) == "processed"
+
+
+def word_of(outcome: DeliveryOutcome) -> str:
+    counts = {"processed": outcome.processed, "duplicate": outcome.duplicates, "unmatched": outcome.unmatched}
+    return next((word for word, count in counts.items() if count), "ignored")
 
 
 def state_of(database: Database, send: UUID) -> MailState:

@@ -248,27 +248,12 @@ moved as (
 select count(*)::integer as lines from line;
 
 -- name: settle
--- What became of mails and text messages that campaigns queued, and what events that came before it was known mean by now.
-select
-    settle_campaign_mail(:settled, :now) as lines,
-    react_to_mails(array(
-        select mail.enrollment_id
-        from jsonb_to_recordset(:settled) as given (enrollment_id uuid, sequence_id uuid)
-        join email_sends mail on mail.enrollment_id = given.enrollment_id and mail.sequence_id = given.sequence_id
-        where mail.opened_count + mail.clicked_count > 0 or mail.bounced_at is not null or mail.complained_at is not null
-    ), :now) as reacted;
+-- What became of mails and text messages that campaigns queued.
+select settle_campaign_mail(:settled, :now) as lines;
 
 -- name: stop_answered
 -- What came in as a reply ends the sequences that it answers; and what is queued for whoever is in none any more is taken back.
 select stop_answered(:now) as stopped, take_back_ended(:now) as taken_back;
-
--- name: stop_for_address
--- Whoever wants no more mail, or can get none, is in no campaign any longer.
-select stop_for_address(:org_id, :address, :topic, :status, :reason, :now) as stopped;
-
--- name: follow_mail_event
--- The function says what follows from an event, and in which order.
-select follow_mail_event(:event) as outcome;
 
 -- name: archive_lines
 -- Lines of sequences that ended long ago leave the log; the trigger on it keeps them in the archive.

@@ -9,8 +9,9 @@ from crm_relay.campaigns.content import letter_of, text_of
 from crm_relay.campaigns.decisions import decide, window_of
 from crm_relay.campaigns.engine import store
 from crm_relay.campaigns.engine.claim import OF_ONE_ROW, Claimed, claim_due
+from crm_relay.campaigns.engine.follow_adopted import settle_and_follow
 from crm_relay.campaigns.engine.outcomes import StepOutcome, failed, outcome_of
-from crm_relay.campaigns.engine.settle import settle, settle_texts
+from crm_relay.campaigns.engine.settle import settle_texts
 from crm_relay.campaigns.engine.stop import stop_answered
 from crm_relay.campaigns.models import Act, Campaign, Capabilities, DueEnrollment, StepDecision
 from crm_relay.mail.compose import compose
@@ -185,13 +186,17 @@ class _Engine:
             return
         # Before anything leaves: what is queued may be for somebody who has answered since.
         self.report.answered += stop_answered(self.db, self.clock())
-        self.report.mail += send_due(self.send_context, clock=self.clock, deadline=self.deadline, settle=settle)
+        self.report.mail += send_due(
+            self.send_context, clock=self.clock, deadline=self.deadline, settle=settle_and_follow
+        )
 
     def _send(self, senders: int) -> None:
         for _ in range(senders):
             if self.report.mail.stopped is not None or not self.deadline.allows(_BATCH_SECONDS):
                 return
-            self.report.mail += send_batch(self.send_context, clock=self.clock, settle=settle) or SendReport()
+            self.report.mail += (
+                send_batch(self.send_context, clock=self.clock, settle=settle_and_follow) or SendReport()
+            )
 
     def _send_texts(self) -> None:
         if self.context.texts is not None:

@@ -4,19 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from crm_relay.campaigns.decisions import ENDS_AS
 from crm_relay.campaigns.engine import store
 from crm_relay.campaigns.engine.outcomes import LineSettled
 from crm_relay.mail.models import Fate, Settled
 from crm_relay.platform.database import Queryable
-
-# What the gate refuses for one of these reasons ends the sequence; for any other only this step.
-ENDS_AS = {
-    "opt_out": "unsubscribed",
-    "topic_opt_out": "unsubscribed",
-    "complaint": "unsubscribed",
-    "erased": "unsubscribed",
-    "hard_bounce": "bounced",
-}
 
 
 def settle(db: Queryable, settled: Sequence[Settled], now: datetime) -> None:

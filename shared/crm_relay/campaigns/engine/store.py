@@ -1,10 +1,8 @@
 """The engine's SQL; that of a campaign's life stands in lifecycle_store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 from crm_relay.campaigns.engine.outcomes import LineSettled, StepOutcome
 from crm_relay.mail.models import Settled
@@ -43,21 +41,6 @@ def settle(db: Queryable, settled: Sequence[tuple[Settled, LineSettled]], now: d
 def stop_answered(db: Queryable, now: datetime) -> int:
     """How many sequences ended."""
     return int(db.run(_SQL["stop_answered"], now=now)[0]["stopped"])
-
-
-def stop_for_address(
-    db: Queryable, org_id: UUID | None, address: str, *, topic: str | None, status: str, reason: str, now: datetime
-) -> int:
-    """How many sequences ended."""
-    rows = db.run(
-        _SQL["stop_for_address"], org_id=org_id, address=address, topic=topic, status=status, reason=reason, now=now
-    )
-    return int(rows[0]["stopped"])
-
-
-def follow_mail_event(db: Queryable, event: Mapping[str, Any]) -> str:
-    """'processed', 'duplicate' or 'unmatched'."""
-    return str(db.run(_SQL["follow_mail_event"], event=Json(dict(event)))[0]["outcome"])
 
 
 def archive_lines(db: Queryable, *, before: datetime, limit: int) -> int:

@@ -1,19 +1,192 @@
--- name: apply_mail_event
--- Log, state and consent of one event in one call.
-select result from apply_mail_event(:event);
+-- name: lock_mails
+-- The mails that a batch is about, locked by id. Each row is the one that was locked, also where another transaction was waited for.
+select
+    id, org_id, enrollment_id, campaign_id, sequence_id, address, topic, links, unsubscribe_token, resend_id, status, sent_at, message_id,
+    delivered_at, opened_at, opened_count, human_opens, first_human_open_at, clicked_at, clicked_count, human_clicks,
+    first_human_click_at, last_human_at, bounced_at, bounce_type, complained_at, unsubscribed_at, error_message
+from email_sends
+where id = any (cast(:sends as uuid[])) or resend_id = any (cast(:email_ids as text[]))
+order by id
+for no key update;
 
--- name: keep_inbound_mail
--- A reply, or any other mail that came in; once.
-select keep_inbound_mail(:event) as is_new;
+-- name: lock_mails_of_tokens
+-- The same for those that hold one of these links to unsubscribe.
+select
+    id, org_id, enrollment_id, campaign_id, sequence_id, address, topic, links, unsubscribe_token, resend_id, status, sent_at, message_id,
+    delivered_at, opened_at, opened_count, human_opens, first_human_open_at, clicked_at, clicked_count, human_clicks,
+    first_human_click_at, last_human_at, bounced_at, bounce_type, complained_at, unsubscribed_at, error_message
+from email_sends
+where unsubscribe_token = any (cast(:tokens as text[]))
+order by id
+for no key update;
+
+-- name: logs_of
+-- All that was reported of these mails so far.
+select log.id, log.email_send_id, log.event_type, log.event_data, log.occurred_at, log.event_key, log.verdict
+from email_sends mail
+join email_logs log on log.email_send_id = mail.id
+where mail.id = any (cast(:sends as uuid[])) or mail.resend_id = any (cast(:email_ids as text[]));
+
+-- name: logs_of_tokens
+-- The same for the mails that hold one of these links.
+select log.id, log.email_send_id, log.event_type, log.event_data, log.occurred_at, log.event_key, log.verdict
+from email_sends mail
+join email_logs log on log.email_send_id = mail.id
+where mail.unsubscribe_token = any (cast(:tokens as text[]));
+
+-- name: known_events
+-- Which of these the log has, of whichever mail.
+select event_key from email_logs where event_key = any (cast(:keys as text[]));
+
+-- name: wait_for_answers
+-- An answer of the provider gives mails their ids and then looks for events that wait: this comes before it or after it.
+select pg_advisory_xact_lock_shared(52, 1);
+
+-- name: add_logs
+-- New events; the index on their keys refuses one that is here.
+insert into email_logs (email_send_id, event_type, event_data, occurred_at, event_key, resend_id, verdict)
+select email_send_id, event_type, event_data, occurred_at, event_key, resend_id, verdict
+from :logs as log (
+    email_send_id uuid, event_type text, event_data jsonb, occurred_at timestamptz, event_key text, resend_id text, verdict text
+);
+
+-- name: judge_logs
+-- Earlier opens and clicks that later events show in another light.
+update email_logs log
+set verdict = judged.verdict
+from :judged as judged (id uuid, verdict text)
+where log.id = judged.id;
+
+-- name: record_mails
+-- What became of these mails.
+update email_sends mail
+set
+    status = now.status, resend_id = now.resend_id, message_id = now.message_id, sent_at = now.sent_at, delivered_at = now.delivered_at,
+    opened_at = now.opened_at, opened_count = now.opened_count, human_opens = now.human_opens,
+    first_human_open_at = now.first_human_open_at, clicked_at = now.clicked_at, clicked_count = now.clicked_count,
+    human_clicks = now.human_clicks, first_human_click_at = now.first_human_click_at, last_human_at = now.last_human_at,
+    bounced_at = now.bounced_at, bounce_type = now.bounce_type, complained_at = now.complained_at,
+    unsubscribed_at = now.unsubscribed_at, error_message = now.error_message, updated_at = now()
+from :mails as now (
+    id uuid, status text, resend_id text, message_id text, sent_at timestamptz, delivered_at timestamptz, opened_at timestamptz,
+    opened_count integer, human_opens integer, first_human_open_at timestamptz, clicked_at timestamptz, clicked_count integer,
+    human_clicks integer, first_human_click_at timestamptz, last_human_at timestamptz, bounced_at timestamptz, bounce_type text,
+    complained_at timestamptz, unsubscribed_at timestamptz, error_message text
+)
+where mail.id = now.id;
+
+-- name: finish_batch
+-- The provider has answered; nobody else has recorded that.
+update email_batches
+set state = 'done', payload = null, claimed_until = null, problem = null, finished_at = :now
+where id = :batch_id and state = 'sending'
+returning id;
+
+-- name: lock_accepted
+-- The mails that the answer is about, locked by id. Each row is the one that was locked.
+select
+    id, org_id, enrollment_id, campaign_id, sequence_id, address, topic, links, unsubscribe_token, resend_id, status, sent_at, message_id,
+    delivered_at, opened_at, opened_count, human_opens, first_human_open_at, clicked_at, clicked_count, human_clicks,
+    first_human_click_at, last_human_at, bounced_at, bounce_type, complained_at, unsubscribed_at, error_message, reason
+from email_sends
+where id = any (cast(:ids as uuid[])) and batch_id = :batch_id
+order by id
+for no key update;
+
+-- name: hold_events
+-- Against events of mails that get their ids at this moment: whichever comes second finds what the other one left.
+select pg_advisory_xact_lock(52, 1);
+
+-- name: reported_before
+-- What came in before these mails had their ids, and what is known of them by their tag.
+select id, email_send_id, event_type, event_data, occurred_at, event_key, verdict, resend_id
+from email_logs
+where email_send_id is null and resend_id = any (cast(:email_ids as text[]))
+union all
+select id, email_send_id, event_type, event_data, occurred_at, event_key, verdict, resend_id
+from email_logs
+where email_send_id = any (cast(:ids as uuid[]));
+
+-- name: adopt_logs
+-- Events that have found their mail; of somebody who was erased meanwhile only what may be kept.
+update email_logs log
+set email_send_id = adopted.email_send_id, event_data = adopted.event_data, verdict = adopted.verdict
+from :logs as adopted (id uuid, email_send_id uuid, event_data jsonb, verdict text)
+where log.id = adopted.id;
+
+-- name: record_accepted
+-- What the answer made of these mails.
+update email_sends mail
+set
+    status = now.status, reason = now.reason, resend_id = now.resend_id, message_id = now.message_id, sent_at = now.sent_at,
+    delivered_at = now.delivered_at, opened_at = now.opened_at, opened_count = now.opened_count, human_opens = now.human_opens,
+    first_human_open_at = now.first_human_open_at, clicked_at = now.clicked_at, clicked_count = now.clicked_count,
+    human_clicks = now.human_clicks, first_human_click_at = now.first_human_click_at, last_human_at = now.last_human_at,
+    bounced_at = now.bounced_at, bounce_type = now.bounce_type, complained_at = now.complained_at,
+    unsubscribed_at = now.unsubscribed_at, error_message = now.error_message, payload = null, updated_at = now()
+from :mails as now (
+    id uuid, status text, reason text, resend_id text, message_id text, sent_at timestamptz, delivered_at timestamptz,
+    opened_at timestamptz, opened_count integer, human_opens integer, first_human_open_at timestamptz, clicked_at timestamptz,
+    clicked_count integer, human_clicks integer, first_human_click_at timestamptz, last_human_at timestamptz, bounced_at timestamptz,
+    bounce_type text, complained_at timestamptz, unsubscribed_at timestamptz, error_message text
+)
+where mail.id = now.id;
+
+-- name: find_inbound
+-- Of mail that came in: whose reply tokens it was sent to, whose domains, and whether its sender was erased.
+select
+    mail.email_id,
+    array(select distinct known.org_id from email_sends known where known.reply_token = any (mail.tokens)) as of_tokens,
+    array(
+        select distinct identity.org_id
+        from email_identities identity
+        where lower(identity.inbound_domain) = any (mail.domains)
+    ) as of_domains,
+    exists (select from inbox_items item where item.source = :source and item.external_id = mail.email_id) as is_known,
+    default_org_id() as default_org_id, is_erased(null, 'email', mail.address) as is_erased
+from :mails as mail (email_id text, address text, tokens text[], domains text[]);
+
+-- name: keep_inbound
+-- Mail that came in, once; its headers are asked for later.
+insert into inbox_items (org_id, source, external_id, from_address, subject, received_at, to_addresses, quarantined_for)
+select org_id, source, external_id, from_address, subject, received_at, to_addresses, quarantined_for
+from :mails as mail (
+    org_id uuid, source text, external_id text, from_address text, subject text, received_at timestamptz, to_addresses text[],
+    quarantined_for text
+)
+on conflict (source, external_id) do nothing;
+
+-- name: organizations_of
+-- Which organizations hold these addresses or have mailed them.
+select
+    given.address, known.org_id,
+    array(select topic from topic_opt_outs gone where gone.org_id = known.org_id and gone.address = given.address) as left_topics
+from unnest(cast(:addresses as text[])) as given (address)
+cross join lateral (
+    select mail.org_id from email_sends mail where mail.address = given.address
+    union
+    select coalesce(person.org_id, default_org_id()) from contacts person where normalise_address(person.email) = given.address
+    union
+    select coalesce(owner.org_id, default_org_id())
+    from customer_emails held
+    join customer_profiles owner on owner.id = held.customer_id
+    where normalise_address(held.email) = given.address
+    union
+    -- The provider's list is the installation's own.
+    select default_org_id()
+) known
+order by given.address, known.org_id;
+
+-- name: topics_at_provider
+-- What topics of the provider are called here.
+select external_id, topic from provider_topics where provider = :provider and external_id = any (cast(:topics as text[]));
 
 -- name: leave_topics
--- No more of these; an opt-out from a topic is never taken back by itself. Who was erased stays away without a row.
+-- No more of these; an opt-out from a topic is never taken back by itself.
 insert into topic_opt_outs (org_id, address, topic, source, occurred_at)
-select default_org_id(), :address, topic, :source, :at
-from unnest(cast(:topics as text[])) as topic
-where not is_erased(null, 'email', :address)
-on conflict do nothing
-returning topic;
+select org_id, address, topic, source, occurred_at
+from :left as given (org_id uuid, address text, topic text, source text, occurred_at timestamptz)
+on conflict do nothing;
 
 -- name: headers_to_read
 -- Replies whose headers are not known yet; who was asked for in vain waits behind the others.
@@ -65,14 +238,17 @@ from email_sends mail
 left join organizations organization on organization.id = mail.org_id
 where mail.unsubscribe_token = :token;
 
--- name: unsubscribe_reader
--- Into the ledger and onto the mail, in one call.
-select org_id, address, topic from unsubscribe_reader(:token, :only_topic, :at);
+-- name: suppressions_of
+-- Whether the ledger keeps mail from these addresses, by which word.
+select given.org_id, given.address, suppressed.suppressed_by
+from (
+    select distinct org_id, address from email_sends where unsubscribe_token = any (cast(:tokens as text[])) and address is not null
+) given
+cross join lateral suppression(given.org_id, 'email', given.address) suppressed;
 
 -- name: refuse_waiting
 -- Whatever is still here of what somebody does not want, whoever queued it.
-update email_sends
-set
-    status = 'refused', reason = case when cast(:topic as text) is null then 'opt_out' else 'topic_opt_out' end, payload = null,
-    position = null, updated_at = now()
-where address = :address and org_id = :org_id and status = 'queued' and (cast(:topic as text) is null or topic = :topic);
+update email_sends mail
+set status = 'refused', reason = gone.reason, payload = null, position = null, updated_at = now()
+from :gone as gone (org_id uuid, address text, topic text, reason text)
+where mail.address = gone.address and mail.org_id = gone.org_id and mail.status = 'queued' and (gone.topic is null or mail.topic = gone.topic);

@@ -1,29 +1,138 @@
-"""Delivery's SQL for what comes back: events, replies, and who wants no more."""
+"""Mail's SQL for what comes back: events, replies, and who wants no more."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from crm_relay.mail.feedback.mail_names import MailNames
 from crm_relay.platform.database import Queryable, Row
-from crm_relay.platform.sql import Json, queries_beside
+from crm_relay.platform.sql import Json, Rows, Statement, queries_beside
 
 _SQL = queries_beside(__file__)
+_STATE_COLUMNS = (
+    "id",
+    "status",
+    "resend_id",
+    "message_id",
+    "sent_at",
+    "delivered_at",
+    "opened_at",
+    "opened_count",
+    "human_opens",
+    "first_human_open_at",
+    "clicked_at",
+    "clicked_count",
+    "human_clicks",
+    "first_human_click_at",
+    "last_human_at",
+    "bounced_at",
+    "bounce_type",
+    "complained_at",
+    "unsubscribed_at",
+    "error_message",
+)
 
 
-def apply_mail_event(db: Queryable, event: Mapping[str, Any]) -> str:
-    """'processed', 'duplicate' or 'unmatched'. Safe to call twice."""
-    return str(db.run(_SQL["apply_mail_event"], event=Json(dict(event)))[0]["result"])
+def lock_mails(names: MailNames) -> Statement:
+    """The mails by id, each row as it is once the lock is had."""
+    if names.tokens:
+        return _SQL["lock_mails_of_tokens"].bind(tokens=list(names.tokens))
+    return _SQL["lock_mails"].bind(sends=list(names.sends), email_ids=list(names.email_ids))
 
 
-def keep_inbound_mail(db: Queryable, event: Mapping[str, Any]) -> bool:
-    """False where it is here already, or of somebody who was erased."""
-    return bool(db.run(_SQL["keep_inbound_mail"], event=Json(dict(event)))[0]["is_new"])
+def logs_of(names: MailNames) -> Statement:
+    """Every event of these mails."""
+    if names.tokens:
+        return _SQL["logs_of_tokens"].bind(tokens=list(names.tokens))
+    return _SQL["logs_of"].bind(sends=list(names.sends), email_ids=list(names.email_ids))
 
 
-def leave_topics(db: Queryable, address: str, topics: Sequence[str], *, source: str, at: datetime) -> bool:
-    """Whether any of them was new; `address` is normalised."""
-    return bool(db.run(_SQL["leave_topics"], address=address, topics=list(topics), source=source, at=at))
+def known_events(keys: Sequence[str]) -> Statement:
+    """event_key of those that the log has."""
+    return _SQL["known_events"].bind(keys=list(keys))
+
+
+def wait_for_answers() -> Statement:
+    """Until the transaction ends no answer of the provider gives a mail its id."""
+    return _SQL["wait_for_answers"].bind()
+
+
+def add_logs(logs: Sequence[Mapping[str, Any]]) -> Statement:
+    """DuplicateRow where one of them is here."""
+    return _SQL["add_logs"].bind(logs=Rows([{**log, "event_data": Json(log["event_data"])} for log in logs]))
+
+
+def judge_logs(judged: Sequence[Mapping[str, Any]]) -> Statement:
+    """Each with `id` and `verdict`."""
+    return _SQL["judge_logs"].bind(judged=Rows(judged))
+
+
+def record_mails(mails: Sequence[Row]) -> Statement:
+    """Rows of `lock_mails`, as they become."""
+    return _SQL["record_mails"].bind(mails=Rows([{name: mail[name] for name in _STATE_COLUMNS} for mail in mails]))
+
+
+def accepting(batch_id: UUID, ids: Sequence[UUID], email_ids: Sequence[str], now: datetime) -> list[Statement]:
+    """Four: whether the batch was not finished, rows as those of `lock_mails`, a wait, and events of these mails.
+
+    Those that wait for one of these ids of the provider have no email_send_id.
+    """
+    return [
+        _SQL["finish_batch"].bind(batch_id=batch_id, now=now),
+        _SQL["lock_accepted"].bind(batch_id=batch_id, ids=list(ids)),
+        _SQL["hold_events"].bind(),
+        _SQL["reported_before"].bind(email_ids=list(email_ids), ids=list(ids)),
+    ]
+
+
+def record_accepted(mails: Sequence[Row]) -> list[Statement]:
+    """Rows of `accepting`, as they become; their payload goes."""
+    columns = (*_STATE_COLUMNS, "reason")
+    rows = [{name: mail[name] for name in columns} for mail in mails]
+    return [_SQL["record_accepted"].bind(mails=Rows(rows))] if rows else []
+
+
+def adopt_logs(logs: Sequence[Row]) -> list[Statement]:
+    """They have found their mail."""
+    columns = ("id", "email_send_id", "verdict")
+    rows = [{**{name: log[name] for name in columns}, "event_data": Json(log["event_data"])} for log in logs]
+    return [_SQL["adopt_logs"].bind(logs=Rows(rows))] if rows else []
+
+
+def find_inbound(source: str, mails: Sequence[Mapping[str, Any]]) -> Statement:
+    """Each with email_id, address, tokens and domains; a row each with whose it may be."""
+    return _SQL["find_inbound"].bind(source=source, mails=Rows(mails))
+
+
+def keep_inbound(mails: Sequence[Mapping[str, Any]]) -> Statement:
+    """Safe to call twice."""
+    return _SQL["keep_inbound"].bind(mails=Rows(mails))
+
+
+def organizations_of(addresses: Sequence[str]) -> Statement:
+    """address and org_id: the default organization, and whichever holds the address or has mailed it."""
+    return _SQL["organizations_of"].bind(addresses=list(addresses))
+
+
+def topics_at_provider(provider: str, topics: Sequence[str]) -> Statement:
+    """external_id and topic of those that are mapped."""
+    return _SQL["topics_at_provider"].bind(provider=provider, topics=list(topics))
+
+
+def leave_topics(left: Sequence[Mapping[str, Any]]) -> Statement:
+    """Each with org_id, address, topic, source and occurred_at. Safe to call twice."""
+    return _SQL["leave_topics"].bind(left=Rows(left))
+
+
+def suppressions_of(tokens: Sequence[str]) -> Statement:
+    """org_id, address and suppressed_by of whoever has these links."""
+    return _SQL["suppressions_of"].bind(tokens=list(tokens))
+
+
+def refuse_waiting(gone: Sequence[Mapping[str, Any]]) -> Statement:
+    """What is queued and was never tried; each with org_id, address, topic (None: all) and reason."""
+    return _SQL["refuse_waiting"].bind(gone=Rows(gone))
 
 
 def headers_to_read(db: Queryable, source: str, *, since: datetime, limit: int) -> list[Row]:
@@ -50,14 +159,3 @@ def reader_of(db: Queryable, token: str) -> Row | None:
     """topic, organization, parts of the address, is_out, is_out_of_topic; None where nobody has that token."""
     rows = db.run(_SQL["reader_of"], token=token)
     return rows[0] if rows else None
-
-
-def unsubscribe_reader(db: Queryable, token: str, *, only_topic: bool, at: datetime) -> Row | None:
-    """org_id, address (None: erased) and the topic that was left; None where nobody has that token."""
-    rows = db.run(_SQL["unsubscribe_reader"], token=token, only_topic=only_topic, at=at)
-    return rows[0] if rows else None
-
-
-def refuse_waiting(db: Queryable, org_id: UUID, address: str, topic: str | None) -> None:
-    """What is queued and was never tried. Safe to call twice."""
-    db.run(_SQL["refuse_waiting"], org_id=org_id, address=address, topic=topic)

@@ -2,19 +2,23 @@
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from uuid import UUID
 
+from crm_relay.consent.models import ConsentEvent, ConsentKind
+from crm_relay.consent.record import recording
+from crm_relay.mail.decisions import EmailEvent
 from crm_relay.mail.feedback import store
+from crm_relay.mail.feedback.mail_events import MAILS, FoldedMail, ReportedEvent, fold_events, locks, reads
+from crm_relay.mail.feedback.mail_names import Departure, MailNames
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.platform.sql import Statement
 from crm_relay.webhooks.models import DeliveryOutcome
 
-Stop = Callable[[Queryable, UUID | None, str, str | None, str, datetime], int]
-"""Ends what is under way for an address: organization, address, topic (None: everything), the ledger's word, now."""
-
+SOURCE = "unsubscribe"
+_SUPPRESSED = "mail.suppressed"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -56,6 +60,17 @@ class UnsubscribeRequest:
             raise RejectedInput("not a kept request to unsubscribe") from None
 
 
+@dataclass(frozen=True)
+class Unsubscribed:
+    """What a batch means. `refused` comes behind what follows from the departures."""
+
+    outcomes: Sequence[DeliveryOutcome]
+    mails: Sequence[FoldedMail]
+    departures: Sequence[Departure]
+    writes: Sequence[Statement]
+    refused: Sequence[Statement]
+
+
 def may_be_token(token: str) -> bool:
     """Whether it has the form of ours; whatever else stands in a path is nobody's."""
     return _TOKEN.fullmatch(token) is not None
@@ -67,17 +82,87 @@ def reader_of(db: Queryable, token: str) -> Reader | None:
     return None if row is None else _reader(row)
 
 
-def unsubscribe(db: Queryable, request: UnsubscribeRequest, *, stop: Stop) -> DeliveryOutcome:
-    """The ledger, the mail, the sequences and the queue, within one transaction. Safe to call twice."""
-    row = store.unsubscribe_reader(db, request.token, only_topic=request.only_topic, at=request.at)
-    if row is None:
-        return DeliveryOutcome(ignored=1)
-    if row["address"] is not None:
-        reason = "opt_out" if row["topic"] is None else "topic_opt_out"
-        # Before what is queued is refused: by that it is found whose last step is waiting.
-        stop(db, row["org_id"], row["address"], row["topic"], reason, request.at)
-        store.refuse_waiting(db, row["org_id"], row["address"], row["topic"])
-    return DeliveryOutcome(processed=1)
+@dataclass(frozen=True)
+class UnsubscribeBatch:
+    """Requests that are applied together, in the order of arrival, and what is locked and read for them."""
+
+    requests: Sequence[UnsubscribeRequest]
+
+    @property
+    def names(self) -> MailNames:
+        """The mails whose links were used."""
+        return MailNames(tokens=tuple(sorted({each.token for each in self.requests})))
+
+    def locks(self) -> dict[str, Statement]:
+        """Of the mails; the first of the transaction."""
+        return locks(self.names)
+
+    def reads(self) -> dict[str, Statement]:
+        """Behind all locks."""
+        return {**reads(self.names), _SUPPRESSED: store.suppressions_of(self.names.tokens)}
+
+    def decide(self, rows: Mapping[str, list[Row]]) -> Unsubscribed:
+        """By the rows of `locks` and `reads`."""
+        mails = {row["unsubscribe_token"]: row for row in rows[MAILS]}
+        found = [(each, mails[each.token]) for each in self.requests if each.token in mails]
+        folded = fold_events([_reported(each, mail) for each, mail in found], rows)
+        words = [_word(each, mail) for each, mail in found if mail["address"] is not None]
+        outcomes = [
+            DeliveryOutcome(processed=1) if each.token in mails else DeliveryOutcome(ignored=1)
+            for each in self.requests
+        ]
+        departures = [departure for departure, _ in words]
+        writes = [*folded.writes, *_recorded(words, rows[_SUPPRESSED])]
+        return Unsubscribed(outcomes, list(folded.mails.values()), departures, writes, list(_refused(departures)))
+
+
+def _topic(request: UnsubscribeRequest, mail: Row) -> str | None:
+    topic: str | None = mail["topic"] if request.only_topic else None
+    return topic
+
+
+def _reported(request: UnsubscribeRequest, mail: Row) -> ReportedEvent:
+    """Once for each mail and topic, however often the button is pressed."""
+    topic = _topic(request, mail)
+    key = ":".join(filter(None, ("unsubscribe", str(mail["id"]), topic)))
+    return ReportedEvent(EmailEvent(key, "unsubscribed", request.at, topic=topic), token=request.token)
+
+
+def _word(request: UnsubscribeRequest, mail: Row) -> tuple[Departure, datetime]:
+    topic = _topic(request, mail)
+    reason = "opt_out" if topic is None else "topic_opt_out"
+    return Departure(mail["address"], reason, mail["org_id"], topic), request.at
+
+
+def _recorded(words: Sequence[tuple[Departure, datetime]], suppressed: Sequence[Row]) -> Iterator[Statement]:
+    """Not by the mail's id: somebody who consents again and leaves again by the same link has left.
+
+    A bounce is no word of theirs.
+    """
+    silent = {
+        (row["org_id"], row["address"])
+        for row in suppressed
+        if row["suppressed_by"] not in (None, ConsentKind.HARD_BOUNCE.value)
+    }
+    events, topics = [], []
+    for word, at in words:
+        if word.topic is not None:
+            names = {"org_id": word.org_id, "address": word.address, "topic": word.topic}
+            topics.append({**names, "source": SOURCE, "occurred_at": at})
+        elif (word.org_id, word.address) not in silent:
+            silent.add((word.org_id, word.address))
+            events.append(ConsentEvent(ConsentKind.OPT_OUT, word.address, SOURCE, at, org_id=word.org_id))
+    if events:
+        yield recording(events)
+    if topics:
+        yield store.leave_topics(topics)
+
+
+def _refused(departures: Sequence[Departure]) -> Iterator[Statement]:
+    """After the sequences have ended: by what is queued it is found whose last step is waiting."""
+    different = dict.fromkeys(departures)
+    if different:
+        yield store.refuse_waiting([asdict(each) for each in different])
 
 
 def _reader(row: Row) -> Reader:

@@ -170,10 +170,6 @@ from jsonb_to_recordset(:parts) as part (id uuid, batch_id uuid)
 cross join batch
 where mail.id = part.id and mail.status = 'sending';
 
--- name: accept_batch
--- In one call: whose ids these are, and what was told of them before anybody knew them.
-select accept_email_batch(:batch_id, :results, :now) as is_ours;
-
 -- name: park_batch
 -- It may have been sent, and the provider no longer knows its key: never again. Of each mail whether it was seen since.
 with batch as (

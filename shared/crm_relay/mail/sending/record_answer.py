@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import open_incidents
+from crm_relay.mail.feedback.accept_answer import accept_answer
 from crm_relay.mail.models import Fate, Settle, Settled
 from crm_relay.mail.sending import store
 from crm_relay.mail.sending.gate import Waiting, pause_after
 from crm_relay.mail.sending.store import MailBatch
-from crm_relay.platform.database import Queryable
+from crm_relay.platform.database import Transaction
 from crm_relay.platform.logging import count_metric, logger
 from crm_relay.providers.answers import (
     Accepted,
@@ -52,7 +53,7 @@ class AnswerRecorded:
 
 
 def record_answer(
-    db: Queryable, batch: MailBatch, answer: EmailAnswer, settle: Settle, now: datetime, *, provider: str
+    db: Transaction, batch: MailBatch, answer: EmailAnswer, settle: Settle, now: datetime, *, provider: str
 ) -> AnswerRecorded:
     """At most four statements. `provider` is its name, which incidents carry.
 
@@ -84,7 +85,7 @@ def record_answer(
 
 
 def report_parked(
-    db: Queryable, batch: MailBatch, why: str, settle: Settle, now: datetime, *, provider: str
+    db: Transaction, batch: MailBatch, why: str, settle: Settle, now: datetime, *, provider: str
 ) -> list[Settled]:
     """Never again: those of which an event has come were sent, of the others nobody knows."""
     status = store.park_batch(db, batch.id, now=now, problem=why)
@@ -110,19 +111,29 @@ def _results(batch: MailBatch, answer: Accepted) -> list[dict[str, object]]:
 
 
 def _accept(
-    db: Queryable, batch: MailBatch, results: Sequence[dict[str, object]], settle: Settle, now: datetime
+    db: Transaction, batch: MailBatch, results: Sequence[dict[str, object]], settle: Settle, now: datetime
 ) -> AnswerRecorded:
-    if not store.accept_batch(db, batch.id, results, now):
+    accepted = accept_answer(db, batch.id, results, now)
+    if accepted is None:
         return AnswerRecorded()
     problems = {result["id"]: str(result["problem"]) for result in results if result["problem"] is not None}
     settled = [
-        _settled(mail, Fate.FAILED if mail.id in problems else Fate.SENT, problems.get(mail.id)) for mail in batch.mails
+        _settled(
+            mail, Fate.FAILED if mail.id in problems else Fate.SENT, problems.get(mail.id), mail.id in accepted.seen
+        )
+        for mail in batch.mails
     ]
-    settle(db, settled, now)
+    if accepted.seen:
+        # What events mean for the owner is read from the mails.
+        db.send_all(accepted.writes)
+        settle(db, settled, now)
+    else:
+        settle(db, settled, now)
+        db.finish(accepted.writes)
     return AnswerRecorded(settled)
 
 
-def _refuse(db: Queryable, batch: MailBatch, reason: str, settle: Settle, now: datetime) -> AnswerRecorded:
+def _refuse(db: Transaction, batch: MailBatch, reason: str, settle: Settle, now: datetime) -> AnswerRecorded:
     """In halves, until the one that is not allowed stands alone.
 
     The provider knows the key of what it has taken before, so this answer speaks of every attempt.
@@ -135,7 +146,7 @@ def _refuse(db: Queryable, batch: MailBatch, reason: str, settle: Settle, now: d
     return AnswerRecorded()
 
 
-def _sender_wrong(db: Queryable, batch: MailBatch, reason: str, now: datetime) -> AnswerRecorded:
+def _sender_wrong(db: Transaction, batch: MailBatch, reason: str, now: datetime) -> AnswerRecorded:
     """Mail of other senders goes on; this one's waits."""
     senders: dict[UUID | None, list[UUID]] = {}
     for mail in batch.mails:
@@ -147,13 +158,13 @@ def _sender_wrong(db: Queryable, batch: MailBatch, reason: str, now: datetime) -
     return _not_now(db, batch, reason, _SETTINGS_ARE_TRIED_AGAIN, now, stops=None, incident=incident)
 
 
-def _wrong(db: Queryable, batch: MailBatch, reason: str, now: datetime, provider: str) -> AnswerRecorded:
+def _wrong(db: Transaction, batch: MailBatch, reason: str, now: datetime, provider: str) -> AnswerRecorded:
     incident = _incident(CONFIGURATION, provider)
     return _not_now(db, batch, reason, _SETTINGS_ARE_TRIED_AGAIN, now, stops="configuration", incident=incident)
 
 
 def _not_now(
-    db: Queryable,
+    db: Transaction,
     batch: MailBatch,
     reason: str,
     pause: timedelta,
@@ -175,8 +186,8 @@ def _parts(groups: Sequence[Sequence[UUID]]) -> list[dict[str, UUID]]:
     return [{"id": mail, "batch_id": part} for group in groups for part in [uuid4()] for mail in group]
 
 
-def _settled(mail: Waiting, fate: Fate, reason: str | None = None) -> Settled:
-    return Settled(mail.id, fate, reason, mail.enrollment_id, mail.sequence_id)
+def _settled(mail: Waiting, fate: Fate, reason: str | None = None, has_events: bool = False) -> Settled:
+    return Settled(mail.id, fate, reason, mail.enrollment_id, mail.sequence_id, has_events)
 
 
 def _incident(kind: str, subject: str) -> Incident:

@@ -13,7 +13,7 @@ from crm_relay.mail.sending.gate import Again, GateVerdict, Waiting, again, evid
 from crm_relay.mail.sending.record_answer import CLOSED_BY_SUCCESS, AnswerRecorded, record_answer, report_parked
 from crm_relay.mail.sending.store import MailBatch
 from crm_relay.platform.clock import Clock, Deadline
-from crm_relay.platform.database import Database, Queryable
+from crm_relay.platform.database import Database, Transaction
 from crm_relay.providers.email import EmailProvider
 
 # Longer than a request may take, or a second worker would ask in vain for what the first one is being told.
@@ -112,7 +112,7 @@ class _Begun:
 
 
 def _begin(
-    db: Queryable, context: SendContext, settle: Settle, *, now: datetime, purpose: str, batch_id: UUID | None
+    db: Transaction, context: SendContext, settle: Settle, *, now: datetime, purpose: str, batch_id: UUID | None
 ) -> _Begun | None:
     batch = store.claim_batch(db, now, purpose=purpose, batch_id=batch_id)
     if batch is None:
@@ -133,7 +133,7 @@ def _begin(
             return _Begun(batch, None, SendReport(batches=1) + _counted(settled))
 
 
-def _freeze(db: Queryable, batch: MailBatch, context: SendContext, settle: Settle, now: datetime) -> _Begun:
+def _freeze(db: Transaction, batch: MailBatch, context: SendContext, settle: Settle, now: datetime) -> _Begun:
     """The gate, mail by mail; and from here on the bytes of those that passed."""
     judged = [(mail, judge(mail, context.policy, now)) for mail in batch.mails if mail.status == "queued"]
     passed = [mail for mail, verdict in judged if verdict.may_leave]

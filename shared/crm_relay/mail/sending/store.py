@@ -104,12 +104,6 @@ def split_batch(
     )
 
 
-def accept_batch(db: Queryable, batch_id: UUID, results: Sequence[dict[str, Any]], now: datetime) -> bool:
-    """Each result has a mail's id and either PROVIDER_ID or problem. False where somebody else has recorded that."""
-    rows = db.run(_SQL["accept_batch"], batch_id=batch_id, results=Json(list(results)), now=now)
-    return bool(rows[0]["is_ours"])
-
-
 def park_batch(db: Queryable, batch_id: UUID, *, now: datetime, problem: str) -> dict[UUID, str]:
     """The mails whose fate is settled by that, and the status of each; empty where somebody else did it."""
     rows = db.run(_SQL["park_batch"], batch_id=batch_id, now=now, problem=problem)

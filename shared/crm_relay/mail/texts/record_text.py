@@ -11,7 +11,7 @@ from crm_relay.mail.models import Fate, Settle, Settled
 from crm_relay.mail.sending.gate import GateVerdict
 from crm_relay.mail.texts import store
 from crm_relay.mail.texts.models import QueuedText
-from crm_relay.platform.database import Database, Queryable
+from crm_relay.platform.database import Database, Transaction
 
 CONFIGURATION, UNKNOWN = "sms_configuration", "sms_unknown"
 _TITLES = {
@@ -57,7 +57,7 @@ def record_outcome(
 
 
 def _record(
-    tx: Queryable, queued: QueuedText, outcome: TextOutcome, settle: Settle, now: datetime, provider: str
+    tx: Transaction, queued: QueuedText, outcome: TextOutcome, settle: Settle, now: datetime, provider: str
 ) -> None:
     fate, reason = outcome.verdict.fate, outcome.verdict.reason
     store.record_text(

@@ -1,0 +1,81 @@
+"""The statements by which campaigns follow mail: who is locked, what is read, and where everybody is afterwards."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from uuid import UUID
+
+from crm_relay.campaigns.engine.follow_up import Enrolled
+from crm_relay.campaigns.engine.outcomes import LineSettled
+from crm_relay.mail.feedback.mail_names import MailNames
+from crm_relay.platform.sql import Json, Rows, SqlValue, Statement, queries_beside
+
+_SQL = queries_beside(__file__, "follow.sql")
+Leaving = tuple[MailNames, Sequence[str]]
+"""Mails whose address leaves, and addresses that leave without a mail of ours."""
+
+
+def lock_followers(names: MailNames) -> Statement:
+    """Rows for `Enrolled.of`, each as it is once the lock is had."""
+    return _SQL["lock_followers"].bind(**_mails(names))
+
+
+def lock_leaving(names: MailNames, leaving: Leaving) -> Statement:
+    """The same for both."""
+    return _SQL["lock_leaving"].bind(**_mails(names), **_leaving(leaving))
+
+
+def lock_mails_of_leaving(leaving: Leaving) -> Statement:
+    """What is queued for them."""
+    return _SQL["lock_mails_of_leaving"].bind(**_leaving(leaving))
+
+
+def places_of_leaving(leaving: Leaving) -> Statement:
+    """id, org_id, topic and addresses."""
+    return _SQL["places_of_leaving"].bind(**_leaving(leaving))
+
+
+def mails_of_followers(names: MailNames) -> Statement:
+    """Rows for `engaged`, with enrollment_id."""
+    return _SQL["mails_of_followers"].bind(**_mails(names))
+
+
+def open_lines(names: MailNames) -> Statement:
+    """enrollment_id, sequence_id and status."""
+    return _SQL["open_lines"].bind(**_mails(names))
+
+
+def fates(names: MailNames) -> Statement:
+    """Rows for `departures_of`."""
+    return _SQL["fates"].bind(sends=list(names.sends))
+
+
+def record_followers(enrolled: Sequence[Enrolled], at: datetime) -> Statement:
+    """Each enrollment once."""
+    return _SQL["record_followers"].bind(enrolled=Rows([asdict(each) for each in enrolled]), at=at)
+
+
+def take_back(reasons: Mapping[UUID, str], at: datetime) -> Statement:
+    """By enrollment. Safe to call twice."""
+    ended: list[Mapping[str, SqlValue]] = [{"enrollment_id": key, "reason": reason} for key, reason in reasons.items()]
+    return _SQL["take_back"].bind(ended=Rows(ended), at=at)
+
+
+def settle_proven(lines: Sequence[tuple[UUID, UUID, LineSettled]], at: datetime) -> Statement:
+    """Each with enrollment_id and sequence_id. Safe to call twice."""
+    given = [{"enrollment_id": one, "sequence_id": other, **asdict(line)} for one, other, line in lines]
+    return _SQL["settle_proven"].bind(settled=Json(given), at=at)
+
+
+def _mails(names: MailNames) -> dict[str, SqlValue]:
+    return {"sends": list(names.sends), "email_ids": list(names.email_ids)}
+
+
+def _leaving(leaving: Leaving) -> dict[str, SqlValue]:
+    names, addresses = leaving
+    return {
+        "leaving_sends": list(names.sends),
+        "leaving_ids": list(names.email_ids),
+        "leaving_tokens": list(names.tokens),
+        "leaving_addresses": list(addresses),
+    }

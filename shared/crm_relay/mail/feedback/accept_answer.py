@@ -1,0 +1,67 @@
+"""Records that the provider has a batch: whose ids these are, and what was reported before anybody knew them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from crm_relay.mail.decisions import status_accepted
+from crm_relay.mail.feedback import store
+from crm_relay.mail.feedback.mail_events import adopt_events
+from crm_relay.platform.database import Row, Transaction
+from crm_relay.platform.sql import Statement
+
+
+@dataclass(frozen=True)
+class AcceptedMails:
+    """`seen`: mails that events were reported of. `writes` are still to be sent."""
+
+    seen: frozenset[UUID]
+    writes: Sequence[Statement]
+
+
+def accept_answer(
+    tx: Transaction, batch_id: UUID, results: Sequence[Mapping[str, Any]], now: datetime
+) -> AcceptedMails | None:
+    """What becomes of the mails; None where somebody else has recorded the answer.
+
+    Each result has a mail's `id`, its `resend_id` or its `problem`. The mails are locked by id, then events that come
+    at this moment wait, and only then is looked for those that came before. One message, whatever the batch.
+    """
+    email_ids = [result["resend_id"] for result in results if result["resend_id"] is not None]
+    ids = [result["id"] for result in results]
+    is_ours, before, _, reported = tx.send_all(store.accepting(batch_id, ids, email_ids, now))
+    if not is_ours:
+        return None
+    known = {result["id"]: result for result in results}
+    accepted = [_accepted(row, known[row["id"]], now) for row in before]
+    waiting = [log for log in reported if log["email_send_id"] is None]
+    logs = [log for log in reported if log["email_send_id"] is not None]
+    # A mail of which nothing was reported is as the answer says.
+    folded, adopted = adopt_events([row for row in accepted if _is_seen(row, waiting, logs)], waiting, logs)
+    after = {row["id"]: row for row in accepted} | {each.row["id"]: each.as_row for each in folded}
+    writes = [*store.record_accepted(list(after.values())), *store.adopt_logs(adopted)]
+    return AcceptedMails(frozenset(each.row["id"] for each in folded), writes)
+
+
+def _accepted(mail: Row, result: Mapping[str, Any], now: datetime) -> Row:
+    problem = result["problem"]
+    if problem is not None:
+        return {
+            **mail,
+            "status": "failed",
+            "reason": problem,
+            "resend_id": None,
+            "sent_at": None,
+            "error_message": problem,
+        }
+    sent_at = now if mail["sent_at"] is None else min(mail["sent_at"], now)
+    status = status_accepted(mail["status"])
+    return {**mail, "status": status, "reason": None, "resend_id": result["resend_id"], "sent_at": sent_at}
+
+
+def _is_seen(mail: Row, waiting: Sequence[Row], logs: Sequence[Row]) -> bool:
+    return any(log["email_send_id"] == mail["id"] for log in logs) or any(
+        log["resend_id"] == mail["resend_id"] for log in waiting
+    )

@@ -1,0 +1,59 @@
+"""A transaction during which somebody else acts, at a moment that a test names."""
+
+import threading
+from collections.abc import Callable
+
+from crm_relay.platform.database import Database, Row
+from tests.support.platform.rows import rows_of
+
+
+class MeanwhileBefore(Database):
+    """Somebody else acts while a transaction is open: before its first statement with `word` in it."""
+
+    def __init__(self, url: str, word: str, act: Callable[[Database], object]) -> None:
+        super().__init__(url)
+        self._word, self._act, self._url = word, act, url
+        self._other: threading.Thread | None = None
+        self.error: Exception | None = None
+
+    def _send(self, sql: str, **more: bool) -> list[list[Row]]:
+        if self._other is None and self._word in sql:
+            self._other = threading.Thread(target=self._run)
+            self._other.start()
+            # It gets through, or is held up by what this transaction holds.
+            while self._other.is_alive() and not self._somebody_waits():
+                self._other.join(0.01)
+        return super()._send(sql, **more)
+
+    def _somebody_waits(self) -> bool:
+        database = Database(self._url)
+        try:
+            return bool(
+                rows_of(
+                    database,
+                    """select from pg_stat_activity
+                       where datname = current_database() and wait_event_type = 'Lock'""",
+                )
+            )
+        finally:
+            database.close()
+
+    def _run(self) -> None:
+        database = Database(self._url)
+        try:
+            self._act(database)
+        except Exception as error:  # noqa: BLE001 - for the test to see
+            self.error = error
+        finally:
+            database.close()
+
+    def join(self) -> None:
+        """Until the other one is done. AssertionError where it never began, or failed."""
+        assert self._other is not None, "nobody acted"
+        self._other.join()
+        assert self.error is None, self.error
+
+    def close(self) -> None:
+        if self._other is not None:
+            self._other.join()
+        super().close()

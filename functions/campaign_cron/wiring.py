@@ -7,6 +7,8 @@ from typing import Any
 from campaign_cron.settings import Settings
 from crm_relay.campaigns.ab.judge_variants import judge_variants
 from crm_relay.campaigns.engine.run_due_steps import EngineContext, EngineReport, run_due_steps
+from crm_relay.campaigns.watch.fold_totals import fold_totals
+from crm_relay.campaigns.watch.watch_locks import watch_locks
 from crm_relay.installation.installation import Installation, install
 from crm_relay.mail.feedback.read_inbound import read_inbound
 from crm_relay.mail.senders.watch_senders import watch_senders
@@ -15,8 +17,8 @@ from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.logging import logger
 
 _RESERVE_SECONDS = 10.0
-_SENDERS_EVERY = 10
-"""Minutes: a look goes through the mail of a week."""
+_WATCH_EVERY = 10
+"""Minutes: a look at the senders goes through the mail of a week, one at the locks through all running campaigns."""
 
 installation = PerEnvironment(lambda: install(Settings))
 
@@ -36,9 +38,11 @@ def run_campaigns(
     """One round: replies first, so that nobody is written to who has answered, and senders in bad health."""
     if (inbound := installation.inbound_provider) is not None:
         read_inbound(installation.database, inbound, clock=clock, deadline=deadline)
-    if clock().minute % _SENDERS_EVERY == 0:
+    if clock().minute % _WATCH_EVERY == 0:
         watch_senders(installation.database, clock())
+        watch_locks(installation.database, clock())
     done = run_due_steps(installation.database, _engine(installation), clock, deadline)
+    fold_totals(installation.database)
     judged = judge_variants(installation.database, clock()) if judges else []
     alerts = installation.send_alerts(deadline)
     return _summary(done) | {"tests_judged": len(judged)} | alerts.as_json()

@@ -70,16 +70,17 @@ def window_of(campaign: Campaign, timezone: str | None) -> SendWindow:
 def first_due(campaign: Campaign, timezone: str | None, now: datetime) -> datetime | None:
     """When the first step is due for somebody who enters the sequence now; None: there is no step."""
     step = campaign.step_after(0)
-    return None if step is None else _opens_after(window_of(campaign, timezone), now, step.delay)
+    return None if step is None else opens_after(window_of(campaign, timezone), now, step.delay)
 
 
 def due_after(step: Step, campaign: Campaign, window: SendWindow, done_at: datetime) -> datetime | None:
     """When the step behind `step` is due, always inside the window; None: `step` is the last."""
     following = campaign.step_after(step.number)
-    return None if following is None else _opens_after(window, done_at, following.delay)
+    return None if following is None else opens_after(window, done_at, following.delay)
 
 
-def _opens_after(window: SendWindow, base: datetime, delay: StepDelay) -> datetime:
+def opens_after(window: SendWindow, base: datetime, delay: StepDelay) -> datetime:
+    """The first open minute once `delay` is over, its days counted on the clock of the window's zone."""
     return next_open(window, add_days(base, delay.days, window.zone) + delay.rest)
 
 

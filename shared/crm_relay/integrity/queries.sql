@@ -214,6 +214,8 @@ limit :limit;
 -- Who was deleted after the end has completed it all the same, and left lines in the archive alone.
 select campaign.id as campaign_id, told.total, told.counted, told.logged
 from campaigns campaign
+-- With what waits to be added.
+join campaign_totals totals on totals.campaign_id = campaign.id
 cross join lateral (
     select
         (
@@ -233,7 +235,7 @@ cross join lateral (
     offset 0
 ) rows
 cross join lateral (
-    select case when campaign.total_completed > rows.completed then (
+    select case when totals.total_completed > rows.completed then (
         select count(distinct line.enrollment_id)
         from campaign_sequences step
         join campaign_sequence_logs_archive line on line.sequence_id = step.id
@@ -243,11 +245,11 @@ cross join lateral (
 ) deleted
 cross join lateral (
     values
-        ('total_active', campaign.total_active::bigint, rows.active),
-        ('total_completed', campaign.total_completed, greatest(
-            rows.completed, least(campaign.total_completed, rows.completed + deleted.enrollments)
+        ('total_active', totals.total_active::bigint, rows.active),
+        ('total_completed', totals.total_completed, greatest(
+            rows.completed, least(totals.total_completed, rows.completed + deleted.enrollments)
         )),
-        ('total_sent', campaign.total_sent, rows.sent)
+        ('total_sent', totals.total_sent, rows.sent)
 ) told (total, counted, logged)
 where told.counted <> told.logged
     -- Campaigns of others keep totals of their own.

@@ -24,11 +24,11 @@ with recursive place as (
     from place
     where place.at is not null
 ),
-waiting as materialized (
-    select place.campaign_id, place.org_id, place.at, coalesce(step.channel, 'none') as channel
+standing as materialized (
+    select place.campaign_id, place.org_id, place.at, step.id as step_id, coalesce(step.channel, 'none') as channel
     from place
     left join lateral (
-        select channel
+        select id, channel
         from campaign_sequences
         where campaign_id = place.campaign_id and step_number > place.at and is_active
         order by step_number
@@ -41,6 +41,24 @@ waiting as materialized (
             where campaign_id = place.campaign_id and current_step = place.at and status in ('active', 'engaged')
                 and next_step_at <= :now
         )
+),
+-- What another transaction has locked is left out: this one would wait for it with the claimers' turn, and everybody with it.
+-- Lines of the log refer to organization, campaign and step, and count on the step.
+free_organization as materialized (
+    select id from organizations where id in (select org_id from standing) order by id for key share skip locked
+),
+free_campaign as materialized (
+    select id from campaigns where id in (select campaign_id from standing) order by id for key share skip locked
+),
+free_step as materialized (
+    select id from campaign_sequences where id in (select step_id from standing) order by id for no key update skip locked
+),
+waiting as materialized (
+    select standing.*
+    from standing
+    join free_organization on free_organization.id = standing.org_id
+    join free_campaign on free_campaign.id = standing.campaign_id
+    where step_id is null or step_id in (select id from free_step)
 ),
 -- What an organization may still queue in this minute; null: as much as it wants. What waits to leave uses the room as well.
 room as materialized (

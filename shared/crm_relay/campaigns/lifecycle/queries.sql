@@ -283,10 +283,11 @@ from changed;
 -- name: campaigns
 -- Native campaigns with the counters that the engine keeps; those that run come first.
 select
-    campaign.id, campaign.name, campaign.status, campaign.topic, campaign.timezone, campaign.total_active, campaign.total_sent,
-    campaign.total_completed, campaign.created_at, campaign.activated_at, campaign.paused_at,
+    campaign.id, campaign.name, campaign.status, campaign.topic, campaign.timezone, totals.total_active, totals.total_sent,
+    totals.total_completed, campaign.created_at, campaign.activated_at, campaign.paused_at,
     (select count(*) from campaign_sequences step where step.campaign_id = campaign.id and step.is_active)::integer as steps
 from campaigns campaign
+join campaign_totals totals on totals.campaign_id = campaign.id
 where campaign.source = 'native' and (cast(:status as text) is null or campaign.status = cast(:status as text))
     and (cast(:id as uuid) is null or campaign.id = cast(:id as uuid))
 order by campaign.status <> 'active', coalesce(campaign.activated_at, campaign.created_at) desc, campaign.id

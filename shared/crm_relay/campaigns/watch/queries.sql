@@ -1,0 +1,72 @@
+-- name: fold_totals
+-- Changes of totals that were kept while the campaign's row was locked; a row that is locked still is left for the next run.
+with free as materialized (
+    select id from campaigns where id in (select campaign_id from campaign_total_changes) order by id for no key update skip locked
+),
+added as (
+    delete from campaign_total_changes change
+    where change.campaign_id in (select id from free)
+        or not exists (select from campaigns owner where owner.id = change.campaign_id)
+    returning change.campaign_id, change.active, change.completed, change.sent
+),
+folded as (
+    update campaigns owner
+    set
+        total_active = owner.total_active + change.active,
+        total_completed = owner.total_completed + change.completed,
+        total_sent = owner.total_sent + change.sent
+    from (
+        select campaign_id, sum(active) as active, sum(completed) as completed, sum(sent) as sent from added group by campaign_id
+    ) change
+    where owner.id = change.campaign_id
+    returning owner.id
+)
+select count(*)::integer as campaigns from folded;
+
+-- name: wait_for_claimers
+-- No claimer holds a step or a campaign from here to the end of the transaction.
+select pg_advisory_xact_lock(hashtextextended('campaign_claim', 51));
+
+-- name: locked_campaigns
+-- Campaigns that another transaction has kept from going on, or from being counted, since before `before`.
+with running as materialized (
+    select id, coalesce(org_id, default_org_id()) as org_id, name from campaigns where status = 'active' and source = 'native'
+),
+free_organization as materialized (
+    select id from organizations where id in (select org_id from running) order by id for key share skip locked
+),
+free_campaign as materialized (
+    select id from campaigns where id in (select id from running) order by id for key share skip locked
+),
+free_step as materialized (
+    select id
+    from campaign_sequences
+    where campaign_id in (select id from running) and is_active
+    order by id
+    for no key update skip locked
+)
+select running.id, running.name
+from running
+where (
+        running.org_id not in (select id from free_organization)
+        or running.id not in (select id from free_campaign)
+        or exists (
+            select
+            from campaign_sequences step
+            where step.campaign_id = running.id and step.is_active and step.id not in (select id from free_step)
+        )
+    )
+    and exists (
+        select
+        from campaign_enrollments
+        where campaign_id = running.id and next_step_at <= :before and status in ('active', 'engaged')
+    )
+union
+select campaign.id, campaign.name
+from campaigns campaign
+where exists (
+    select
+    from campaign_total_changes change
+    where change.campaign_id = campaign.id and change.changed_at < clock_timestamp() - cast(:patience as interval)
+)
+order by 1;

@@ -130,6 +130,52 @@ def test_c6_replies_count_once_a_person_and_without_automatic_ones(campaigns: Ca
     assert [verdict["arms"][name]["conversions"] for name in "ab"] == [2, 30]
 
 
+@pytest.mark.parametrize("named", ["in_reply_to", "reference_ids", "to_addresses"])
+def test_a_reply_counts_for_the_mail_that_it_answers_and_for_no_other_step(
+    campaigns: CampaignHarness, named: str
+) -> None:
+    step_id, other = under_test(campaigns, metric="replied"), campaigns.add_step(campaigns.campaign(), email(1))
+    for variant in "ab":
+        plant_sends(campaigns, step_id, variant, 40)
+        plant_sends(campaigns, other, variant, 40)
+    # Everybody who got b answered, but the other step's mail.
+    rows_of(
+        campaigns.db,
+        """with numbered as (
+               select id, ab_variant, row_number() over (partition by sequence_id order by ab_variant, id) as n from email_sends
+           ), made as (
+               update email_sends mail
+               set enrollment_id = md5('person' || n)::uuid, message_id = '<' || mail.id || '@mail>', reply_token = md5(mail.id::text)
+               from numbered
+               where numbered.id = mail.id
+               returning mail.*
+           )
+           insert into inbox_items (source, external_id, enrollment_id, received_at, in_reply_to, reference_ids, to_addresses)
+           select 'resend', id::text, enrollment_id, sent_at + interval '1 hour',
+               case when :named = 'in_reply_to' then message_id end,
+               case when :named = 'reference_ids' then array['<first@mail>', btrim(message_id, '<>')] else '{}' end,
+               case when :named = 'to_addresses' then array['Reply+' || reply_token || '@in.example.com'] else '{}' end
+           from made
+           where sequence_id = :other and ab_variant = 'b'""",
+        named=named,
+        other=other,
+    )
+    judge_variants(campaigns.db, campaigns.now)
+    _, verdict = verdict_of(campaigns, step_id)
+    assert verdict is not None
+    assert [verdict["arms"][name]["conversions"] for name in "ab"] == [0, 0]
+
+
+def test_a_test_that_waits_for_no_time_is_judged_after_an_hour_at_the_earliest(campaigns: CampaignHarness) -> None:
+    step_id = under_test(campaigns, wait_hours=0)
+    plant_sends(campaigns, step_id, "a", 40)
+    plant_sends(campaigns, step_id, "b", 40)
+    rows_of(campaigns.db, "update email_sends set sent_at = :at", at=campaigns.now - timedelta(minutes=59))
+    assert judge_variants(campaigns.db, campaigns.now) == []
+    campaigns.wait(minutes=1)
+    assert [judged.step_id for judged in judge_variants(campaigns.db, campaigns.now)] == [step_id]
+
+
 @pytest.mark.parametrize("broken", [{"base_rate": "high"}, {"base_rate": 2}, {"wait_hours": "long", "base_rate": None}])
 def test_c6_a_test_that_cannot_be_read_holds_up_no_other(campaigns: CampaignHarness, broken: dict[str, Any]) -> None:
     under_test(campaigns, **broken)

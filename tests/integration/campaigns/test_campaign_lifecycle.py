@@ -48,6 +48,7 @@ def test_a_file_is_kept_as_a_draft_with_every_column(campaigns: CampaignHarness)
     step = mail(
         delay={"days": 2},
         variants=[{"id": "a"}, {"id": "b", "subject": "Other"}],
+        body_html='<a href="https://example.com">Look</a>',
         ab_test={"metric": "clicked", "base_rate": 0.1, "effect": 0.05},
         skip_conditions=[{"field": "contact.title", "operator": "is_null"}],
     )

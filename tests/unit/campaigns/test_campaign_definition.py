@@ -51,6 +51,7 @@ def test_every_part_of_a_file_arrives_in_its_column() -> None:
     step = mail(
         delay={"days": 1, "hours": 2, "minutes": 3},
         variants=[{"id": "a"}, {"id": "b", "subject": "Other", "weight": 3}],
+        body_html='<p>Hi</p><a href="https://example.com">Look</a>',
         ab_test={"metric": "clicked"},
         skip_conditions=[{"field": "emails_opened", "operator": "gte", "value": 1}],
         stop_on_reply=False,
@@ -94,6 +95,7 @@ def test_a_shape_that_is_wrong_is_refused_by_its_path(given: dict[str, Any], exp
     assert paths(refused(given)) == expected
 
 
+AB = [{"id": "a"}, {"id": "b", "subject": "Other"}]
 CONTENTS: list[tuple[dict[str, Any], list[str]]] = [
     (file(zone="Mars/Olympus"), ["zone"]),
     (file(window={"start": "09:00", "end": "09:00"}), ["window"]),
@@ -123,6 +125,16 @@ CONTENTS: list[tuple[dict[str, Any], list[str]]] = [
     (file(mail(variants=[{"id": "a"}, {"id": "b"}])), ["steps.0.variants.1"]),
     (file(mail(variants=[{"id": "a"}, {"id": "b", "subject": "{{x}}"}])), ["steps.0.variants.1.subject"]),
     (file(mail(ab_test={})), ["steps.0.ab_test"]),
+    (file(mail(variants=AB, ab_test={"wait_hours": 0})), ["steps.0.ab_test.wait_hours"]),
+    (file({"channel": "sms", "body_text": "Hi", "variants": AB, "ab_test": {}}), ["steps.0.ab_test"]),
+    (
+        file(mail(variants=AB, ab_test={"metric": "clicked"})),
+        ["steps.0.variants.0.body_html", "steps.0.variants.1.body_html"],
+    ),
+    (
+        file(mail(body_html=..., body_text="Hi", variants=AB, ab_test={})),
+        ["steps.0.variants.0.body_html", "steps.0.variants.1.body_html"],
+    ),
     (file(identity={"from_address": ADDRESS, "from_name": "Ada\nBcc: x"}), ["identity.from_name"]),
     (file(mail(skip_conditions=[{"field": "shoe_size", "operator": "eq", "value": 1}])), ["steps.0.skip_conditions.0"]),
     (

@@ -15,6 +15,30 @@ select
                         from inbox_items reply
                         where reply.enrollment_id = mail.enrollment_id and not reply.is_auto_reply
                             and reply.received_at between mail.sent_at and mail.sent_at + patience.length
+                            -- The mail that it answers: named by itself, then by its thread, then by its address. One that names
+                            -- none answers the latest before it; EmailBison's answer mail of EmailBison.
+                            and mail.id = (
+                                select known.id
+                                from email_sends known
+                                left join lateral (
+                                    select max(case when named.id = reply.in_reply_to then 10000 else named.place end) as place
+                                    from unnest(reply.reference_ids || reply.in_reply_to) with ordinality as named (id, place)
+                                    where btrim(named.id, '<>') = btrim(known.message_id, '<>')
+                                ) thread on true
+                                cross join lateral (
+                                    select exists (
+                                        select
+                                        from unnest(reply.to_addresses) as written (address)
+                                        where substring(lower(written.address) from '\+([^+@]+)@') = known.reply_token
+                                    ) as is_named
+                                ) address
+                                where known.enrollment_id = mail.enrollment_id and (
+                                    thread.place is not null or address.is_named
+                                    or reply.source <> 'bison' and known.sent_at <= reply.received_at
+                                )
+                                order by thread.place desc nulls last, address.is_named desc, known.sent_at desc nulls last
+                                limit 1
+                            )
                     )
                 end) as conversions
             from email_sends mail
@@ -28,7 +52,7 @@ from campaign_sequences step
 cross join lateral (
     -- Of a plan that makes no sense any length will do: it is not judged, and must not stop the others.
     select interval '1 hour' * case jsonb_typeof(step.ab_test -> 'wait_hours')
-        when 'number' then least(greatest((step.ab_test ->> 'wait_hours')::numeric, 0), 100000)::double precision else 72
+        when 'number' then least(greatest((step.ab_test ->> 'wait_hours')::numeric, 1), 100000)::double precision else 72
     end as length
 ) patience
 where jsonb_typeof(step.ab_test) = 'object' and step.ab_verdict is null

@@ -87,7 +87,7 @@ class AbTest(Part):
     effect: Annotated[float, Field(gt=0, lt=1)] = 0.05
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = ALPHA
     power: Annotated[float, Field(ge=0.5, lt=1)] = POWER
-    wait_hours: Annotated[int, Field(ge=0, le=2160)] = 72
+    wait_hours: Annotated[int, Field(ge=1, le=2160)] = 72
 
 
 class Task(Part):

@@ -8,6 +8,7 @@ from uuid import UUID
 from crm_relay.campaigns.ab.ab_test import Plan
 from crm_relay.campaigns.definition.campaign_file import Definition, Sender, StepOfFile, VariantOfStep
 from crm_relay.campaigns.definition.check_content import problems_of_html, problems_of_subject, problems_of_text
+from crm_relay.mail.compose import count_links
 from crm_relay.mail.mail_text import formatted_address
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.conditions import read_conditions
@@ -18,7 +19,7 @@ _MOST_PROBLEMS = 50
 # What each channel can use; anything else would be written and never seen.
 _USED = {
     "email": frozenset({"subject", "body_html", "body_text", "template", "variants", "ab_test"}),
-    "sms": frozenset({"body_text", "template", "variants", "ab_test"}),
+    "sms": frozenset({"body_text", "template", "variants"}),
     "linkedin": frozenset({"task"}),
     "phone": frozenset({"task"}),
     "task": frozenset({"task"}),
@@ -141,6 +142,16 @@ def _of_content(step: StepOfFile, template: Mapping[str, Any] | None) -> Problem
             yield f"{where}body_html: neither the step nor its template has a body"
         if step.channel == "sms" and not 1 <= len(text) <= _LONGEST_TEXT_MESSAGE:
             yield f"{where}body_text: a text message has 1 to {_LONGEST_TEXT_MESSAGE} characters"
+        if step.ab_test is not None:
+            yield from (f"{where}body_html: {problem}" for problem in _unmeasured(step.ab_test.metric, html))
+
+
+def _unmeasured(metric: str, html: str) -> Problems:
+    """Opens and clicks are noticed in the HTML alone."""
+    if metric == "opened" and not html:
+        yield "ab_test: a mail without HTML has no opens that could be counted"
+    if metric == "clicked" and not count_links(html):
+        yield "ab_test: a mail without a link has no clicks that could be counted"
 
 
 def _named(variants: Sequence[VariantOfStep]) -> list[tuple[str, VariantOfStep | None]]:

@@ -142,15 +142,17 @@ def test_a_reply_counts_for_the_mail_that_it_answers_and_for_no_other_step(
     rows_of(
         campaigns.db,
         """with numbered as (
-               select id, ab_variant, row_number() over (partition by sequence_id order by ab_variant, id) as n from email_sends
+               select id, row_number() over (partition by sequence_id order by ab_variant, id) as n from email_sends
            ), made as (
                update email_sends mail
-               set enrollment_id = md5('person' || n)::uuid, message_id = '<' || mail.id || '@mail>', reply_token = md5(mail.id::text)
+               set enrollment_id = md5('person' || n)::uuid, message_id = '<' || mail.id || '@mail>',
+                   reply_token = md5(mail.id::text)
                from numbered
                where numbered.id = mail.id
                returning mail.*
            )
-           insert into inbox_items (source, external_id, enrollment_id, received_at, in_reply_to, reference_ids, to_addresses)
+           insert into inbox_items
+               (source, external_id, enrollment_id, received_at, in_reply_to, reference_ids, to_addresses)
            select 'resend', id::text, enrollment_id, sent_at + interval '1 hour',
                case when :named = 'in_reply_to' then message_id end,
                case when :named = 'reference_ids' then array['<first@mail>', btrim(message_id, '<>')] else '{}' end,

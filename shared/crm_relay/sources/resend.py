@@ -52,7 +52,7 @@ def decide(kept: Sequence[KeptDelivery[Event]], rows: ReadRows) -> Decided | Rea
     reports = [_report(each.delivered, each.parsed, is_new=each.is_new, is_erased=bool(each.erased)) for each in kept]
     batch = FeedbackBatch(reports)
     if batch.lacks_turn(rows):
-        return ReadMore({**turn(), **_reads(batch)})
+        return ReadMore({**turn(), **_reads(FeedbackBatch(reports, by_every_name=True))})
     feedback = batch.decide(rows)
     at = max(each.received_at for each in reports)
     followed = Followed(batch.names, batch.leaving)

@@ -69,6 +69,7 @@ SERVERS = """
     keep_account_state(text,text,jsonb,timestamp with time zone,timestamp with time zone)
     keep_inbound_mail(jsonb)
     keep_lead(text,jsonb,timestamp with time zone)
+    leaving_enrollments(uuid[],text[],text[],text[])
     log_bison_attempt(text,text,boolean,text,timestamp with time zone,integer,bigint,text)
     mail_status_rank(text)
     match_waiting_mautic_events(integer,integer)

@@ -10,94 +10,84 @@ where id in (
 order by id
 for no key update;
 
--- name: lock_leaving
--- The same, and everybody enrolled with an address that leaves.
-with leaving as (
-    select address
-    from email_sends
-    where id = any (cast(:leaving_sends as uuid[])) or resend_id = any (cast(:leaving_ids as text[]))
-    union
-    select address from email_sends where unsubscribe_token = any (cast(:leaving_tokens as text[]))
-    union
-    select unnest(cast(:leaving_addresses as text[]))
-)
+-- name: lock_followers_of_tags
+-- The same where each mail is named by our own id, as nearly all are.
 select
     id, org_id, campaign_id, status, emails_opened, emails_clicked, engagement_score, first_opened_at, first_clicked_at,
     last_engagement_at, next_step_at, held_for, stopped_reason, replied_at, thread_id
 from campaign_enrollments
-where id in (
-    select enrollment_id from email_sends where id = any (cast(:sends as uuid[])) or resend_id = any (cast(:email_ids as text[]))
-    union
-    select theirs.id
-    from leaving
-    join contacts person on normalise_address(person.email) = leaving.address
-    join campaign_enrollments theirs on theirs.contact_id = person.id
-    union
-    -- Whose address was changed since has got mail at this one.
-    select mail.enrollment_id from leaving join email_sends mail on mail.address = leaving.address
-)
+where id = any (array(select enrollment_id from email_sends where id = any (cast(:sends as uuid[]))))
 order by id
 for no key update;
+
+-- name: lock_leaving
+-- Everybody enrolled with an address that leaves, once for each such address, and where; locked in the same way.
+select
+    enrollment.id, enrollment.org_id, enrollment.campaign_id, enrollment.status, enrollment.emails_opened, enrollment.emails_clicked,
+    enrollment.engagement_score, enrollment.first_opened_at, enrollment.first_clicked_at, enrollment.last_engagement_at,
+    enrollment.next_step_at, enrollment.held_for, enrollment.stopped_reason, enrollment.replied_at, enrollment.thread_id,
+    owner.topic, theirs.address as leaving_address
+from (
+    select id, address
+    from leaving_enrollments(
+        cast(:leaving_sends as uuid[]), cast(:leaving_ids as text[]), cast(:leaving_tokens as text[]), cast(:leaving_addresses as text[])
+    )
+    union
+    select enrollment_id, null
+    from email_sends
+    where id = any (cast(:sends as uuid[])) or resend_id = any (cast(:email_ids as text[]))
+) theirs
+join campaign_enrollments enrollment on enrollment.id = theirs.id
+join campaigns owner on owner.id = enrollment.campaign_id
+order by enrollment.id
+for no key update of enrollment;
 
 -- name: lock_mails_of_leaving
 -- What is queued for an address that leaves, locked with the mails and before whoever is enrolled.
-with leaving as (
+with leaving as materialized (
     select address
     from email_sends
     where id = any (cast(:leaving_sends as uuid[])) or resend_id = any (cast(:leaving_ids as text[]))
-    union
-    select address from email_sends where unsubscribe_token = any (cast(:leaving_tokens as text[]))
-    union
-    select unnest(cast(:leaving_addresses as text[]))
-)
-select id
-from email_sends
-where id in (
-    select mail.id from leaving join email_sends mail on mail.address = leaving.address where mail.status = 'queued'
-)
-order by id
-for no key update;
-
--- name: places_of_leaving
--- Where those that have an address that leaves are enrolled.
-with leaving as (
-    select address
-    from email_sends
-    where id = any (cast(:leaving_sends as uuid[])) or resend_id = any (cast(:leaving_ids as text[]))
-    union
-    select address from email_sends where unsubscribe_token = any (cast(:leaving_tokens as text[]))
+        or unsubscribe_token = any (cast(:leaving_tokens as text[]))
     union
     select unnest(cast(:leaving_addresses as text[]))
-),
-theirs as (
-    select theirs.id, leaving.address
-    from leaving
-    join contacts person on normalise_address(person.email) = leaving.address
-    join campaign_enrollments theirs on theirs.contact_id = person.id
-    union
-    select mail.enrollment_id, leaving.address from leaving join email_sends mail on mail.address = leaving.address
 )
-select enrollment.id, enrollment.org_id, owner.topic, array_agg(theirs.address) as addresses
-from theirs
-join campaign_enrollments enrollment on enrollment.id = theirs.id
-join campaigns owner on owner.id = enrollment.campaign_id
-group by enrollment.id, owner.topic;
+select mail.id
+from leaving
+join email_sends mail on mail.address = leaving.address
+where mail.status = 'queued'
+order by mail.id
+for no key update of mail;
 
 -- name: mails_of_followers
--- All mails of those that are enrolled by these, with what people did with them.
-select id, enrollment_id, human_opens, human_clicks, first_human_open_at, first_human_click_at, last_human_at
-from email_sends
-where enrollment_id in (
+-- All mails of those that are enrolled by these, with what people did with them and the line of its step where its fate is open.
+select
+    mail.id, mail.enrollment_id, mail.human_opens, mail.human_clicks, mail.first_human_open_at, mail.first_human_click_at,
+    mail.last_human_at,
+    (
+        select line.status
+        from campaign_sequence_logs line
+        where line.enrollment_id = mail.enrollment_id and line.sequence_id = mail.sequence_id
+            and (line.status = 'pending' or line.status = 'failed' and line.reason = 'unknown')
+    ) as open_line
+from email_sends mail
+where mail.enrollment_id in (
     select enrollment_id from email_sends where id = any (cast(:sends as uuid[])) or resend_id = any (cast(:email_ids as text[]))
 );
 
--- name: open_lines
--- The steps that sent these mails, where it is open whether they left.
-select line.enrollment_id, line.sequence_id, line.status
+-- name: mails_of_followers_of_tags
+-- The same where each mail is named by our own id.
+select
+    mail.id, mail.enrollment_id, mail.human_opens, mail.human_clicks, mail.first_human_open_at, mail.first_human_click_at,
+    mail.last_human_at,
+    (
+        select line.status
+        from campaign_sequence_logs line
+        where line.enrollment_id = mail.enrollment_id and line.sequence_id = mail.sequence_id
+            and (line.status = 'pending' or line.status = 'failed' and line.reason = 'unknown')
+    ) as open_line
 from email_sends mail
-join campaign_sequence_logs line on line.enrollment_id = mail.enrollment_id and line.sequence_id = mail.sequence_id
-where (mail.id = any (cast(:sends as uuid[])) or mail.resend_id = any (cast(:email_ids as text[])))
-    and (line.status = 'pending' or line.status = 'failed' and line.reason = 'unknown');
+where mail.enrollment_id = any (array(select enrollment_id from email_sends where id = any (cast(:sends as uuid[]))));
 
 -- name: fates
 -- Whether these mails bounced or were called spam.

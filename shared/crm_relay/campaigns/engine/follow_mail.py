@@ -1,7 +1,7 @@
 """Campaigns' part of a batch of mail events and departures: what is locked and read for it, and what it changes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from crm_relay.campaigns.engine.follow_store import Leaving
 from crm_relay.campaigns.engine.follow_up import Enrolled, Membership, departed, engaged, proven
 from crm_relay.campaigns.engine.outcomes import LineSettled
 from crm_relay.campaigns.engine.settle import line_of
+from crm_relay.mail.decisions import has_left
 from crm_relay.mail.feedback.mail_events import FoldedMail
 from crm_relay.mail.feedback.mail_names import Departure, MailNames
 from crm_relay.mail.models import Fate, Settled
@@ -17,7 +18,7 @@ from crm_relay.platform.database import Row
 from crm_relay.platform.sql import Statement
 
 _MAILS_OF_LEAVING, _ENROLLED = "campaigns.mails_of_leaving", "campaigns.enrolled"
-_PLACES, _SIBLINGS, _LINES = "campaigns.places", "campaigns.mails", "campaigns.lines"
+_SIBLINGS = "campaigns.mails"
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,7 @@ class Followed:
 
     def reads(self) -> dict[str, Statement]:
         """Behind all locks."""
-        places = {_PLACES: follow_store.places_of_leaving(self.leaving)} if self._leaves else {}
-        if not self.names:
-            return places
-        return {
-            **places,
-            _SIBLINGS: follow_store.mails_of_followers(self.names),
-            _LINES: follow_store.open_lines(self.names),
-        }
+        return {_SIBLINGS: follow_store.mails_of_followers(self.names)} if self.names else {}
 
     def writes(
         self,
@@ -60,21 +54,21 @@ class Followed:
         """By the rows of `locks` and `reads`; `mails` are those of the batch after its events."""
         before = {row["id"]: Enrolled.of(row) for row in rows.get(_ENROLLED, ())}
         after = {**before, **_engaged(before, rows.get(_SIBLINGS, ()), mails)}
-        places = {row["id"]: _place(row) for row in rows.get(_PLACES, ()) if row["id"] in before}
+        places = _memberships(rows.get(_ENROLLED, ()))
         after, taken_back = departed(after, places, departures)
         changed = [each for key, each in after.items() if each != before[key]]
         if changed:
             yield follow_store.record_followers(changed, at)
         if taken_back:
             yield follow_store.take_back(taken_back, at)
-        lines = list(_proven(rows.get(_LINES, ()), mails))
+        lines = list(_proven(rows.get(_SIBLINGS, ()), mails))
         if lines:
             yield follow_store.settle_proven(lines, at)
 
     def ended(self, rows: Mapping[str, list[Row]], departures: Sequence[Departure]) -> int:
         """How many sequences the departures end."""
         before = {row["id"]: Enrolled.of(row) for row in rows.get(_ENROLLED, ())}
-        places = {row["id"]: _place(row) for row in rows.get(_PLACES, ()) if row["id"] in before}
+        places = _memberships(rows.get(_ENROLLED, ()))
         after, _ = departed(before, places, departures)
         return sum(after[key].status != each.status for key, each in before.items())
 
@@ -94,15 +88,22 @@ def _engaged(
     return {key: engaged(before[key], rows) for key, rows in theirs.items() if key in before}
 
 
-def _place(row: Row) -> Membership:
-    return Membership(row["org_id"], row["topic"], frozenset(row["addresses"]))
+def _memberships(enrolled: Sequence[Row]) -> dict[UUID, Membership]:
+    """Of those that have an address that leaves; none where nobody leaves."""
+    found: dict[UUID, Membership] = {}
+    for row in enrolled:
+        if (address := row.get("leaving_address")) is not None:
+            known = found.get(row["id"], Membership(row["org_id"], row["topic"]))
+            found[row["id"]] = replace(known, addresses=known.addresses | {address})
+    return found
 
 
-def _proven(lines: Sequence[Row], mails: Sequence[FoldedMail]) -> Iterator[tuple[UUID, UUID, LineSettled]]:
-    waiting = {(line["enrollment_id"], line["sequence_id"]): line for line in lines}
+def _proven(siblings: Sequence[Row], mails: Sequence[FoldedMail]) -> Iterator[tuple[UUID, UUID, LineSettled]]:
+    lines = {row["id"]: row["open_line"] for row in siblings}
     for mail in mails:
-        enrollment, sequence = mail.row["enrollment_id"], mail.row["sequence_id"]
-        fate = proven(waiting.get((enrollment, sequence)), [status for _, status in mail.seen])
-        if fate is not None:
-            reason = next(status for _, status in mail.seen) if fate is Fate.FAILED else None
+        status = proven(lines.get(mail.row["id"]), [status for _, status in mail.seen])
+        if status is not None:
+            enrollment, sequence = mail.row["enrollment_id"], mail.row["sequence_id"]
+            fate = Fate.SENT if has_left(status) else Fate.FAILED
+            reason = status if fate is Fate.FAILED else None
             yield enrollment, sequence, line_of(Settled(mail.row["id"], fate, reason, enrollment, sequence))

@@ -17,11 +17,11 @@ Leaving = tuple[MailNames, Sequence[str]]
 
 def lock_followers(names: MailNames) -> Statement:
     """Rows for `Enrolled.of`, each as it is once the lock is had."""
-    return _SQL["lock_followers"].bind(**_mails(names))
+    return _of_mails("lock_followers", names)
 
 
 def lock_leaving(names: MailNames, leaving: Leaving) -> Statement:
-    """The same for both."""
+    """The same for both; a row for each address that leaves, with `topic` and `leaving_address`."""
     return _SQL["lock_leaving"].bind(**_mails(names), **_leaving(leaving))
 
 
@@ -30,19 +30,9 @@ def lock_mails_of_leaving(leaving: Leaving) -> Statement:
     return _SQL["lock_mails_of_leaving"].bind(**_leaving(leaving))
 
 
-def places_of_leaving(leaving: Leaving) -> Statement:
-    """id, org_id, topic and addresses."""
-    return _SQL["places_of_leaving"].bind(**_leaving(leaving))
-
-
 def mails_of_followers(names: MailNames) -> Statement:
-    """Rows for `engaged`, with enrollment_id."""
-    return _SQL["mails_of_followers"].bind(**_mails(names))
-
-
-def open_lines(names: MailNames) -> Statement:
-    """enrollment_id, sequence_id and status."""
-    return _SQL["open_lines"].bind(**_mails(names))
+    """Rows for `engaged`, with enrollment_id and open_line (None: the fate of its mail is settled)."""
+    return _of_mails("mails_of_followers", names)
 
 
 def fates(names: MailNames) -> Statement:
@@ -65,6 +55,12 @@ def settle_proven(lines: Sequence[tuple[UUID, UUID, LineSettled]], at: datetime)
     """Each with enrollment_id and sequence_id. Safe to call twice."""
     given = [{"enrollment_id": one, "sequence_id": other, **asdict(line)} for one, other, line in lines]
     return _SQL["settle_proven"].bind(settled=Json(given), at=at)
+
+
+def _of_mails(query: str, names: MailNames) -> Statement:
+    if not names.email_ids:
+        return _SQL[f"{query}_of_tags"].bind(sends=list(names.sends))
+    return _SQL[query].bind(**_mails(names))
 
 
 def _mails(names: MailNames) -> dict[str, SqlValue]:

@@ -8,7 +8,6 @@ from uuid import UUID
 from crm_relay.campaigns.decisions import ENDS_AS
 from crm_relay.mail.decisions import has_left
 from crm_relay.mail.feedback.mail_names import Departure
-from crm_relay.mail.models import Fate
 from crm_relay.platform.database import Row
 
 LIVE = frozenset({"active", "engaged"})
@@ -112,8 +111,8 @@ def departures_of(fates: Iterable[Row]) -> list[Departure]:
     ]
 
 
-def proven(line: Row | None, statuses: Iterable[str]) -> Fate | None:
-    """What events show of a step whose mail's fate was open, by its status behind each of them; None: nothing new.
+def proven(line: str | None, statuses: Iterable[str]) -> str | None:
+    """The first status of a mail that settles the step's open `line`, of those behind each event; None: nothing new.
 
     The provider's answer may have been lost: then this is how it becomes known that the mail has left, or never will.
     """
@@ -121,8 +120,8 @@ def proven(line: Row | None, statuses: Iterable[str]) -> Fate | None:
         return None
     for status in statuses:
         left = has_left(status)
-        if left or (left is False and line["status"] == "pending"):
-            return Fate.SENT if left else Fate.FAILED
+        if left or (left is False and line == "pending"):
+            return status
     return None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TypeVar
 from uuid import UUID
 
@@ -74,23 +75,25 @@ class FeedbackBatch:
 
     reports: Sequence[Report]
     is_repeated: bool = False
+    by_every_name: bool = False
 
-    @property
+    @cached_property
     def reported(self) -> list[ReportedEvent]:
         """The events of mails that were not applied before."""
         return [reported_of(each) for each in self.reports if each.is_new and isinstance(each.event, MailEvent)]
 
-    @property
+    @cached_property
     def names(self) -> MailNames:
         """The mails that it is about."""
-        return names_of(self.reported)
+        return names_of(self.reported, by_every_name=self.by_every_name or self.is_repeated)
 
-    @property
+    @cached_property
     def leaving(self) -> tuple[MailNames, Sequence[str]]:
         """The mails whose address may leave, and the addresses that leave without a mail of ours."""
         suppressing = [each for each in self.reported if each.suppresses is not None]
         addresses = {each.address for each in suppressing if each.address is not None}
-        return names_of(suppressing), sorted(addresses | set(self._addresses))
+        names = names_of(suppressing, by_every_name=self.by_every_name or self.is_repeated)
+        return names, sorted(addresses | set(self._addresses))
 
     def locks(self) -> dict[str, Statement]:
         """Of the mails; the first of the transaction."""

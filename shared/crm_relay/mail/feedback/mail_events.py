@@ -58,12 +58,16 @@ class FoldedEvents:
     writes: Sequence[Statement]
 
 
-def names_of(reported: Iterable[ReportedEvent]) -> MailNames:
-    """In one order, so that the same batch is the same text."""
+def names_of(reported: Iterable[ReportedEvent], *, by_every_name: bool = False) -> MailNames:
+    """In one order, so that the same batch is the same text.
+
+    Our own id is enough for nearly every event; `by_every_name` also looks for the provider's.
+    """
     events = list(reported)
+    by_email_id = [each for each in events if by_every_name or each.send is None]
     return MailNames(
         tuple(sorted({each.send for each in events if each.send is not None})),
-        tuple(sorted({each.email_id for each in events if each.email_id is not None})),
+        tuple(sorted({each.email_id for each in by_email_id if each.email_id is not None})),
         tuple(sorted({each.token for each in events if each.token is not None})),
     )
 
@@ -80,9 +84,13 @@ def reads(names: MailNames, keys: Sequence[str] = ()) -> dict[str, Statement]:
 
 
 def lacks_turn(reported: Sequence[ReportedEvent], rows: Mapping[str, list[Row]]) -> bool:
-    """Whether an event has no mail, and its mail may be getting its id from the provider's answer at this moment."""
+    """Whether an event has no mail by what was looked for, or its mail gets the provider's id by it.
+
+    Its mail may be getting that id from the provider's answer at this moment.
+    """
     find = _Finder(rows.get(MAILS, ()))
-    return TURN not in rows and any(find.mail_of(each) is None for each in reported)
+    mails = [find.mail_of(each) for each in reported]
+    return TURN not in rows and any(mail is None or mail["resend_id"] is None for mail in mails)
 
 
 def turn() -> dict[str, Statement]:

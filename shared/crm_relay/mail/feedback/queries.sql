@@ -9,6 +9,17 @@ where id = any (cast(:sends as uuid[])) or resend_id = any (cast(:email_ids as t
 order by id
 for no key update;
 
+-- name: lock_mails_of_tags
+-- The same where each is named by our own id, as nearly all are.
+select
+    id, org_id, enrollment_id, campaign_id, sequence_id, address, topic, links, unsubscribe_token, resend_id, status, sent_at, message_id,
+    delivered_at, opened_at, opened_count, human_opens, first_human_open_at, clicked_at, clicked_count, human_clicks,
+    first_human_click_at, last_human_at, bounced_at, bounce_type, complained_at, unsubscribed_at, error_message
+from email_sends
+where id = any (cast(:sends as uuid[]))
+order by id
+for no key update;
+
 -- name: lock_mails_of_tokens
 -- The same for those that hold one of these links to unsubscribe.
 select
@@ -26,6 +37,12 @@ select log.id, log.email_send_id, log.event_type, log.event_data, log.occurred_a
 from email_sends mail
 join email_logs log on log.email_send_id = mail.id
 where mail.id = any (cast(:sends as uuid[])) or mail.resend_id = any (cast(:email_ids as text[]));
+
+-- name: logs_of_tags
+-- The same where each is named by our own id.
+select id, email_send_id, event_type, event_data, occurred_at, event_key, verdict
+from email_logs
+where email_send_id = any (cast(:sends as uuid[]));
 
 -- name: logs_of_tokens
 -- The same for the mails that hold one of these links.

@@ -38,6 +38,8 @@ def lock_mails(names: MailNames) -> Statement:
     """The mails by id, each row as it is once the lock is had."""
     if names.tokens:
         return _SQL["lock_mails_of_tokens"].bind(tokens=list(names.tokens))
+    if not names.email_ids:
+        return _SQL["lock_mails_of_tags"].bind(sends=list(names.sends))
     return _SQL["lock_mails"].bind(sends=list(names.sends), email_ids=list(names.email_ids))
 
 
@@ -45,6 +47,8 @@ def logs_of(names: MailNames) -> Statement:
     """Every event of these mails."""
     if names.tokens:
         return _SQL["logs_of_tokens"].bind(tokens=list(names.tokens))
+    if not names.email_ids:
+        return _SQL["logs_of_tags"].bind(sends=list(names.sends))
     return _SQL["logs_of"].bind(sends=list(names.sends), email_ids=list(names.email_ids))
 
 

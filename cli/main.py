@@ -26,6 +26,7 @@ from cli.console import (
 from cli.deferred import app as deferred
 from cli.doctor.examine import examine
 from cli.erase import erase_person
+from cli.incident import app as incident
 from cli.integrity import app as integrity
 from cli.mautic.commands import app as mautic
 from cli.token import app as token
@@ -56,6 +57,7 @@ for name, group in (
     ("bison", bison),
     ("cache", cache),
     ("integrity", integrity),
+    ("incident", incident),
     ("campaign", campaign),
     ("deferred", deferred),
     ("consent", consent),

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 
+from cli.campaign.changes import app as changes
 from cli.campaign.files import read_definition, read_people
 from cli.campaign.mail import app as mail
 from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show, use_settings
@@ -23,6 +24,7 @@ from crm_relay.platform.settings import SettingsModel, read_settings
 
 app = typer.Typer(no_args_is_help=True, help="Create, run and inspect campaigns.")
 app.add_typer(mail)
+app.add_typer(changes)
 
 CALLED = typer.Argument(metavar="CAMPAIGN", help="Id or name of the campaign.")
 Called = Annotated[str, CALLED]
@@ -197,11 +199,16 @@ def run(env_file: EnvFile = None, as_json: AsJson = False) -> int:
 @app.command("list")
 @reports_errors
 def list_all(
-    status: Annotated[str | None, typer.Option("--status", help="draft, active or paused.")] = None,
+    status: Annotated[
+        str | None, typer.Option("--status", help="draft, active, paused, cancelled or archived.")
+    ] = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """List the campaigns that run here, active ones first."""
+    """List the campaigns that run here, active ones first.
+
+    Archived ones are left out unless --status archived asks for them.
+    """
     with open_database(env_file) as database:
         rows = [asdict(each) for each in funnels.list_campaigns(database, status=status, limit=500)]
     shown = ("id", "name", "status", "steps", "total_active", "total_sent", "total_completed", "activated_at")

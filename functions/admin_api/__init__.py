@@ -4,6 +4,7 @@ The page and the API are described in [api.md](api.md). Long work is not done he
 queue.
 
 Use cases: operations/overview/read_overview.py, operations/orders.py, operations/access/tokens.py
-Writes: api_tokens, campaigns, campaign_enrollments, entity_history; what it orders, reverts or replays writes
-the tables of its room
+Writes: api_tokens, campaigns, campaign_sequences, campaign_enrollments, campaign_sequence_logs, email_identities,
+email_sends, sms_sends, entity_history, incidents, incident_closures; what it orders, reverts or replays writes the
+tables of its room
 """

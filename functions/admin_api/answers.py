@@ -11,6 +11,7 @@ from crm_relay.edge_cache.record_email import record_email as record
 from crm_relay.edge_cache.replication.conflicts import conflict as one_conflict
 from crm_relay.edge_cache.replication.conflicts import revert
 from crm_relay.edge_cache.replication.replicate import allow_shrink as allow
+from crm_relay.incidents.close_by_hand import close_by_hand
 from crm_relay.integrity.revert import revert as undo_fix
 from crm_relay.operations import orders
 from crm_relay.operations.access import tokens as token_book
@@ -159,6 +160,12 @@ def provider_days(dependencies: "Admin", _call: Call) -> object:
 
 def incidents(dependencies: "Admin", call: Call) -> object:
     return read_overview.incidents(dependencies.database, limit=call.given.limit)
+
+
+def close_incident(dependencies: "Admin", call: Call) -> object:
+    closed = close_by_hand(dependencies.database, call.given.id, utc_now(), who=call.who)
+    logger().info("incident closed by hand", extra={"incident": closed.id, "kind": closed.kind, "ordered_by": call.who})
+    return closed
 
 
 def conflicts(dependencies: "Admin", call: Call) -> object:

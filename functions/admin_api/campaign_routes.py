@@ -1,10 +1,12 @@
 """The routes under /api/campaigns: who may look at campaigns, and who may run them."""
 
 from admin_api import campaigns
-from admin_api.campaigns import CampaignsAsked, OfCampaign, OfEnrollment, PeopleWanted, SimulationWanted
-from admin_api.table import OPERATE, READ, get, post
+from admin_api.campaigns import CampaignEdit, CampaignsAsked, OfCampaign, OfEnrollment, PeopleWanted, SimulationWanted
+from admin_api.table import OPERATE, READ, get, patch, post
 from crm_relay.campaigns.definition.campaign_file import Definition
 from crm_relay.campaigns.lifecycle.change_campaign import CampaignChanged, Created, EnrollReport
+from crm_relay.campaigns.lifecycle.edit_campaign import CampaignEdited
+from crm_relay.campaigns.lifecycle.end_campaign import CampaignEnded
 from crm_relay.campaigns.lifecycle.funnels import CampaignLine, CampaignShown, Funnel
 from crm_relay.campaigns.lifecycle.hold_enrollment import PlaceChanged
 from crm_relay.campaigns.preview.look_ahead import Forecast
@@ -35,6 +37,15 @@ _SHOWN = [
         "A campaign with its funnel, where its people are, and who did what with it",
         campaigns.one,
         CampaignShown,
+        OfCampaign,
+    ),
+    # The sender's address stands in it.
+    get(
+        OPERATE,
+        "/api/campaigns/{id}/definition",
+        "A campaign as its file would have it",
+        campaigns.definition,
+        Definition,
         OfCampaign,
     ),
 ]
@@ -86,6 +97,33 @@ _ACTING = [
         OfCampaign,
         errors=_STATES,
     ),
+    patch(
+        OPERATE,
+        "/api/campaigns/{id}",
+        "Change fields of a campaign's file; of one that runs too, and nobody gets a step twice",
+        campaigns.edit,
+        CampaignEdited,
+        CampaignEdit,
+        errors=_STATES,
+    ),
+    post(
+        OPERATE,
+        "/api/campaigns/{id}/cancel",
+        "End everybody's sequence for good, and take back what waits to be sent",
+        campaigns.cancel,
+        CampaignEnded,
+        OfCampaign,
+        errors=_STATES,
+    ),
+    post(
+        OPERATE,
+        "/api/campaigns/{id}/archive",
+        "Put a campaign away in which nobody is on their way",
+        campaigns.archive,
+        CampaignEnded,
+        OfCampaign,
+        errors=_STATES,
+    ),
     post(
         OPERATE,
         "/api/campaigns/{id}/simulate",
@@ -101,6 +139,15 @@ _ACTING = [
         "Hold one person of a campaign",
         campaigns.pause_one,
         PlaceChanged,
+        OfEnrollment,
+        errors=_STATES,
+    ),
+    post(
+        OPERATE,
+        "/api/enrollments/{id}/cancel",
+        "End one person's sequence for good, and take back what waits to be sent to them",
+        campaigns.cancel_one,
+        CampaignEnded,
         OfEnrollment,
         errors=_STATES,
     ),

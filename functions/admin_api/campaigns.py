@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from crm_relay.campaigns.lifecycle import change_campaign, funnels
+from crm_relay.campaigns.definition.campaign_file import Sender, StepOfFile, Topic, WindowOfFile, Word
+from crm_relay.campaigns.lifecycle import change_campaign, edit_campaign, end_campaign, funnels
 from crm_relay.campaigns.models import Capabilities
 from crm_relay.campaigns.preview.look_ahead import look_ahead
 from crm_relay.platform.clock import utc_now
@@ -38,10 +39,27 @@ class OfEnrollment(Given):
     id: UUID
 
 
-class CampaignsAsked(Given):
-    """Which campaigns."""
+class CampaignEdit(Given):
+    """The fields of a campaign file that change; each replaces the whole field, also the list of steps."""
 
-    status: Literal["draft", "active", "paused"] | None = None
+    id: UUID
+    name: Word | None = None
+    description: Annotated[str, Field(max_length=2000)] | None = None
+    window: WindowOfFile | None = None
+    zone: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    use_recipient_timezone: bool | None = None
+    topic: Topic | None = None
+    late_policy: Literal["send", "skip", "send_within"] | None = None
+    late_minutes: Annotated[int, Field(ge=1, le=525_600)] | None = None
+    stop_company_on_reply: bool | None = None
+    identity: Sender | None = None
+    steps: Annotated[tuple[StepOfFile, ...], Field(min_length=1, max_length=100)] | None = None
+
+
+class CampaignsAsked(Given):
+    """Which campaigns; archived ones only where they are asked for."""
+
+    status: Literal["draft", "active", "paused", "cancelled", "completed", "archived"] | None = None
     limit: Annotated[int, Field(ge=1, le=500, description="So many at most.")] = 50
 
 
@@ -120,6 +138,35 @@ def resume(dependencies: "Admin", call: Call) -> object:
     changed = change_campaign.resume(dependencies.database, call.given.id, utc_now(), who=call.who)
     _note("campaign resumed", call, campaign=changed.id, scheduled=changed.scheduled)
     return changed
+
+
+def cancel(dependencies: "Admin", call: Call) -> object:
+    ended = end_campaign.cancel(dependencies.database, call.given.id, utc_now(), who=call.who)
+    _note("campaign cancelled", call, campaign=ended.id, stopped=ended.stopped)
+    return ended
+
+
+def archive(dependencies: "Admin", call: Call) -> object:
+    ended = end_campaign.archive(dependencies.database, call.given.id, utc_now(), who=call.who)
+    _note("campaign archived", call, campaign=ended.id)
+    return ended
+
+
+def definition(dependencies: "Admin", call: Call) -> object:
+    return edit_campaign.present_definition(dependencies.database, call.given.id)
+
+
+def edit(dependencies: "Admin", call: Call) -> object:
+    changes = call.given.model_dump(mode="json", exclude_unset=True, exclude={"id"})
+    changed = edit_campaign.edit(dependencies.database, call.given.id, changes, utc_now(), who=call.who)
+    _note("campaign edited", call, campaign=changed.id, fields=len(changed.changed))
+    return changed
+
+
+def cancel_one(dependencies: "Admin", call: Call) -> object:
+    ended = end_campaign.cancel_enrollment(dependencies.database, call.given.id, utc_now(), who=call.who)
+    _note("enrollment cancelled", call, enrollment=ended.id)
+    return ended
 
 
 def pause_one(dependencies: "Admin", call: Call) -> object:

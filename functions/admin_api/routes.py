@@ -21,6 +21,7 @@ from admin_api.inputs import (
 from admin_api.table import ADMIN, OPERATE, READ, get, post
 from crm_relay.edge_cache.documents import EmailDocument
 from crm_relay.edge_cache.keys import ENTITIES
+from crm_relay.incidents.close_by_hand import IncidentClosed
 from crm_relay.operations.access.store import StoredToken
 from crm_relay.operations.access.tokens import NewToken
 from crm_relay.operations.orders import CheckOrdered, Ordered
@@ -114,6 +115,15 @@ _SHOWN = [
     ),
     get(READ, "/api/integrity", "What the checks found and changed", answers.integrity, shown.Integrity, Newest),
     get(READ, "/api/incidents", "What is wrong", answers.incidents, list[shown.OpenIncident], Newest),
+    post(
+        OPERATE,
+        "/api/incidents/{id}/close",
+        "Close an incident; one that is still true opens again with the next look",
+        answers.close_incident,
+        IncidentClosed,
+        OfNumber,
+        errors=(404,),
+    ),
     get(READ, "/api/failed-tasks", "What was given up", answers.dead_letters, shown.DeadLetters, Newest),
     get(
         READ,

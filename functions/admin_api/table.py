@@ -33,3 +33,17 @@ def post(
 ) -> ApiRoute:
     """Does something; the answer's `errors` besides those of every route."""
     return ApiRoute("POST", path, summary, answer, role, takes, gives, status, errors)
+
+
+def patch(
+    role: Role,
+    path: str,
+    summary: str,
+    answer: Answer,
+    gives: Any,
+    takes: type[BaseModel],
+    *,
+    errors: tuple[int, ...] = (),
+) -> ApiRoute:
+    """Changes fields of something; the others stay."""
+    return ApiRoute("PATCH", path, summary, answer, role, takes, gives, errors=errors)

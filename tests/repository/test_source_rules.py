@@ -22,6 +22,7 @@ CAPABILITIES = tuple(
 QUERIES_IN_A_LOOP: dict[str, str] = {
     "shared/crm_relay/edge_cache/replication/push_edits.py:_write": "one of four tables each",
     "shared/crm_relay/edge_cache/replication/replicate.py:lift_behind": "one of four tables, after a restore",
+    "shared/crm_relay/operations/last_look.py:_in_table": "256 MB of a table a statement, so that none takes too long",
 }
 
 LONGEST_FUNCTION = 50

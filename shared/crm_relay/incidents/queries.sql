@@ -158,3 +158,53 @@ set
 from locked
 join outcome on outcome.id = locked.id
 where incident.id = locked.id;
+
+-- name: list_incidents
+-- The newest first, open ones or all; by whom one is closed that no recovery has closed.
+select
+    incident.id, incident.kind, incident.subject, incident.workspace_name, incident.title, incident.details, incident.opened_at,
+    incident.closed_at,
+    (
+        select closure.closed_by
+        from incident_closures closure
+        where closure.incident_id = incident.id and closure.closed_at = incident.closed_at
+        order by closure.id desc
+        limit 1
+    ) as closed_by
+from incidents incident
+where (not cast(:open_only as boolean) or incident.closed_at is null)
+    and (cast(:kind as text) is null or incident.kind = cast(:kind as text))
+order by incident.id desc
+limit :limit;
+
+-- name: close_by_hand
+-- Closed with who did it and what it was; claim_alerts decides when its end is sent, as after a recovery.
+with locked as materialized (
+    select * from incidents where id = :id for update
+),
+closed as (
+    update incidents known
+    set closed_at = cast(:now as timestamptz)
+    from locked
+    where known.id = locked.id and locked.closed_at is null
+    returning known.id
+),
+noted as (
+    insert into incident_closures (incident_id, closed_by, closed_at, before)
+    select
+        locked.id, :who, :now,
+        jsonb_build_object('title', locked.title, 'details', locked.details, 'opened_at', locked.opened_at)
+    from closed
+    join locked on locked.id = closed.id
+    returning closed_by
+)
+select
+    locked.id, locked.kind, coalesce(locked.closed_at, cast(:now as timestamptz)) as closed_at,
+    coalesce((select closed_by from noted), (
+        select closure.closed_by
+        from incident_closures closure
+        where closure.incident_id = locked.id and closure.closed_at = locked.closed_at
+        limit 1
+    )) as closed_by,
+    exists (select from closed) as changed
+from locked;

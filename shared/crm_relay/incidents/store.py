@@ -33,6 +33,17 @@ def keep_open(db: Queryable, kind: str, incidents: Sequence[Incident], now: date
     return Kept(row["opened"], row["closed"])
 
 
+def list_incidents(db: Queryable, *, open_only: bool, kind: str | None, limit: int) -> list[Row]:
+    """The columns of an IncidentLine."""
+    return db.run(_SQL["list_incidents"], open_only=open_only, kind=kind, limit=limit)
+
+
+def close_by_hand(db: Queryable, incident_id: int, *, who: str, now: datetime) -> Row | None:
+    """The columns of an IncidentClosed; None: there is no such incident."""
+    rows = db.run(_SQL["close_by_hand"], id=incident_id, who=who, now=now)
+    return rows[0] if rows else None
+
+
 def claim_alerts(
     db: Queryable, now: datetime, *, claimed_until: datetime, quiet_since: datetime, limit: int
 ) -> list[PendingAlert]:

@@ -1,4 +1,4 @@
-"""Takes one person's events out of everything that waits or is kept: inbox, failed tasks, bucket and queues."""
+"""Takes one person's events out of all that waits or is kept (inbox, failed tasks, bucket, queues), and looks again."""
 
 import base64
 import binascii
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from crm_relay.consent.person import Person
+from crm_relay.consent.traces import Traces
 from crm_relay.platform.aws.queue import (
     QueueMessage,
     delete_message,
@@ -25,7 +26,7 @@ from crm_relay.webhooks import store
 from crm_relay.webhooks.defer import OVERSIZE_PREFIX, Deferred, source_of_object
 from crm_relay.webhooks.models import identity_of
 from crm_relay.webhooks.needles import suspicious
-from crm_relay.webhooks.redact import NOTHING_LEFT, message_without, redact_stored
+from crm_relay.webhooks.redact import NOTHING_LEFT, decoded_message, message_without, redact_stored
 from crm_relay.webhooks.source import Redactors
 
 _WINDOW = 5000
@@ -92,6 +93,42 @@ def erase_messages(deferred: Deferred, redactors: Redactors, person: Person) -> 
     return SearchCounts(sum(each.looked_at for each in searched), sum(each.redacted for each in searched))
 
 
+def objects_with(deferred: Deferred, redactors: Redactors, person: Person) -> int:
+    """How many objects of the whole bucket mention the person, whoever stored them. Errors as in get_object."""
+    traces = Traces(person)
+    return sum(_object_has(deferred, key, redactors, person, traces) for key in list_keys(deferred.bucket, ""))
+
+
+def queues_with(deferred: Deferred, redactors: Redactors, person: Person) -> dict[str, int]:
+    """How many messages of the deferred queue and of its dead letters do. TransientError where some were in use."""
+    traces = Traces(person)
+    dead = queue_state(deferred.queue_url).dead_letters
+    queues = {"deferred queue": deferred.queue_url} | ({"dead letters": dead} if dead else {})
+    return {name: _messages_with(url, redactors, person, traces) for name, url in queues.items()}
+
+
+def _object_has(deferred: Deferred, key: str, redactors: Redactors, person: Person, traces: Traces) -> bool:
+    body = get_object(deferred.bucket, key).decode(errors="replace")
+    if traces.found_in(key) or traces.found_in(body):
+        return True
+    return redact_stored(redactors, source_of_object(key), body, person) is not None
+
+
+def _messages_with(queue_url: str, redactors: Redactors, person: Person, traces: Traces) -> int:
+    in_flight = queue_state(queue_url).in_flight
+    with _held_messages(queue_url) as messages:
+        found = sum(_message_has(each.text, redactors, person, traces) for each in messages)
+    if in_flight:
+        raise TransientError(f"{in_flight} messages were being worked on or delayed, and could not be looked at")
+    return found
+
+
+def _message_has(text: str, redactors: Redactors, person: Person, traces: Traces) -> bool:
+    if traces.found_in(text) or traces.found_in(decoded_message(text)):
+        return True
+    return message_without(text, person, redactors) is not None
+
+
 def _delivery_without(row: Row, redactors: Redactors, person: Person) -> dict[str, object] | None:
     body = redact_stored(redactors, row["source"], row["body"], person)
     if body is None:
@@ -113,7 +150,7 @@ def _task_without(row: Row, redactors: Redactors, person: Person) -> dict[str, o
 def _erase_from_queue(queue_url: str, redactors: Redactors, person: Person) -> SearchCounts:
     looked_at, gone = 0, set[str]()
     in_flight = queue_state(queue_url).in_flight
-    with held_messages(queue_url, gone) as messages:
+    with _held_messages(queue_url, gone) as messages:
         for message in messages:
             looked_at += 1
             text = message_without(message.text, person, redactors)
@@ -127,7 +164,7 @@ def _erase_from_queue(queue_url: str, redactors: Redactors, person: Person) -> S
 
 
 @contextmanager
-def held_messages(queue_url: str, gone: Container[str] = ()) -> Iterator[Iterator[QueueMessage]]:
+def _held_messages(queue_url: str, gone: Container[str] = ()) -> Iterator[Iterator[QueueMessage]]:
     """Each message of a queue once, invisible to others meanwhile; those whose id is not in `gone` come back after."""
     held: list[QueueMessage] = []
 

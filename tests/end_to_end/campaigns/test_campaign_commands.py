@@ -134,6 +134,44 @@ def test_what_is_due_is_done_by_command(stack: dict[str, Any], database: Databas
     assert campaign(stack, "show", "Now")[1]["people"] in ({"completed": 1}, {"active": 1})
 
 
+def test_a_campaign_is_edited_cancelled_and_archived_by_command(
+    stack: dict[str, Any], database: Database, tmp_path: Path
+) -> None:
+    campaign(stack, "create", written(tmp_path, file(TASK, name="Ending")))
+    campaign(stack, "enroll", "Ending", "--contact", contact(database, f"{uuid4()}@example.com"))
+    campaign(stack, "activate", "Ending")
+
+    defined = campaign(stack, "edit", "Ending")[1]
+    edited = campaign(stack, "edit", "Ending", written(tmp_path, {"name": "Ended", "late_policy": "skip"}))
+    refused = crm_relay(stack, "campaign", "edit", "Ended", written(tmp_path, {"steps": []}))
+    cancelled = campaign(stack, "cancel", "Ended")[1]
+    archived = campaign(stack, "archive", "Ended")[1]
+
+    assert (defined["name"], defined["late_policy"]) == ("Ending", "send")
+    assert (edited[0], edited[1]["changed"]) == (0, ["late_policy", "name"])
+    assert (refused.returncode, "steps" in refused.stderr) == (2, True)
+    assert (cancelled["status"], cancelled["stopped"], archived["status"]) == ("cancelled", 1, "archived")
+    changes = {each["change"]: each["by"] for each in campaign(stack, "show", "Ended")[1]["history"]}
+    assert {changes[each] for each in ("edited", "cancelled", "archived")} == {"operator"}
+
+
+def test_an_incident_is_listed_and_closed_by_command(stack: dict[str, Any], database: Database) -> None:
+    number = one(
+        database,
+        """insert into incidents (kind, subject, title, opened_at)
+           values ('unknown_event', 'contact_sneezed', 'An event of an unknown type', now()) returning id""",
+    )["id"]
+
+    listed = crm_relay(stack, "incident", "list", "--kind", "unknown_event", "--json")
+    closed = crm_relay(stack, "incident", "close", str(number), "--json")
+    after = crm_relay(stack, "incident", "list", "--kind", "unknown_event", "--json")
+
+    assert (listed.returncode, [each["id"] for each in as_json(listed)]) == (1, [number])
+    assert (closed.returncode, as_json(closed)["closed_by"]) == (0, "operator")
+    assert (after.returncode, as_json(after)) == (0, [])
+    assert crm_relay(stack, "incident", "close", "999999999").returncode == 2
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -143,6 +181,10 @@ def test_what_is_due_is_done_by_command(stack: dict[str, Any], database: Databas
         ["enroll", "Launch"],
         ["activate", "Nowhere"],
         ["pause"],
+        ["cancel"],
+        ["cancel", "Launch", "--enrollment", NOBODY],
+        ["archive", "Nowhere"],
+        ["edit", "Nowhere"],
         ["pause", "Launch", "--enrollment", NOBODY],
         ["resume", "--enrollment", NOBODY],
         ["simulate", "Launch", "--days", "0"],

@@ -175,3 +175,43 @@ def test_hostile_text_is_stored_or_refused_and_never_an_error_of_ours(api: Admin
         given = file(mail(skip_conditions=[condition]), name=f"v{str(value)[:9]}")
         assert api.call("POST", "/api/campaigns", body=given, token=robot).status in {201, 422}, value
     post(api, f"/{made['id']}/activate", token=robot)
+
+
+def test_a_campaign_is_edited_cancelled_and_archived_under_the_tokens_name(api: AdminFunction, robot: str) -> None:
+    made = post(api, "", file(TASK), token=robot, status=201)
+    path = f"/api/campaigns/{made['id']}"
+    post(api, f"/{made['id']}/enroll", {"contacts": [contact(api, "ana@example.com")]}, token=robot)
+    post(api, f"/{made['id']}/activate", token=robot)
+
+    edited = api.call("PATCH", path, body={"name": "Autumn", "late_policy": "skip"}, token=robot)
+    refused = api.call("PATCH", path, body={"steps": []}, token=robot)
+    defined = api.call("GET", f"{path}/definition", token=robot).body
+    early = api.call("POST", f"{path}/archive", token=robot)
+    person = one(api.database, "select id from campaign_enrollments")["id"]
+    taken_out = api.call("POST", f"/api/enrollments/{person}/cancel", token=robot).body
+    cancelled = post(api, f"/{made['id']}/cancel", token=robot)
+    archived = post(api, f"/{made['id']}/archive", token=robot)
+    shown = api.call("GET", path, token=robot).body
+
+    assert (edited.status, edited.body["changed"]) == (200, ["late_policy", "name"])
+    assert (refused.status, early.status) == (422, 409)
+    assert (defined["name"], defined["late_policy"], defined["zone"]) == ("Autumn", "skip", "America/New_York")
+    assert (taken_out["status"], taken_out["stopped"]) == ("stopped", 1)
+    assert (cancelled["status"], cancelled["stopped"], archived["status"]) == ("cancelled", 0, "archived")
+    changes = {each["change"]: each["by"] for each in shown["history"]}
+    assert {changes[each] for each in ("edited", "cancelled", "archived")} == {"robot"}
+    assert api.call("GET", "/api/campaigns", token=robot).body == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("PATCH", ""), ("POST", "/cancel"), ("POST", "/archive"), ("GET", "/definition")],
+)
+def test_who_merely_reads_changes_no_campaign(api: AdminFunction, robot: str, method: str, path: str) -> None:
+    made = post(api, "", file(TASK), token=robot, status=201)
+    reader = api.token("reader", Role.READ)
+
+    answer = api.call(method, f"/api/campaigns/{made['id']}{path}", token=reader)
+
+    assert answer.status == 403
+    assert one(api.database, "select status from campaigns") == {"status": "draft"}

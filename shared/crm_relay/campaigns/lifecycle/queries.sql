@@ -87,6 +87,147 @@ noted as (
 )
 select id, (select count(*) from steps)::integer as steps from made;
 
+-- name: present_definition
+-- The campaign as its file would have it, for an edit.
+select
+    jsonb_build_object(
+        'name', campaign.name, 'description', campaign.description,
+        'window', jsonb_build_object(
+            'days', campaign.send_days, 'start', to_char(campaign.send_window_start, 'HH24:MI'),
+            'end', to_char(campaign.send_window_end, 'HH24:MI')
+        ),
+        'zone', campaign.timezone, 'use_recipient_timezone', campaign.use_recipient_timezone, 'topic', campaign.topic,
+        'late_policy', campaign.late_policy, 'late_minutes', campaign.late_minutes,
+        'stop_company_on_reply', campaign.stop_company_on_reply,
+        'identity', (
+            select jsonb_build_object(
+                'from_address', sender.from_address, 'from_name', sender.from_name, 'reply_to', sender.reply_to,
+                'inbound_domain', sender.inbound_domain
+            )
+            from email_identities sender
+            where sender.id = campaign.identity_id
+        ),
+        'steps', coalesce(jsonb_agg(
+            jsonb_build_object(
+                'channel', step.channel,
+                'delay', jsonb_build_object('days', step.delay_days, 'hours', step.delay_hours, 'minutes', step.delay_minutes),
+                'subject', step.subject, 'body_html', step.body_html, 'body_text', step.body_text, 'template', template.slug,
+                'variants', coalesce(step.ab_variants, '[]'), 'ab_test', step.ab_test, 'skip_conditions', step.skip_conditions,
+                'stop_on_reply', step.stop_on_reply, 'task', step.task_config, 'active', step.is_active
+            )
+            order by step.step_number
+        ) filter (where step.id is not null), '[]')
+    ) as definition,
+    coalesce(jsonb_object_agg(step.step_number, step.reached) filter (where step.id is not null), '{}') as reached
+from campaigns campaign
+left join campaign_sequences step on step.campaign_id = campaign.id
+left join email_templates template on template.id = step.template_id
+where campaign.id = :id and campaign.source = 'native'
+group by campaign.id;
+
+-- name: update_campaign
+-- A step keeps its row, and with it its log: it is known by its number. Steps beyond the last go, which only a draft allows.
+with given as (
+    select *
+    from jsonb_to_record(:campaign) as given (
+        name text, description text, send_days text[], send_window_start time, send_window_end time, timezone text,
+        use_recipient_timezone boolean, topic text, late_policy text, late_minutes integer, stop_company_on_reply boolean
+    )
+),
+sender as (
+    insert into email_identities (org_id, from_address, from_name, reply_to, inbound_domain)
+    select cast(:org_id as uuid), new.from_address, new.from_name, new.reply_to, new.inbound_domain
+    from jsonb_to_record(:new_identity) as new (from_address text, from_name text, reply_to text, inbound_domain text)
+    where new.from_address is not null
+    returning id
+),
+changed as (
+    update campaigns campaign
+    set
+        name = given.name, description = given.description, send_days = given.send_days,
+        send_window_start = given.send_window_start, send_window_end = given.send_window_end, timezone = given.timezone,
+        use_recipient_timezone = given.use_recipient_timezone, topic = given.topic, late_policy = given.late_policy,
+        late_minutes = given.late_minutes, stop_company_on_reply = given.stop_company_on_reply,
+        identity_id = coalesce(cast(:identity_id as uuid), (select id from sender)), updated_at = :now
+    from given
+    where campaign.id = :id
+    returning campaign.id, campaign.org_id
+),
+wanted as (
+    select *
+    from jsonb_to_recordset(:steps) as step (
+        step_number integer, channel text, delay_days integer, delay_hours integer, delay_minutes integer, template_id uuid,
+        subject text, body_html text, body_text text, task_config jsonb, skip_conditions jsonb, stop_on_reply boolean,
+        ab_variants jsonb, ab_test jsonb, is_active boolean
+    )
+),
+steps as (
+    insert into campaign_sequences as known (
+        campaign_id, step_number, channel, delay_days, delay_hours, delay_minutes, template_id, subject, body_html, body_text,
+        task_config, skip_conditions, stop_on_reply, ab_variants, ab_test, is_active
+    )
+    select
+        cast(:id as uuid), step_number, channel, delay_days, delay_hours, delay_minutes, template_id, subject, body_html,
+        body_text, task_config, skip_conditions, stop_on_reply, ab_variants, ab_test, is_active
+    from wanted
+    order by step_number
+    on conflict (campaign_id, step_number) do update
+    set
+        channel = excluded.channel, delay_days = excluded.delay_days, delay_hours = excluded.delay_hours,
+        delay_minutes = excluded.delay_minutes, template_id = excluded.template_id, subject = excluded.subject,
+        body_html = excluded.body_html, body_text = excluded.body_text, task_config = excluded.task_config,
+        skip_conditions = excluded.skip_conditions, stop_on_reply = excluded.stop_on_reply,
+        ab_variants = excluded.ab_variants, ab_test = excluded.ab_test, is_active = excluded.is_active, updated_at = :now
+    returning 1
+),
+removed as (
+    delete from campaign_sequences
+    where campaign_id = :id and step_number > (select max(step_number) from wanted) and reached = 0
+)
+insert into entity_history (org_id, entity_type, entity_id, change_type, changed_at, metadata)
+select org_id, 'campaign', id, 'edited', :now, cast(:about as jsonb) || jsonb_build_object('by', cast(:who as text))
+from changed;
+
+-- name: stop_all
+-- Everybody whose sequence goes on, or whose last step is not settled yet.
+select stop_enrollments(
+    array(
+        select enrollment.id
+        from campaign_enrollments enrollment
+        where enrollment.campaign_id = :id
+            and (
+                enrollment.status in ('active', 'engaged', 'paused')
+                or exists (
+                    select from campaign_sequence_logs line where line.enrollment_id = enrollment.id and line.status = 'pending'
+                )
+            )
+    ),
+    'stopped', 'cancelled', :now
+) as stopped;
+
+-- name: stop_one
+-- One person's sequence ends, and what is queued for it is taken back.
+select stop_enrollments(array[cast(:id as uuid)], 'stopped', 'cancelled', :now) as stopped;
+
+-- name: count_on_their_way
+-- Who may still be written to by this campaign.
+select count(*)::integer as people
+from campaign_enrollments enrollment
+where enrollment.campaign_id = :id
+    and (
+        enrollment.status in ('active', 'engaged', 'paused')
+        or exists (
+            select from campaign_sequence_logs line where line.enrollment_id = enrollment.id and line.status = 'pending'
+        )
+    );
+
+-- name: note_enrollment_change
+-- Who changed one person's place in a campaign, and how.
+insert into entity_history (org_id, entity_type, entity_id, change_type, changed_at, metadata)
+values (
+    :org_id, 'campaign_enrollment', :id, :change, :now, cast(:about as jsonb) || jsonb_build_object('by', cast(:who as text))
+);
+
 -- name: lock_campaign
 -- Whoever changes a campaign's state, or who is in it, does so one after the other.
 select id, coalesce(org_id, default_org_id()) as org_id, name, status, source from campaigns where id = :id for no key update;
@@ -290,6 +431,8 @@ from campaigns campaign
 join campaign_totals totals on totals.campaign_id = campaign.id
 where campaign.source = 'native' and (cast(:status as text) is null or campaign.status = cast(:status as text))
     and (cast(:id as uuid) is null or campaign.id = cast(:id as uuid))
+    -- Put away: shown where it is asked for.
+    and (campaign.status <> 'archived' or cast(:status as text) = 'archived' or cast(:id as uuid) is not null)
 order by campaign.status <> 'active', coalesce(campaign.activated_at, campaign.created_at) desc, campaign.id
 limit :limit;
 

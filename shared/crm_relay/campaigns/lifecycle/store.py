@@ -95,6 +95,21 @@ def insert_campaign(
     return rows[0] if rows else None
 
 
+def stop_all(db: Queryable, campaign_id: UUID, now: datetime) -> int:
+    """How many sequences of the campaign ended."""
+    return int(db.run(_SQL["stop_all"], id=campaign_id, now=now)[0]["stopped"])
+
+
+def stop_one(db: Queryable, enrollment_id: UUID, now: datetime) -> int:
+    """1, or 0 where the sequence had ended."""
+    return int(db.run(_SQL["stop_one"], id=enrollment_id, now=now)[0]["stopped"])
+
+
+def count_on_their_way(db: Queryable, campaign_id: UUID) -> int:
+    """People whose sequence has not ended, or whose step is not settled."""
+    return int(db.run(_SQL["count_on_their_way"], id=campaign_id)[0]["people"])
+
+
 def lock_campaign(db: Queryable, campaign_id: UUID) -> State:
     """RejectedInput with 404 where there is none."""
     rows = db.run(_SQL["lock_campaign"], id=campaign_id)
@@ -193,6 +208,21 @@ def lock_enrollment(db: Queryable, enrollment_id: UUID) -> Place:
     if not rows:
         raise RejectedInput("there is no such enrollment", status=404)
     return Place(**rows[0])
+
+
+def note_enrollment_change(
+    db: Queryable, place: Place, change: str, about: Mapping[str, Any], *, who: str, now: datetime
+) -> None:
+    """A line in the history of one person's place."""
+    db.run(
+        _SQL["note_enrollment_change"],
+        id=place.id,
+        org_id=place.org_id,
+        change=change,
+        about=Json(dict(about)),
+        who=who,
+        now=now,
+    )
 
 
 def change_enrollment(

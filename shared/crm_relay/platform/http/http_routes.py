@@ -157,13 +157,13 @@ class Routes:
     def accepts(self, event: Mapping[str, Any]) -> Accepts:
         """The methods that the event's path knows; every one where it is no path of ours, so that 404 is told."""
         path = str(event.get("rawPath", "/"))
-        known = {route.method for route in self.table if route.pattern.fullmatch(path)}
+        known = {route.method for route in self._routes_of(path)}
         methods = known or {route.method for route in self.table}
         return Accepts(tuple(sorted(methods)), max_body_bytes=_MAX_BODY_BYTES)
 
     def answer(self, request: HttpRequest) -> tuple[int, Body]:
         """Raises RejectedInput with 404 for an unknown path, what Route.call raises, and what the answer raises."""
-        for route in self.table:
+        for route in self._routes_of(request.path):
             match = route.pattern.fullmatch(request.path) if route.method == request.method else None
             if match is not None:
                 call = route.call(request, match.groupdict(), self._identify)
@@ -172,3 +172,8 @@ class Routes:
                     answer if call.caller is None else visible(answer, call.caller.role, self._visible_from)
                 )
         raise RejectedInput("there is no such address", status=404)
+
+    def _routes_of(self, path: str) -> list[ApiRoute]:
+        """Those of this very path, else those whose parameters take it: `funnels` is no id where it is a path."""
+        literal = [route for route in self.table if route.path == path]
+        return literal or [route for route in self.table if route.pattern.fullmatch(path)]

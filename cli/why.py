@@ -15,7 +15,7 @@ from crm_relay.engagement.why import LATEST, Engagement
 from crm_relay.operations.explain import Erasure, Known, explain_person
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Row
-from crm_relay.webhooks.why import SearchReach
+from crm_relay.webhooks.people.why import SearchReach
 
 
 def explain_to_operator(who: str, env_file: Path | None, *, as_json: bool) -> int:

@@ -26,7 +26,7 @@ from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.sources.all_sources import REDACTORS
 from crm_relay.webhooks.defer import Deferred
-from crm_relay.webhooks.erase import (
+from crm_relay.webhooks.people.erase import (
     SearchCounts,
     erase_deliveries,
     erase_failed_tasks,

@@ -16,7 +16,7 @@ from crm_relay.operations import store
 from crm_relay.outreach.why import OutreachHistory, outreach_of
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.sources.all_sources import REDACTORS
-from crm_relay.webhooks.why import Mentions, mentions_of
+from crm_relay.webhooks.people.why import Mentions, mentions_of
 
 _SHOWN_OF_A_RECEIPT = ("complete", "customers", "reached", "unreached", "left")
 

@@ -13,7 +13,7 @@ from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.sources.all_sources import REDACTORS
 from crm_relay.webhooks.defer import Deferred
-from crm_relay.webhooks.erase import erase_deliveries, erase_failed_tasks, objects_with, queues_with
+from crm_relay.webhooks.people.erase import erase_deliveries, erase_failed_tasks, objects_with, queues_with
 
 _BLOCKS = 32_768
 """256 MB of a table a statement."""

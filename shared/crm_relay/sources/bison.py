@@ -18,7 +18,7 @@ from crm_relay.providers.bison import webhook
 from crm_relay.providers.bison.events import BisonDelivery
 from crm_relay.providers.bison.redaction import without_person
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
-from crm_relay.webhooks.redact import emptied, read_json, speaks_of
+from crm_relay.webhooks.people.redact import emptied, read_json, speaks_of
 from crm_relay.webhooks.source import Received, StepwiseSource, WebhookRequest, nothing_new
 
 NAME = "bison"

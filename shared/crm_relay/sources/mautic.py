@@ -15,7 +15,7 @@ from crm_relay.platform.database import Queryable
 from crm_relay.providers.mautic import webhook
 from crm_relay.providers.mautic.events import MauticDelivery
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
-from crm_relay.webhooks.redact import NOTHING_LEFT, contact_ids, emptied, read_json, speaks_of
+from crm_relay.webhooks.people.redact import NOTHING_LEFT, contact_ids, emptied, read_json, speaks_of
 from crm_relay.webhooks.source import Received, StepwiseSource, WebhookRequest
 
 NAME = "mautic"

@@ -15,7 +15,7 @@ from crm_relay.platform.sql import Statement
 from crm_relay.providers.email_events import Event
 from crm_relay.providers.resend import webhook
 from crm_relay.webhooks.models import Delivered
-from crm_relay.webhooks.redact import emptied
+from crm_relay.webhooks.people.redact import emptied
 from crm_relay.webhooks.source import (
     Batch,
     Decided,

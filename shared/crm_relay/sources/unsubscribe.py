@@ -15,7 +15,7 @@ from crm_relay.mail.feedback.unsubscribe import Reader, UnsubscribeBatch, Unsubs
 from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.platform.sql import Statement
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
-from crm_relay.webhooks.redact import emptied
+from crm_relay.webhooks.people.redact import emptied
 from crm_relay.webhooks.source import Batch, Decided, KeptDelivery, ReadRows, Received, Source, WebhookRequest
 
 NAME = "unsubscribe"

@@ -12,7 +12,7 @@ from crm_relay.platform.logging import count_metric, logger
 from crm_relay.platform.sql import Statement
 from crm_relay.webhooks.defer import Deferred
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
-from crm_relay.webhooks.redact import NOTHING_LEFT
+from crm_relay.webhooks.people.redact import NOTHING_LEFT
 from crm_relay.webhooks.source import (
     AnySource,
     Batch,

@@ -15,8 +15,8 @@ from crm_relay.platform.logging import count_metric, logger
 from crm_relay.webhooks import store
 from crm_relay.webhooks.defer import Deferred, is_message
 from crm_relay.webhooks.models import DELIVERY_ID, Delivered, DeliveryOutcome
+from crm_relay.webhooks.people.redact import NOTHING_LEFT, marks_in_message, message_without
 from crm_relay.webhooks.receive import apply_all_stored
-from crm_relay.webhooks.redact import NOTHING_LEFT, marks_in_message, message_without
 from crm_relay.webhooks.source import Redactors, Sources
 
 _PAGE = 100

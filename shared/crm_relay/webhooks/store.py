@@ -8,7 +8,7 @@ from crm_relay.consent.person import Person
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, Rows, SqlValue, Statement, queries_beside
 from crm_relay.webhooks.models import Delivered
-from crm_relay.webhooks.redact import NOTHING_LEFT, marks_in
+from crm_relay.webhooks.people.redact import NOTHING_LEFT, marks_in
 from crm_relay.webhooks.source import KeptDelivery, Parsed, Received, Redact
 
 _SQL = queries_beside(__file__)

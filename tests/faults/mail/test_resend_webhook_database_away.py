@@ -11,8 +11,8 @@ from crm_relay.mail.queue import queue_emails
 from crm_relay.platform.database import Database
 from crm_relay.sources.all_sources import REDACTORS
 from crm_relay.webhooks.defer import Deferred
-from crm_relay.webhooks.erase import erase_deliveries
-from crm_relay.webhooks.redact import message_without
+from crm_relay.webhooks.people.erase import erase_deliveries
+from crm_relay.webhooks.people.redact import message_without
 from crm_relay.webhooks.replay import replay_failed
 from local.simulators.resend import MovableClock, ResendSimulator
 from tests.support.function_settings import NOWHERE

@@ -19,8 +19,8 @@ from crm_relay.operations.explain import Known, explain_person
 from crm_relay.platform.aws import queue
 from crm_relay.sources.mautic import MAUTIC
 from crm_relay.webhooks.models import Delivered
+from crm_relay.webhooks.people.why import NEWEST_DELIVERIES, NEWEST_TASKS
 from crm_relay.webhooks.receive import apply_stored
-from crm_relay.webhooks.why import NEWEST_DELIVERIES, NEWEST_TASKS
 from tests.faults.conftest import aws, aws_environment
 from tests.support.customers.mautic_harness import MauticHarness
 from tests.support.customers.mautic_hooks import delivery, opened, subscription

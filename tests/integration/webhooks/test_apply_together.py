@@ -12,8 +12,8 @@ from crm_relay.consent.person import Person
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
+from crm_relay.webhooks.people.redact import NOTHING_LEFT
 from crm_relay.webhooks.receive import LARGEST_BATCH, apply_all_stored, apply_stored, apply_together
-from crm_relay.webhooks.redact import NOTHING_LEFT
 from crm_relay.webhooks.source import Received
 from tests.support.platform.counting_proxy import CountingProxy
 from tests.support.platform.rows import one, rows_of

@@ -105,7 +105,13 @@ cross join lateral (
 -- Three messages that were given up.
 insert into failed_tasks (source, task_key, payload, failed_at, error)
 select
-    'mautic', 'key' || n, encode(convert_to('{"source": "mautic"}', 'UTF8'), 'base64'),
+    'mautic', 'key' || n,
+    replace(encode(convert_to(
+        jsonb_build_object(
+            'source', 'mautic', 'dedupe_key', 'key' || n, 'headers', '{}'::jsonb,
+            'received_at', cast(:now as timestamptz), 'body_base64', 'e30='
+        )::text, 'UTF8'
+    ), 'base64'), e'\n', ''),
     cast(:now as timestamptz) - n * interval '50 minutes', 'given up by the queue'
 from generate_series(1, 3) as n;
 

@@ -8,7 +8,7 @@ import pytest
 
 from crm_relay.consent.person import Person
 from crm_relay.sources.all_sources import REDACTORS
-from crm_relay.webhooks.redact import NOTHING_LEFT, redact_stored
+from crm_relay.webhooks.people.redact import NOTHING_LEFT, redact_stored
 from tests.support.customers.mautic_hooks import opened, subscription
 
 ADA = "ada@example.com"

@@ -7,7 +7,7 @@ import pytest
 
 from crm_relay.consent.person import Person
 from crm_relay.sources.mautic import redact
-from crm_relay.webhooks.needles import likely, suspicious
+from crm_relay.webhooks.people.needles import likely, suspicious
 from tests.support.customers.mautic_hooks import all_recorded
 
 RECORDED = [hook.body.decode() for hook in all_recorded()]

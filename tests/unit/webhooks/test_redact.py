@@ -9,7 +9,7 @@ import pytest
 
 from crm_relay.consent.person import Person
 from crm_relay.sources.all_sources import REDACTORS
-from crm_relay.webhooks.redact import NOTHING_LEFT, emptied, marks_in, marks_in_message, message_without
+from crm_relay.webhooks.people.redact import NOTHING_LEFT, emptied, marks_in, marks_in_message, message_without
 from tests.support.customers.mautic_hooks import all_recorded, delivery, opened
 
 ADA = "ada@example.com"

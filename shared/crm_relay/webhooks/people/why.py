@@ -7,8 +7,8 @@ from datetime import datetime
 from crm_relay.consent.person import Person
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.webhooks import store
-from crm_relay.webhooks.needles import likely
-from crm_relay.webhooks.redact import message_without, redact_stored
+from crm_relay.webhooks.people.needles import likely
+from crm_relay.webhooks.people.redact import message_without, redact_stored
 from crm_relay.webhooks.source import Redactors
 
 NEWEST_DELIVERIES = 5000

@@ -25,8 +25,8 @@ from crm_relay.platform.errors import TransientError
 from crm_relay.webhooks import store
 from crm_relay.webhooks.defer import OVERSIZE_PREFIX, Deferred, source_of_object
 from crm_relay.webhooks.models import identity_of
-from crm_relay.webhooks.needles import suspicious
-from crm_relay.webhooks.redact import NOTHING_LEFT, decoded_message, message_without, redact_stored
+from crm_relay.webhooks.people.needles import suspicious
+from crm_relay.webhooks.people.redact import NOTHING_LEFT, decoded_message, message_without, redact_stored
 from crm_relay.webhooks.source import Redactors
 
 _WINDOW = 5000

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -15,6 +16,7 @@ from cache_sync.wiring import sync_cache
 from cli.console import FOUND, GOOD, AsJson, EnvFile, console, installation_of, open_database, reports_errors, show
 from crm_relay.edge_cache.keys import BUCKETS, ENTITIES, Entity
 from crm_relay.edge_cache.replication.conflicts import conflict, list_conflicts, revert
+from crm_relay.edge_cache.replication.discard import discard, list_parked
 from crm_relay.edge_cache.replication.replicate import allow_shrink
 from crm_relay.edge_cache.replication.resync import ignore_progress
 from crm_relay.edge_cache.replication.resync_store import ResyncState
@@ -142,6 +144,38 @@ def status(env_file: EnvFile = None, as_json: AsJson = False) -> int:
         show([asdict(each) for each in found.resyncs], as_json, "Resyncs that run")
         show(recent_runs(installation.database, limit=10), as_json, "Latest runs")
     return GOOD if found.healthy else FOUND
+
+
+@app.command("parked")
+@reports_errors
+def parked(env_file: EnvFile = None, as_json: AsJson = False) -> int:
+    """List rows and edits that could not be written, with the reason.
+
+    Exit status 1: there are some.
+    """
+    with open_database(env_file) as database:
+        rows = [asdict(each) for each in list_parked(database, limit=500)]
+    show(rows, as_json, "Parked")
+    return FOUND if rows else GOOD
+
+
+@app.command("discard")
+@reports_errors
+def discard_edit(
+    entity: Annotated[str, typer.Argument(help=f"One of {', '.join(ENTITIES)}.")],
+    row_id: Annotated[UUID, typer.Argument(metavar="ID", help="Id of the row.")],
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Discard a parked edit: the edge gets the version of PostgreSQL.
+
+    The edit is kept as a conflict that PostgreSQL won.
+    """
+    installation = installation_of(env_file, Settings)
+    (name,) = _names([entity])
+    done = discard(installation.database, installation.edge_table, name, row_id, utc_now(), who=WHO)
+    show(asdict(done), as_json, "Discarded")
+    return GOOD
 
 
 @app.command("conflicts")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import queries_beside
@@ -33,3 +34,13 @@ def erase_conflicts(db: Queryable, marks: Iterable[str]) -> int:
 def count_conflicts(db: Queryable, marks: Iterable[str]) -> int:
     """How many hold one of `marks`."""
     return int(db.run(_SQL["count_conflicts"], marks=sorted(marks))[0]["conflicts"])
+
+
+def parked(db: Queryable, *, limit: int) -> list[Row]:
+    """direction, entity, id, reason, attempts, parked_at, retry_at."""
+    return db.run(_SQL["parked"], limit=limit)
+
+
+def is_parked(db: Queryable, entity: str, row_id: UUID) -> bool:
+    """Whether an edit of this row is."""
+    return bool(db.run(_SQL["parked_edit"], entity=entity, id=row_id))

@@ -67,3 +67,14 @@ where exists (
     from unnest(:marks::text[]) as mark
     where position(lower(mark) in lower(concat(postgres_doc::text, edge_doc::text))) > 0
 );
+
+-- name: parked
+-- What could not be written, in both directions, the longest parked first.
+select direction, entity, id, reason, attempts, parked_at, retry_at
+from edge_parked
+order by parked_at, direction, entity, id
+limit :limit;
+
+-- name: parked_edit
+-- Whether an edit that was made at the edge is parked.
+select reason from edge_parked where direction = 'to_postgres' and entity = :entity and id = :id;

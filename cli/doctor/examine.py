@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from cli.doctor.bison import examine_bison
+from cli.doctor.campaigns import examine_campaigns
 from cli.doctor.checks import Check, safely
 from crm_relay.installation.installation import Installation, install
 from crm_relay.operations.rooms import LeftOutRooms
@@ -55,6 +56,7 @@ def examine() -> list[Check]:
         checks += [*safely("mautic", lambda: _mautic(sync)), *safely("webhook secret", lambda: _secret(webhook))]
     if "campaigns" not in left_out:
         checks += safely("resend webhook secret", _resend_secret)
+        checks += safely("campaigns", lambda: examine_campaigns(database))
     if "emailbison" not in left_out:
         checks += safely("emailbison", lambda: iter(examine_bison()))
     return checks

@@ -22,6 +22,9 @@ from crm_relay.rules.send_windows import SendWindow, add_days, is_open, next_ope
 _PUNCTUAL = timedelta(minutes=5)
 _SENDER_IS_LOOKED_AT_AGAIN = timedelta(minutes=15)
 
+ERRORS_ALLOWED = 3
+"""With so many errors an enrollment is paused."""
+
 ENDS_AS = {
     "opt_out": "unsubscribed",
     "topic_opt_out": "unsubscribed",

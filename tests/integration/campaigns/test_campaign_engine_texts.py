@@ -175,10 +175,20 @@ def test_a_text_message_of_which_nothing_can_be_learned_is_given_up_and_never_se
     assert incident["subject"] == str(one(campaigns.db, "select id from sms_sends")["id"])
 
 
-def test_a_text_message_that_is_too_long_is_its_steps_error(
+def test_a_text_message_that_is_too_long_for_everybody_holds_its_campaign(
     campaigns: CampaignHarness, twilio: TwilioSimulator
 ) -> None:
     person = texted(campaigns, body="x" * 1601)
+    campaigns.tick()
+    row = campaigns.enrollment(person)
+    assert (row["held_for"], row["error_count"]) == ("content", 0)
+
+
+def test_a_text_message_that_a_name_makes_too_long_is_its_steps_error(
+    campaigns: CampaignHarness, twilio: TwilioSimulator
+) -> None:
+    person = texted(campaigns, body="{{contact.first_name}}" + "x" * 1597)
+    rows_of(campaigns.db, "update contacts set first_name = 'Wilhelmina'")
     campaigns.tick()
     assert campaigns.enrollment(person)["error_count"] == 1
     assert campaigns.enrollment(person)["next_step_at"] == campaigns.now + timedelta(minutes=15)

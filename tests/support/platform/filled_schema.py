@@ -19,7 +19,15 @@ _SAMPLES = {
     "timestamp with time zone": "'2026-01-01T00:00Z'",
 }
 # Where a check asks for more than a type.
-_OWN_SAMPLES = {("api_tokens", "sha256"): "repeat('0', 64)", ("api_tokens", "name"): "'sample'"}
+_OWN_SAMPLES = {
+    ("api_tokens", "sha256"): "repeat('0', 64)",
+    ("api_tokens", "name"): "'sample'",
+    ("campaign_sequences", "skip_conditions"): "'[]'",
+    ("campaign_sequences", "ab_variants"): """'[{"id": "a"}]'""",
+    ("campaigns", "send_days"): "'{mon}'",
+    ("campaigns", "send_window_start"): "'09:00'",
+    ("campaigns", "send_window_end"): "'17:00'",
+}
 _COLUMNS = """
     select c.table_name, c.column_name, c.data_type, c.udt_name,
         (

@@ -1,7 +1,7 @@
 """Whoever is due, with everything that decides about them, ours until the transaction ends."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,34 +13,36 @@ from crm_relay.mail.models import Identity
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.errors import RejectedInput
 
-# What a row that somebody wrote by hand may be wrong in; whatever it is, it concerns nobody else.
-OF_ONE_ROW = (RejectedInput, ValueError, LookupError, TypeError, ArithmeticError)
-
 
 @dataclass(frozen=True)
 class Claimed:
-    """`campaigns` holds those that can be read; who is in another one cannot be helped before somebody mends it."""
+    """`campaigns` holds those that can be read, `unreadable` why the others cannot: their people wait for a repair."""
 
     enrolled: tuple[DueEnrollment, ...]
     campaigns: Mapping[UUID, Campaign]
+    unreadable: Mapping[UUID, str] = field(default_factory=dict)
 
 
 def claim_due(db: Queryable, sender: Identity | None, now: datetime, *, limit: int, with_mail: bool) -> Claimed:
     """One statement. `sender` (EMAIL_FROM) stands in where neither campaign nor organization has an identity."""
     rows = store.claim_due(db, now, limit=limit, with_mail=with_mail)
     documents = rows[0]["campaigns"] if rows else []
-    return Claimed(tuple(map(_enrolled, rows)), _campaigns(documents, sender))
+    campaigns, unreadable = _campaigns(documents, sender)
+    return Claimed(tuple(map(_enrolled, rows)), campaigns, unreadable)
 
 
-def _campaigns(documents: Iterable[Mapping[str, Any]], sender: Identity | None) -> dict[UUID, Campaign]:
-    found = {}
+def _campaigns(
+    documents: Iterable[Mapping[str, Any]], sender: Identity | None
+) -> tuple[dict[UUID, Campaign], dict[UUID, str]]:
+    found, unreadable = {}, {}
     for document in documents:
         try:
             campaign = read_campaign(document)
-        except OF_ONE_ROW:
+        except RejectedInput as error:
+            unreadable[UUID(document["id"])] = error.details[0]
             continue
         found[campaign.id] = _with_sender(campaign, document["postal_address"], sender)
-    return found
+    return found, unreadable
 
 
 def _with_sender(campaign: Campaign, postal_address: str | None, sender: Identity | None) -> Campaign:

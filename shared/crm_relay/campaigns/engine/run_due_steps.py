@@ -4,16 +4,20 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from uuid import UUID
 
 from crm_relay.campaigns.content import letter_of, text_of
 from crm_relay.campaigns.decisions import decide, window_of
 from crm_relay.campaigns.engine import store
-from crm_relay.campaigns.engine.claim import OF_ONE_ROW, Claimed, claim_due
+from crm_relay.campaigns.engine.claim import Claimed, claim_due
 from crm_relay.campaigns.engine.follow_adopted import settle_and_follow
 from crm_relay.campaigns.engine.outcomes import StepOutcome, failed, outcome_of
 from crm_relay.campaigns.engine.settle import settle_texts
 from crm_relay.campaigns.engine.stop import stop_answered
+from crm_relay.campaigns.load_campaign import OF_ONE_ROW
 from crm_relay.campaigns.models import Act, Campaign, Capabilities, DueEnrollment, StepDecision
+from crm_relay.campaigns.watch.faults import CONTENT, UNREADABLE, CampaignFault, problem_of_step
+from crm_relay.campaigns.watch.hold_campaigns import release_repaired, report_faults
 from crm_relay.mail.compose import compose
 from crm_relay.mail.models import Identity, Mail, SendPolicy
 from crm_relay.mail.queue import queue_emails
@@ -36,6 +40,7 @@ BATCH = 100
 # A batch with its request and the time that the provider may take for it.
 _BATCH_SECONDS = 25.0
 _AFTER_AN_ERROR = timedelta(minutes=15)
+_UNTIL_LOOKED_AT_AGAIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ class _Engine:
     claimed: Claimed = field(default_factory=lambda: Claimed((), {}))
 
     def run(self) -> EngineReport:
+        release_repaired(self.db, self.clock())
         self._send_waiting()
         while self.deadline.allows(_BATCH_SECONDS):
             batch = self._next_batch()
@@ -156,6 +162,7 @@ class _Engine:
         queue_texts(tx, made.texts, now)
         if made.outcomes:
             store.record(tx, made.outcomes, now)
+        report_faults(tx, made.faults, now)
         return _Batch(tuple(made.outcomes), made.acts, len({mail.org_id for mail in made.mails}), answered)
 
     def _narrow(self, error: RejectedInput, now: datetime) -> None:
@@ -215,25 +222,42 @@ class _Making:
     mails: list[Mail] = field(default_factory=list)
     texts: list[TextDraft] = field(default_factory=list)
     acts: Counter[str] = field(default_factory=Counter)
+    faults: list[CampaignFault] = field(default_factory=list)
+    # Step -> what is wrong with it, whoever it is for.
+    problems: dict[UUID, str | None] = field(default_factory=dict)
 
     def make(self) -> None:
         for enrolled in self.claimed.enrolled:
             campaign = self.claimed.campaigns.get(enrolled.campaign_id)
             if campaign is None:
-                self._hold(enrolled)
+                problem = self.claimed.unreadable.get(enrolled.campaign_id, "unknown")
+                self._hold(enrolled, CampaignFault(enrolled.campaign_id, UNREADABLE, problem))
                 continue
             try:
                 self._one(enrolled, campaign)
             except OF_ONE_ROW as error:
-                self.outcomes.append(
-                    failed(enrolled.id, describe_error(error), _again_at(campaign, enrolled, self.now))
-                )
+                self._fail(enrolled, campaign, error)
 
-    def _hold(self, enrolled: DueEnrollment) -> None:
+    def _fail(self, enrolled: DueEnrollment, campaign: Campaign, error: Exception) -> None:
+        if (problem := self._problem_of_step(enrolled, campaign)) is not None:
+            self._hold(enrolled, CampaignFault(campaign.id, CONTENT, problem))
+            return
+        self.outcomes.append(failed(enrolled.id, describe_error(error), _again_at(campaign, enrolled, self.now)))
+
+    def _problem_of_step(self, enrolled: DueEnrollment, campaign: Campaign) -> str | None:
+        step = campaign.step_after(enrolled.current_step)
+        if step is None:
+            return None
+        if step.id not in self.problems:
+            self.problems[step.id] = problem_of_step(campaign, step)
+        return self.problems[step.id]
+
+    def _hold(self, enrolled: DueEnrollment, fault: CampaignFault) -> None:
         """It is the campaign's fault: three such errors must not pause everybody in it, one by one."""
-        logger().error("a campaign cannot be read", campaign=str(enrolled.campaign_id))
-        again_at = _again_at(None, enrolled, self.now)
-        decision = StepDecision(enrolled.id, Act.MOVE, reason="campaign_unreadable", next_at=again_at)
+        self.faults.append(fault)
+        # A repair lets them go on at once; this is for one that nobody noticed.
+        again_at = self.now + _UNTIL_LOOKED_AT_AGAIN
+        decision = StepDecision(enrolled.id, Act.MOVE, reason=fault.held_for, next_at=again_at)
         self.outcomes.append(outcome_of(decision, enrolled, self.now))
         self.acts[decision.act.value] += 1
 

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
+from crm_relay.campaigns.decisions import ERRORS_ALLOWED
 from crm_relay.campaigns.engine.outcomes import LineSettled, StepOutcome
 from crm_relay.mail.models import Settled
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, queries_beside
 
 _SQL = queries_beside(__file__)
-ERRORS_ALLOWED = 3
-"""With so many errors an enrollment is paused."""
 
 
 def take_turn(db: Queryable, now: datetime) -> int:

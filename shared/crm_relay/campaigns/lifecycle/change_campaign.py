@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from crm_relay.campaigns.decisions import first_due
+from crm_relay.campaigns.decisions import ERRORS_ALLOWED, first_due
 from crm_relay.campaigns.definition.campaign_file import Definition, read_definition
 from crm_relay.campaigns.definition.check_content import problems_of_steps
 from crm_relay.campaigns.definition.check_definition import CampaignDraft, check_definition
@@ -15,6 +15,7 @@ from crm_relay.campaigns.lifecycle.enroll import EnrollReport, enroll
 from crm_relay.campaigns.lifecycle.hold_enrollment import pause_enrollment, resume_enrollment
 from crm_relay.campaigns.load_campaign import read_campaign, sends_mail
 from crm_relay.campaigns.models import Campaign
+from crm_relay.campaigns.watch.store import forget_errors
 from crm_relay.platform.database import Database, Queryable, Row, Transaction
 from crm_relay.platform.errors import RejectedInput
 
@@ -33,12 +34,16 @@ class Created:
 
 @dataclass(frozen=True)
 class CampaignChanged:
-    """A campaign's state by now. `changed` False: it was so before. `scheduled` people got the time of a first step."""
+    """A campaign's state by now. `changed` False: it was so before. `scheduled` people got the time of a first step.
+
+    `released`: people whom errors in making their step had paused.
+    """
 
     id: UUID
     status: str
     changed: bool
     scheduled: int = 0
+    released: int = 0
 
 
 __all__ = [
@@ -120,7 +125,8 @@ def resume(db: Database, campaign_id: UUID, now: datetime, *, who: str = OPERATO
     Times that passed meanwhile stay as they are: by them alone can be told how late a step is, and by that the
     campaign's late policy sends or skips what fell into the pause. What is sent is sent inside the window, at once
     where that is open, and the following delays run from there. Who was enrolled during the pause begins now.
-    Safe to call twice. RejectedInput with 409 for a campaign that was never activated.
+    Who was paused by errors in making a step goes on too, also where the campaign runs. Safe to call twice.
+    RejectedInput with 409 for a campaign that was never activated.
     """
     return db.transact(lambda tx: _resume(tx, campaign_id, now, who))
 
@@ -179,12 +185,14 @@ def _pause(tx: Transaction, campaign_id: UUID, now: datetime, who: str) -> Campa
 
 
 def _resume(tx: Transaction, campaign_id: UUID, now: datetime, who: str) -> CampaignChanged:
-    if not _may(store.lock_campaign(tx, campaign_id), "paused", becomes="active", what="resumed"):
-        return CampaignChanged(campaign_id, "active", changed=False)
+    is_paused = _may(store.lock_campaign(tx, campaign_id), "paused", becomes="active", what="resumed")
+    released = forget_errors(tx, campaign_id, now, errors_allowed=ERRORS_ALLOWED)
+    if not is_paused:
+        return CampaignChanged(campaign_id, "active", changed=False, released=released)
     scheduled = _schedule(tx, read_campaign(store.campaign_defined(tx, campaign_id)["document"]), now, None)
-    about = {"scheduled": scheduled}
+    about = {"scheduled": scheduled, "released": released}
     store.change_status(tx, campaign_id, "active", change="resumed", about=about, who=who, now=now)
-    return CampaignChanged(campaign_id, "active", changed=True, scheduled=scheduled)
+    return CampaignChanged(campaign_id, "active", changed=True, scheduled=scheduled, released=released)
 
 
 def _schedule(tx: Transaction, campaign: Campaign, now: datetime, limit: int | None) -> int:

@@ -70,3 +70,43 @@ where exists (
     where change.campaign_id = campaign.id and change.changed_at < clock_timestamp() - cast(:patience as interval)
 )
 order by 1;
+
+-- name: reported_campaigns
+-- Campaigns whose fault was reported; one that is deleted or has ended needs no repair.
+select
+    incident.subject, campaign.id is not null and campaign.status in ('draft', 'active', 'paused') as is_open,
+    campaign_document(campaign.id) as document
+from incidents incident
+left join campaigns campaign on campaign.id::text = incident.subject
+where incident.kind in ('campaign_unreadable', 'campaign_content') and incident.closed_at is null and incident.told_closed_at is null
+order by incident.subject;
+
+-- name: release_held
+-- Everybody whom a fault of their campaign holds is due at once.
+with released as (
+    update campaign_enrollments
+    set next_step_at = :now, held_for = null, updated_at = :now
+    where campaign_id = any (cast(:campaigns as uuid[])) and held_for in ('campaign_unreadable', 'content')
+        and status in ('active', 'engaged')
+    returning 1
+)
+select count(*)::integer as people from released;
+
+-- name: forget_errors
+-- Everybody whom errors in making a step have paused goes on, at once; those whom the provider refused are not among them.
+with released as (
+    update campaign_enrollments
+    set
+        status = case when engagement_score > 0 then 'engaged' else 'active' end,
+        next_step_at = coalesce(next_step_at, :now), held_for = null, error_count = 0, updated_at = :now
+    where campaign_id = :campaign_id and status = 'paused' and held_for = 'error' and error_count >= :errors_allowed
+    returning 1
+)
+select count(*)::integer as people from released;
+
+-- name: campaign_documents
+-- Every campaign that may still send, as the engine reads it.
+select id, name, campaign_document(id) as document
+from campaigns
+where source = 'native' and status in ('draft', 'active', 'paused')
+order by name, id;

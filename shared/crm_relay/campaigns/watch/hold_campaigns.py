@@ -1,0 +1,40 @@
+"""Reports campaigns that a fault of their own holds, and lets their people go on once it is repaired."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from crm_relay.campaigns.watch import store
+from crm_relay.campaigns.watch.faults import CONTENT_INCIDENT, UNREADABLE, CampaignFault, problems_of_campaign
+from crm_relay.incidents.record import close_incidents, open_incidents
+from crm_relay.platform.database import Database, Queryable, Row
+from crm_relay.platform.logging import logger
+
+
+def report_faults(db: Queryable, faults: Iterable[CampaignFault], now: datetime) -> None:
+    """An incident and a line in the log for each campaign, however many people and runs meet the fault."""
+    for fault in {(each.campaign_id, each.held_for): each for each in faults}.values():
+        if open_incidents(db, [fault.incident], now):
+            logger().error("a campaign is held", campaign=str(fault.campaign_id), problem=fault.problem)
+
+
+def release_repaired(db: Database, now: datetime) -> int:
+    """How many people go on, because their campaign has been repaired or its fault has gone with its status.
+
+    One statement where nothing was reported. They are due at once: windows and limits are asked again.
+    """
+    rows = store.reported_campaigns(db)
+    repaired = [row for row in rows if not _is_broken(row)]
+    return db.transact(lambda tx: _release(tx, repaired, now)) if repaired else 0
+
+
+def _is_broken(row: Row) -> bool:
+    return row["is_open"] and bool(problems_of_campaign(row["document"]))
+
+
+def _release(tx: Queryable, repaired: list[Row], now: datetime) -> int:
+    subjects = sorted({row["subject"] for row in repaired})
+    released = store.release_held(tx, subjects, now)
+    for kind in (UNREADABLE, CONTENT_INCIDENT):
+        close_incidents(tx, kind, subjects, now)
+    logger().info("campaigns go on", campaigns=subjects, people=released)
+    return released

@@ -11,6 +11,7 @@ import typer
 from cli.bison import app as bison
 from cli.cache import app as cache
 from cli.campaign.commands import app as campaign
+from cli.campaign.topic import app as topic
 from cli.consent import app as consent
 from cli.console import (
     FOUND,
@@ -62,6 +63,7 @@ for name, group in (
     ("deferred", deferred),
     ("consent", consent),
     ("token", token),
+    ("topic", topic),
     ("webhook", webhook),
 ):
     app.add_typer(group, name=name)

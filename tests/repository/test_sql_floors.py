@@ -52,7 +52,7 @@ FUNCTIONS = {
     "edge_cache": 6,
     "engagement": 7,
     "integrity": 1,
-    "mail": 10,
+    "mail": 11,
     "operations": 1,
     "outreach": 14,
     "platform": 8,

@@ -104,6 +104,9 @@ def _end(enrolled: DueEnrollment) -> tuple[str, str] | None:
         return ENDS_AS["topic_opt_out"], "topic_opt_out"
     if enrolled.answered:
         return "replied", "replied"
+    if enrolled.has_twin:
+        # Two contacts were corrected to one address: its owner gets the sequence once.
+        return "stopped", "duplicate_address"
     return None
 
 

@@ -85,6 +85,7 @@ class DueEnrollment:
 
     `fields` and `contact` are the columns that skip conditions and variables may name. `suppressed_by` is the ledger's
     word (opt_out, complaint, hard_bounce, erased), `topic_opt_out` and `sms_suppressed` its narrower ones.
+    `has_twin`: an earlier enrollment of the same campaign has this address by now.
     `cap_frees_at`: when the person may get another e-mail, None: now. `answered`: a reply that stops has come.
     """
 
@@ -103,6 +104,7 @@ class DueEnrollment:
     sms_suppressed: bool = False
     contact_deleted: bool = False
     answered: bool = False
+    has_twin: bool = False
     cap_frees_at: datetime | None = None
 
 

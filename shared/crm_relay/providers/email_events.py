@@ -117,7 +117,7 @@ class ReceivedMail:
     """A received mail without its text. Message ids stand in angle brackets, `references` oldest first.
 
     `headers`: those that tell an automatic answer, by name in lower case: auto-submitted, precedence, x-autoreply,
-    x-autorespond, x-auto-response-suppress.
+    x-autorespond.
     """
 
     email_id: str

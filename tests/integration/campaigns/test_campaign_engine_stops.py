@@ -8,9 +8,15 @@ import pytest
 
 from crm_relay.campaigns.engine.run_due_steps import EngineReport
 from crm_relay.campaigns.engine.stop import stop_answered, stop_for_address
+from crm_relay.mail.feedback.read_inbound import read_inbound
+from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database, Row
+from crm_relay.platform.http.http_client import HttpClient
+from crm_relay.providers.email_events import InboundMail
+from crm_relay.providers.resend.client import Resend
 from local.simulators.resend.webhooks.events import SCANNER
 from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
+from tests.support.mail.mail_events import arrive
 from tests.support.platform.rows import one, rows_of
 from tests.support.processes.meanwhile import MeanwhileBefore
 
@@ -471,3 +477,43 @@ def test_a_mail_that_comes_back_after_its_sequence_ended_stays_here(campaigns: C
     campaigns.tick()
     assert campaigns.lines(person) == [(1, "stopped", "replied")]
     assert campaigns.sim.mails == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Auto-Response-Suppress": "DR, RN, NRN, OOF, AutoReply"},
+        {"X-Auto-Response-Suppress": "None"},
+        {"Auto-Submitted": "no (typed by hand)"},
+    ],
+)
+def test_a_reply_that_a_person_wrote_ends_the_sequence_whatever_their_mail_program_adds(
+    campaigns: CampaignHarness, headers: dict[str, str]
+) -> None:
+    person = sent_to(campaigns, two_mails(campaigns))
+    mail = campaigns.sim.mail_to("a@example.com")
+    reply = campaigns.sim.reply(mail, headers=headers)
+    arrive(campaigns.db, InboundMail(reply.id, reply.sender, reply.to, reply.subject, reply.message_id, campaigns.now))
+    inbound = Resend(HttpClient(campaigns.sim.url, timeout=(2, 10), repeats=0), campaigns.sim.api_key)
+    assert read_inbound(campaigns.db, inbound, clock=campaigns.clock, deadline=Deadline.after(60)).read == 1
+    campaigns.wait(days=1)
+    campaigns.tick()
+    assert campaigns.enrollment(person)["status"] == "replied"
+    assert campaigns.sim.sends["a@example.com"] == 1
+
+
+def test_two_enrollments_that_were_corrected_to_one_address_get_the_sequence_once(campaigns: CampaignHarness) -> None:
+    campaign = two_mails(campaigns)
+    first, second = campaigns.contact("a@example.com"), campaigns.contact("b@example.com")
+    people = [campaigns.enroll(campaign, each) for each in (first, second)]
+    rows_of(campaigns.db, "update contacts set email = 'c@example.com'")
+    for _ in range(3):
+        campaigns.tick()
+        campaigns.wait(days=1)
+    assert campaigns.sim.sends == {"c@example.com": 2}
+    assert sorted(
+        (campaigns.enrollment(each)["status"], campaigns.enrollment(each)["stopped_reason"]) for each in people
+    ) == [
+        ("completed", None),
+        ("stopped", "duplicate_address"),
+    ]

@@ -77,7 +77,11 @@ def test_the_id_of_our_mail_is_stored_in_the_form_in_which_a_reply_names_it(post
         ({"precedence": "AUTO_REPLY"}, True),
         ({"precedence": "first-class"}, False),
         ({"x-autoreply": "yes"}, True),
-        ({"x-auto-response-suppress": "All"}, True),
+        ({"x-autorespond": "no"}, False),
+        ({"x-auto-response-suppress": "DR, RN, NRN, OOF, AutoReply"}, False),
+        ({"x-auto-response-suppress": "None"}, False),
+        ({"auto-submitted": "no (typed by hand)"}, False),
+        ({"auto-submitted": "auto-replied (vacation)"}, True),
     ],
 )
 def test_an_automatic_answer_is_known_by_its_headers(headers: dict[str, str], automatic: bool) -> None:

@@ -106,9 +106,10 @@ class CampaignHarness:
         made: UUID = one(
             self.db,
             """insert into email_identities (org_id, from_address, from_name, inbound_domain, is_default)
-               values (:org, :address, 'Ada', 'in.example.com', true) returning id""",
+               values (:org, :address, 'Ada', :inbound, true) returning id""",
             org=org,
             address=address,
+            inbound="in.example.com" if org == self.org else f"in.{org.hex[:6]}.example.com",
         )["id"]
         return made
 

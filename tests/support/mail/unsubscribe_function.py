@@ -26,7 +26,7 @@ def ask(token: str, method: str = "GET", body: str = "", content_type: str = FOR
             "version": "2.0",
             "rawPath": path,
             "pathParameters": {"token": token},
-            "headers": {"content-type": content_type} if body else {},
+            "headers": {"content-type": content_type} if body and content_type else {},
             "requestContext": {"http": {"method": method, "path": path}},
             "body": base64.b64encode(body.encode()).decode(),
             "isBase64Encoded": True,

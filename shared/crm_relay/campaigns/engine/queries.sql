@@ -161,6 +161,13 @@ select
     phone.number is not null and (select suppressed_by from suppression(picked.org_id, 'sms', phone.number)) is not null as sms_suppressed,
     contact.deleted_at is not null as contact_deleted,
     answered.enrollment_id is not null as answered,
+    exists (
+        select
+        from contacts other
+        join campaign_enrollments twin on twin.contact_id = other.id
+        where normalise_address(other.email) = mailbox.address and twin.campaign_id = picked.campaign_id and twin.id <> picked.id
+            and (twin.created_at, twin.id) < (picked.created_at, picked.id)
+    ) as has_twin,
     capped.frees_at as cap_frees_at,
     case when row_number() over () = 1 then (
         select jsonb_agg(campaign_document(campaign_id)) from (select distinct campaign_id from picked) each

@@ -41,6 +41,13 @@ select
         and (select suppressed_by from suppression(enrollment.org_id, 'sms', phone.number)) is not null as sms_suppressed,
     contact.deleted_at is not null as contact_deleted,
     false as answered,
+    exists (
+        select
+        from contacts other
+        join campaign_enrollments twin on twin.contact_id = other.id
+        where normalise_address(other.email) = mailbox.address and twin.campaign_id = enrollment.campaign_id and twin.id <> enrollment.id
+            and (twin.created_at, twin.id) < (enrollment.created_at, enrollment.id)
+    ) as has_twin,
     capped.mails as mails_before
 from campaign_enrollments enrollment
 join campaigns owner on owner.id = enrollment.campaign_id

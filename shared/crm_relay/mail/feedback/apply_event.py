@@ -39,6 +39,9 @@ from crm_relay.providers.email_events import (
 from crm_relay.webhooks.models import DeliveryOutcome
 
 Kind = TypeVar("Kind")
+TOPIC_UNNAMED = "topic_unnamed"
+"""Kind of the incident about a topic of the provider that somebody left and that has no name here."""
+
 _INBOUND, _ORGANIZATIONS, _TOPICS = "mail.inbound", "mail.organizations", "mail.topics"
 _SUPPRESSION_KINDS = {"bounce": ConsentKind.HARD_BOUNCE, "complaint": ConsentKind.COMPLAINT}
 
@@ -206,7 +209,7 @@ class _Deciding:
         topic = next((row["topic"] for row in self.rows[_TOPICS] if row["external_id"] == topic_id), None)
         if topic is None:
             title = "Somebody left a topic of the provider that has no name here: `crm-relay topic name` gives it one"
-            self.incidents.append(Incident("topic_unnamed", f"{report.provider}:{topic_id}", title))
+            self.incidents.append(Incident(TOPIC_UNNAMED, f"{report.provider}:{topic_id}", title))
         for org_id in self._organizations(address):
             words = {"org_id": org_id, "address": address, "topic": topic or topic_id}
             self.topics.append({**words, "source": report.provider, "occurred_at": at})

@@ -198,6 +198,28 @@ order by given.address, known.org_id;
 -- What topics of the provider are called here.
 select external_id, topic from provider_topics where provider = :provider and external_id = any (cast(:topics as text[]));
 
+-- name: name_topic
+-- From now on, and for everybody who has left it before, the provider's topic is this one.
+with named as (
+    insert into provider_topics as known (provider, external_id, topic)
+    values (:provider, :external_id, :topic)
+    on conflict (provider, external_id) do update set topic = excluded.topic, updated_at = now()
+    returning known.topic
+),
+left_before as (
+    insert into topic_opt_outs (org_id, address, topic, source, occurred_at)
+    select gone.org_id, gone.address, named.topic, gone.source, gone.occurred_at
+    from named
+    join topic_opt_outs gone on gone.topic = :external_id and gone.source = :provider
+    on conflict do nothing
+    returning 1
+)
+select count(*)::integer as opt_outs from left_before;
+
+-- name: named_topics
+-- Which topics of the provider have a name here.
+select external_id, topic from provider_topics where provider = :provider order by topic, external_id;
+
 -- name: leave_topics
 -- No more of these; an opt-out from a topic is never taken back by itself.
 insert into topic_opt_outs (org_id, address, topic, source, occurred_at)

@@ -1,5 +1,6 @@
 """Asks for the headers of mail that came in: which mail it answers, and whether a person wrote it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,8 @@ PATIENCE = timedelta(days=1)
 
 _PAGE = 20
 _REQUEST_SECONDS = 25.0
+_COMMENT = re.compile(r"\([^()]*\)")
+_WRITTEN = frozenset({"", "no", "none", "false"})
 _BULK = frozenset({"bulk", "auto_reply", "junk"})
 
 
@@ -62,11 +65,14 @@ def read_inbound(db: Queryable, provider: InboundProvider, *, clock: Clock, dead
 
 
 def is_automatic(headers: Mapping[str, str]) -> bool:
-    """Whether no person wrote it; names in lower case. https://www.rfc-editor.org/rfc/rfc3834#section-5"""
-    submitted = headers.get("auto-submitted", "no").partition(";")[0].strip().lower()
-    if submitted not in {"", "no"} or headers.get("precedence", "").strip().lower() in _BULK:
+    """Whether no person wrote it; names in lower case. https://www.rfc-editor.org/rfc/rfc3834#section-5
+
+    X-Auto-Response-Suppress says only how not to answer this mail: people's mail programs set it too.
+    """
+    submitted = _COMMENT.sub("", headers.get("auto-submitted", "no")).partition(";")[0].strip().lower()
+    if submitted not in _WRITTEN or headers.get("precedence", "").strip().lower() in _BULK:
         return True
-    return any(name.startswith("x-auto") for name in headers)
+    return any(headers.get(name, "no").strip().lower() not in _WRITTEN for name in ("x-autoreply", "x-autorespond"))
 
 
 def _asked(provider: InboundProvider, email_id: str) -> ReceivedMail | None:

@@ -163,3 +163,14 @@ def reader_of(db: Queryable, token: str) -> Row | None:
     """topic, organization, parts of the address, is_out, is_out_of_topic; None where nobody has that token."""
     rows = db.run(_SQL["reader_of"], token=token)
     return rows[0] if rows else None
+
+
+def name_topic(db: Queryable, provider: str, external_id: str, topic: str) -> int:
+    """How many opt-outs were kept under the provider's id. Safe to call twice."""
+    rows = db.run(_SQL["name_topic"], provider=provider, external_id=external_id, topic=topic)
+    return int(rows[0]["opt_outs"])
+
+
+def named_topics(db: Queryable, provider: str) -> list[Row]:
+    """external_id and topic."""
+    return db.run(_SQL["named_topics"], provider=provider)

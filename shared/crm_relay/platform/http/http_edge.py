@@ -63,10 +63,10 @@ Body = Mapping[str, Any] | PageContent
 
 @dataclass(frozen=True)
 class Accepts:
-    """What a route takes, checked before anything else is looked at."""
+    """What a route takes, checked before anything else is looked at. `content_types` None: any, or none at all."""
 
     methods: tuple[str, ...] = ("POST",)
-    content_types: tuple[str, ...] = ("application/json",)
+    content_types: tuple[str, ...] | None = ("application/json",)
     max_body_bytes: int = 5 * 1024 * 1024
 
     def check(self, request: HttpRequest) -> None:
@@ -74,7 +74,7 @@ class Accepts:
         if request.method not in self.methods:
             raise RejectedInput("method not allowed", status=405, details=[f"allowed: {', '.join(self.methods)}"])
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if request.body and kind not in self.content_types:
+        if request.body and self.content_types is not None and kind not in self.content_types:
             raise RejectedInput(
                 "unsupported content type", status=415, details=[f"expected: {', '.join(self.content_types)}"]
             )

@@ -38,7 +38,7 @@ from crm_relay.providers.resend.wire_webhook import (
     SuppressionData,
 )
 
-AUTOMATIC_HEADERS = ("auto-submitted", "precedence", "x-autoreply", "x-autorespond", "x-auto-response-suppress")
+AUTOMATIC_HEADERS = ("auto-submitted", "precedence", "x-autoreply", "x-autorespond")
 
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,990}>")
 _MOST_REFERENCES = 100

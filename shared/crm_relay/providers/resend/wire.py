@@ -4,6 +4,7 @@ https://resend.com/docs/api-reference and resend-openapi 1.5.0; nothing here was
 are read one by one, so that a new or garbled one takes nothing else with it.
 """
 
+import re
 from collections.abc import Iterable
 from email.utils import parseaddr
 from typing import Annotated, Any, TypeVar
@@ -12,6 +13,7 @@ from pydantic import BeforeValidator, Field
 
 from crm_relay.platform.http.wire import Wire
 
+_BRACKETED = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>")
 _LONGEST_ADDRESS = 320
 _LONGEST_ID = 1000
 
@@ -31,7 +33,9 @@ def address_or_none(value: object) -> str | None:
     text = text_or_none(value)
     if text is None or len(text) > 2 * _LONGEST_ADDRESS:
         return None
-    bare = parseaddr(text)[1] or text
+    # A display name may hold a comma or an @ without the quotes that the grammar wants: the brackets decide.
+    bracketed = _BRACKETED.findall(text)
+    bare = bracketed[-1] if bracketed else parseaddr(text)[1] or text
     return bare if "@" in bare and len(bare) <= _LONGEST_ADDRESS else None
 
 

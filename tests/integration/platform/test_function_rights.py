@@ -118,6 +118,7 @@ TRIGGERS = """
     keep_workspace_name()
     refuse_erased_address()
     refuse_ledger_change()
+    refuse_shared_inbound_domain()
 """
 
 # For migrations.

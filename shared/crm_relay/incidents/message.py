@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from crm_relay.incidents.models import PendingAlert
@@ -36,12 +36,21 @@ class AlertGroup:
         """Channels that must not get it again."""
         return self.alerts[0].taken_by
 
+    @property
+    def opening_taken_by(self) -> frozenset[str] | None:
+        """Channels that must not get the opening before this recovery; None: none of them is owed it."""
+        return self.alerts[0].opening_taken_by
+
+    def as_opening(self) -> "AlertGroup":
+        """The same as it was when it opened."""
+        return AlertGroup(tuple(replace(each, closed_at=None) for each in self.alerts))
+
 
 def group_alerts(alerts: Iterable[PendingAlert]) -> list[AlertGroup]:
     """What was tried least comes first, so that one message that always fails never holds up the others."""
     groups: dict[tuple[object, ...], list[PendingAlert]] = {}
     for each in alerts:
-        key = (each.kind, each.workspace_name, each.closed_at is None, each.taken_by)
+        key = (each.kind, each.workspace_name, each.closed_at is None, each.taken_by, each.opening_taken_by)
         groups.setdefault(key, []).append(each)
     return sorted(map(_group, groups.values()), key=lambda group: (group.alerts[0].attempts, group.alerts[0].id))
 

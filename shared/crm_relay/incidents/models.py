@@ -32,7 +32,8 @@ class Kept:
 class PendingAlert:
     """One incident to send: it is open, or with `closed_at` it is over.
 
-    `taken_by` names the channels that have taken this alert already.
+    `taken_by` names the channels that have taken this alert already. `opening_taken_by`: of one that was over before
+    every channel had its opening, those that had; None: no channel is owed it.
     """
 
     id: int
@@ -44,3 +45,4 @@ class PendingAlert:
     closed_at: datetime | None
     attempts: int = 0
     taken_by: frozenset[str] = frozenset()
+    opening_taken_by: frozenset[str] | None = None

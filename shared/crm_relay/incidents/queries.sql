@@ -20,8 +20,15 @@ opened as (
         title = excluded.title,
         details = excluded.details,
         -- Where the recovery may have been sent, the opening has to be sent again.
-        told_open_at = case when known.claimed_until is null and known.taken_by = '{}' then known.told_open_at end,
-        taken_by = case when known.told_open_at is null then known.taken_by else '{}' end
+        told_open_at = case
+            when known.claimed_until is null and known.taken_by = '{}' and known.opening_taken_by is null then known.told_open_at
+        end,
+        taken_by = case
+            when known.told_open_at is null then known.taken_by
+            when known.claimed_until is null and known.taken_by = '{}' then coalesce(known.opening_taken_by, '{}')
+            else '{}'
+        end,
+        opening_taken_by = null
     where known.closed_at is not null
     returning known.id
 )
@@ -75,9 +82,16 @@ changed as (
         title = excluded.title,
         details = excluded.details,
         told_open_at = case
-            when excluded.closed_at is not null or known.claimed_until is null and known.taken_by = '{}' then known.told_open_at
+            when excluded.closed_at is not null
+                or known.claimed_until is null and known.taken_by = '{}' and known.opening_taken_by is null
+                then known.told_open_at
         end,
-        taken_by = case when excluded.closed_at is not null or known.told_open_at is null then known.taken_by else '{}' end
+        taken_by = case
+            when excluded.closed_at is not null or known.told_open_at is null then known.taken_by
+            when known.claimed_until is null and known.taken_by = '{}' then coalesce(known.opening_taken_by, '{}')
+            else '{}'
+        end,
+        opening_taken_by = case when excluded.closed_at is not null then known.opening_taken_by end
     where (known.closed_at is null) <> (excluded.closed_at is null)
     returning known.closed_at
 )
@@ -110,12 +124,14 @@ claimed as (
             when is_late and is_unheard and closed_at is not null then cast(:now as timestamptz)
         end,
         claimed_until = case when is_late and is_unheard then null else cast(:claimed_until as timestamptz) end,
-        taken_by = case when is_late then '{}' else taken_by end
+        taken_by = case when is_late then '{}' else taken_by end,
+        -- The channels that lack the opening are sent it before the recovery.
+        opening_taken_by = case when is_late then taken_by else opening_taken_by end
     from due
     where incident.id = due.id
     returning incident.*
 )
-select id, kind, subject, title, workspace_name, opened_at, closed_at, attempts, taken_by
+select id, kind, subject, title, workspace_name, opened_at, closed_at, attempts, taken_by, opening_taken_by
 from claimed
 where told_closed_at is null
 order by id;
@@ -123,9 +139,9 @@ order by id;
 -- name: record_sent
 -- What became of everything that was claimed; an incident may have closed or opened again while it was being sent.
 with outcome as (
-    select id, is_opening, sent_to_all, tries, taken_by
+    select id, is_opening, sent_to_all, tries, taken_by, opening_taken_by
     from jsonb_to_recordset(:outcomes) as given (
-        ids bigint[], is_opening boolean, sent_to_all boolean, tries integer, taken_by text[]
+        ids bigint[], is_opening boolean, sent_to_all boolean, tries integer, taken_by text[], opening_taken_by text[]
     )
     cross join unnest(ids) as id
 ),
@@ -154,7 +170,8 @@ set
     taken_by = case
         when outcome.sent_to_all or outcome.is_opening <> (incident.told_open_at is null) then '{}'
         else outcome.taken_by
-    end
+    end,
+    opening_taken_by = case when incident.opening_taken_by is not null then outcome.opening_taken_by end
 from locked
 join outcome on outcome.id = locked.id
 where incident.id = locked.id;

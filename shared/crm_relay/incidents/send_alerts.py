@@ -58,7 +58,8 @@ def send_alerts(
 
     `now` is the present, not the beginning of a longer run: the claim of five minutes counts from it. Any number of
     senders may run side by side. The incident was committed before, and is marked after it was sent: after a crash in
-    between it is sent again once the claim has run out. What closed before its opening was sent is never sent.
+    between it is sent again once the claim has run out. What closed before its opening was sent is never sent; where
+    one channel had the opening, the others are sent it before the recovery.
 
     A channel that took a message does not get it again because another one failed; one that fails is left alone until
     the next call. One that is gone for good is ignored where another took the alert. Where none did, the alert waits
@@ -93,11 +94,19 @@ class _Outcome:
 
     group: AlertGroup
     took: set[str] = field(default_factory=set)
+    took_opening: set[str] = field(default_factory=set)
     tries: int = 0
     sent_to_all: bool = False
 
+    def is_owed_opening(self, channel: str) -> bool:
+        """Whether it would hear of the end alone."""
+        taken = self.group.opening_taken_by
+        return taken is not None and channel not in taken | self.took_opening
+
     def as_json(self) -> dict[str, object]:
+        opening = self.group.opening_taken_by
         return {
+            "opening_taken_by": None if opening is None else sorted(opening | self.took_opening),
             "ids": [each.id for each in self.group.alerts],
             "is_opening": self.group.is_opening,
             "sent_to_all": self.sent_to_all,
@@ -115,17 +124,26 @@ class _Sending:
 
     def send(self, outcome: _Outcome) -> None:
         """To every channel that lacks it. What one took is noted at once, since the next one may raise anything."""
-        message, waits = render(outcome.group), False
+        waits = False
         for channel in self._channels:
             if channel.name in outcome.group.taken_by:
                 continue
             if channel.name not in self._failed:
                 outcome.tries = 1
-            answer = self._failed.get(channel.name) or self._send(channel, message, outcome.group)
+            answer = self._failed.get(channel.name) or self._send_in_order(channel, outcome)
             if answer is _Answer.TOOK:
                 outcome.took.add(channel.name)
             waits = waits or answer is _Answer.LATER
         outcome.sent_to_all = not waits and bool(outcome.took | outcome.group.taken_by)
+
+    def _send_in_order(self, channel: AlertChannel, outcome: _Outcome) -> _Answer:
+        if outcome.is_owed_opening(channel.name):
+            opening = outcome.group.as_opening()
+            answer = self._send(channel, render(opening), opening)
+            if answer is not _Answer.TOOK:
+                return answer
+            outcome.took_opening.add(channel.name)
+        return self._send(channel, render(outcome.group), outcome.group)
 
     def _send(self, channel: AlertChannel, message: AlertMessage, group: AlertGroup) -> _Answer:
         about = {"channel": channel.name, "kind": group.alerts[0].kind, "incidents": len(group.alerts)}

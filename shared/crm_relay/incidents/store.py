@@ -55,7 +55,7 @@ def claim_alerts(
 def record_sent(
     db: Queryable, outcomes: Sequence[dict[str, object]], now: datetime, *, claimed_until: datetime
 ) -> None:
-    """Each outcome has ids, is_opening, sent_to_all, tries and taken_by; a row with another claim is left alone."""
+    """Each outcome is as _Outcome.as_json says; a row with another claim is left alone."""
     db.run(_SQL["record_sent"], outcomes=Json(list(outcomes)), now=now, claimed_until=claimed_until)
 
 
@@ -70,4 +70,6 @@ def _as_json(incident: Incident) -> dict[str, object]:
 
 
 def _alert(row: Row) -> PendingAlert:
-    return PendingAlert(**row | {"taken_by": frozenset(row["taken_by"])})
+    opening = row["opening_taken_by"]
+    owed = None if opening is None else frozenset(opening)
+    return PendingAlert(**row | {"taken_by": frozenset(row["taken_by"]), "opening_taken_by": owed})

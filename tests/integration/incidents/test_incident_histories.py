@@ -120,7 +120,7 @@ def test_a_recovery_that_one_of_two_heard_is_followed_by_the_opening_for_both(da
     assert topic.titles == [OPENED, OPENED]
 
 
-def test_what_only_one_channel_heard_of_is_told_as_over_to_all(database: Database) -> None:
+def test_a_channel_that_was_away_hears_of_the_opening_and_then_of_the_end(database: Database) -> None:
     slack, topic = BusyChannel(), BusyChannel("sns", meanwhile=fails(TransientError("sns publish: Throttling")))
     open_incidents(database, [account()], NOON)
     send_alerts(database, [slack, topic], NOON)
@@ -128,7 +128,43 @@ def test_what_only_one_channel_heard_of_is_told_as_over_to_all(database: Databas
     topic.meanwhile = nothing
     assert send_alerts(database, [slack, topic], NOON) == AlertReport(sent=0, failed=0)
     assert send_alerts(database, [slack, topic], LATER) == AlertReport(sent=1, failed=0)
-    assert (slack.titles, topic.titles) == ([OPENED, RECOVERED], [RECOVERED])
+    assert (slack.titles, topic.titles) == ([OPENED, RECOVERED], [OPENED, RECOVERED])
+
+
+def test_a_channel_that_fails_between_the_two_hears_each_once(database: Database) -> None:
+    slack, topic = BusyChannel(), BusyChannel("sns", meanwhile=fails(TransientError("sns publish: Throttling")))
+    open_incidents(database, [account()], NOON)
+    send_alerts(database, [slack, topic], NOON)
+    close_incidents(database, KIND, ["account 1"], NOON)
+
+    def fails_at_the_second() -> None:
+        if topic.titles:
+            raise TransientError("sns publish: Throttling")
+
+    topic.meanwhile = fails_at_the_second
+    assert send_alerts(database, [slack, topic], LATER) == AlertReport(sent=0, failed=1)
+    topic.meanwhile = nothing
+    assert send_alerts(database, [slack, topic], LATER + timedelta(minutes=5)) == AlertReport(sent=1, failed=0)
+    assert (slack.titles, topic.titles) == ([OPENED, RECOVERED], [OPENED, RECOVERED])
+
+
+@pytest.mark.parametrize("compares", [False, True])
+def test_a_channel_that_was_away_hears_of_what_opened_again_before_its_end_was_told(
+    database: Database, *, compares: bool
+) -> None:
+    slack, topic = BusyChannel(), BusyChannel("sns", meanwhile=fails(TransientError("sns publish: Throttling")))
+    open_incidents(database, [account()], NOON)
+    send_alerts(database, [slack, topic], NOON)
+    close_incidents(database, KIND, ["account 1"], NOON)
+    slack.meanwhile = topic.meanwhile
+    send_alerts(database, [slack, topic], LATER)
+    slack.meanwhile = topic.meanwhile = nothing
+    if compares:
+        keep_open(database, KIND, [account()], LATER)
+    else:
+        open_incidents(database, [account()], LATER)
+    send_alerts(database, [slack, topic], LATER)
+    assert (slack.titles, topic.titles) == ([OPENED], [OPENED])
 
 
 def test_where_every_channel_is_gone_the_news_waits_for_one_that_is_mended(database: Database) -> None:

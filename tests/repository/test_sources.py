@@ -17,7 +17,8 @@ WEBHOOK_FUNCTIONS = ("mautic_webhook", "bison_webhook", "resend_webhook", "unsub
 
 APPLIES = {
     "crm_relay.engagement.apply_delivery",
-    "crm_relay.outreach.apply_delivery",
+    "crm_relay.outreach.deliveries.decide",
+    "crm_relay.outreach.deliveries.reads",
     "crm_relay.mail.feedback.apply_event",
     "crm_relay.providers.mautic.webhook",
     "crm_relay.providers.bison.webhook",

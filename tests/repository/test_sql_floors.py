@@ -54,7 +54,7 @@ FUNCTIONS = {
     "integrity": 1,
     "mail": 11,
     "operations": 1,
-    "outreach": 14,
+    "outreach": 21,
     "platform": 8,
 }
 

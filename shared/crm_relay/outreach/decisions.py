@@ -1,7 +1,53 @@
-"""What a reading of accounts is worth, and when a workspace's webhooks give cause for alarm; pure, with the reason."""
+"""What an event means, what a reading of accounts is worth, and when webhooks give cause for alarm; pure."""
 
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import datetime
+
+from crm_relay.consent.address import normalise
+from crm_relay.consent.models import ConsentKind
 from crm_relay.incidents.models import Incident
-from crm_relay.outreach.models import PassOutcome, WorkspaceHealth
+from crm_relay.outreach.models import (
+    AccountState,
+    Filling,
+    LeadTime,
+    Meaning,
+    Metric,
+    OutreachWorkspace,
+    PassOutcome,
+    WorkspaceHealth,
+)
+from crm_relay.providers.bison.events import BisonDelivery, BisonEvent, LeadReply
+from crm_relay.providers.bison.vocabulary import AccountStatus, EventKind
+
+METRIC_OF: Mapping[EventKind, Metric] = {
+    "email_sent": "emails_sent_mtd",
+    "lead_replied": "replies_mtd",
+    "lead_interested": "positive_replies_mtd",
+    "email_bounced": "bounced_mtd",
+    "lead_unsubscribed": "unsubscribed_mtd",
+}
+"""The counter that an event moves by one; no other event moves any."""
+
+LEAD_TIME_OF: Mapping[EventKind, LeadTime] = {
+    "lead_replied": "replied_at",
+    "lead_interested": "interested_at",
+    "email_bounced": "bounced_at",
+    "lead_unsubscribed": "unsubscribed_at",
+}
+"""The time of the lead that an event moves, only forward. The column `lead_status` follows from the four."""
+
+REPLIES: AbstractSet[EventKind] = {"lead_replied", "lead_interested", "untracked_reply"}
+"""Events whose mail is kept among the replies. What bounced is a mail too, and nobody wrote it."""
+
+STATUS_OF: Mapping[EventKind, AccountStatus | None] = {
+    "account_added": None,
+    "account_removed": None,
+    "account_disconnected": "Disconnected",
+    "account_reconnected": "Connected",
+}
+"""Events about an account, and the status that they report; None: the one that the account itself has."""
 
 MOST_PASSES = 3
 SMALLEST_SAMPLE = 20
@@ -10,6 +56,90 @@ UNHEALTHY_BELOW = 95.0
 
 HEALTHY_AGAIN_AT = 97.0
 """Who is below 95 has to come this far up before it is over: at the limit itself the alert would come and go."""
+
+
+def is_foreign(delivery: BisonDelivery, workspace: OutreachWorkspace) -> bool:
+    """Whether a body claims to be of another workspace or instance than its token; what is unknown refuses nothing."""
+    claims = ((delivery.workspace_id, workspace.bison_id), (delivery.instance_host, workspace.instance_host))
+    return any(said is not None and ours is not None and said != ours for said, ours in claims)
+
+
+def meaning_of(event: BisonEvent, received_at: datetime, erased: AbstractSet[str]) -> Meaning:
+    """What one event does by itself.
+
+    Of a lead who was erased (`erased` are normalised addresses) it is counted that something happened, and nothing
+    else is kept; a reply that an erased address wrote is not kept either.
+    """
+    address = event.lead and normalise(event.lead.email or "")
+    lead = None if address in erased else event.lead
+    is_unknown_lead = event.lead is not None and lead is None
+    return Meaning(
+        metric=METRIC_OF.get(event.kind),
+        lead=lead,
+        lead_time=LEAD_TIME_OF.get(event.kind) if lead else None,
+        reply=None if is_unknown_lead else _kept_reply(event, erased),
+        suppression=_suppression(event) if lead and address else None,
+        account=_reported_state(event, received_at),
+    )
+
+
+def _kept_reply(event: BisonEvent, erased: AbstractSet[str]) -> LeadReply | None:
+    reply = event.reply if event.kind in REPLIES else None
+    return None if reply is None or normalise(reply.from_address or "") in erased else reply
+
+
+def _suppression(event: BisonEvent) -> ConsentKind | None:
+    """Only a permanent bounce says something about the address."""
+    if event.kind == "lead_unsubscribed":
+        return ConsentKind.OPT_OUT
+    return ConsentKind.HARD_BOUNCE if event.kind == "email_bounced" and event.is_permanent_bounce else None
+
+
+def _reported_state(event: BisonEvent, received_at: datetime) -> AccountState | None:
+    """A disconnected account is read again before anybody is alerted: it may have recovered by itself."""
+    if event.account is None or event.kind not in STATUS_OF:
+        return None
+    return AccountState(
+        status=STATUS_OF[event.kind] or event.account.status,
+        status_at=event.occurred_at,
+        recheck_since=received_at if event.kind == "account_disconnected" else None,
+        removed_at=event.occurred_at if event.kind == "account_removed" else None,
+    )
+
+
+def later_state(known: AccountState, reported: AccountState) -> AccountState:
+    """Of two states of an account the later one; of two that were true at the same time the worse one."""
+    if known.status_at is None or reported.status_at is None or known.status_at < reported.status_at:
+        return reported
+    is_worse = _badness(reported) > _badness(known)
+    return reported if known.status_at == reported.status_at and is_worse else known
+
+
+def _badness(state: AccountState) -> tuple[bool, bool]:
+    return state.removed_at is not None, state.status != "Connected"
+
+
+def is_newer_call(event: BisonEvent, known: tuple[datetime | None, str | None] | None) -> bool:
+    """Whether the person's own data are those of this event; `known`: time and key of the event that they are of.
+
+    Of two at the same time the one with the greater key, so that the order in which they come does not show.
+    """
+    if known is None or known[0] is None:
+        return True
+    return (event.occurred_at, event.key) > (known[0], known[1] or "")
+
+
+def replaced_filling(fillings: Sequence[Filling], happened_at: datetime) -> Filling | None:
+    """The filled-in number that an event takes the place of, one less; `fillings` are of its account and counter.
+
+    An event that never came was filled in from EmailBison's totals. When it comes after all, the earliest filling dated
+    later than the event is the one that stood for it, unless as much was taken back since.
+    """
+    if sum(each.amount for each in fillings) <= 0:
+        return None
+    later = [each for each in fillings if each.amount > 0 and each.occurred_at >= happened_at]
+    earliest = min(later, key=lambda each: (each.occurred_at, each.id), default=None)
+    return earliest and replace(earliest, amount=earliest.amount - 1)
 
 
 def needs_another_pass(outcome: PassOutcome, pass_number: int) -> bool:

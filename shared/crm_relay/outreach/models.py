@@ -2,22 +2,59 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Literal
+from uuid import UUID
 
-if TYPE_CHECKING:
-    from crm_relay.webhooks.models import Origin
+from crm_relay.consent.models import ConsentKind
+from crm_relay.providers.bison.events import BisonLead, LeadReply
+from crm_relay.providers.bison.vocabulary import AccountStatus
+
+Metric = Literal["emails_sent_mtd", "replies_mtd", "positive_replies_mtd", "bounced_mtd", "unsubscribed_mtd"]
+LeadTime = Literal["replied_at", "interested_at", "bounced_at", "unsubscribed_at"]
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """One delivery on its way in. `elapsed_ms`: since the request arrived; `instance`: the host of our EmailBison."""
+class OutreachWorkspace:
+    """A workspace under the name of its token; `id` None: it is not known here. Empty parts are None."""
 
-    workspace_name: str
-    dedupe_key: str
-    received_at: datetime
-    instance: str
-    origin: "Origin" = "webhook"
-    elapsed_ms: int = 0
+    name: str
+    id: UUID | None
+    org_id: UUID
+    bison_id: int | None
+    instance_host: str | None
+    was_rejected: bool
+    """Whether calls without a valid token were counted since its last good delivery."""
+
+
+@dataclass(frozen=True)
+class AccountState:
+    """What is known of an account, and since when. `recheck_since`: a webhook reported it as disconnected."""
+
+    status: AccountStatus
+    status_at: datetime | None
+    recheck_since: datetime | None
+    removed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What one event does. `lead`: whom it is about; `suppression`: what the ledger says of the lead's address."""
+
+    metric: Metric | None
+    lead: BisonLead | None
+    lead_time: LeadTime | None
+    reply: LeadReply | None
+    suppression: ConsentKind | None
+    account: AccountState | None
+
+
+@dataclass(frozen=True)
+class Filling:
+    """A line of the log that was filled in from totals; `occurred_at` is when they were read."""
+
+    id: int
+    amount: int
+    occurred_at: datetime
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,3 @@
--- name: apply_delivery
--- Everything that one delivery means; the function says in which order, and why.
-select apply_bison_delivery(:attempt, :event) as outcome;
-
--- name: log_failure
--- An attempt with a good token that could not be read: it has no effect, and the workspace's health shows it.
-select log_bison_attempt(:workspace_name, :event_type, false, :reason, :received_at, :elapsed_ms, null, 'webhook') as logged;
-
 -- name: note_rejection
 -- A call without a valid token, one more in a row; an hour of peace begins a new row.
 insert into webhook_rejections as known (source, claimed, in_a_row, last_at)

@@ -4,66 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from crm_relay.outreach.models import Arrival, PassOutcome, PollState, Selection, WorkspaceHealth
+from crm_relay.outreach.models import PassOutcome, PollState, Selection, WorkspaceHealth
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, queries_beside
-from crm_relay.providers.bison.events import BisonDelivery, SenderAccount
+from crm_relay.providers.bison.events import SenderAccount
 
 _SQL = queries_beside(__file__)
 _OLDEST_POLL = timedelta(minutes=30)
 _MOST_UNSEEN = 50
 
 
-def apply_delivery(db: Queryable, arrival: Arrival, delivery: BisonDelivery) -> str:
-    """One statement; 'processed', 'duplicate', 'ignored' or 'refused'. Safe to call twice."""
-    attempt = {
-        "workspace_name": arrival.workspace_name,
-        "event_type": delivery.event_type,
-        "received_at": arrival.received_at,
-        "elapsed_ms": arrival.elapsed_ms,
-        "dedupe_key": arrival.dedupe_key,
-        "origin": arrival.origin,
-        "instance": arrival.instance,
-        "workspace_id": delivery.workspace_id,
-        "instance_host": delivery.instance_host,
-    }
-    event = None if delivery.event is None else Json(_event(delivery))
-    return str(db.run(_SQL["apply_delivery"], attempt=Json(attempt), event=event)[0]["outcome"])
-
-
-def _event(delivery: BisonDelivery) -> dict[str, Any]:
-    event = delivery.event
-    if event is None:
-        return {}
-    return {
-        "key": event.key,
-        "kind": event.kind,
-        "occurred_at": event.occurred_at,
-        "lead": event.lead and vars(event.lead),
-        "reply": event.reply and vars(event.reply),
-        "account": event.account and _account(event.account),
-        "campaign_id": event.campaign_id,
-        "campaign_name": event.campaign_name,
-        "is_permanent_bounce": event.is_permanent_bounce,
-    }
-
-
 def _account(account: SenderAccount) -> dict[str, Any]:
     return vars(account) | {"tags": list(account.tags)}
-
-
-def log_failure(
-    db: Queryable, *, workspace_name: str, event_type: str, reason: str, received_at: datetime, elapsed_ms: int
-) -> None:
-    """An attempt that had no effect; `reason` names fields, never a value."""
-    db.run(
-        _SQL["log_failure"],
-        workspace_name=workspace_name,
-        event_type=event_type,
-        reason=reason,
-        received_at=received_at,
-        elapsed_ms=elapsed_ms,
-    )
 
 
 def note_rejection(db: Queryable, claimed: str, now: datetime) -> int:

@@ -7,19 +7,21 @@ import json
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from crm_relay.consent.person import Person
-from crm_relay.outreach.apply_delivery import apply_delivery, note_unreadable
-from crm_relay.outreach.models import Arrival
+from crm_relay.outreach.deliveries.decide import decide_batch
+from crm_relay.outreach.deliveries.note_unreadable import note_unreadable
+from crm_relay.outreach.deliveries.reads import addresses_of, reads_of
 from crm_relay.outreach.refuse_call import RefusedCalls
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.providers.bison import webhook
 from crm_relay.providers.bison.events import BisonDelivery
 from crm_relay.providers.bison.redaction import without_person
-from crm_relay.webhooks.models import Delivered, DeliveryOutcome
+from crm_relay.webhooks.models import Delivered
 from crm_relay.webhooks.people.redact import emptied, read_json, speaks_of
-from crm_relay.webhooks.source import Received, StepwiseSource, WebhookRequest, nothing_new
+from crm_relay.webhooks.source import Received, Source, WebhookRequest
 
 NAME = "bison"
 
@@ -80,27 +82,11 @@ def redact(body: str, person: Person) -> str | None:
     return json.dumps(event | {"data": data})
 
 
-def bison_source(instance: str) -> StepwiseSource[BisonKeys, BisonDelivery]:
+def bison_source(instance: str) -> Source[BisonKeys, BisonDelivery]:
     """`instance` is the host of our EmailBison: a delivery of another one is refused. Empty: any instance will do."""
-
-    def apply(transaction: Queryable, delivered: Delivered, delivery: BisonDelivery) -> DeliveryOutcome:
-        arrival = Arrival(
-            delivered.workspace_name or "",
-            delivered.dedupe_key,
-            delivered.received_at,
-            instance,
-            origin=delivered.origin,
-            elapsed_ms=_elapsed_ms(delivered),
-        )
-        return apply_delivery(transaction, arrival, delivery)
-
-    def again(transaction: Queryable, delivered: Delivered, delivery: BisonDelivery) -> DeliveryOutcome:
-        """EmailBison's repetition leaves a line in the log, that of our queue does not."""
-        if delivered.origin == "deferred":
-            return nothing_new(transaction, delivered, delivery)
-        return apply(transaction, delivered, delivery)
-
-    return StepwiseSource(NAME, receive, parse, apply, again, redact)
+    reads = partial(reads_of, instance=instance)
+    decide = partial(decide_batch, instance=instance, elapsed_ms=_elapsed_ms)
+    return Source(NAME, receive, parse, reads, decide, redact, addresses_of)
 
 
 def _elapsed_ms(delivered: Delivered) -> int:

@@ -1,9 +1,10 @@
 -- name: keep_deliveries
 -- Raw and once. They count as applied at once, because their effects commit with them or not at all; no row: it was before.
 insert into webhook_inbox (source, workspace_name, dedupe_key, headers, body, received_at, applied_at, attempts)
-select :source, workspace_name, dedupe_key, headers, body, received_at, clock_timestamp(), 1
-from :deliveries as delivery (workspace_name text, dedupe_key text, headers jsonb, body text, received_at timestamptz)
-order by dedupe_key
+values :deliveries as delivery (
+    source text, workspace_name text, dedupe_key text, headers jsonb, body text, received_at timestamptz, applied_at timestamptz,
+    attempts integer
+)
 on conflict (source, dedupe_key) do update
     set applied_at = excluded.applied_at, attempts = webhook_inbox.attempts + 1, error = null
     where webhook_inbox.applied_at is null

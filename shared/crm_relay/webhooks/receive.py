@@ -105,10 +105,10 @@ def apply_together(
 
 def _apply(transaction: Transaction, source: Source[Any, Parsed], batch: Batch[Parsed]) -> Sequence[DeliveryOutcome]:
     wanted = source.reads(batch)
-    inbox, *results = transaction.send_all(
-        [keep_deliveries([each.delivered for each in batch.deliveries]), *wanted.values()]
-    )
-    kept = as_kept(batch.deliveries, inbox)
+    addresses = frozenset[str]().union(*(source.addresses(each.parsed) for each in batch.deliveries))
+    keeping = keep_deliveries([each.delivered for each in batch.deliveries], addresses)
+    inbox, *results = transaction.send_all([keeping, *wanted.values()])
+    kept = as_kept(batch.deliveries, inbox, source.addresses)
     decided = _decide(transaction, source, kept, dict(zip(wanted, results, strict=True)))
     for callback in decided.after_commit:
         transaction.after_commit(callback)

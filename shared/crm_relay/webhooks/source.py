@@ -1,6 +1,7 @@
 """All that the house has to know of one source of deliveries; each file in `sources/` describes one."""
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
@@ -46,8 +47,8 @@ Redactors = Mapping[str, Redact]
 class KeptDelivery(Generic[Parsed]):
     """A delivery in the inbox, locked there.
 
-    `inbox_id` is None for a delivery that was applied before, also where it is in the batch twice. `erased` are the
-    addresses and customer ids in its body that belong to erased persons; empty for one that was applied before.
+    `inbox_id` is None for a delivery that was applied before, also where it is in the batch twice. `erased` are its
+    addresses and customer ids that belong to erased persons; empty for one that was applied before.
     """
 
     delivered: Delivered
@@ -107,7 +108,8 @@ class Source(Generic[Keys, Parsed]):
     `reads` and `decide` do no input or output and may be called again. `reads` has the locks, in the order of the
     tables and by id inside a table, then the reads, each under a name by which `decide` finds its rows; they share a
     message with the insert into the inbox, which comes first. `decide` gets the deliveries as the inbox has them, also
-    those that were applied before.
+    those that were applied before. `addresses` are normalised ones that `decide` asks `erased` for and that may not be
+    found in the body by their form alone.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Source(Generic[Keys, Parsed]):
     reads: Callable[[Batch[Parsed]], Mapping[str, Statement]]
     decide: Callable[[Sequence[KeptDelivery[Parsed]], ReadRows], Decided | ReadMore]
     redact: Redact
+    addresses: Callable[[Parsed], AbstractSet[str]] = lambda _parsed: frozenset()
 
 
 @dataclass(frozen=True)

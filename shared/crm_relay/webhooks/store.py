@@ -1,6 +1,7 @@
 """The inbox's SQL."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
@@ -14,33 +15,46 @@ from crm_relay.webhooks.source import KeptDelivery, Parsed, Received, Redact
 _SQL = queries_beside(__file__)
 
 
-def keep_deliveries(deliveries: Sequence[Delivered]) -> Statement:
-    """One row for each that was not applied before; each key once, however often it is among them."""
+def keep_deliveries(deliveries: Sequence[Delivered], addresses: AbstractSet[str] = frozenset()) -> Statement:
+    """One row for each that was not applied before; each key once, however often it is among them.
+
+    Each row says which of `addresses`, and of the addresses in all bodies, belong to erased persons.
+    """
     different = {delivered.dedupe_key: delivered for delivered in reversed(deliveries)}
     rows: list[Mapping[str, SqlValue]] = [
         {
+            "source": delivered.source,
             "workspace_name": delivered.workspace_name,
             "dedupe_key": key,
             "headers": Json(delivered.kept_headers),
             "body": delivered.body.decode(),
             "received_at": delivered.received_at,
+            # PostgreSQL's word for the time of the transaction.
+            "applied_at": "now",
+            "attempts": 1,
         }
-        for key, delivered in different.items()
+        for key, delivered in sorted(different.items())
     ]
-    marks = sorted({mark for delivered in deliveries for mark in marks_in(delivered.body.decode())})
-    return _SQL["keep_deliveries"].bind(source=deliveries[0].source, deliveries=Rows(rows), marks=marks)
+    marks = frozenset(addresses).union(*(marks_in(delivered.body.decode()) for delivered in deliveries))
+    return _SQL["keep_deliveries"].bind(deliveries=Rows(rows), marks=sorted(marks))
 
 
-def as_kept(received: Sequence[Received[Parsed]], rows: Sequence[Row]) -> list[KeptDelivery[Parsed]]:
+def as_kept(
+    received: Sequence[Received[Parsed]],
+    rows: Sequence[Row],
+    addresses: Callable[[Parsed], AbstractSet[str]] = lambda _parsed: frozenset(),
+) -> list[KeptDelivery[Parsed]]:
     """The deliveries with what `keep_deliveries` returned of them; the first of each key is the new one."""
     ids = {row["dedupe_key"]: row["id"] for row in rows}
     erased = frozenset(rows[0]["erased"]) if rows else frozenset()
-    return [_kept(each, ids.pop(each.delivered.dedupe_key, None), erased) for each in received]
-
-
-def _kept(received: Received[Parsed], inbox_id: int | None, erased: frozenset[str]) -> KeptDelivery[Parsed]:
-    own = erased & marks_in(received.delivered.body.decode()) if erased and inbox_id is not None else frozenset()
-    return KeptDelivery(received.delivered, received.parsed, inbox_id, own)
+    kept = []
+    for each in received:
+        inbox_id = ids.pop(each.delivered.dedupe_key, None)
+        own: frozenset[str] = frozenset()
+        if erased and inbox_id is not None:
+            own = erased & (marks_in(each.delivered.body.decode()) | addresses(each.parsed))
+        kept.append(KeptDelivery(each.delivered, each.parsed, inbox_id, own))
+    return kept
 
 
 def cut_out_erased(kept: Sequence[KeptDelivery[Any]], redact: Redact) -> Iterator[Statement]:

@@ -1,6 +1,7 @@
 """However often and in whatever order a log of deliveries comes, every table ends up the same."""
 
 import random
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -8,12 +9,17 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from crm_relay.platform.database import Database
+from crm_relay.sources.bison import bison_source
+from crm_relay.webhooks.models import Delivered, DeliveryOutcome, Origin
+from crm_relay.webhooks.receive import apply_all_stored
 from local.simulators.bison.webhooks.events import reserialised
 from tests.support.outreach.bison_events import a_months_log, address, counters, forget_everything
-from tests.support.outreach.bison_webhook_function import configure, deliver, plant_workspaces, tables
+from tests.support.outreach.bison_webhook_function import NORTHWIND, configure, deliver, plant_workspaces, tables
+from tests.support.platform.counting_proxy import CountingProxy
 from tests.support.platform.rows import add_customer, rows_of
 
 LOG = a_months_log()
+SOURCE = bison_source("send.example.com")
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +88,33 @@ def test_backwards_is_an_order_too(database: Database) -> None:
     start_again(database)
     send(LOG[::-1])
     assert left() == expected
+
+
+def stored(body: bytes, origin: Origin) -> Delivered:
+    received_at = datetime(2026, 4, 2, tzinfo=UTC)
+    return Delivered("bison", body, received_at, workspace_name=NORTHWIND, origin=origin)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_deliveries_that_share_a_transaction_leave_what_each_by_itself_leaves(database: Database, seed: int) -> None:
+    send(LOG)
+    expected = tables(database)
+    chance = random.Random(seed)
+    log = LOG + chance.sample(LOG, 20) + [reserialised(body) for body in chance.sample(LOG, 20)]
+    chance.shuffle(log)
+    start_again(database)
+    origin: Origin = "deferred" if seed % 2 else "replay"
+    batches = [[stored(body, origin) for body in log[start : start + 30]] for start in range(0, len(log), 30)]
+    outcomes = [each for batch in batches for each in apply_all_stored(database, SOURCE, batch)]
+    assert tables(database) == expected
+    done = [each for each in outcomes if isinstance(each, DeliveryOutcome)]
+    assert (sum(each.processed for each in done), sum(each.duplicates for each in done)) == (len(LOG), 40)
+
+
+def test_a_batch_is_applied_in_two_messages(database: Database, database_url: str) -> None:
+    with CountingProxy(database_url) as proxy:
+        counted = Database(proxy.url)
+        outcomes = apply_all_stored(counted, SOURCE, [stored(body, "deferred") for body in LOG[:50]])
+        counted.close()
+        assert outcomes == [DeliveryOutcome(processed=1)] * 50
+        assert len(proxy.queries) == 2

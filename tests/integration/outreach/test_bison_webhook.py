@@ -12,6 +12,7 @@ from local.simulators.bison.webhooks.events import bodies, envelope, reserialise
 from tests.support.outreach.bison_events import (
     METRIC_OF,
     METRICS,
+    PERMANENT,
     account_event,
     address,
     counters,
@@ -19,6 +20,7 @@ from tests.support.outreach.bison_events import (
     logged,
     mail,
     mail_data,
+    untracked_reply,
 )
 from tests.support.outreach.bison_webhook_function import (
     CONTOSO,
@@ -173,14 +175,19 @@ def test_an_account_is_as_the_last_event_says(database: Database, kind: str, sta
     )
 
 
-def test_one_kpi_event_costs_three_round_trips_and_no_more(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_delivery_costs_two_round_trips_and_a_repeated_one_three(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with CountingProxy(database_url) as proxy:
         configure(monkeypatch, proxy.url)
         deliver(mail("email_sent", 1))
-        for number, kind in enumerate(METRIC_OF, start=2):
-            proxy.forget()
-            deliver(mail(kind, number))
-            assert (len(proxy.queries), proxy.other_messages) == (3, []), kind
+        bodies = [mail(kind, number, text=PERMANENT) for number, kind in enumerate(METRIC_OF, start=2)]
+        bodies += [account_event("email_account_disconnected"), untracked_reply(9), delivery("lead_delighted", {})]
+        for expected in (2, 3):
+            for body in bodies:
+                proxy.forget()
+                deliver(body)
+                assert (len(proxy.queries), proxy.other_messages) == (expected, []), body
 
 
 # --- the source document's own samples ------------------------------------------------------------------------------

@@ -33,6 +33,13 @@ WRITERS = (
     "keep_account_state('Northwind', '', '{}', now(), now())",
     "log_bison_attempt('Northwind', 't', true, null, now(), 0, null, 'webhook')",
     "count_bison_attempt('Northwind', true, now())",
+    "lock_outreach('Northwind', '{}', '{}', '{}', '{}', '', '{}')",
+    "add_bison_line('t', 'Northwind', true, null, 0, null, 'webhook', null, false, null, 0, null, null, null)",
+    "move_lead_times('Northwind', 1, now(), null, null)",
+    "put_lead('Northwind', 1, null, null, null, null, null, now(), null, null, null, now(), 'k', null, null, null)",
+    "add_bison_reply(default_org_id(), null, 'x', null, null, null, now(), false)",
+    "put_account_state('', 1, 'Connected', now(), null, null)",
+    "add_attempts('Northwind', now(), 1, 1)",
 )
 
 

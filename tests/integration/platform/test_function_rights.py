@@ -39,6 +39,9 @@ CLIENTS = {
 # For the functions and nobody else.
 SERVERS = """
     accept_email_batch(uuid,jsonb,timestamp with time zone)
+    add_attempts(text,timestamp with time zone,integer,integer)
+    add_bison_line(text,text,boolean,text,integer,bigint,text,text,boolean,text,integer,timestamp with time zone,bigint,bigint)
+    add_bison_reply(uuid,uuid,text,text,text,text,timestamp with time zone,boolean)
     adopt_mail_events(uuid[])
     apply_bison_delivery(jsonb,jsonb)
     apply_mail_event(jsonb)
@@ -70,12 +73,16 @@ SERVERS = """
     keep_inbound_mail(jsonb)
     keep_lead(text,jsonb,timestamp with time zone)
     leaving_enrollments(uuid[],text[],text[],text[])
+    lock_outreach(text,text[],bigint[],text[],bigint[],text,bigint[])
     log_bison_attempt(text,text,boolean,text,timestamp with time zone,integer,bigint,text)
     mail_status_rank(text)
     match_waiting_mautic_events(integer,integer)
     milliseconds_so_far()
+    move_lead_times(text,bigint,timestamp with time zone,timestamp with time zone,timestamp with time zone)
     open_month(text,timestamp with time zone)
     punycode(text)
+    put_account_state(text,bigint,text,timestamp with time zone,timestamp with time zone,timestamp with time zone)
+    put_lead(text,bigint,text,text,text,text,text,timestamp with time zone,bigint,text,bigint,timestamp with time zone,text,timestamp with time zone,timestamp with time zone,timestamp with time zone)
     react_to_mails(uuid[],timestamp with time zone)
     read_mautic_events(jsonb)
     recipient_suppression(uuid,text,text,uuid)
@@ -94,7 +101,7 @@ SERVERS = """
     take_turn(timestamp with time zone)
     try_uuid(text)
     unsubscribe_reader(text,boolean,timestamp with time zone)
-"""
+"""  # noqa: E501
 
 # Run by their triggers, with whatever rights the writer has.
 TRIGGERS = """

@@ -108,5 +108,6 @@ def forget_everything(database: Database) -> None:
     rows_of(
         database,
         """truncate webhook_inbox, webhook_delivery_log, webhook_delivery_slots, webhook_rejections, client_metrics,
-           client_leads, sender_emails_cache, inbox_items, consent_events, incidents, provider_performance_history""",
+           client_leads, sender_emails_cache, inbox_items, consent_events, incidents,
+           incident_closures, provider_performance_history""",
     )

@@ -30,6 +30,23 @@ def test_no_rows_are_a_select_of_no_row_with_the_same_types() -> None:
     )
 
 
+def test_a_single_row_is_a_select_of_constants() -> None:
+    assert "from (select '00000000-0000-0000-0000-000000000001'::uuid, 'it''s'::text, " in MAILS.render(
+        {"mails": Rows([ONE]), "org": 5, "n": 2}
+    )
+
+
+def test_rows_that_are_inserted_take_the_types_of_the_table() -> None:
+    query = parse("insert into mails (id, status) values :mails as mail (id uuid, status text) returning id")
+    row: dict[str, SqlValue] = {"id": UUID(int=1), "status": None}
+    assert query.render({"mails": Rows([row, {"id": None, "status": "x"}])}) == (
+        "insert into mails (id, status) values ('00000000-0000-0000-0000-000000000001', null), (null, 'x') returning id"
+    )
+    assert query.render({"mails": Rows([])}) == (
+        "insert into mails (id, status) select null::uuid, null::text where false returning id"
+    )
+
+
 def test_each_type_has_a_form_without_a_type() -> None:
     columns = "a integer, b boolean, c bytea, d jsonb, e uuid[], f double precision"
     row: dict[str, SqlValue] = {"a": -7, "b": True, "c": b"\x01", "d": Json({"x": "'"}), "e": [], "f": 0.5}
@@ -80,5 +97,5 @@ def test_what_only_resembles_a_declaration_of_columns_is_left_alone(sql: str) ->
 def test_one_parameter_may_stand_for_rows_of_two_forms() -> None:
     query = parse("from :r as a (id uuid), :r as b (id text), :r as a (id uuid)")
     assert query.render({"r": Rows([{"id": "x"}])}) == (
-        "from (values ('x'::uuid)) as a (id), (values ('x'::text)) as b (id), (values ('x'::uuid)) as a (id)"
+        "from (select 'x'::uuid) as a (id), (select 'x'::text) as b (id), (select 'x'::uuid) as a (id)"
     )

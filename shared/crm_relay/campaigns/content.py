@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from crm_relay.campaigns.decisions import window_of
 from crm_relay.campaigns.engine.outcomes import send_key
-from crm_relay.campaigns.models import Campaign, DueEnrollment, Step, StepDecision
+from crm_relay.campaigns.models import ENROLLMENT, Campaign, DueEnrollment, Step, StepDecision
 from crm_relay.campaigns.variants import Variant
 from crm_relay.mail.mail_text import html_to_text
 from crm_relay.mail.models import Letter
@@ -70,9 +70,8 @@ def letter_of(decision: StepDecision, enrolled: DueEnrollment, campaign: Campaig
         text=text,
         topic=campaign.topic,
         window=window_of(campaign, enrolled.timezone),
-        entity_type="campaign_enrollment",
+        entity_type=ENROLLMENT,
         entity_id=enrolled.id,
-        enrollment_id=enrolled.id,
         campaign_id=enrolled.campaign_id,
         sequence_id=step.id,
         contact_id=enrolled.contact_id,
@@ -94,7 +93,8 @@ def text_of(decision: StepDecision, enrolled: DueEnrollment, campaign: Campaign)
         org_id=campaign.org_id,
         to_number=enrolled.phone,
         body=body,
-        enrollment_id=enrolled.id,
+        entity_type=ENROLLMENT,
+        entity_id=enrolled.id,
         campaign_id=enrolled.campaign_id,
         sequence_id=step.id,
         contact_id=enrolled.contact_id,

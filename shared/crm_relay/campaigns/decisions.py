@@ -31,9 +31,12 @@ ENDS_AS = {
     "complaint": "unsubscribed",
     "erased": "unsubscribed",
     "hard_bounce": "bounced",
+    "contact_deleted": "stopped",
 }
-"""The status of a sequence that one of the ledger's words ends."""
+"""Reasons of mail/reasons.py that end the whole sequence, and with which status; any other ends only the step."""
 
+RUNNING = frozenset({"active", "engaged"})
+UNFINISHED = RUNNING | {"paused"}
 _WORK = {StepChannel.LINKEDIN, StepChannel.PHONE, StepChannel.TASK}
 
 
@@ -50,17 +53,20 @@ def decide(enrolled: DueEnrollment, campaign: Campaign, now: datetime, can: Capa
         return StepDecision(enrolled.id, Act.STOP, step, reason, status=status)
     window = window_of(campaign, enrolled.timezone)
     # Moved into the window a step would have a new time, and nobody could tell any more that it is late.
-    if not is_open(window, now) and not _too_late(campaign, now - enrolled.due_at):
+    if not is_open(window, now) and not too_late(campaign.late_policy, campaign.late_after, now - enrolled.due_at):
         return StepDecision(enrolled.id, Act.MOVE, reason="window", next_at=next_open(window, now))
-    # The worker's own delay of some seconds must not push a whole calendar along.
-    done_at = enrolled.due_at if now - enrolled.due_at <= _PUNCTUAL and is_open(window, enrolled.due_at) else now
-    next_at = due_after(step, campaign, window, done_at)
+    next_at = due_after(step, campaign, window, counted_from(enrolled.due_at, now, window))
     if (why := _skip(step, enrolled, campaign, now, can)) is not None:
         return StepDecision(enrolled.id, Act.SKIP, step, why, next_at)
     if (hold := _hold(step, enrolled, campaign, window, now)) is not None:
         until, reason = hold
         return StepDecision(enrolled.id, Act.MOVE, reason=reason, next_at=until)
     return StepDecision(enrolled.id, _act(step.channel), step, None, next_at, variant=variant_of(step, enrolled))
+
+
+def is_paused_by(errors: int) -> bool:
+    """Whether somebody has to look at an enrollment before it goes on."""
+    return errors >= ERRORS_ALLOWED
 
 
 def window_of(campaign: Campaign, timezone: str | None) -> SendWindow:
@@ -83,8 +89,18 @@ def due_after(step: Step, campaign: Campaign, window: SendWindow, done_at: datet
 
 
 def opens_after(window: SendWindow, base: datetime, delay: StepDelay) -> datetime:
-    """The first open minute once `delay` is over, its days counted on the clock of the window's zone."""
+    """The first moment inside the window that is not before the end of the delay."""
     return next_open(window, add_days(base, delay.days, window.zone) + delay.rest)
+
+
+def counted_from(due_at: datetime | None, done_at: datetime, window: SendWindow | None) -> datetime:
+    """From when the next delay runs: from the time at which the step was due where it was done in time, else from then.
+
+    The worker's own delay of some seconds must not push a whole calendar along.
+    """
+    if due_at is None or window is None or not timedelta() <= done_at - due_at <= _PUNCTUAL:
+        return done_at
+    return due_at if is_open(window, due_at) else done_at
 
 
 def variant_of(step: Step, enrolled: DueEnrollment) -> Variant | None:
@@ -98,8 +114,10 @@ def variant_of(step: Step, enrolled: DueEnrollment) -> Variant | None:
 def _end(enrolled: DueEnrollment) -> tuple[str, str] | None:
     if enrolled.contact_deleted:
         return "stopped", "contact_deleted"
+    if enrolled.has_twin:
+        return "stopped", "same_address"
     if enrolled.suppressed_by is not None:
-        return ENDS_AS[enrolled.suppressed_by], enrolled.suppressed_by
+        return ENDS_AS.get(enrolled.suppressed_by, "stopped"), enrolled.suppressed_by
     if enrolled.topic_opt_out:
         return ENDS_AS["topic_opt_out"], "topic_opt_out"
     if enrolled.answered:
@@ -111,7 +129,7 @@ def _end(enrolled: DueEnrollment) -> tuple[str, str] | None:
 
 
 def _skip(step: Step, enrolled: DueEnrollment, campaign: Campaign, now: datetime, can: Capabilities) -> str | None:
-    if _too_late(campaign, now - enrolled.due_at):
+    if too_late(campaign.late_policy, campaign.late_after, now - enrolled.due_at):
         return "late"
     if (reason := first_true(step.conditions, enrolled.fields, enrolled.contact)) is not None:
         return reason
@@ -130,14 +148,15 @@ def _skip_sms(enrolled: DueEnrollment, can: Capabilities) -> str | None:
     return "no_phone" if enrolled.phone is None else None
 
 
-def _too_late(campaign: Campaign, lateness: timedelta) -> bool:
-    match campaign.late_policy:
+def too_late(policy: LatePolicy, late_after: timedelta, lateness: timedelta) -> bool:
+    """Whether a step is not to be done any more."""
+    match policy:
         case LatePolicy.SEND:
             return False
         case LatePolicy.SKIP:
             return lateness > _PUNCTUAL
         case LatePolicy.SEND_WITHIN:
-            return lateness > campaign.late_after
+            return lateness > late_after
 
 
 def _hold(

@@ -11,7 +11,7 @@ from crm_relay.campaigns.variants import read_variants
 from crm_relay.mail.models import Identity
 from crm_relay.platform.errors import RejectedInput, describe_error
 from crm_relay.rules.conditions import read_conditions
-from crm_relay.rules.send_windows import SendWindow
+from crm_relay.rules.send_windows import SendWindow, zone_of
 from crm_relay.rules.templates import VARIABLES
 
 # What a row that somebody wrote by hand may be wrong in; whatever it is, it concerns nobody else.
@@ -72,6 +72,19 @@ def _read(document: Mapping[str, Any]) -> Campaign:
         late_after=timedelta(minutes=document["late_minutes"]),
         topic=document["topic"],
     )
+
+
+def window_in(row: Mapping[str, Any]) -> SendWindow | None:
+    """The send window of a campaign's row, on the clock of its `recipient_zone`; None where it makes no sense."""
+    try:
+        return SendWindow.of(
+            row["send_days"],
+            row["send_window_start"],
+            row["send_window_end"],
+            zone_of(row["recipient_zone"], row["timezone"]),
+        )
+    except OF_ONE_ROW:
+        return None
 
 
 def sends_mail(campaign: Campaign) -> bool:

@@ -12,6 +12,9 @@ from crm_relay.mail.models import Identity
 from crm_relay.rules.conditions import SkipCondition
 from crm_relay.rules.send_windows import SendWindow
 
+ENROLLMENT = "campaign_enrollment"
+"""As what a campaign's mails and text messages name the enrollment that they belong to."""
+
 
 class StepChannel(Enum):
     """How a step reaches somebody. LinkedIn, phone and task steps make work for a person."""
@@ -87,6 +90,8 @@ class DueEnrollment:
     word (opt_out, complaint, hard_bounce, erased), `topic_opt_out` and `sms_suppressed` its narrower ones.
     `has_twin`: an earlier enrollment of the same campaign has this address by now.
     `cap_frees_at`: when the person may get another e-mail, None: now. `answered`: a reply that stops has come.
+    `has_twin`: somebody who was enrolled earlier has this address by now.
+    `due_at` is when the step was first due, `next_at` when it is taken up where that was moved since.
     """
 
     id: UUID
@@ -103,9 +108,11 @@ class DueEnrollment:
     topic_opt_out: bool = False
     sms_suppressed: bool = False
     contact_deleted: bool = False
+    has_twin: bool = False
     answered: bool = False
     has_twin: bool = False
     cap_frees_at: datetime | None = None
+    next_at: datetime | None = None
 
 
 class Act(Enum):

@@ -150,6 +150,7 @@ class EnrollmentState:
     """Where somebody stands in a campaign. `last_step`: the campaign's last number, 0 where it has no step.
 
     `logged_step`: the furthest with a line in the log, 0: none. `is_running`: the engine works on the campaign.
+    `has_pending`: a step of theirs is on its way.
     """
 
     status: str
@@ -158,6 +159,7 @@ class EnrollmentState:
     last_step: int
     logged_step: int
     is_running: bool
+    has_pending: bool = False
 
     @property
     def is_past_the_last(self) -> bool:
@@ -172,7 +174,7 @@ class EnrollmentState:
     @property
     def is_forgotten(self) -> bool:
         """Nobody would ever take its next step."""
-        return self.is_running and self.next_step_at is None and self.status in LIVE
+        return self.is_running and self.next_step_at is None and not self.has_pending and self.status in LIVE
 
 
 def problems_of_enrollment(state: EnrollmentState) -> list[str]:

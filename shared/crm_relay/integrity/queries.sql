@@ -178,6 +178,11 @@ suspicious as (
         select id
         from campaign_enrollments
         where campaign_id = campaign.id and next_step_at is null and status in ('active', 'engaged')
+            -- What is on its way brings the next time with it.
+            and not exists (
+                select from campaign_sequence_logs line
+                where line.enrollment_id = campaign_enrollments.id and line.status = 'pending'
+            )
         offset 0
     ) forgotten
     where campaign.is_running
@@ -193,7 +198,10 @@ select
             exists (select from campaign_sequence_logs where enrollment_id = enrollment.id and sequence_id = step.id)
             or exists (select from campaign_sequence_logs_archive where enrollment_id = enrollment.id and sequence_id = step.id)
         )
-    ) as logged_step
+    ) as logged_step,
+    exists (
+        select from campaign_sequence_logs line where line.enrollment_id = enrollment.id and line.status = 'pending'
+    ) as has_pending
 from suspicious
 cross join lateral (select * from campaign_enrollments where id = suspicious.id offset 0) enrollment
 join campaign on campaign.id = enrollment.campaign_id

@@ -98,7 +98,6 @@ def _mail(
         window=letter.window,
         entity_type=letter.entity_type,
         entity_id=letter.entity_id,
-        enrollment_id=letter.enrollment_id,
         campaign_id=letter.campaign_id,
         sequence_id=letter.sequence_id,
         contact_id=letter.contact_id,

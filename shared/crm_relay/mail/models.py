@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID, uuid5
 
-from crm_relay.platform.database import Transaction
+from crm_relay.platform.database import Queryable, Transaction
 from crm_relay.rules.send_windows import SendWindow
 
 _SENDS = UUID("5f0c1b53-7f6c-4b5e-9d0e-1c7f0f3f8a11")
@@ -72,7 +72,6 @@ class Letter:
     window: SendWindow | None = None
     entity_type: str | None = None
     entity_id: UUID | None = None
-    enrollment_id: UUID | None = None
     campaign_id: UUID | None = None
     sequence_id: UUID | None = None
     contact_id: UUID | None = None
@@ -100,7 +99,6 @@ class Mail:
     window: SendWindow | None = None
     entity_type: str | None = None
     entity_id: UUID | None = None
-    enrollment_id: UUID | None = None
     campaign_id: UUID | None = None
     sequence_id: UUID | None = None
     contact_id: UUID | None = None
@@ -127,6 +125,16 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True)
+class OwnedMail:
+    """A mail or text message as its owner knows it: the entity it was queued for, and which step of it."""
+
+    send_id: UUID
+    entity_type: str | None = None
+    entity_id: UUID | None = None
+    sequence_id: UUID | None = None
+
+
+@dataclass(frozen=True)
 class Settled:
     """One mail whose fate is known; `reason` is a word of ours or the provider's code, never an address.
 
@@ -136,10 +144,34 @@ class Settled:
     send_id: UUID
     fate: Fate
     reason: str | None = None
-    enrollment_id: UUID | None = None
+    entity_type: str | None = None
+    entity_id: UUID | None = None
     sequence_id: UUID | None = None
     has_events: bool = False
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What the owner of a mail says about it now: why it may never leave, or why and until when it has to wait.
+
+    The words are those of mail/reasons.py. `held_until` None: until the owner is asked again.
+    """
+
+    refused_for: str | None = None
+    held_for: str | None = None
+    held_until: datetime | None = None
+
+
+WANTED = Standing()
+"""It may leave, as far as its owner is concerned."""
+
 Settle = Callable[[Transaction, Sequence[Settled], datetime], None]
 """What the owner of the mails does about their fate, in the transaction that records it."""
+
+StillWanted = Callable[[Queryable, Sequence[OwnedMail], datetime], Mapping[UUID, Standing]]
+"""What the owner of the mails says before they leave, in one statement; a mail that is left out is WANTED."""
+
+
+def always_wanted(_db: Queryable, _mails: Sequence[OwnedMail], _now: datetime) -> Mapping[UUID, Standing]:
+    """Of mail whose owner never changes its mind."""
+    return {}

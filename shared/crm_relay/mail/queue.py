@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from crm_relay.mail.models import Mail
 from crm_relay.mail.sending import store
 from crm_relay.platform.database import Queryable
+from crm_relay.platform.sql import Statement
 
 LARGEST_BATCH = 100
 """So many mails one batch holds; where a provider takes fewer at once, sending divides it."""
@@ -18,7 +19,15 @@ def queue_emails(db: Queryable, mails: Sequence[Mail], now: datetime, *, purpose
     They leave from `now` on in batches of at most 100, each of one organization. Safe to call twice, in any
     transaction: a mail whose `send_key` is known is left alone. Only `send_due` with that `purpose` goes on with it.
     """
-    return store.queue_emails(db, list(_placed(mails)), now, purpose) if mails else frozenset()
+    if not mails:
+        return frozenset()
+    statement = queueing(mails, now, purpose=purpose)
+    return frozenset(row["id"] for row in db.run(statement.query, **statement.values))
+
+
+def queueing(mails: Sequence[Mail], now: datetime, *, purpose: str = "campaign") -> Statement:
+    """As `queue_emails`, for a message with other statements; the answer has the ids of those that were not known."""
+    return store.queueing(_placed(mails), now, purpose)
 
 
 def _placed(mails: Sequence[Mail]) -> Iterator[tuple[Mail, UUID, int]]:

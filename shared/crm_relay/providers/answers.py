@@ -25,10 +25,12 @@ class RefusedWhole:
     """Surely nothing was sent: something in the batch is not allowed. `reason` holds no address.
 
     `retry_payload`: parts of it may pass, each under a key of its own; else no part of it will under such a key.
+    `is_named`: the provider itself says so by an error of its own; else a page of somebody in between may have.
     """
 
     reason: str
     retry_payload: bool = True
+    is_named: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True)

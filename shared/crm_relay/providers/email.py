@@ -1,6 +1,8 @@
 """The contract of every e-mail provider; tests/contract/providers/test_email_provider.py holds each of them to it."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol, runtime_checkable
 
 from crm_relay.platform.errors import FatalError
 from crm_relay.providers.answers import EmailAnswer
@@ -35,6 +37,17 @@ class EmailProvider(Protocol):
         one address), `subject`, `html` or `text` or both, `headers`, `tags` (name and value), and `reply_to` where
         there is one. A provider with another form of request makes it of this. A larger array or other bytes are
         RefusedWhole. `key` has 1 to 256 visible ASCII characters.
+        """
+
+
+@runtime_checkable
+class LooksUpMail(Protocol):
+    """A provider that can say what it has of a batch whose answer was lost."""
+
+    def find_sent(self, payload: bytes, since: datetime) -> Sequence[str | None]:
+        """Its id of each mail of the array, None for one that it has not. `since`: the first attempt.
+
+        Reads only. Raises TransientError where it cannot be asked now, FatalError or RejectedInput where it never can.
         """
 
 

@@ -1,5 +1,6 @@
 """The contract of every provider of text messages."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -26,8 +27,10 @@ class TextProvider(Protocol):
     def send(self, to: str, body: str) -> TextAnswer:
         """One request, never repeated in here; `to` is in E.164. Raises nothing of HTTP."""
 
-    def find(self, to: str, body: str, since: datetime) -> TextMessage | None:
+    def find(self, to: str, body: str, since: datetime, known: Collection[str] = ()) -> TextMessage | None:
         """The message with this text that was made for `to` since then; None where there is none by now.
+
+        `known`: the provider's ids of other messages, which it is not. TransientError also where that cannot be said.
 
         A request whose answer did not come in time may still be carried out. Errors as in HttpClient.send.
         """

@@ -443,7 +443,7 @@ def test_a_row_that_the_database_refuses_is_found_and_waits_alone(
 
     def poison(letter, identity, public_url):  # type: ignore[no-untyped-def]
         mail = composed(letter, identity, public_url)
-        if letter.enrollment_id == people[7]:
+        if letter.entity_id == people[7]:
             mail.payload["headers"]["X-Poison"] = "\0"
         return mail
 

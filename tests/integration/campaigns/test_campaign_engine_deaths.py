@@ -13,7 +13,7 @@ from tests.support.platform.rows import rows_of
 from tests.support.processes.sudden_death import Killed, Life
 
 # A run over one mail and one task, from the first look at replies to the last commit.
-STEPS_OF_A_RUN = 31
+STEPS_OF_A_RUN = 36
 
 
 def run(campaigns: CampaignHarness, life: Life) -> Seen:
@@ -40,8 +40,8 @@ def plant(campaigns: CampaignHarness) -> None:
 def test_a_run_comes_by_every_named_step(campaigns: CampaignHarness) -> None:
     plant(campaigns)
     seen = run(campaigns, Life()).names
-    wanted = ["take turn", "claim", "queue", "record", "commit after record", "claim the batch", "freeze"]
-    wanted += ["commit after freeze", "POST /emails/batch", "accept", "settle", "record the mails and commit"]
+    wanted = ["take turn", "claim", "queue", "claim the batch", "read what the ledgers say", "ask the campaign"]
+    wanted += ["freeze", "POST /emails/batch", "accept", "lock and read", "settle", "record the mails and commit"]
     place = 0
     for name in wanted:
         assert name in seen[place:], name

@@ -10,6 +10,7 @@ from crm_relay.campaigns.ab.judge_variants import judge_variants
 from crm_relay.campaigns.engine.archive import archive_lines
 from crm_relay.campaigns.engine.settle import settle
 from crm_relay.campaigns.erase import count_enrolled, erase_enrolled
+from crm_relay.campaigns.models import ENROLLMENT
 from crm_relay.campaigns.why import enrollments_of
 from crm_relay.consent.person import Person
 from crm_relay.mail.erase import count_mail, erase_mail
@@ -262,7 +263,8 @@ def test_a_fate_that_is_told_twice_counts_once_and_what_was_unknown_may_turn_out
     send = one(campaigns.db, "select id, sequence_id from email_sends")
 
     def settle_as(fate: Fate, reason: str | None = None) -> tuple[tuple[int, str, str | None], int, int]:
-        settle(campaigns.db, [Settled(send["id"], fate, reason, person, send["sequence_id"])], campaigns.now)
+        fate_of_it = Settled(send["id"], fate, reason, ENROLLMENT, person, send["sequence_id"])
+        campaigns.db.transact(lambda tx: settle(tx, [fate_of_it], campaigns.now))
         row = campaigns.enrollment(person)
         return campaigns.lines(person)[0], row["emails_sent"], row["error_count"]
 
@@ -293,9 +295,9 @@ def test_three_mails_that_the_provider_refuses_pause_the_enrollment(campaigns: C
         id=campaign,
     )
     steps = rows_of(campaigns.db, "select id from campaign_sequences where step_number < 4 order by step_number")
-    refused = [Settled(row["id"], Fate.FAILED, "invalid", person, row["id"]) for row in steps]
-    settle(campaigns.db, refused[:2], campaigns.now)
+    refused = [Settled(row["id"], Fate.FAILED, "invalid", ENROLLMENT, person, row["id"]) for row in steps]
+    campaigns.db.transact(lambda tx: settle(tx, refused[:2], campaigns.now))
     assert campaigns.enrollment(person)["status"] == "active"
-    settle(campaigns.db, refused[2:], campaigns.now)
+    campaigns.db.transact(lambda tx: settle(tx, refused[2:], campaigns.now))
     row = campaigns.enrollment(person)
     assert (row["status"], row["error_count"], row["last_error"], row["next_step_at"]) == ("paused", 3, "invalid", None)

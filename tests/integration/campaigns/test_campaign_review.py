@@ -8,6 +8,7 @@ import pytest
 
 from crm_relay.campaigns.ab.judge_variants import judge_variants
 from crm_relay.campaigns.engine.settle import settle
+from crm_relay.campaigns.engine.still_wanted import still_wanted
 from crm_relay.campaigns.engine.stop import stop_answered
 from crm_relay.consent.person import Person
 from crm_relay.mail.erase import erase_mail
@@ -157,7 +158,7 @@ def test_mail_that_comes_back_in_parts_leaves_out_whose_sequence_has_ended(campa
     campaigns.tick()
     campaigns.wait(minutes=2)
     send_context = SendContext(campaigns.db, Refuses(), campaigns.policy)
-    send_due(send_context, clock=campaigns.clock, deadline=Deadline.after(60), settle=settle)
+    send_due(send_context, clock=campaigns.clock, deadline=Deadline.after(60), settle=settle, still_wanted=still_wanted)
     assert [list(mail.recipients) for mail in campaigns.sim.mails] == [["a@example.com"]]
     assert campaigns.lines(stays) == [(1, "sent", None)]
     assert campaigns.lines(ended) == [(1, "stopped", "replied")]

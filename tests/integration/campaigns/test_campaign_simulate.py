@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -52,7 +53,7 @@ class TakesEveryText:
         self.sent += 1
         return Taken(f"SM{self.sent}", "queued")
 
-    def find(self, to: str, body: str, since: datetime) -> None:
+    def find(self, to: str, body: str, since: datetime, known: Collection[str] = ()) -> None:
         return None
 
 

@@ -9,16 +9,21 @@ from tests.support.processes.sudden_death import Life, MortalDatabase, MortalHtt
 
 # In the order in which a run comes by; a statement is known by a word that only it has.
 STEPS = {
+    "look for changes": "delete from hold_changes",
+    "release what is held": "with change as (",
     "stop the answered": "select stop_answered(",
     "take turn": "select take_turn(",
     "claim": "with recursive place",
     "queue": "insert into email_sends",
     "queue text messages": "insert into sms_sends",
     "record": "insert into campaign_sequence_logs",
-    "claim the batch": "for update skip locked\n),\nmail as materialized",
+    "claim the batch": "for update skip locked\n),\nturn as materialized",
+    "read what the ledgers say": "from email_room(",
+    "ask the campaign": "given.send_id, enrollment.status",
     "freeze": "with verdict as",
     "accept": "update email_batches\nset state = 'done'",
-    "settle": "settle_campaign_mail(",
+    "lock and read": "order by id for no key update",
+    "settle": "update campaign_sequence_logs known",
     "record the mails and commit": "status = now.status, reason = now.reason",
     "claim a text message": "update sms_sends message",
     "record a text message": "update sms_sends\n",

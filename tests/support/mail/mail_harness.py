@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from crm_relay.campaigns.models import ENROLLMENT
 from crm_relay.mail.models import Mail, Mode, SendPolicy, Settled, id_of_send
 from crm_relay.mail.queue import queue_emails
 from crm_relay.mail.sending.send_batches import SendContext, SendReport, send_batch, send_due
@@ -66,8 +67,13 @@ class MailHarness:
     def client(self, api_key: str | None = None) -> Resend:
         return Resend(HttpClient(self.simulator.url, self.timeout, repeats=0), api_key or self.simulator.api_key)
 
-    def send_context(self, database: Database | None = None) -> SendContext:
-        return SendContext(database or self.db, self.client(), self.policy)
+    def send_context(self, database: Database | None = None, *, api_key: str | None = None) -> SendContext:
+        """With a key of full access, or with `api_key`."""
+        return SendContext(database or self.db, self.client(api_key), self.policy)
+
+    def restricted(self) -> SendContext:
+        """With a key that may only send: the provider cannot be asked what it has."""
+        return self.send_context(api_key=self.simulator.sending_key)
 
     def send(self, send_context: SendContext | None = None, *, seconds: float = 60) -> SendReport:
         return send_due(
@@ -121,16 +127,20 @@ class MailHarness:
 def mail(org: UUID, name: str, **details: Any) -> Mail:
     """A mail as `compose` makes it, without its footer."""
     key = details.pop("key", f"test:{name}")
+    if (enrollment := details.pop("enrollment_id", None)) is not None:
+        details |= {"entity_type": ENROLLMENT, "entity_id": enrollment}
     address = f"{name}@example.com"
+    tokens = {"unsubscribe_token": f"u-{uuid4().hex}", "reply_token": uuid4().hex[:16]}
+    link = f"https://api.example.com/unsubscribe/{tokens['unsubscribe_token']}"
     payload = {
         "from": "Ada <ada@send.example.com>",
         "to": [address],
         "subject": "Hello",
-        "html": f"<p>Hello {name}</p>",
+        "html": f"<p>Hello {name}</p><a href='{link}'>Unsubscribe</a>",
         "text": f"Hello {name}",
+        "headers": {"List-Unsubscribe": f"<{link}>"},
         "tags": [{"name": "send", "value": str(id_of_send(key))}],
     } | details.pop("payload", {})
-    tokens = {"unsubscribe_token": f"u-{uuid4().hex}", "reply_token": uuid4().hex[:16]}
     known = {"send_key": key, "org_id": org, "recipient": address, "address": address, "subject": "Hello"}
     return Mail(**known | tokens | {"payload": payload} | details)
 

@@ -58,7 +58,8 @@ def test_a_step_that_was_reached_gets_its_line(act: Act, line: str) -> None:
     who, what = enrolled(), step(StepChannel.TASK)
     outcome = outcome_of(StepDecision(who.id, act, what, next_at=LATER), who, NOW)
     assert (outcome.line, outcome.current_step, outcome.sequence_id) == (line, 3, what.id)
-    assert outcome.next_step_at == LATER
+    # What is sent is settled before the next step is due.
+    assert outcome.next_step_at == (None if line == "pending" else LATER)
     assert (outcome.activity is not None) == (act is Act.WORK)
 
 
@@ -90,8 +91,13 @@ def test_work_without_words_has_the_documents(task: dict[str, Any]) -> None:
 
 
 def test_an_error_is_no_line_and_is_tried_again() -> None:
-    outcome = failed(uuid4(), "why", LATER)
+    outcome = failed(enrolled(fields={"error_count": 1}), "why", LATER)
     assert (outcome.line, outcome.error, outcome.next_step_at, outcome.current_step) == (None, "why", LATER, None)
+
+
+def test_the_third_error_pauses_and_the_second_does_not() -> None:
+    paused = [failed(enrolled(fields={"error_count": count}), "why", LATER) for count in (1, 2)]
+    assert [(each.status, each.next_step_at) for each in paused] == [(None, LATER), ("paused", None)]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +109,8 @@ def test_an_error_is_no_line_and_is_tried_again() -> None:
         (Fate.REFUSED, "opt_out", ("stopped", "opt_out"), False, "unsubscribed"),
         (Fate.REFUSED, "hard_bounce", ("stopped", "hard_bounce"), False, "bounced"),
         (Fate.REFUSED, "replied", ("stopped", "replied"), False, None),
+        (Fate.REFUSED, "late", ("skipped", "late"), False, None),
+        (Fate.REFUSED, "contact_deleted", ("stopped", "contact_deleted"), False, "stopped"),
         (Fate.FAILED, "invalid", ("failed", "invalid"), True, None),
         (Fate.UNKNOWN, "not known in time", ("failed", "unknown"), False, None),
     ],

@@ -10,7 +10,17 @@ from typing import Literal, get_args
 from local.simulators.fault_queue import AimedFault, FaultQueue
 
 Kind = Literal[
-    "500_before", "500_after", "cut_before", "cut_after", "garbled_after", "502_page", "429", "401", "slow", "held"
+    "500_before",
+    "500_after",
+    "cut_before",
+    "cut_after",
+    "garbled_after",
+    "502_page",
+    "400_page",
+    "429",
+    "401",
+    "slow",
+    "held",
 ]
 
 
@@ -18,9 +28,9 @@ Kind = Literal[
 class ResendFault(AimedFault):
     """…_before: nothing is done. …_after: everything is done, then the answer is lost.
 
-    500: Resend's own error. cut: the connection closes without an answer. garbled: 200 and half a body. 502_page: the
-    edge's page, nothing is done. 429: `retry_after` seconds. 401: as if the key were revoked. slow: `seconds` pass
-    while the request is being worked on. held: it is being worked on until `release` of the simulator.
+    500: Resend's own error. cut: the connection closes without an answer. garbled: 200 and half a body. 502_page and
+    400_page: the edge's page, nothing is done. 429: `retry_after` seconds. 401: as if the key were revoked. slow:
+    `seconds` pass while the request is being worked on. held: it is being worked on until `release` of the simulator.
     """
 
     kinds = frozenset(get_args(Kind))

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from local.simulators.http_server import NoAnswerError
-from local.simulators.resend.api import hooks, receiving
+from local.simulators.resend.api import hooks, receiving, sent
 from local.simulators.resend.api.sending import BatchSending
 from local.simulators.resend.http.faults import ResendFault, ResendFaults, SimulatedRateLimit
 from local.simulators.resend.state import ResendAccount
@@ -17,9 +17,14 @@ from local.simulators.resend.wire import ResendApiError, ResendRequest, ResendRe
 Handler = Callable[[ResendAccount, ResendRequest], ResendResponse]
 HandlerOfOne = Callable[[ResendAccount, ResendRequest, str], ResendResponse]
 
-_LISTS: dict[tuple[str, str], Handler] = {("GET", "/webhooks"): hooks.list_all, ("POST", "/webhooks"): hooks.post}
+_LISTS: dict[tuple[str, str], Handler] = {
+    ("GET", "/webhooks"): hooks.list_all,
+    ("POST", "/webhooks"): hooks.post,
+    ("GET", "/emails"): sent.list_all,
+}
 _ONE: dict[tuple[str, str, str], HandlerOfOne] = {
     ("GET", "/emails/receiving/", ""): receiving.get,
+    ("GET", "/emails/", ""): sent.get,
     ("GET", "/webhooks/", ""): hooks.get,
     ("PATCH", "/webhooks/", ""): hooks.patch,
     ("DELETE", "/webhooks/", ""): hooks.delete,
@@ -74,8 +79,8 @@ class ResendGate:
             raise NoAnswerError
         if fault.kind == "500_before":
             raise _broken()
-        if fault.kind == "502_page":
-            return edge_page(502)
+        if fault.kind in {"502_page", "400_page"}:
+            return edge_page(int(fault.kind[:3]))
         if fault.kind == "429":
             raise _too_many({"retry-after": str(fault.retry_after)})
         if fault.kind == "401":

@@ -8,8 +8,9 @@ from uuid import UUID
 from crm_relay.campaigns.engine import follow_store
 from crm_relay.campaigns.engine.follow_store import Leaving
 from crm_relay.campaigns.engine.follow_up import Enrolled, Membership, departed, engaged, proven
-from crm_relay.campaigns.engine.outcomes import LineSettled
 from crm_relay.campaigns.engine.settle import line_of
+from crm_relay.campaigns.models import ENROLLMENT
+from crm_relay.campaigns.settling import LineSettled
 from crm_relay.mail.decisions import has_left
 from crm_relay.mail.feedback.mail_events import FoldedMail
 from crm_relay.mail.feedback.mail_names import Departure, MailNames
@@ -106,4 +107,4 @@ def _proven(siblings: Sequence[Row], mails: Sequence[FoldedMail]) -> Iterator[tu
             enrollment, sequence = mail.row["enrollment_id"], mail.row["sequence_id"]
             fate = Fate.SENT if has_left(status) else Fate.FAILED
             reason = status if fate is Fate.FAILED else None
-            yield enrollment, sequence, line_of(Settled(mail.row["id"], fate, reason, enrollment, sequence))
+            yield enrollment, sequence, line_of(Settled(mail.row["id"], fate, reason, ENROLLMENT, enrollment, sequence))

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from crm_relay.campaigns.engine.follow_up import Enrolled
-from crm_relay.campaigns.engine.outcomes import LineSettled
+from crm_relay.campaigns.settling import LineSettled
 from crm_relay.mail.feedback.mail_names import MailNames
 from crm_relay.platform.sql import Json, Rows, SqlValue, Statement, queries_beside
 

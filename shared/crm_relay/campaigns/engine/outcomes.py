@@ -1,11 +1,12 @@
 """What a decision leaves behind: a line in the log, work for somebody, and where the enrollment stands now; pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 from uuid import UUID
 
+from crm_relay.campaigns.decisions import is_paused_by
 from crm_relay.campaigns.models import Act, DueEnrollment, Step, StepChannel, StepDecision
 
 _DUE_AFTER = timedelta(hours=24)
@@ -30,11 +31,13 @@ class StepOutcome:
     """What is recorded of one enrollment.
 
     `line` is the status of the new line of the log, None: the step was not reached. `next_step_at` None: nothing is due
-    any more. `error`: the step could not be made, and is tried again at `next_step_at`.
+    any more, or not before what is sent is settled. `due_at`: when the step was first due, where it was moved.
+    `error`: the step could not be made, and is tried again at `next_step_at`.
     """
 
     enrollment_id: UUID
     next_step_at: datetime | None = None
+    due_at: datetime | None = None
     status: str | None = None
     current_step: int | None = None
     held_for: str | None = None
@@ -47,19 +50,6 @@ class StepOutcome:
     activity: Work | None = None
 
 
-@dataclass(frozen=True)
-class LineSettled:
-    """How a pending line of the log ends; `is_error` counts towards the three after which an enrollment is paused.
-
-    `ends_as`: the status with which the whole sequence ends by it, None: it goes on.
-    """
-
-    line: str
-    reason: str | None = None
-    is_error: bool = False
-    ends_as: str | None = None
-
-
 def outcome_of(decision: StepDecision, enrolled: DueEnrollment, now: datetime) -> StepOutcome:
     """All but what an e-mail or a text message says."""
     step = decision.step
@@ -67,6 +57,7 @@ def outcome_of(decision: StepDecision, enrolled: DueEnrollment, now: datetime) -
         return StepOutcome(
             decision.enrollment_id,
             decision.next_at,
+            due_at=enrolled.due_at if decision.act is Act.MOVE else None,
             status=decision.status,
             held_for=_held(decision),
             reason=decision.reason,
@@ -74,10 +65,12 @@ def outcome_of(decision: StepDecision, enrolled: DueEnrollment, now: datetime) -
     line, activity = _line(decision.act), None
     if decision.act is Act.WORK:
         activity = work_of(step, enrolled, now)
+    # What is sent has to be settled before the next step is due, or the sequence complete.
+    leaves = decision.act in {Act.EMAIL, Act.SMS}
     return StepOutcome(
         decision.enrollment_id,
-        next_step_at=decision.next_at,
-        status=decision.status or ("completed" if decision.next_at is None else None),
+        next_step_at=None if leaves else decision.next_at,
+        status=decision.status or ("completed" if decision.next_at is None and not leaves else None),
         current_step=step.number,
         reason=decision.reason,
         ab_variant=None if decision.variant is None else decision.variant.id,
@@ -88,9 +81,19 @@ def outcome_of(decision: StepDecision, enrolled: DueEnrollment, now: datetime) -
     )
 
 
-def failed(enrollment_id: UUID, reason: str, again_at: datetime) -> StepOutcome:
-    """The step could not be made: nobody's fault but its own, and none of the others'."""
-    return StepOutcome(enrollment_id, next_step_at=again_at, held_for="error", error=reason)
+def settled_at_once(outcome: StepOutcome, decision: StepDecision) -> StepOutcome:
+    """Of a step that is sent, as if it left in the moment in which it was decided."""
+    if decision.act not in {Act.EMAIL, Act.SMS}:
+        return outcome
+    status = "completed" if decision.next_at is None else outcome.status
+    return replace(outcome, next_step_at=decision.next_at, status=status)
+
+
+def failed(enrolled: DueEnrollment, reason: str, again_at: datetime) -> StepOutcome:
+    """The step could not be made: nobody's fault but its own, and none of the others'. Three errors pause."""
+    if is_paused_by(int(enrolled.fields.get("error_count") or 0) + 1):
+        return StepOutcome(enrolled.id, status="paused", held_for="error", error=reason, due_at=enrolled.due_at)
+    return StepOutcome(enrolled.id, next_step_at=again_at, held_for="error", error=reason, due_at=enrolled.due_at)
 
 
 def send_key(enrollment_id: UUID, step: Step) -> str:

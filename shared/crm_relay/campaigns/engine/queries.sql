@@ -62,26 +62,9 @@ waiting as materialized (
 ),
 -- What an organization may still queue in this minute; null: as much as it wants. What waits to leave uses the room as well.
 room as materialized (
-    select
-        sender.org_id,
-        case when limits.org_id is null then 100 else limits.emails_per_minute end - recent.mails - backlog.mails as mails_left
+    select sender.org_id, here.mails - emails_waiting(sender.org_id, :now) as mails_left
     from (select distinct org_id from waiting where channel = 'email') sender
-    left join delivery_limits limits on limits.org_id = sender.org_id
-    cross join lateral (
-        select count(*) as mails
-        from email_sends
-        where org_id = sender.org_id and queued_at > cast(:now as timestamptz) - interval '1 minute'
-    ) recent
-    cross join lateral (
-        select count(*) as mails
-        from email_batches batch
-        join email_sends mail on mail.batch_id = batch.id
-        where batch.org_id = sender.org_id and batch.purpose = 'campaign' and batch.state in ('queued', 'sending')
-            -- What is held until its window opens leaves at another time.
-            and batch.not_before <= cast(:now as timestamptz) + interval '15 minutes'
-            and mail.position is not null
-            and mail.queued_at <= cast(:now as timestamptz) - interval '1 minute'
-    ) backlog
+    cross join lateral email_room(sender.org_id, :now) here
 ),
 -- Who has sent something of which nobody knows yet whether a person wrote it waits for its headers.
 unfollowed as materialized (
@@ -136,7 +119,8 @@ answered as materialized (
     select distinct enrollment_id from unfollowed where stops
 )
 select
-    picked.id, picked.campaign_id, picked.contact_id, picked.current_step, picked.next_step_at as due_at,
+    picked.id, picked.campaign_id, picked.contact_id, picked.current_step,
+    coalesce(picked.due_at, picked.next_step_at) as due_at,
     jsonb_build_object(
         'status', picked.status, 'current_step', picked.current_step, 'steps_completed', picked.steps_completed,
         'ab_variant', picked.ab_variant, 'emails_sent', picked.emails_sent, 'emails_opened', picked.emails_opened,
@@ -152,14 +136,25 @@ select
         'linkedin_url', contact.linkedin_url, 'status', contact.status, 'created_at', contact.created_at
     ) as contact,
     mailbox.address, phone.number as phone, contact.timezone,
-    (select suppressed_by from suppression(picked.org_id, 'email', mailbox.address)) as suppressed_by,
+    (select suppressed_by from recipient_suppression(picked.org_id, 'email', mailbox.address, picked.contact_id)) as suppressed_by,
     owner.topic is not null and exists (
         select
         from topic_opt_outs refused
         where refused.org_id = picked.org_id and refused.address = mailbox.address and refused.topic = owner.topic
     ) as topic_opt_out,
-    phone.number is not null and (select suppressed_by from suppression(picked.org_id, 'sms', phone.number)) is not null as sms_suppressed,
+    phone.number is not null and (
+        select suppressed_by from recipient_suppression(picked.org_id, 'sms', phone.number, picked.contact_id)
+    ) is not null as sms_suppressed,
     contact.deleted_at is not null as contact_deleted,
+    -- Addresses are corrected after the enrollment: of two people with one address the first one stays.
+    exists (
+        select
+        from contacts twin
+        join campaign_enrollments earlier on earlier.contact_id = twin.id and earlier.campaign_id = picked.campaign_id
+        where normalise_address(twin.email) = mailbox.address and earlier.id <> picked.id
+            and (earlier.created_at, earlier.id) < (picked.created_at, picked.id)
+            and not (earlier.status = 'stopped' and earlier.stopped_reason = 'same_address')
+    ) as has_twin,
     answered.enrollment_id is not null as answered,
     exists (
         select
@@ -176,24 +171,13 @@ from picked
 join campaigns owner on owner.id = picked.campaign_id
 join contacts contact on contact.id = picked.contact_id
 left join answered on answered.enrollment_id = picked.id
-left join delivery_limits limits on limits.org_id = picked.org_id and limits.cap_emails is not null
 cross join lateral (select normalise_address(contact.email) as address) mailbox
 cross join lateral (
     -- As crm_relay.consent.address.normalise_phone.
     select case when bare ~ '^\+[1-9][0-9]{6,14}$' then bare end as number
     from (select regexp_replace(contact.phone, '[\s().\-/\u00a0]', '', 'g') as bare) written
 ) phone
-left join lateral (
-    -- The mail that has to grow old enough before the person may get another one.
-    select sent.queued_at + limits.cap_days * interval '1 day' as frees_at
-    from email_sends sent
-    where limits.org_id is not null and sent.org_id = picked.org_id and sent.address = mailbox.address
-        and sent.queued_at > cast(:now as timestamptz) - limits.cap_days * interval '1 day'
-        and sent.status not in ('refused', 'dry_run', 'failed', 'suppressed')
-    order by sent.queued_at desc
-    offset coalesce(limits.cap_emails, 1) - 1
-    limit 1
-) capped on true;
+left join lateral email_cap(picked.org_id, mailbox.address, :now) capped on true;
 
 -- name: record
 -- All that was decided about a batch; a step that has its line already makes nothing a second time.
@@ -201,7 +185,7 @@ left join lateral (
 with given as materialized (
     select gen_random_uuid() as activity_id, outcome.*
     from jsonb_to_recordset(:outcomes) as outcome (
-        enrollment_id uuid, status text, current_step integer, next_step_at timestamptz, held_for text, reason text,
+        enrollment_id uuid, status text, current_step integer, next_step_at timestamptz, due_at timestamptz, held_for text, reason text,
         ab_variant text, error text, line text, sequence_id uuid, channel text, activity jsonb
     )
 ),
@@ -212,7 +196,7 @@ line as (
     )
     select
         enrollment.org_id, enrollment.campaign_id, enrollment.id, given.sequence_id, given.current_step, given.channel, given.line,
-        given.reason, given.ab_variant, enrollment.next_step_at, case given.line when 'sent' then cast(:now as timestamptz) end,
+        given.reason, given.ab_variant, coalesce(enrollment.due_at, enrollment.next_step_at), case given.line when 'sent' then cast(:now as timestamptz) end,
         case when given.activity is not null then given.activity_id end, :now, :now
     from given
     join campaign_enrollments enrollment on enrollment.id = given.enrollment_id
@@ -245,16 +229,11 @@ work as (
 moved as (
     update campaign_enrollments enrollment
     set
-        status = case
-            when given.error is not null and enrollment.error_count >= :errors_allowed - 1 then 'paused'
-            else coalesce(given.status, enrollment.status)
-        end,
+        status = coalesce(given.status, enrollment.status),
         current_step = coalesce(given.current_step, enrollment.current_step),
         steps_completed = coalesce(given.current_step, enrollment.steps_completed),
-        next_step_at = case
-            when given.error is not null and enrollment.error_count >= :errors_allowed - 1 then null
-            else given.next_step_at
-        end,
+        next_step_at = given.next_step_at,
+        due_at = given.due_at,
         held_for = given.held_for,
         stopped_reason = case given.line when 'stopped' then given.reason else enrollment.stopped_reason end,
         completed_at = case given.status when 'completed' then cast(:now as timestamptz) else enrollment.completed_at end,
@@ -272,9 +251,99 @@ moved as (
 )
 select count(*)::integer as lines from line;
 
--- name: settle
--- What became of mails and text messages that campaigns queued.
-select settle_campaign_mail(:settled, :now) as lines;
+-- name: queued_steps
+-- What decides whether a queued mail or text message may still leave, of each.
+select
+    given.send_id, enrollment.status, enrollment.stopped_reason, person.deleted_at is not null as contact_deleted,
+    owner.status as campaign_status, coalesce(step.is_active, false) as is_step_active, line.scheduled_at,
+    owner.send_days, owner.send_window_start, owner.send_window_end, owner.timezone,
+    case when owner.use_recipient_timezone then person.timezone end as recipient_zone, owner.late_policy, owner.late_minutes
+from :mails as given (send_id uuid, enrollment_id uuid, sequence_id uuid)
+left join campaign_enrollments enrollment on enrollment.id = given.enrollment_id
+left join campaigns owner on owner.id = enrollment.campaign_id
+left join contacts person on person.id = enrollment.contact_id
+left join campaign_sequences step on step.id = given.sequence_id
+left join campaign_sequence_logs line on line.enrollment_id = given.enrollment_id and line.sequence_id = given.sequence_id;
+
+-- name: lock_enrollments
+-- Before anything of them is read; in one order, so that no two wait for each other.
+select id from campaign_enrollments where id = any(cast(:ids as uuid[])) order by id for no key update;
+
+-- name: read_settling
+-- Of each step whose fate is known its line, where its enrollment is, and after how long the next step would be due.
+select
+    given.enrollment_id, given.sequence_id, line.id as line_id, line.step_number, line.channel, line.status as line_status,
+    line.reason, line.scheduled_at, enrollment.status, enrollment.current_step, enrollment.next_step_at, enrollment.error_count,
+    (
+        select count(*) from campaign_sequence_logs other where other.enrollment_id = enrollment.id and other.status = 'pending'
+    )::integer as pending,
+    following.delay_days, following.delay_hours, following.delay_minutes,
+    owner.send_days, owner.send_window_start, owner.send_window_end, owner.timezone,
+    case when owner.use_recipient_timezone then person.timezone end as recipient_zone
+from :steps as given (enrollment_id uuid, sequence_id uuid)
+join campaign_enrollments enrollment on enrollment.id = given.enrollment_id
+join campaigns owner on owner.id = enrollment.campaign_id
+join contacts person on person.id = enrollment.contact_id
+left join campaign_sequence_logs line on line.enrollment_id = given.enrollment_id and line.sequence_id = given.sequence_id
+left join lateral (
+    select delay_days, delay_hours, delay_minutes
+    from campaign_sequences
+    where campaign_id = enrollment.campaign_id and step_number > enrollment.current_step and is_active
+    order by step_number
+    limit 1
+) following on true;
+
+-- name: record_settled_lines
+-- How the lines of the log end.
+update campaign_sequence_logs known
+set
+    status = line.status, reason = line.reason, updated_at = :now,
+    sent_at = case line.status when 'sent' then cast(:now as timestamptz) else known.sent_at end
+from :lines as line (id uuid, status text, reason text)
+where known.id = line.id;
+
+-- name: record_settled
+-- What follows for the enrollments.
+update campaign_enrollments enrollment
+set
+    status = place.status,
+    next_step_at = place.next_step_at,
+    held_for = null,
+    emails_sent = enrollment.emails_sent + place.emails,
+    sms_sent = enrollment.sms_sent + place.texts,
+    last_step_at = case when place.emails + place.texts > 0 then cast(:now as timestamptz) else enrollment.last_step_at end,
+    error_count = enrollment.error_count + place.errors,
+    last_error = coalesce(place.error, enrollment.last_error),
+    last_error_at = case when place.errors > 0 then cast(:now as timestamptz) else enrollment.last_error_at end,
+    stopped_reason = coalesce(place.stopped_reason, enrollment.stopped_reason),
+    completed_at = case when place.completed then cast(:now as timestamptz) else enrollment.completed_at end,
+    updated_at = :now
+from :places as place (
+    id uuid, status text, next_step_at timestamptz, emails integer, texts integer, errors integer, error text,
+    stopped_reason text, completed boolean
+)
+where enrollment.id = place.id;
+
+-- name: release_steps
+-- Steps that are held for one of these reasons are due now: whatever still holds them moves them again.
+with change as (
+    select * from :changes as change (org_id uuid, campaign_id uuid, reasons text[])
+),
+held as (
+    select enrollment.id
+    from campaign_enrollments enrollment
+    join change on enrollment.held_for = any (change.reasons)
+        and (change.org_id is null or enrollment.org_id = change.org_id)
+        and (change.campaign_id is null or enrollment.campaign_id = change.campaign_id)
+    where enrollment.status in ('active', 'engaged') and enrollment.next_step_at > :now
+    order by enrollment.id
+    for no key update of enrollment skip locked
+)
+update campaign_enrollments enrollment
+set next_step_at = :now
+from held
+where enrollment.id = held.id
+returning enrollment.id;
 
 -- name: stop_answered
 -- What came in as a reply ends the sequences that it answers; and what is queued for whoever is in none any more is taken back.

@@ -9,10 +9,12 @@ from uuid import UUID
 from crm_relay.campaigns.content import letter_of, text_of
 from crm_relay.campaigns.decisions import decide, window_of
 from crm_relay.campaigns.engine import store
+from crm_relay.campaigns.engine.ask_again import ask_held_again
 from crm_relay.campaigns.engine.claim import Claimed, claim_due
 from crm_relay.campaigns.engine.follow_adopted import settle_and_follow
 from crm_relay.campaigns.engine.outcomes import StepOutcome, failed, outcome_of
 from crm_relay.campaigns.engine.settle import settle_texts
+from crm_relay.campaigns.engine.still_wanted import still_wanted
 from crm_relay.campaigns.engine.stop import stop_answered
 from crm_relay.campaigns.load_campaign import OF_ONE_ROW
 from crm_relay.campaigns.models import Act, Campaign, Capabilities, DueEnrollment, StepDecision
@@ -20,15 +22,14 @@ from crm_relay.campaigns.watch.faults import CONTENT, UNREADABLE, CampaignFault,
 from crm_relay.campaigns.watch.hold_campaigns import release_repaired, report_faults
 from crm_relay.mail.compose import compose
 from crm_relay.mail.models import Identity, Mail, SendPolicy
-from crm_relay.mail.queue import queue_emails
+from crm_relay.mail.queue import queueing
 from crm_relay.mail.sending.send_batches import SendContext, SendReport, send_batch, send_due
 from crm_relay.mail.texts.models import TextDraft
 from crm_relay.mail.texts.send_texts import TextContext, TextReport, send_texts
-from crm_relay.mail.texts.store import queue_texts
+from crm_relay.mail.texts.store import queueing_texts
 from crm_relay.platform.clock import Clock, Deadline
-from crm_relay.platform.database import Database, Queryable
+from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import RejectedInput, describe_error
-from crm_relay.platform.fence.clone_fence import ensure_armed
 from crm_relay.platform.logging import logger
 from crm_relay.providers.email import EmailProvider
 from crm_relay.providers.text import TextProvider
@@ -89,9 +90,8 @@ def run_due_steps(db: Database, context: EngineContext, clock: Clock, deadline: 
 
     What a killed run had queued leaves first. For each batch: replies that are here end their sequences, then it is
     claimed, decided, queued and recorded in one transaction, and only what that has committed is sent. Raises what the
-    database raises, and NotArmed in a copy; a step that cannot be made is its enrollment's error and nobody else's.
+    database raises; a step that cannot be made is its enrollment's error and nobody else's.
     """
-    ensure_armed(db)
     return _Engine(db, context, clock, deadline).run()
 
 
@@ -117,6 +117,7 @@ class _Engine:
     claimed: Claimed = field(default_factory=lambda: Claimed((), {}))
 
     def run(self) -> EngineReport:
+        ask_held_again(self.db, self.clock())
         release_repaired(self.db, self.clock())
         self._send_waiting()
         while self.deadline.allows(_BATCH_SECONDS):
@@ -149,7 +150,7 @@ class _Engine:
         self.limit = BATCH
         return batch
 
-    def _take(self, tx: Queryable, now: datetime) -> _Batch:
+    def _take(self, tx: Transaction, now: datetime) -> _Batch:
         self.claimed = Claimed((), {})
         answered = store.take_turn(tx, now)
         with_mail = self.report.mail.stopped is None
@@ -157,12 +158,11 @@ class _Engine:
         self.claimed = claimed
         made = _Making(self.context, claimed, now)
         made.make()
-        if made.mails:
-            queue_emails(tx, made.mails, now)
-        queue_texts(tx, made.texts, now)
-        if made.outcomes:
-            store.record(tx, made.outcomes, now)
+        writes = [queueing(made.mails, now)] if made.mails else []
+        writes += [queueing_texts(made.texts, now)] if made.texts else []
         report_faults(tx, made.faults, now)
+        if made.outcomes:
+            tx.finish([*writes, store.recording(made.outcomes, now)])
         return _Batch(tuple(made.outcomes), made.acts, len({mail.org_id for mail in made.mails}), answered)
 
     def _narrow(self, error: RejectedInput, now: datetime) -> None:
@@ -175,10 +175,10 @@ class _Engine:
             return
         logger().warning("a step cannot be recorded", enrollments=[str(each.id) for each in enrolled])
         outcomes = [
-            failed(each.id, str(error), _again_at(self.claimed.campaigns.get(each.campaign_id), each, now))
+            failed(each, str(error), _again_at(self.claimed.campaigns.get(each.campaign_id), each, now))
             for each in enrolled
         ]
-        self.db.transact(lambda tx: store.record(tx, outcomes, now))
+        self.db.transact(lambda tx: tx.finish([store.recording(outcomes, now)]))
         self.report.errors += len(outcomes)
 
     def _count(self, batch: _Batch) -> None:
@@ -194,21 +194,26 @@ class _Engine:
         # Before anything leaves: what is queued may be for somebody who has answered since.
         self.report.answered += stop_answered(self.db, self.clock())
         self.report.mail += send_due(
-            self.send_context, clock=self.clock, deadline=self.deadline, settle=settle_and_follow
+            self.send_context,
+            clock=self.clock,
+            deadline=self.deadline,
+            settle=settle_and_follow,
+            still_wanted=still_wanted,
         )
 
     def _send(self, senders: int) -> None:
         for _ in range(senders):
             if self.report.mail.stopped is not None or not self.deadline.allows(_BATCH_SECONDS):
                 return
-            self.report.mail += (
-                send_batch(self.send_context, clock=self.clock, settle=settle_and_follow) or SendReport()
-            )
+            sent = send_batch(self.send_context, clock=self.clock, settle=settle_and_follow, still_wanted=still_wanted)
+            self.report.mail += sent or SendReport()
 
     def _send_texts(self) -> None:
         if self.context.texts is not None:
             context = TextContext(self.db, self.context.texts, self.context.policy)
-            self.report.texts = send_texts(context, clock=self.clock, deadline=self.deadline, settle=settle_texts)
+            self.report.texts = send_texts(
+                context, clock=self.clock, deadline=self.deadline, settle=settle_texts, still_wanted=still_wanted
+            )
 
 
 @dataclass
@@ -242,7 +247,7 @@ class _Making:
         if (problem := self._problem_of_step(enrolled, campaign)) is not None:
             self._hold(enrolled, CampaignFault(campaign.id, CONTENT, problem))
             return
-        self.outcomes.append(failed(enrolled.id, describe_error(error), _again_at(campaign, enrolled, self.now)))
+        self.outcomes.append(failed(enrolled, describe_error(error), _again_at(campaign, enrolled, self.now)))
 
     def _problem_of_step(self, enrolled: DueEnrollment, campaign: Campaign) -> str | None:
         step = campaign.step_after(enrolled.current_step)

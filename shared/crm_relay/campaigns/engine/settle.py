@@ -1,28 +1,57 @@
-"""What the fate of a mail means for the step that queued it, and for whoever it was for."""
+"""What the fate of a mail or text message means for the step that queued it, and for the enrollment that it belongs to.
 
-from collections.abc import Sequence
+Lock, read, decide, record. The parts are offered one by one for a caller that has locks and writes of its own.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from crm_relay.campaigns.decisions import ENDS_AS
 from crm_relay.campaigns.engine import store
-from crm_relay.campaigns.engine.outcomes import LineSettled
+from crm_relay.campaigns.load_campaign import window_in
+from crm_relay.campaigns.models import ENROLLMENT, StepDelay
+from crm_relay.campaigns.settling import EnrollmentPlace, LineSettled, PendingLine, after_settling, settles
 from crm_relay.mail.models import Fate, Settled
-from crm_relay.platform.database import Queryable
+from crm_relay.mail.reasons import line_for
+from crm_relay.platform.database import Row, Transaction
+from crm_relay.platform.sql import Statement
+
+__all__ = ["ENDS_AS", "line_of", "locks_and_reads", "settle", "settle_texts", "writes"]
 
 
-def settle(db: Queryable, settled: Sequence[Settled], now: datetime) -> None:
-    """One statement, in the transaction that records the fate; safe to call twice. Mail of others is left out."""
-    ours = [each for each in settled if each.enrollment_id is not None and each.sequence_id is not None]
-    if ours:
-        store.settle(db, [(each, line_of(each)) for each in ours], now)
+def settle(tx: Transaction, settled: Sequence[Settled], now: datetime) -> None:
+    """Two messages, in the transaction that records the fate; safe to call twice. Mail of others is left out."""
+    _settle(tx, {each: line_of(each) for each in settled if each.entity_type == ENROLLMENT}, now)
 
 
-def settle_texts(db: Queryable, settled: Sequence[Settled], now: datetime) -> None:
-    """As settle, for text messages: what keeps one of them here ends no sequence by itself."""
-    ours = [each for each in settled if each.enrollment_id is not None and each.sequence_id is not None]
-    if ours:
-        store.settle(db, [(each, replace(line_of(each), ends_as=None)) for each in ours], now)
+def settle_texts(tx: Transaction, settled: Sequence[Settled], now: datetime) -> None:
+    """As settle, for text messages: an opt-out from them ends no sequence by itself."""
+    lines = {each: replace(line_of(each), ends_as=None) for each in settled if each.entity_type == ENROLLMENT}
+    _settle(tx, lines, now)
+
+
+def locks_and_reads(settled: Sequence[Settled]) -> list[Statement]:
+    """The lock of their enrollments, and the rows that `writes` decides by: the last statement's answer."""
+    return store.settling(settled)
+
+
+def writes(lines: Mapping[Settled, LineSettled], rows: Sequence[Row], now: datetime) -> list[Statement]:
+    """One statement for the lines and one for the enrollments, none where nothing changes. `rows`: what was read."""
+    fates = {(each.entity_id, each.sequence_id): line for each, line in lines.items()}
+    changed: list[tuple[PendingLine, LineSettled]] = []
+    by_enrollment: dict[UUID, list[tuple[PendingLine, LineSettled]]] = defaultdict(list)
+    places: dict[UUID, EnrollmentPlace] = {}
+    for row in rows:
+        line, fate = PendingLine.of(row), fates[row["enrollment_id"], row["sequence_id"]]
+        places[row["enrollment_id"]] = _place(row)
+        if settles(line, fate):
+            changed.append((line, fate))
+            by_enrollment[row["enrollment_id"]].append((line, fate))
+    moved = {each: after_settling(places[each], found, now) for each, found in by_enrollment.items()}
+    return store.settled(changed, moved, now)
 
 
 def line_of(settled: Settled) -> LineSettled:
@@ -35,9 +64,33 @@ def line_of(settled: Settled) -> LineSettled:
             # Nobody said no: this installation does not send to them.
             return LineSettled("skipped", reason or "dry_run")
         case Fate.REFUSED:
-            return LineSettled("stopped", reason, ends_as=ENDS_AS.get(reason or ""))
+            return LineSettled(line_for(reason), reason, ends_as=ENDS_AS.get(reason or ""))
         case Fate.FAILED:
             return LineSettled("failed", reason or "refused_by_provider", is_error=True)
         case Fate.UNKNOWN:
             # Nobody's error, and never tried again; an event may still prove that it was sent.
             return LineSettled("failed", "unknown")
+
+
+def _settle(tx: Transaction, lines: Mapping[Settled, LineSettled], now: datetime) -> None:
+    if not lines:
+        return
+    *_, rows = tx.send_all(locks_and_reads(list(lines)))
+    if recorded := writes(lines, rows, now):
+        tx.send_all(recorded)
+
+
+def _place(row: Row) -> EnrollmentPlace:
+    return EnrollmentPlace(
+        status=row["status"],
+        current_step=row["current_step"],
+        next_step_at=row["next_step_at"],
+        error_count=row["error_count"],
+        pending=row["pending"],
+        following=None if row["delay_days"] is None else _delay(row),
+        window=window_in(row),
+    )
+
+
+def _delay(row: Row) -> StepDelay:
+    return StepDelay(row["delay_days"], timedelta(hours=row["delay_hours"], minutes=row["delay_minutes"]))

@@ -1,14 +1,16 @@
 """The engine's SQL; that of a campaign's life stands in lifecycle_store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from uuid import UUID
 
-from crm_relay.campaigns.decisions import ERRORS_ALLOWED
-from crm_relay.campaigns.engine.outcomes import LineSettled, StepOutcome
-from crm_relay.mail.models import Settled
+from crm_relay.campaigns.engine.outcomes import StepOutcome
+from crm_relay.campaigns.settling import EnrollmentMoved, LineSettled, PendingLine
+from crm_relay.mail.holds.holds import HoldChange, as_rows
+from crm_relay.mail.models import OwnedMail, Settled
 from crm_relay.platform.database import Queryable, Row
-from crm_relay.platform.sql import Json, queries_beside
+from crm_relay.platform.sql import Json, Rows, SqlValue, Statement, queries_beside
 
 _SQL = queries_beside(__file__)
 
@@ -23,18 +25,41 @@ def claim_due(db: Queryable, now: datetime, *, limit: int, with_mail: bool) -> l
     return db.run(_SQL["claim_due"], now=now, limit=limit, with_mail=with_mail)
 
 
-def record(db: Queryable, outcomes: Sequence[StepOutcome], now: datetime) -> int:
-    """One statement; how many new lines there are in the log."""
-    given = [asdict(outcome) for outcome in outcomes]
-    return int(db.run(_SQL["record"], outcomes=Json(given), now=now, errors_allowed=ERRORS_ALLOWED)[0]["lines"])
+def recording(outcomes: Sequence[StepOutcome], now: datetime) -> Statement:
+    """One statement; it answers how many new lines there are in the log."""
+    return _SQL["record"].bind(outcomes=Json([asdict(outcome) for outcome in outcomes]), now=now)
 
 
-def settle(db: Queryable, settled: Sequence[tuple[Settled, LineSettled]], now: datetime) -> None:
-    """Safe to call twice: only what is pending changes."""
-    given = [
-        {"enrollment_id": each.enrollment_id, "sequence_id": each.sequence_id, **asdict(line)} for each, line in settled
-    ]
-    db.run(_SQL["settle"], settled=Json(given), now=now)
+def queued_steps(db: Queryable, mails: Sequence[OwnedMail]) -> list[Row]:
+    """What `still_wanted` decides by, one row a mail; `status` None where the enrollment is gone."""
+    return db.run(_SQL["queued_steps"], mails=Rows([_owned(mail) for mail in mails]))
+
+
+def settling(settled: Sequence[Settled]) -> list[Statement]:
+    """The lock of the enrollments, and after it the read of their lines and places."""
+    ids = sorted({each.entity_id for each in settled if each.entity_id is not None})
+    steps = {(each.entity_id, each.sequence_id) for each in settled}
+    rows = Rows([{"enrollment_id": enrollment, "sequence_id": sequence} for enrollment, sequence in steps])
+    return [_SQL["lock_enrollments"].bind(ids=ids), _SQL["read_settling"].bind(steps=rows)]
+
+
+def settled(
+    lines: Sequence[tuple[PendingLine, LineSettled]], moved: Mapping[UUID, EnrollmentMoved], now: datetime
+) -> list[Statement]:
+    """The lines of the log, then the enrollments; by id."""
+    fates = [{"id": line.id, "status": fate.line, "reason": fate.reason} for line, fate in lines if line.id is not None]
+    places = [{"id": enrollment, **asdict(moved[enrollment])} for enrollment in sorted(moved)]
+    statements = [_SQL["record_settled_lines"].bind(lines=Rows(fates), now=now)] if fates else []
+    return statements + ([_SQL["record_settled"].bind(places=Rows(places), now=now)] if places else [])
+
+
+def _owned(mail: OwnedMail) -> dict[str, SqlValue]:
+    return {"send_id": mail.send_id, "enrollment_id": mail.entity_id, "sequence_id": mail.sequence_id}
+
+
+def release_steps(db: Queryable, changes: Sequence[HoldChange], now: datetime) -> int:
+    """How many are due again."""
+    return len(db.run(_SQL["release_steps"], changes=as_rows(changes), now=now))
 
 
 def stop_answered(db: Queryable, now: datetime) -> int:

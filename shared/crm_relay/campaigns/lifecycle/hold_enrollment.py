@@ -54,7 +54,8 @@ def _resume_enrollment(tx: Queryable, enrollment_id: UUID, now: datetime, who: s
     if place.status != "paused":
         raise RejectedInput(f"the sequence has ended: {place.status}", status=409)
     status = "engaged" if place.engagement_score else "active"
-    at = place.next_step_at or _new_time(tx, place, now)
+    # What is on its way brings the next time with it.
+    at = place.next_step_at or (None if place.has_pending else _new_time(tx, place, now))
     store.change_enrollment(tx, place.id, status, at, change="resumed", who=who, now=now)
     return PlaceChanged(place.id, status, changed=True, next_step_at=at)
 

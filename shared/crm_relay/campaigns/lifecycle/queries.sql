@@ -348,7 +348,7 @@ judged as (
         end as refusal
     from found
     cross join owner
-    left join lateral suppression(owner.org_id, 'email', found.address) as consent on found.address is not null
+    left join lateral recipient_suppression(owner.org_id, 'email', found.address, found.id) as consent on found.address is not null
 ),
 chosen as (
     select
@@ -401,7 +401,10 @@ where id = :campaign_id;
 -- One person's place in a campaign, locked for a change.
 select
     enrollment.id, enrollment.org_id, enrollment.campaign_id, enrollment.status, enrollment.current_step,
-    enrollment.next_step_at, enrollment.engagement_score, contact.timezone, campaign.status as campaign_status
+    enrollment.next_step_at, enrollment.engagement_score, contact.timezone, campaign.status as campaign_status,
+    exists (
+        select from campaign_sequence_logs line where line.enrollment_id = enrollment.id and line.status = 'pending'
+    ) as has_pending
 from campaign_enrollments enrollment
 join campaigns campaign on campaign.id = enrollment.campaign_id
 join contacts contact on contact.id = enrollment.contact_id

@@ -41,6 +41,7 @@ class Place:
     status: str
     current_step: int
     next_step_at: datetime | None
+    has_pending: bool
     engagement_score: int
     timezone: str | None
     campaign_status: str

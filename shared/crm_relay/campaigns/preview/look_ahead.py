@@ -7,7 +7,7 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from crm_relay.campaigns.decisions import first_due
+from crm_relay.campaigns.decisions import first_due, opens_after, window_of
 from crm_relay.campaigns.lifecycle.store import campaign_defined
 from crm_relay.campaigns.load_campaign import read_campaign, sends_mail
 from crm_relay.campaigns.models import Campaign, Capabilities, DueEnrollment
@@ -16,6 +16,7 @@ from crm_relay.campaigns.preview.simulate import NO_SMS, Engagement, Entry, Limi
 from crm_relay.mail.models import Identity
 from crm_relay.platform.database import Database, Row, Transaction
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.rules.send_windows import next_open
 
 _AS_IF_BEGUN = {"draft", "paused", "active"}
 _ANYBODY = Identity(None, "")
@@ -138,9 +139,19 @@ def _warnings(campaign: Campaign, postal_address: str | None) -> list[str]:
 
 
 def _enrolled(row: Row, campaign: Campaign, now: datetime) -> DueEnrollment | None:
-    """None: there is no step for them."""
-    due = row["due_at"] or (None if row["current_step"] else first_due(campaign, row["timezone"], now))
+    """None: there is no step for them. What is on its way leaves before the next step is due."""
+    leaves_at = row.pop("leaves_at")
+    if leaves_at is not None and row["due_at"] is None:
+        due = _after(campaign, row["current_step"], row["timezone"], leaves_at)
+    else:
+        due = row["due_at"] or (None if row["current_step"] else first_due(campaign, row["timezone"], now))
     return None if due is None else DueEnrollment(**row | {"due_at": due})
+
+
+def _after(campaign: Campaign, number: int, timezone: str | None, leaves_at: datetime) -> datetime | None:
+    window = window_of(campaign, timezone)
+    following = campaign.step_after(number)
+    return None if following is None else opens_after(window, next_open(window, leaves_at), following.delay)
 
 
 def _forecast(read: _Read, found: Simulation, recipients: Sequence[UUID] | None) -> Forecast:

@@ -14,7 +14,9 @@ where owner.id = :org_id;
 -- name: people_ahead
 -- Everybody whose sequence goes on, with all that decides about them (see claim_due), and when they were last written to.
 select
-    enrollment.id, enrollment.campaign_id, enrollment.contact_id, enrollment.current_step, enrollment.next_step_at as due_at,
+    enrollment.id, enrollment.campaign_id, enrollment.contact_id, enrollment.current_step,
+    coalesce(enrollment.due_at, enrollment.next_step_at) as due_at, enrollment.next_step_at as next_at,
+    on_its_way.at as leaves_at,
     jsonb_build_object(
         'status', enrollment.status, 'current_step', enrollment.current_step, 'steps_completed', enrollment.steps_completed,
         'ab_variant', enrollment.ab_variant, 'emails_sent', enrollment.emails_sent, 'emails_opened', enrollment.emails_opened,
@@ -31,15 +33,25 @@ select
         'timezone', contact.timezone, 'linkedin_url', contact.linkedin_url, 'status', contact.status
     ) as contact,
     mailbox.address, phone.number as phone, contact.timezone,
-    (select suppressed_by from suppression(enrollment.org_id, 'email', mailbox.address)) as suppressed_by,
+    (select suppressed_by from recipient_suppression(enrollment.org_id, 'email', mailbox.address, enrollment.contact_id)) as suppressed_by,
     owner.topic is not null and exists (
         select
         from topic_opt_outs refused
         where refused.org_id = enrollment.org_id and refused.address = mailbox.address and refused.topic = owner.topic
     ) as topic_opt_out,
     phone.number is not null
-        and (select suppressed_by from suppression(enrollment.org_id, 'sms', phone.number)) is not null as sms_suppressed,
+        and (
+            select suppressed_by from recipient_suppression(enrollment.org_id, 'sms', phone.number, enrollment.contact_id)
+        ) is not null as sms_suppressed,
     contact.deleted_at is not null as contact_deleted,
+    exists (
+        select
+        from contacts twin
+        join campaign_enrollments earlier on earlier.contact_id = twin.id and earlier.campaign_id = enrollment.campaign_id
+        where normalise_address(twin.email) = mailbox.address and earlier.id <> enrollment.id
+            and (earlier.created_at, earlier.id) < (enrollment.created_at, enrollment.id)
+            and not (earlier.status = 'stopped' and earlier.stopped_reason = 'same_address')
+    ) as has_twin,
     false as answered,
     exists (
         select
@@ -59,17 +71,26 @@ cross join lateral (
     from (select regexp_replace(contact.phone, '[\s().\-/\u00a0]', '', 'g') as bare) written
 ) phone
 left join lateral (
-    select array_agg(queued_at) as mails
+    select array_agg(left_at) as mails
     from (
-        select sent.queued_at
+        select coalesce(sent.left_at, sent.queued_at) as left_at
         from email_sends sent
         where cast(:cap_emails as integer) is not null and sent.org_id = enrollment.org_id and sent.address = mailbox.address
-            and sent.queued_at > cast(:now as timestamptz) - cast(:cap_days as integer) * interval '1 day'
+            and coalesce(sent.left_at, sent.queued_at) > cast(:now as timestamptz) - cast(:cap_days as integer) * interval '1 day'
             and sent.status not in ('refused', 'dry_run', 'failed', 'suppressed')
-        order by sent.queued_at desc
+        order by 1 desc
         limit cast(:cap_emails as integer)
     ) latest
 ) capped on true
+left join lateral (
+    -- A step that was sent and is not settled yet: it leaves when it is no longer held.
+    select greatest(mail.held_until, message.held_until, cast(:now as timestamptz)) as at
+    from campaign_sequence_logs line
+    left join email_sends mail on mail.enrollment_id = line.enrollment_id and mail.sequence_id = line.sequence_id
+    left join sms_sends message on message.enrollment_id = line.enrollment_id and message.sequence_id = line.sequence_id
+    where enrollment.next_step_at is null and line.enrollment_id = enrollment.id and line.status = 'pending'
+    limit 1
+) on_its_way on true
 where enrollment.campaign_id = :campaign_id and enrollment.status in ('active', 'engaged')
 order by enrollment.id
 limit :limit;

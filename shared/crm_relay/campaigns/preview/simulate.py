@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.campaigns.decisions import decide
-from crm_relay.campaigns.engine.outcomes import StepOutcome, outcome_of
+from crm_relay.campaigns.engine.outcomes import StepOutcome, outcome_of, settled_at_once
 from crm_relay.campaigns.models import Act, Campaign, Capabilities, DueEnrollment, Step, StepChannel
 
 TICK = timedelta(minutes=1)
@@ -95,9 +95,10 @@ class Simulation:
 
 @dataclass
 class _Person:
-    """Somebody on their way; `mails` are when the last ones were queued, as many as a cap looks at."""
+    """Somebody whose next step is taken up at `next_at`; `mails`: when the last ones left, for the cap."""
 
     enrolled: DueEnrollment
+    next_at: datetime
     status: str
     mails: deque[datetime]
     stops_on_reply: bool = False
@@ -150,12 +151,13 @@ def simulate(
 def _begin(play: _Play, enrolled: DueEnrollment, mails: Sequence[datetime]) -> None:
     status = str(enrolled.fields.get("status", "active"))
     kept = deque(sorted(mails), maxlen=play.limits.cap_emails or 1)
-    play.people[enrolled.id] = _Person(enrolled, status, kept)
-    _enqueue(play, enrolled)
+    person = play.people[enrolled.id] = _Person(enrolled, enrolled.next_at or enrolled.due_at, status, kept)
+    _enqueue(play, person)
 
 
-def _enqueue(play: _Play, enrolled: DueEnrollment) -> None:
-    heapq.heappush(play.places.setdefault(enrolled.current_step, []), (enrolled.due_at, enrolled.id))
+def _enqueue(play: _Play, person: _Person) -> None:
+    place = play.places.setdefault(person.enrolled.current_step, [])
+    heapq.heappush(place, (person.next_at, person.enrolled.id))
 
 
 def _run_tick(play: _Play, tick: datetime) -> None:
@@ -213,7 +215,7 @@ def _is_mail(play: _Play, place: int) -> bool:
 def _do_step(play: _Play, person: _Person, tick: datetime) -> None:
     enrolled = replace(person.enrolled, cap_frees_at=_cap_frees_at(play.limits, person, tick))
     decision = decide(enrolled, play.campaign, tick, play.can)
-    outcome = outcome_of(decision, enrolled, tick)
+    outcome = settled_at_once(outcome_of(decision, enrolled, tick), decision)
     if decision.act is Act.MOVE:
         play.held[decision.reason or "other"] += 1
     if decision.step is not None:
@@ -267,10 +269,11 @@ def _move_on(play: _Play, person: _Person, outcome: StepOutcome, act: Act, tick:
         person.enrolled,
         fields=fields,
         current_step=person.enrolled.current_step if outcome.current_step is None else outcome.current_step,
-        due_at=outcome.next_step_at or person.enrolled.due_at,
+        due_at=outcome.due_at or outcome.next_step_at or person.enrolled.due_at,
     )
     if outcome.next_step_at is not None:
-        _enqueue(play, person.enrolled)
+        person.next_at = outcome.next_step_at
+        _enqueue(play, person)
 
 
 def _react_until(play: _Play, tick: datetime) -> None:

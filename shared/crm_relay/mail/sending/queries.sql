@@ -7,11 +7,13 @@ with queued as (
         unsubscribe_token, reply_token, queued_at
     )
     select
-        mail.id, mail.org_id, mail.send_key, mail.entity_type, mail.entity_id, mail.enrollment_id, mail.campaign_id, mail.sequence_id,
-        mail.contact_id, mail.ab_variant, mail.identity_id, mail.batch_id, mail.position, mail.recipient_email, mail.address,
+        mail.id, mail.org_id, mail.send_key, mail.entity_type, mail.entity_id,
+        -- Reports read it; what sends knows the entity alone.
+        case mail.entity_type when 'campaign_enrollment' then mail.entity_id end,
+        mail.campaign_id, mail.sequence_id, mail.contact_id, mail.ab_variant, mail.identity_id, mail.batch_id, mail.position, mail.recipient_email, mail.address,
         mail.subject, mail.topic, mail.send_window, mail.payload, mail.links, 'queued', mail.unsubscribe_token, mail.reply_token, :now
     from jsonb_to_recordset(:mails) as mail (
-        id uuid, org_id uuid, send_key text, entity_type text, entity_id uuid, enrollment_id uuid, campaign_id uuid, sequence_id uuid,
+        id uuid, org_id uuid, send_key text, entity_type text, entity_id uuid, campaign_id uuid, sequence_id uuid,
         contact_id uuid, ab_variant text, identity_id uuid, batch_id uuid, position integer, recipient_email text, address text,
         subject text, topic text, send_window jsonb, payload jsonb, links integer, unsubscribe_token text, reply_token text
     )
@@ -26,9 +28,9 @@ batched as (
 select id from queued;
 
 -- name: claim_batch
--- The batch that is ours for this transaction, and of each of its mails what the gate has to know at this moment.
+-- The batch that is ours for this transaction, with its mails, and the turn of its organization: gates count one after another.
 with batch as materialized (
-    select id, org_id, generation, attempts, first_attempt_at
+    select id, org_id, generation, attempts, first_attempt_at, last_attempt_at, attempted_at
     from email_batches
     where purpose = :purpose and state in ('queued', 'sending') and not_before <= :now
         and (claimed_until is null or claimed_until <= :now)
@@ -37,48 +39,67 @@ with batch as materialized (
     limit 1
     for update skip locked
 ),
+turn as materialized (
+    select pg_advisory_xact_lock(hashtextextended(org_id::text, 53)) is null as is_taken from batch
+),
 mail as materialized (
-    select
-        id, org_id, position, status, address, topic, send_window, identity_id, resend_id, campaign_id, enrollment_id,
-        sequence_id, entity_type
+    select id, position, status, address, identity_id, entity_type, entity_id, sequence_id
     from email_sends
-    where batch_id = (select id from batch) and position is not null
+    where batch_id = (select id from batch) and position is not null and (select is_taken is not null from turn)
     order by position
     for update
 )
 select
-    batch.id as batch_id, batch.org_id, batch.generation, batch.attempts, batch.first_attempt_at,
-    mail.id, mail.status, mail.address, mail.send_window, mail.identity_id, mail.enrollment_id, mail.sequence_id,
-    (select suppressed_by from suppression(mail.org_id, 'email', mail.address)) as suppressed_by,
+    batch.id as batch_id, batch.org_id, batch.generation, batch.attempts, batch.first_attempt_at, batch.last_attempt_at,
+    greatest(cast(:now as timestamptz) - batch.first_attempt_at, clock_timestamp() - batch.attempted_at) as age,
+    mail.id, mail.status, mail.identity_id, mail.entity_type, mail.entity_id, mail.sequence_id
+from batch
+left join mail on true
+order by mail.position;
+
+-- name: gate_facts
+-- What the ledgers say at this moment of each mail of a batch, and how much room its organization has in this minute.
+with room as materialized (
+    select here.mails, here.frees_at, limits.cap_emails, limits.cap_days
+    from email_room(:org_id, :now) here
+    left join delivery_limits limits on limits.org_id = :org_id
+)
+select
+    mail.id, mail.address, mail.send_window, room.mails as room, room.frees_at, room.cap_emails, room.cap_days, latest.times as left_times,
+    (select suppressed_by from recipient_suppression(mail.org_id, 'email', mail.address, mail.contact_id)) as suppressed_by,
     exists (
         select
         from topic_opt_outs refused
         where refused.org_id = mail.org_id and refused.address = mail.address and refused.topic = mail.topic
     ) as is_topic_opt_out,
-    identity.paused_at is not null as is_sender_paused,
-    owner.status = 'paused' as is_campaign_paused,
-    case
-        -- With its contact, or with its whole campaign.
-        when mail.entity_type = 'campaign_enrollment' and enrollment.id is null then 'gone'
-        when enrollment.status in ('replied', 'bounced', 'unsubscribed', 'stopped')
-            then coalesce(enrollment.stopped_reason, enrollment.status)
-        when person.deleted_at is not null then 'contact_deleted'
-    end as ended_by,
+    coalesce(identity.paused_at, own.paused_at) is not null as is_sender_paused,
     mail.resend_id is not null or exists (
         select from email_logs log where log.email_send_id = mail.id and log.event_type <> 'unsubscribed'
     ) as is_seen
-from batch
-left join mail on true
+from email_sends mail
+cross join room
 left join email_identities identity on identity.id = mail.identity_id
-left join campaigns owner on owner.id = mail.campaign_id
-left join campaign_enrollments enrollment on enrollment.id = mail.enrollment_id
-left join contacts person on person.id = enrollment.contact_id
-order by mail.position;
+left join own_sender own on mail.identity_id is null
+left join lateral (
+    select array_agg(earlier.at) as times
+    from (
+        select coalesce(sent.left_at, sent.queued_at) as at
+        from email_sends sent
+        where room.cap_emails is not null and sent.org_id = mail.org_id and sent.address = mail.address and sent.id <> mail.id
+            and sent.status not in ('queued', 'refused', 'dry_run', 'failed', 'suppressed')
+            and coalesce(sent.left_at, sent.queued_at) > cast(:now as timestamptz) - room.cap_days * interval '1 day'
+        order by 1 desc
+        limit room.cap_emails
+    ) earlier
+) latest on true
+where mail.batch_id = :batch_id and mail.position is not null;
 
 -- name: freeze_batch
 -- From here on the bytes are these, whoever carries them on; what the gate kept back is recorded in the same statement.
 with verdict as (
-    select * from jsonb_to_recordset(:verdicts) as verdict (id uuid, status text, reason text, batch_id uuid)
+    select * from jsonb_to_recordset(:verdicts) as verdict (
+        id uuid, status text, reason text, batch_id uuid, held_for text, held_until timestamptz
+    )
 ),
 held as (
     insert into email_batches (id, org_id, purpose, not_before, problem)
@@ -95,6 +116,9 @@ marked as (
         batch_id = coalesce(verdict.batch_id, mail.batch_id),
         position = case when verdict.status in ('sending', 'queued') then mail.position end,
         payload = case when verdict.status in ('sending', 'queued') then mail.payload end,
+        held_for = verdict.held_for,
+        held_until = verdict.held_until,
+        left_at = case verdict.status when 'sending' then cast(:now as timestamptz) end,
         updated_at = now()
     from verdict
     where mail.id = verdict.id
@@ -105,7 +129,7 @@ beside as (
     where mail.batch_id = :batch_id and mail.position is not null and mail.status <> 'queued'
 ),
 frozen as (
-    select '[' || string_agg(mail.payload::text, ',' order by mail.position) || ']' as bytes
+    select '[' || string_agg(mail.payload::text, ',' order by mail.position) || ']' as bytes, count(*)::integer as mails
     from email_sends mail
     join verdict on verdict.id = mail.id
     where verdict.status = 'sending'
@@ -115,7 +139,12 @@ set
     state = case when frozen.bytes is null then 'done' else 'sending' end,
     payload = frozen.bytes,
     attempts = case when frozen.bytes is null then 0 else 1 end,
-    first_attempt_at = case when frozen.bytes is not null then cast(:now as timestamptz) end,
+    -- Of two clocks the one that is behind: the provider forgets a key a day after it first saw it.
+    first_attempt_at = case when frozen.bytes is not null then least(cast(:now as timestamptz), clock_timestamp()) end,
+    attempted_at = case when frozen.bytes is not null then clock_timestamp() end,
+    last_attempt_at = case when frozen.bytes is not null then cast(:now as timestamptz) end,
+    left_at = case when frozen.bytes is not null then cast(:now as timestamptz) end,
+    leaving = frozen.mails,
     claimed_until = case when frozen.bytes is not null then cast(:claimed_until as timestamptz) end,
     finished_at = case when frozen.bytes is null then cast(:now as timestamptz) end
 from frozen
@@ -125,28 +154,59 @@ returning email_batches.payload;
 -- name: repeat_batch
 -- The same bytes once more, under the same key.
 update email_batches
-set attempts = attempts + 1, claimed_until = :claimed_until
+set attempts = attempts + 1, last_attempt_at = :now, claimed_until = :claimed_until
 where id = :batch_id
 returning payload;
 
--- name: postpone_batch
--- It may have been sent: it waits as it is. Nothing where somebody else has carried it on since.
+-- name: claim_for_look_up
+-- Nobody else carries it on while the provider is asked what it has of it.
+update email_batches
+set claimed_until = :claimed_until
+where id = :batch_id
+returning payload;
+
+-- name: note_found
+-- The provider has these mails of a batch, whose answer was lost.
+update email_sends mail
+set
+    status = case mail.status when 'sending' then 'sent' else mail.status end,
+    resend_id = coalesce(mail.resend_id, found.provider_id),
+    sent_at = least(mail.sent_at, mail.left_at, cast(:now as timestamptz)),
+    updated_at = now()
+from :found as found (id uuid, provider_id text)
+where mail.id = found.id and mail.batch_id = :batch_id;
+
+-- name: set_batch_aside
+-- One row of it is refused by the database: the other batches go on.
 update email_batches
 set not_before = :not_before, claimed_until = null, problem = :problem
-where id = :batch_id and state = 'sending' and attempts = :attempts and generation = :generation;
+where id = :batch_id and state in ('queued', 'sending');
+
+-- name: postpone_batch
+-- It may have been sent: it waits as it is. Nothing where somebody else has carried it on since.
+with batch as (
+    update email_batches
+    set not_before = :not_before, claimed_until = null, problem = :problem
+    where id = :batch_id and state = 'sending' and attempts = :attempts and generation = :generation
+    returning id
+)
+update email_sends mail
+set held_for = :held_for, held_until = :not_before
+from batch
+where mail.batch_id = batch.id and mail.status = 'sending';
 
 -- name: requeue_batch
 -- Surely nothing of it was sent: everything may be decided anew, under a new key.
 with batch as (
     update email_batches
     set
-        state = 'queued', generation = generation + 1, attempts = 0, first_attempt_at = null, payload = null, claimed_until = null,
-        not_before = :not_before, problem = :problem
+        state = 'queued', generation = generation + 1, attempts = 0, first_attempt_at = null, attempted_at = null, left_at = null,
+        leaving = 0, payload = null, claimed_until = null, not_before = :not_before, problem = :problem
     where id = :batch_id and state = 'sending' and attempts = :attempts and generation = :generation
     returning id
 )
 update email_sends mail
-set status = 'queued', updated_at = now()
+set status = 'queued', held_for = :held_for, held_until = :not_before, left_at = null, updated_at = now()
 from batch
 where mail.batch_id = batch.id and mail.status = 'sending';
 
@@ -154,7 +214,7 @@ where mail.batch_id = batch.id and mail.status = 'sending';
 -- Surely nothing of it was sent, and something in it is the reason: its parts go on, each under a key of its own.
 with batch as (
     update email_batches
-    set state = 'done', payload = null, claimed_until = null, finished_at = :now, problem = :problem
+    set state = 'done', payload = null, leaving = 0, claimed_until = null, finished_at = :now, problem = :problem
     where id = :batch_id and state = 'sending' and generation = :generation
     returning org_id, purpose
 ),
@@ -165,10 +225,14 @@ parts as (
     cross join batch
 )
 update email_sends mail
-set batch_id = part.batch_id, status = 'queued', updated_at = now()
+set batch_id = part.batch_id, status = 'queued', left_at = null, updated_at = now()
 from jsonb_to_recordset(:parts) as part (id uuid, batch_id uuid)
 cross join batch
 where mail.id = part.id and mail.status = 'sending';
+
+-- name: open_troubles
+-- Which of these kinds of trouble a provider has.
+select kind from incidents where kind = any(cast(:kinds as text[])) and subject = :provider and closed_at is null;
 
 -- name: park_batch
 -- It may have been sent, and the provider no longer knows its key: never again. Of each mail whether it was seen since.

@@ -1,5 +1,6 @@
 """What the provider's answer to a batch means for its mails, recorded with whatever the mails' owner does about it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,9 +11,10 @@ from crm_relay.incidents.record import open_incidents
 from crm_relay.mail.feedback.accept_answer import accept_answer
 from crm_relay.mail.models import Fate, Settle, Settled
 from crm_relay.mail.sending import store
-from crm_relay.mail.sending.gate import Waiting, pause_after
-from crm_relay.mail.sending.store import MailBatch
-from crm_relay.platform.database import Transaction
+from crm_relay.mail.sending.repeat import pause_after
+from crm_relay.mail.sending.waiting import MailBatch
+from crm_relay.platform.database import Database, Transaction
+from crm_relay.platform.errors import RejectedInput, describe_error
 from crm_relay.platform.logging import count_metric, logger
 from crm_relay.providers.answers import (
     Accepted,
@@ -27,29 +29,55 @@ from crm_relay.providers.answers import (
 
 QUOTA = "sending_quota"
 CONFIGURATION = "sending_configuration"
-CLOSED_BY_SUCCESS = (QUOTA, CONFIGURATION)
+REST = "sending_rest"
+CLOSED_BY_SUCCESS = (QUOTA, CONFIGURATION, REST)
 """Incidents about the provider that are over as soon as it takes mail again."""
 
 _SENDER = "sender_refused"
+_ASIDE = "email_batch_refused"
 UNKNOWN = "email_unknown"
+OWN_SENDER = "EMAIL_FROM"
+"""As what incidents name the sender of mail that has no identity."""
+
 _TITLES = {
     QUOTA: "The plan's e-mails at the provider are used up: mail waits",
     CONFIGURATION: "The e-mail provider refuses this installation: mail waits until its settings are changed",
+    REST: "The provider asks for a rest of more than an hour: mail is tried again every hour",
+    _ASIDE: "A batch of e-mails that the database refuses to record: it waits, and the others go on",
     _SENDER: "The provider refuses a From address: its mail waits until the domain is verified",
     UNKNOWN: "E-mail(s) of which nobody knows whether they were sent: never sent again, look at the provider's log",
 }
 _PAUSE = timedelta(seconds=30)
+LONGEST_REST = timedelta(hours=1)
+"""Nobody waits longer for a provider without being asked again, whatever its answer says."""
+
+_ASIDE_FOR = timedelta(hours=1)
 _QUOTA_IS_ASKED_AGAIN = timedelta(hours=1)
 _SETTINGS_ARE_TRIED_AGAIN = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
 class AnswerRecorded:
-    """`settled`: mails whose fate is known now. `stops`: why nothing more should be asked in this run."""
+    """`settled`: mails whose fate is known now; `held`: how many wait. `stops`: why the run ends with it."""
 
     settled: Sequence[Settled] = ()
     is_postponed: bool = False
     stops: str | None = None
+    held: int = 0
+
+
+NOTHING_RECORDED = AnswerRecorded()
+
+
+def count_fates(settled: Sequence[Settled]) -> dict[str, int]:
+    """How many of each, by its word."""
+    fates = Counter(each.fate for each in settled)
+    return {fate.value: fates[fate] for fate in Fate}
+
+
+def rest_of(seconds: float | None, usual: timedelta) -> timedelta:
+    """How long a provider that asks for a rest gets one."""
+    return usual if seconds is None else min(timedelta(seconds=min(seconds, 1e6)), LONGEST_REST)
 
 
 def record_answer(
@@ -61,25 +89,25 @@ def record_answer(
     """
     match answer:
         case Accepted():
-            return _accept(db, batch, _results(batch, answer), settle, now)
-        case RefusedWhole(reason, retry_payload):
+            return accept(db, batch, _results(batch, answer), settle, now)
+        case RefusedWhole(reason, retry_payload, is_named):
+            if batch.attempts > 1 and not is_named:
+                # A page of somebody in between says nothing of the attempt that may have been taken.
+                return _unclear(db, batch, reason, now)
             return (
                 _refuse(db, batch, reason, settle, now) if retry_payload else _wrong(db, batch, reason, now, provider)
             )
         case Later(reason, seconds):
-            pause = _PAUSE if seconds is None else timedelta(seconds=seconds)
-            return _not_now(db, batch, reason, pause, now, stops="later")
+            incident = _incident(REST, provider) if (seconds or 0) > LONGEST_REST.total_seconds() else None
+            pause = rest_of(seconds, _PAUSE)
+            return _not_now(db, batch, reason, pause, now, _Rest("provider_rest", "later", incident))
         case QuotaExhausted(period):
-            pause = _QUOTA_IS_ASKED_AGAIN
-            return _not_now(
-                db, batch, f"quota of the {period}", pause, now, stops="quota", incident=_incident(QUOTA, provider)
-            )
+            rest = _Rest("quota", "quota", _incident(QUOTA, provider))
+            return _not_now(db, batch, f"quota of the {period}", _QUOTA_IS_ASKED_AGAIN, now, rest)
         case ConfigurationWrong(reason, of_sender):
             return _sender_wrong(db, batch, reason, now) if of_sender else _wrong(db, batch, reason, now, provider)
         case Unclear(reason):
-            logger().warning("nobody knows whether a batch was sent", batch=str(batch.id), reason=reason)
-            store.postpone_batch(db, batch, not_before=now + pause_after(batch.attempts), problem=reason)
-            return AnswerRecorded(is_postponed=True, stops="unclear")
+            return _unclear(db, batch, reason, now)
         case KeyMisused():
             return AnswerRecorded(report_parked(db, batch, "other bytes under its key", settle, now, provider=provider))
 
@@ -90,7 +118,7 @@ def report_parked(
     """Never again: those of which an event has come were sent, of the others nobody knows."""
     status = store.park_batch(db, batch.id, now=now, problem=why)
     settled = [
-        _settled(mail, Fate.UNKNOWN, why) if status[mail.id] == "unknown" else _settled(mail, Fate.SENT)
+        mail.settled(Fate.UNKNOWN, why) if status[mail.id] == "unknown" else mail.settled(Fate.SENT)
         for mail in batch.mails
         if mail.id in status
     ]
@@ -103,6 +131,33 @@ def report_parked(
     return settled
 
 
+def park_refused(
+    db: Database, batch: MailBatch, error: RejectedInput, settle: Settle, now: datetime, *, provider: str
+) -> AnswerRecorded:
+    """The provider has answered, and the database refuses to record it: only this batch is parked, with an incident.
+
+    Where its owner cannot be told either, an operator has to settle the mails by hand.
+    """
+    why = f"the answer cannot be recorded: {describe_error(error)}"
+    try:
+        settled = db.transact(lambda tx: report_parked(tx, batch, why, settle, now, provider=provider))
+    except RejectedInput:
+        settled = db.transact(lambda tx: report_parked(tx, batch, why, _nobody_hears, now, provider=provider))
+    return AnswerRecorded(settled)
+
+
+def set_aside(db: Transaction, batch: MailBatch, why: str, now: datetime) -> AnswerRecorded:
+    """A batch that the database refuses to begin waits for an hour, with an incident."""
+    logger().error("a batch cannot be begun", batch=str(batch.id), reason=why)
+    store.set_batch_aside(db, batch.id, not_before=now + _ASIDE_FOR, problem=why)
+    open_incidents(db, [_incident(_ASIDE, str(batch.id))], now)
+    return AnswerRecorded(is_postponed=True)
+
+
+def _nobody_hears(_db: Transaction, _settled: Sequence[Settled], _now: datetime) -> None:
+    """Its owner refuses what became of one of them."""
+
+
 def _results(batch: MailBatch, answer: Accepted) -> list[dict[str, object]]:
     return [
         {"id": mail.id, store.PROVIDER_ID: provider_id, "problem": answer.problems.get(place)}
@@ -110,16 +165,19 @@ def _results(batch: MailBatch, answer: Accepted) -> list[dict[str, object]]:
     ]
 
 
-def _accept(
+def accept(
     db: Transaction, batch: MailBatch, results: Sequence[dict[str, object]], settle: Settle, now: datetime
 ) -> AnswerRecorded:
+    """The provider has the batch: each result has a mail's id, and PROVIDER_ID or its problem."""
     accepted = accept_answer(db, batch.id, results, now)
     if accepted is None:
         return AnswerRecorded()
     problems = {result["id"]: str(result["problem"]) for result in results if result["problem"] is not None}
     settled = [
-        _settled(
-            mail, Fate.FAILED if mail.id in problems else Fate.SENT, problems.get(mail.id), mail.id in accepted.seen
+        mail.settled(
+            Fate.FAILED if mail.id in problems else Fate.SENT,
+            problems.get(mail.id),
+            has_events=mail.id in accepted.seen,
         )
         for mail in batch.mails
     ]
@@ -133,13 +191,20 @@ def _accept(
     return AnswerRecorded(settled)
 
 
+def _unclear(db: Transaction, batch: MailBatch, reason: str, now: datetime) -> AnswerRecorded:
+    logger().warning("nobody knows whether a batch was sent", batch=str(batch.id), reason=reason)
+    until = now + pause_after(batch.attempts)
+    store.postpone_batch(db, batch, not_before=until, problem=reason, held_for="unclear")
+    return AnswerRecorded(is_postponed=True, stops="unclear")
+
+
 def _refuse(db: Transaction, batch: MailBatch, reason: str, settle: Settle, now: datetime) -> AnswerRecorded:
     """In halves, until the one that is not allowed stands alone.
 
     The provider knows the key of what it has taken before, so this answer speaks of every attempt.
     """
     if len(batch.mails) == 1:
-        return _accept(db, batch, [{"id": batch.mails[0].id, store.PROVIDER_ID: None, "problem": reason}], settle, now)
+        return accept(db, batch, [{"id": batch.mails[0].id, store.PROVIDER_ID: None, "problem": reason}], settle, now)
     half = len(batch.mails) // 2
     ids = [mail.id for mail in batch.mails]
     store.split_batch(db, batch, _parts([ids[:half], ids[half:]]), now=now, problem=reason)
@@ -154,40 +219,41 @@ def _sender_wrong(db: Transaction, batch: MailBatch, reason: str, now: datetime)
     if len(senders) > 1 and batch.attempts == 1:
         store.split_batch(db, batch, _parts(list(senders.values())), now=now, problem=reason)
         return AnswerRecorded()
-    incident = _incident(_SENDER, str(next(iter(senders))))
-    return _not_now(db, batch, reason, _SETTINGS_ARE_TRIED_AGAIN, now, stops=None, incident=incident)
+    sender = next(iter(senders))
+    incident = _incident(_SENDER, OWN_SENDER if sender is None else str(sender))
+    return _not_now(
+        db, batch, reason, _SETTINGS_ARE_TRIED_AGAIN, now, _Rest("sender_refused", stops=None, incident=incident)
+    )
 
 
 def _wrong(db: Transaction, batch: MailBatch, reason: str, now: datetime, provider: str) -> AnswerRecorded:
-    incident = _incident(CONFIGURATION, provider)
-    return _not_now(db, batch, reason, _SETTINGS_ARE_TRIED_AGAIN, now, stops="configuration", incident=incident)
+    rest = _Rest("configuration", "configuration", _incident(CONFIGURATION, provider))
+    return _not_now(db, batch, reason, _SETTINGS_ARE_TRIED_AGAIN, now, rest)
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """Why a batch waits, a word of mail/reasons.py; whether the run stops with it, and who has to hear of it."""
+
+    held_for: str
+    stops: str | None
+    incident: Incident | None = None
 
 
 def _not_now(
-    db: Transaction,
-    batch: MailBatch,
-    reason: str,
-    pause: timedelta,
-    now: datetime,
-    *,
-    stops: str | None,
-    incident: Incident | None = None,
+    db: Transaction, batch: MailBatch, reason: str, pause: timedelta, now: datetime, rest: _Rest
 ) -> AnswerRecorded:
     """This attempt sent nothing. An earlier one that was unclear still may have: then the bytes stay what they are."""
     postpone = store.requeue_batch if batch.attempts == 1 else store.postpone_batch
-    postpone(db, batch, not_before=now + pause, problem=reason)
+    postpone(db, batch, not_before=now + pause, problem=reason, held_for=rest.held_for)
     logger().warning("a batch was not taken", batch=str(batch.id), reason=reason)
-    if incident is not None:
-        open_incidents(db, [incident], now)
-    return AnswerRecorded(is_postponed=True, stops=stops)
+    if rest.incident is not None:
+        open_incidents(db, [rest.incident], now)
+    return AnswerRecorded(is_postponed=True, stops=rest.stops)
 
 
 def _parts(groups: Sequence[Sequence[UUID]]) -> list[dict[str, UUID]]:
     return [{"id": mail, "batch_id": part} for group in groups for part in [uuid4()] for mail in group]
-
-
-def _settled(mail: Waiting, fate: Fate, reason: str | None = None, has_events: bool = False) -> Settled:
-    return Settled(mail.id, fate, reason, mail.enrollment_id, mail.sequence_id, has_events)
 
 
 def _incident(kind: str, subject: str) -> Incident:

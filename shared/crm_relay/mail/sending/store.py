@@ -1,15 +1,15 @@
 """Delivery's SQL for mail on its way out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from crm_relay.mail.models import Mail
-from crm_relay.mail.sending.gate import Waiting
+from crm_relay.mail.models import Mail, OwnedMail
+from crm_relay.mail.sending.gate import FrequencyCap, RecipientFacts, Room
+from crm_relay.mail.sending.waiting import MailBatch, WaitingMail
 from crm_relay.platform.database import Queryable, Row
-from crm_relay.platform.sql import Json, queries_beside
+from crm_relay.platform.sql import Json, Rows, Statement, queries_beside
 from crm_relay.rules.send_windows import SendWindow
 
 _SQL = queries_beside(__file__)
@@ -18,76 +18,90 @@ PROVIDER_ID = "resend_id"
 """Column of the id that the provider gave to a mail, whichever provider it was."""
 
 
-@dataclass(frozen=True)
-class MailBatch:
-    """One request to be made, ours until the transaction ends; `attempts` counts those of this `generation`."""
-
-    id: UUID
-    generation: int
-    attempts: int
-    first_attempt_at: datetime | None
-    mails: tuple[Waiting, ...]
-
-    @property
-    def key(self) -> str:
-        """The idempotency key: the same as long as the bytes are."""
-        return f"{self.id}/{self.generation}"
-
-
-def queue_emails(db: Queryable, rows: Sequence[tuple[Mail, UUID, int]], now: datetime, purpose: str) -> frozenset[UUID]:
-    """Each mail with its batch and its place there; the ids of those that were not known."""
+def queueing(rows: Iterable[tuple[Mail, UUID, int]], now: datetime, purpose: str) -> Statement:
+    """Each mail with its batch and its place there; the answer has the ids of those that were not known."""
     mails = [_row(mail) | {"batch_id": batch_id, "position": place} for mail, batch_id, place in rows]
-    return frozenset(row["id"] for row in db.run(_SQL["queue_emails"], mails=Json(mails), now=now, purpose=purpose))
+    return _SQL["queue_emails"].bind(mails=Json(mails), now=now, purpose=purpose)
 
 
 def claim_batch(db: Queryable, now: datetime, *, purpose: str, batch_id: UUID | None = None) -> MailBatch | None:
-    """This batch, or the one that waits longest; None where none is due and free."""
+    """This batch, or the one that waits longest; None where none is due and free. Two statements: lock, then read."""
     rows = db.run(_SQL["claim_batch"], purpose=purpose, now=now, batch_id=batch_id)
     if not rows:
         return None
-    mails = tuple(_waiting(row) for row in rows if row["id"] is not None)
     head = rows[0]
-    return MailBatch(head["batch_id"], head["generation"], head["attempts"], head["first_attempt_at"], mails)
+    known = {
+        row["id"]: row for row in db.run(_SQL["gate_facts"], org_id=head["org_id"], batch_id=head["batch_id"], now=now)
+    }
+    return MailBatch(
+        head["batch_id"],
+        head["org_id"],
+        head["generation"],
+        head["attempts"],
+        head["first_attempt_at"],
+        head["last_attempt_at"],
+        head["age"] or timedelta(),
+        _room(known),
+        tuple(_waiting(row, known[row["id"]]) for row in rows if row["id"] is not None),
+    )
 
 
-def freeze_batch(
-    db: Queryable,
+def freezing(
     batch_id: UUID,
     verdicts: Sequence[dict[str, Any]],
     holds: Sequence[dict[str, Any]],
     *,
     now: datetime,
     claimed_until: datetime,
-) -> bytes | None:
-    """The bytes of the request; None where nothing of the batch may leave, which ends it.
+) -> Statement:
+    """Its answer is the bytes of the request (`bytes_of`); None where nothing of the batch may leave, which ends it.
 
-    A verdict has id, status, reason and for a mail that is held the batch_id of its new batch; a hold has that batch's
-    id, not_before and problem.
+    A verdict has id, status, reason and for a mail that is held the batch_id of its new batch, held_for and held_until;
+    a hold has that batch's id, not_before and problem.
     """
-    rows = db.run(
-        _SQL["freeze_batch"],
+    return _SQL["freeze_batch"].bind(
         batch_id=batch_id,
         verdicts=Json(list(verdicts)),
         holds=Json(list(holds)),
         now=now,
         claimed_until=claimed_until,
     )
+
+
+def bytes_of(rows: Sequence[Row]) -> bytes | None:
+    """Of the answer to `freezing`."""
     return _bytes(rows[0]["payload"])
 
 
-def repeat_batch(db: Queryable, batch_id: UUID, *, claimed_until: datetime) -> bytes | None:
+def repeat_batch(db: Queryable, batch_id: UUID, now: datetime, *, claimed_until: datetime) -> bytes | None:
     """The bytes of the first attempt, and one attempt more in the book."""
-    return _bytes(db.run(_SQL["repeat_batch"], batch_id=batch_id, claimed_until=claimed_until)[0]["payload"])
+    return _bytes(db.run(_SQL["repeat_batch"], batch_id=batch_id, now=now, claimed_until=claimed_until)[0]["payload"])
 
 
-def postpone_batch(db: Queryable, batch: MailBatch, *, not_before: datetime, problem: str) -> None:
+def claim_for_look_up(db: Queryable, batch_id: UUID, *, claimed_until: datetime) -> bytes | None:
+    """The bytes of the first attempt, while the provider is asked for them."""
+    return _bytes(db.run(_SQL["claim_for_look_up"], batch_id=batch_id, claimed_until=claimed_until)[0]["payload"])
+
+
+def note_found(db: Queryable, batch_id: UUID, found: Mapping[UUID, str], now: datetime) -> None:
+    """Mails of a batch that the provider has, with its ids."""
+    rows = Rows([{"id": mail, "provider_id": provider_id} for mail, provider_id in found.items()])
+    db.run(_SQL["note_found"], batch_id=batch_id, found=rows, now=now)
+
+
+def set_batch_aside(db: Queryable, batch_id: UUID, *, not_before: datetime, problem: str) -> None:
+    """The database refuses what was to be recorded of it: it is tried again later, and holds up no other."""
+    db.run(_SQL["set_batch_aside"], batch_id=batch_id, not_before=not_before, problem=problem)
+
+
+def postpone_batch(db: Queryable, batch: MailBatch, *, not_before: datetime, problem: str, held_for: str) -> None:
     """Nobody knows whether it was sent: it waits as it is."""
-    db.run(_SQL["postpone_batch"], not_before=not_before, problem=problem, **_this_attempt(batch))
+    db.run(_SQL["postpone_batch"], not_before=not_before, problem=problem, held_for=held_for, **_this_attempt(batch))
 
 
-def requeue_batch(db: Queryable, batch: MailBatch, *, not_before: datetime, problem: str) -> None:
+def requeue_batch(db: Queryable, batch: MailBatch, *, not_before: datetime, problem: str, held_for: str | None) -> None:
     """Surely nothing of it was sent: it is as if it had never been tried."""
-    db.run(_SQL["requeue_batch"], not_before=not_before, problem=problem, **_this_attempt(batch))
+    db.run(_SQL["requeue_batch"], not_before=not_before, problem=problem, held_for=held_for, **_this_attempt(batch))
 
 
 def split_batch(
@@ -108,6 +122,11 @@ def park_batch(db: Queryable, batch_id: UUID, *, now: datetime, problem: str) ->
     """The mails whose fate is settled by that, and the status of each; empty where somebody else did it."""
     rows = db.run(_SQL["park_batch"], batch_id=batch_id, now=now, problem=problem)
     return {row["id"]: row["status"] for row in rows}
+
+
+def open_troubles(db: Queryable, kinds: Sequence[str], provider: str) -> list[str]:
+    """Those of these kinds of incidents that are open about a provider."""
+    return [row["kind"] for row in db.run(_SQL["open_troubles"], kinds=list(kinds), provider=provider)]
 
 
 def _this_attempt(batch: MailBatch) -> dict[str, Any]:
@@ -131,19 +150,26 @@ def _row(mail: Mail) -> dict[str, Any]:
     }
 
 
-def _waiting(row: Row) -> Waiting:
-    return Waiting(
-        id=row["id"],
+def _waiting(row: Row, known: Row) -> WaitingMail:
+    cap = None if known["cap_emails"] is None else FrequencyCap(known["cap_emails"], known["cap_days"])
+    return WaitingMail(
+        owned=OwnedMail(row["id"], row["entity_type"], row["entity_id"], row["sequence_id"]),
         status=row["status"],
-        address=row["address"],
-        window=None if row["send_window"] is None else SendWindow.from_json(row["send_window"]),
-        suppressed_by=row["suppressed_by"],
-        is_topic_opt_out=row["is_topic_opt_out"],
-        is_sender_paused=bool(row["is_sender_paused"]),
-        is_campaign_paused=bool(row["is_campaign_paused"]),
-        ended_by=row["ended_by"],
-        is_seen=row["is_seen"],
+        facts=RecipientFacts(
+            known["address"],
+            known["suppressed_by"],
+            known["is_topic_opt_out"],
+            bool(known["is_sender_paused"]),
+            cap,
+            tuple(known["left_times"] or ()),
+        ),
+        window=None if known["send_window"] is None else SendWindow.from_json(known["send_window"]),
+        is_seen=known["is_seen"],
         identity_id=row["identity_id"],
-        enrollment_id=row["enrollment_id"],
-        sequence_id=row["sequence_id"],
     )
+
+
+def _room(known: Mapping[UUID, Row]) -> Room:
+    """The same in every row."""
+    head = next(iter(known.values()), None)
+    return Room() if head is None else Room(head["room"], head["frees_at"])

@@ -1,11 +1,12 @@
 """A text message on its way out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from crm_relay.rules.send_windows import SendWindow, zone_of
+from crm_relay.mail.models import OwnedMail
+from crm_relay.mail.sending.gate import RecipientFacts
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class TextDraft:
     org_id: UUID
     to_number: str
     body: str
-    enrollment_id: UUID | None = None
+    entity_type: str | None = None
+    entity_id: UUID | None = None
     campaign_id: UUID | None = None
     sequence_id: UUID | None = None
     contact_id: UUID | None = None
@@ -26,28 +28,30 @@ class TextDraft:
 class QueuedText:
     """One message that is ours to send. `attempts` counts this one; above 1 nobody knows whether it was sent before.
 
-    `ended_by`: why the sequence has ended since; 'erased': number and text are None; 'gone': the window's columns are.
+    Number and text are None once the person was erased. `known`: the provider's ids of other messages to this number.
     """
 
     id: UUID
     org_id: UUID
-    enrollment_id: UUID | None
+    entity_id: UUID | None
     sequence_id: UUID | None
     to_number: str | None
     body: str | None
     attempts: int
     first_attempt_at: datetime
     is_suppressed: bool
-    send_days: Any
-    send_window_start: Any
-    send_window_end: Any
-    campaign_zone: Any
-    recipient_zone: str | None
-    ended_by: str | None
-    is_campaign_paused: bool
+    known: Sequence[str] = ()
 
     @property
-    def window(self) -> SendWindow:
-        """Nobody is woken by a message that had to wait. Raises what a window written by hand may be wrong in."""
-        zone = zone_of(self.recipient_zone, self.campaign_zone)
-        return SendWindow.of(self.send_days, self.send_window_start, self.send_window_end, zone)
+    def owned(self) -> OwnedMail:
+        """As its owner knows it."""
+        kind = None if self.entity_id is None else "campaign_enrollment"
+        return OwnedMail(self.id, kind, self.entity_id, self.sequence_id)
+
+    @property
+    def facts(self) -> RecipientFacts:
+        """What the ledgers say of it."""
+        return RecipientFacts(
+            self.to_number if self.body is not None else None,
+            "sms_opt_out" if self.is_suppressed else None,
+        )

@@ -4,10 +4,11 @@ insert into sms_sends (
     org_id, send_key, enrollment_id, campaign_id, sequence_id, contact_id, to_number, body, not_before, queued_at, updated_at
 )
 select
-    text.org_id, text.send_key, text.enrollment_id, text.campaign_id, text.sequence_id, text.contact_id, text.to_number, text.body,
+    text.org_id, text.send_key, case text.entity_type when 'campaign_enrollment' then text.entity_id end, text.campaign_id, text.sequence_id, text.contact_id, text.to_number, text.body,
     :now, :now, :now
 from jsonb_to_recordset(:texts) as text (
-    org_id uuid, send_key text, enrollment_id uuid, campaign_id uuid, sequence_id uuid, contact_id uuid, to_number text, body text
+    org_id uuid, send_key text, entity_type text, entity_id uuid, campaign_id uuid, sequence_id uuid, contact_id uuid,
+    to_number text, body text
 )
 on conflict (send_key) do nothing;
 
@@ -26,29 +27,24 @@ claimed as (
     update sms_sends message
     set
         status = 'sending', attempts = message.attempts + 1, claimed_until = :claimed_until,
-        first_attempt_at = coalesce(message.first_attempt_at, cast(:now as timestamptz)), updated_at = :now
+        first_attempt_at = coalesce(message.first_attempt_at, least(cast(:now as timestamptz), clock_timestamp())), updated_at = :now
     from due
     where message.id = due.id
     returning message.*
 )
 select
-    claimed.id, claimed.org_id, claimed.enrollment_id, claimed.sequence_id, claimed.to_number, claimed.body, claimed.attempts,
-    claimed.first_attempt_at,
-    coalesce((select suppressed_by from suppression(claimed.org_id, 'sms', claimed.to_number)) is not null, false) as is_suppressed,
-    campaign.send_days, campaign.send_window_start, campaign.send_window_end, campaign.timezone as campaign_zone,
-    case when campaign.use_recipient_timezone then contact.timezone end as recipient_zone,
-    case
-        when claimed.to_number is null or claimed.body is null then 'erased'
-        -- With its contact, or with its whole campaign.
-        when enrollment.id is null or campaign.id is null then 'gone'
-        when enrollment.status in ('replied', 'bounced', 'unsubscribed', 'stopped')
-            then coalesce(enrollment.stopped_reason, enrollment.status)
-    end as ended_by,
-    coalesce(campaign.status = 'paused', false) as is_campaign_paused
-from claimed
-left join campaign_enrollments enrollment on enrollment.id = claimed.enrollment_id
-left join campaigns campaign on campaign.id = claimed.campaign_id
-left join contacts contact on contact.id = claimed.contact_id;
+    claimed.id, claimed.org_id, claimed.enrollment_id as entity_id, claimed.sequence_id, claimed.to_number, claimed.body,
+    claimed.attempts, claimed.first_attempt_at,
+    (
+        select suppressed_by from recipient_suppression(claimed.org_id, 'sms', claimed.to_number, claimed.contact_id)
+    ) is not null as is_suppressed,
+    array(
+        -- Messages of others with this number: what the provider shows of them is theirs.
+        select other.twilio_sid
+        from sms_sends other
+        where claimed.attempts > 1 and other.to_number = claimed.to_number and other.twilio_sid is not null
+    ) as known
+from claimed;
 
 -- name: record_text
 -- What became of a text message; surely unsent ones begin anew.
@@ -58,6 +54,8 @@ set
     not_before = coalesce(cast(:not_before as timestamptz), not_before), claimed_until = null,
     attempts = case cast(:status as text) when 'queued' then 0 else attempts end,
     first_attempt_at = case cast(:status as text) when 'queued' then null else first_attempt_at end,
+    held_for = :held_for,
+    held_until = case when cast(:held_for as text) is not null then cast(:not_before as timestamptz) end,
     sent_at = case cast(:status as text) when 'sent' then cast(:now as timestamptz) end,
     -- Nobody has to read it any more.
     body = case when cast(:status as text) in ('queued', 'sending') then body end,

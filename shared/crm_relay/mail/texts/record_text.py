@@ -1,5 +1,6 @@
 """Records what became of a text message, with whatever its owner does about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,10 +13,13 @@ from crm_relay.mail.sending.gate import GateVerdict
 from crm_relay.mail.texts import store
 from crm_relay.mail.texts.models import QueuedText
 from crm_relay.platform.database import Database, Transaction
+from crm_relay.platform.errors import RejectedInput, describe_error
+from crm_relay.platform.logging import logger
 
-CONFIGURATION, UNKNOWN = "sms_configuration", "sms_unknown"
+CONFIGURATION, UNKNOWN, REST = "sms_configuration", "sms_unknown", "sms_rest"
 _TITLES = {
     CONFIGURATION: "Text messages cannot be sent until the account's settings are changed",
+    REST: "The provider of text messages asks for a rest of more than an hour: it is asked again every hour",
     UNKNOWN: "Text message(s) of which nobody knows whether they were sent: never sent again, look at the account",
 }
 # The ledger of text messages has no word of its own for what the mode keeps here.
@@ -40,6 +44,12 @@ class TextOutcome:
     is_unclear: bool = False
     stops: bool = False
     incident: str | None = None
+    held_by: str | None = None
+
+    @property
+    def held_for(self) -> str | None:
+        """The word of mail/reasons.py; `held_by` where the verdict's reason is the provider's text."""
+        return self.held_by or self.verdict.reason
 
     @property
     def status(self) -> str:
@@ -56,22 +66,48 @@ def record_outcome(
     db.transact(lambda tx: _record(tx, queued, outcome, settle, now, provider))
 
 
+def park_refused(
+    db: Database, queued: QueuedText, error: RejectedInput, settle: Settle, now: datetime, *, provider: str
+) -> TextOutcome:
+    """The database refuses to record what became of a message: it alone is parked, with an incident."""
+    logger().error("a text message cannot be recorded", message=str(queued.id), reason=describe_error(error))
+    outcome = TextOutcome(GateVerdict(Fate.UNKNOWN, reason="unknown"), incident=UNKNOWN)
+    try:
+        record_outcome(db, queued, outcome, settle, now, provider=provider)
+    except RejectedInput:
+        record_outcome(db, queued, outcome, _nobody_hears, now, provider=provider)
+    return outcome
+
+
+def _nobody_hears(_db: Transaction, _settled: Sequence[Settled], _now: datetime) -> None:
+    """Its owner refuses what became of it."""
+
+
 def _record(
     tx: Transaction, queued: QueuedText, outcome: TextOutcome, settle: Settle, now: datetime, provider: str
 ) -> None:
     fate, reason = outcome.verdict.fate, outcome.verdict.reason
     store.record_text(
-        tx, queued.id, now, status=outcome.status, reason=reason, sid=outcome.sid, not_before=outcome.verdict.until
+        tx,
+        queued.id,
+        now,
+        status=outcome.status,
+        reason=reason,
+        sid=outcome.sid,
+        not_before=outcome.verdict.until,
+        held_for=outcome.held_for if fate is None else None,
     )
     if fate is not None:
-        settle(tx, [Settled(queued.id, fate, reason, queued.enrollment_id, queued.sequence_id)], now)
+        owned = queued.owned
+        settle(tx, [Settled(queued.id, fate, reason, owned.entity_type, owned.entity_id, owned.sequence_id)], now)
     if reason == "sms_opt_out" and not queued.is_suppressed and queued.to_number is not None:
         record_events(tx, [_opt_out(queued, queued.to_number, now, provider)])
     if outcome.incident is not None:
         subject = str(queued.id) if outcome.incident == UNKNOWN else provider
         open_incidents(tx, [Incident(outcome.incident, subject, _TITLES[outcome.incident])], now)
     elif fate is Fate.SENT:
-        close_incidents(tx, CONFIGURATION, [provider], now)
+        for kind in (CONFIGURATION, REST):
+            close_incidents(tx, kind, [provider], now)
 
 
 def _opt_out(queued: QueuedText, number: str, now: datetime, provider: str) -> ConsentEvent:

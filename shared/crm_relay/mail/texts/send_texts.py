@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from crm_relay.mail.models import Fate, SendPolicy, Settle
-from crm_relay.mail.sending.gate import GateVerdict
+from crm_relay.mail.models import WANTED, Fate, SendPolicy, Settle, StillWanted, always_wanted
+from crm_relay.mail.sending.gate import Gate, GateVerdict
+from crm_relay.mail.sending.record_answer import LONGEST_REST, rest_of
 from crm_relay.mail.texts import store
-from crm_relay.mail.texts.gate import judge_text
 from crm_relay.mail.texts.models import QueuedText
-from crm_relay.mail.texts.record_text import CONFIGURATION, UNKNOWN, TextOutcome, record_outcome
+from crm_relay.mail.texts.record_text import CONFIGURATION, REST, UNKNOWN, TextOutcome, park_refused, record_outcome
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
@@ -55,11 +55,19 @@ class TextReport:
     stopped: bool = False
 
 
-def send_texts(context: TextContext, *, clock: Clock, deadline: Deadline, settle: Settle) -> TextReport:
+def send_texts(
+    context: TextContext,
+    *,
+    clock: Clock,
+    deadline: Deadline,
+    settle: Settle,
+    still_wanted: StillWanted = always_wanted,
+) -> TextReport:
     """Every message that is due, until none is left or time is up; kill it anywhere.
 
-    Three statements and a request each. `settle(db, settled, now)` is called in the transaction that records the fate
-    of a message, once a message. One whose sending was cut off is looked up before anything else is done with it.
+    `still_wanted(db, mails, now)` is asked before each message that surely was not sent; `settle(db, settled, now)` is
+    called in the transaction that records the fate of a message, once a message. One whose sending was cut off is
+    looked up before anything else is done with it.
     """
     counts = Counter[str]()
     while deadline.allows(_SECONDS):
@@ -67,8 +75,8 @@ def send_texts(context: TextContext, *, clock: Clock, deadline: Deadline, settle
         queued = store.claim_text(context.database, now, claimed_until=now + _CLAIM)
         if queued is None:
             return _report(counts, stopped=False)
-        outcome = _carry(context, queued, now)
-        record_outcome(context.database, queued, outcome, settle, now, provider=context.provider.name)
+        outcome = _carry(context, queued, still_wanted, now)
+        outcome = _recorded(context, queued, outcome, settle, now)
         counts[outcome.status] += 1
         if outcome.stops:
             break
@@ -80,18 +88,32 @@ def _report(counts: Counter[str], *, stopped: bool) -> TextReport:
     return TextReport(counts["sent"], counts["refused"], counts["failed"], counts["unknown"], later, stopped)
 
 
-def _carry(context: TextContext, queued: QueuedText, now: datetime) -> TextOutcome:
+def _recorded(
+    context: TextContext, queued: QueuedText, outcome: TextOutcome, settle: Settle, now: datetime
+) -> TextOutcome:
+    """What the database refuses of one message is an error of that one alone."""
+    name = context.provider.name
+    try:
+        record_outcome(context.database, queued, outcome, settle, now, provider=name)
+    except RejectedInput as error:
+        return park_refused(context.database, queued, error, settle, now, provider=name)
+    return outcome
+
+
+def _carry(context: TextContext, queued: QueuedText, still_wanted: StillWanted, now: datetime) -> TextOutcome:
     to_number, body = queued.to_number, queued.body
     if to_number is None or body is None:
         return _erased(queued)
     if queued.attempts > 1:
         try:
-            found = context.provider.find(to_number, body, queued.first_attempt_at)
+            found = context.provider.find(to_number, body, queued.first_attempt_at, queued.known)
         except (TransientError, FatalError, RejectedInput):
             return _unclear(queued, now)
         if found is not None:
             return TextOutcome(GateVerdict(Fate.SENT), sid=found.sid)
-    verdict = judge_text(queued, context.policy, now)
+    owned = queued.owned
+    standing = still_wanted(context.database, [owned], now).get(queued.id, WANTED)
+    verdict = Gate(context.policy, now).judge(queued.facts, standing)
     if not verdict.may_leave:
         return TextOutcome(verdict)
     return _outcome(context.provider.send(to_number, body), queued, now)
@@ -111,11 +133,12 @@ def _outcome(answer: TextAnswer, queued: QueuedText, now: datetime) -> TextOutco
         case Refused(reason=reason):
             return TextOutcome(GateVerdict(Fate.FAILED, reason=reason))
         case Later(reason=reason, seconds=seconds):
-            pause = _PAUSE if seconds is None else timedelta(seconds=seconds)
-            return TextOutcome(GateVerdict(until=now + pause, reason=reason), stops=True)
+            verdict = GateVerdict(until=now + rest_of(seconds, _PAUSE), reason=reason)
+            incident = REST if (seconds or 0) > LONGEST_REST.total_seconds() else None
+            return TextOutcome(verdict, stops=True, incident=incident, held_by="provider_rest")
         case ConfigurationWrong(reason=reason):
             later = GateVerdict(until=now + _SETTINGS_ARE_TRIED_AGAIN, reason=reason)
-            return TextOutcome(later, stops=True, incident=CONFIGURATION)
+            return TextOutcome(later, stops=True, incident=CONFIGURATION, held_by="configuration")
         case Unclear():
             return _unclear(queued, now)
         case _:

@@ -7,15 +7,14 @@ from uuid import UUID
 
 from crm_relay.mail.texts.models import QueuedText, TextDraft
 from crm_relay.platform.database import Queryable
-from crm_relay.platform.sql import Json, queries_beside
+from crm_relay.platform.sql import Json, Statement, queries_beside
 
 _SQL = queries_beside(__file__)
 
 
-def queue_texts(db: Queryable, texts: Sequence[TextDraft], now: datetime) -> None:
-    """One statement, whatever their number; due from `now` on. Safe to call twice: a known `send_key` is left alone."""
-    if texts:
-        db.run(_SQL["queue_texts"], texts=Json([asdict(text) for text in texts]), now=now)
+def queueing_texts(texts: Sequence[TextDraft], now: datetime) -> Statement:
+    """One statement, whatever their number; due from `now` on. Safe to repeat: a known `send_key` is left alone."""
+    return _SQL["queue_texts"].bind(texts=Json([asdict(text) for text in texts]), now=now)
 
 
 def claim_text(db: Queryable, now: datetime, *, claimed_until: datetime) -> QueuedText | None:
@@ -33,6 +32,16 @@ def record_text(
     reason: str | None,
     sid: str | None,
     not_before: datetime | None,
+    held_for: str | None,
 ) -> None:
-    """`sid` is the provider's id of it; `not_before` None leaves the time as it is."""
-    db.run(_SQL["record_text"], id=message_id, now=now, status=status, reason=reason, sid=sid, not_before=not_before)
+    """`sid` is the provider's id of it; `not_before` None leaves the time as it is. `held_for`: why it waits."""
+    db.run(
+        _SQL["record_text"],
+        id=message_id,
+        now=now,
+        status=status,
+        reason=reason,
+        sid=sid,
+        not_before=not_before,
+        held_for=held_for,
+    )

@@ -42,7 +42,7 @@ def read_batch_answer(reply: ResendReply, mails: int) -> EmailAnswer:
     if reply.status == 409 and reply.name == "invalid_idempotent_request":
         return KeyMisused()
     if reply.status in _CONTENT:
-        return RefusedWhole(reply.reason, retry_payload=reply.name != _ABOUT_THE_KEY)
+        return RefusedWhole(reply.reason, retry_payload=reply.name != _ABOUT_THE_KEY, is_named=reply.name is not None)
     if reply.status in _OPERATOR:
         # The names of 403: a domain that is not verified is a validation_error, all others are about the key.
         return ConfigurationWrong(reply.reason, of_sender=reply.status == 403 and reply.name == "validation_error")

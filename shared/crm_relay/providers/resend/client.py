@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from crm_relay.platform.errors import NoAnswer, NotConnected, RejectedInput, ServerFailed
 from crm_relay.platform.http.http_client import HttpClient
@@ -13,6 +14,7 @@ from crm_relay.providers.resend import wire
 from crm_relay.providers.resend.api import RateLimit, ResendApi
 from crm_relay.providers.resend.batch_answer import read_batch_answer
 from crm_relay.providers.resend.mapping import received_mail
+from crm_relay.providers.resend.sent_mail import find_sent
 
 _KEY = re.compile(r"[!-~]{1,256}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -67,6 +69,10 @@ class Resend:
         except NoAnswer as error:
             return Unclear(str(error))
         return read_batch_answer(reply, mails)
+
+    def find_sent(self, payload: bytes, since: datetime) -> list[str | None]:
+        """As LooksUpMail. Needs a key with full access: FatalError for one that may only send."""
+        return find_sent(self._api, payload, since, _safe)
 
     def received(self, email_id: str) -> ReceivedMail | None:
         """A received mail without its text; None where there is none. Errors as in HttpClient.send."""

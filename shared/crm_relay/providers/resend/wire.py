@@ -6,6 +6,7 @@ are read one by one, so that a new or garbled one takes nothing else with it.
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from email.utils import parseaddr
 from typing import Annotated, Any, TypeVar
 
@@ -79,6 +80,16 @@ def _pair(each: object) -> tuple[object, object]:
     return (each.get("name"), each.get("value")) if isinstance(each, dict) else (None, None)
 
 
+def _moment(value: object) -> object:
+    """Such as `2023-04-03 22:13:42.674981+00`; a time without a zone is UTC."""
+    try:
+        moment = datetime.fromisoformat(text_or_none(value) or "")
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+Moment = Annotated[datetime | None, BeforeValidator(_moment)]
 Text = Annotated[str | None, BeforeValidator(text_or_none)]
 Id = Annotated[str | None, BeforeValidator(_id)]
 Address = Annotated[str | None, BeforeValidator(address_or_none)]
@@ -139,3 +150,28 @@ class ResendWebhookAnswer(Wire):
 
     id: str
     signing_secret: str | None = Field(default=None, repr=False)
+
+
+class ListedEmail(Wire):
+    """An item of GET /emails; what it says of one mail alone is in GET /emails/{id}."""
+
+    id: str
+    to: Addresses = ()
+    subject: Text = None
+    created_at: Moment = None
+
+
+class SentEmailList(Wire):
+    """GET /emails, newest first; more than `limit` are asked for by the id of the last one."""
+
+    data: list[ListedEmail]
+    has_more: bool = False
+
+
+class SentEmail(Wire):
+    """GET /emails/{id}. The specification does not name `tags`; the page of the API shows them as a list."""
+
+    id: str
+    html: Text = Field(default=None, repr=False)
+    text: Text = Field(default=None, repr=False)
+    tags: Headers = Field(default_factory=dict)

@@ -5,7 +5,7 @@ https://www.twilio.com/docs/messaging/api/message-resource; errors: https://www.
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -25,6 +25,7 @@ from crm_relay.providers.answers import (
 )
 from crm_relay.providers.text import TextMessage
 from crm_relay.providers.twilio import API_URL
+from crm_relay.providers.twilio.text_match import is_same_text
 
 LONGEST_BODY = 1600
 
@@ -96,12 +97,14 @@ class Twilio:
             return Unclear("no answer")
         return _answered(answer)
 
-    def find(self, to: str, body: str, since: datetime) -> TextMessage | None:
+    def find(self, to: str, body: str, since: datetime, known: Collection[str] = ()) -> TextMessage | None:
         """The message with this text that was made for `to` since the first attempt; None where there is none by now.
 
-        A request whose answer did not come in time may still be carried out, so look a while after it. Not by DateSent:
-        a message that still waits has none. Errors as in HttpClient.send, but of its address, which holds the account,
-        nothing is told.
+        `known`: ids of other messages of ours. A request whose answer did not come in time may still be carried out, so
+        look a while after it. Not by DateSent: a message that still waits has none. Twilio may rewrite a text (Smart
+        Encoding, the prefix of a trial account), so its letters and digits are compared. Errors as in HttpClient.send,
+        but of its address, which holds the account, nothing is told; ServerFailed also where only other texts were made
+        for `to` since then, one of which may be this one.
         """
         query = urlencode({"To": to, "PageSize": str(_NEWEST)})
         try:
@@ -116,10 +119,16 @@ class Twilio:
         if answer.status >= 300 or not isinstance(content.get("messages"), list):
             raise _error(answer)
         earliest = since - _CLOCKS_MAY_DIFFER
-        candidates = (
-            _message(each) for each in content["messages"] if isinstance(each, dict) and each.get("body") == body
-        )
-        return next((each for each in candidates if each and (each.created_at or earliest) >= earliest), None)
+        made = [(each.get("body"), _message(each)) for each in content["messages"] if isinstance(each, dict)]
+        others = [
+            (text, message)
+            for text, message in made
+            if message is not None and message.sid not in known and (message.created_at or earliest) >= earliest
+        ]
+        same = next((message for text, message in others if is_same_text(text, body)), None)
+        if same is None and others:
+            raise ServerFailed("Twilio's messages: another text to this number may be this one")
+        return same
 
 
 def _answered(answer: Answer) -> TextAnswer:

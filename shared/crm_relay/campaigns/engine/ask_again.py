@@ -1,0 +1,17 @@
+"""Steps that were held are asked again when their reason goes: a cap is removed, a window widened, a sender resumed."""
+
+from datetime import datetime
+
+from crm_relay.campaigns.engine import store
+from crm_relay.mail.holds.holds import release_mail
+from crm_relay.platform.database import Database, Transaction
+
+
+def ask_held_again(db: Database, now: datetime) -> int:
+    """How many steps are due again; mail that waits is released with them. Safe to call twice and side by side."""
+    return db.transact(lambda tx: _ask(tx, now))
+
+
+def _ask(tx: Transaction, now: datetime) -> int:
+    changes = release_mail(tx, now)
+    return store.release_steps(tx, changes, now) if changes else 0

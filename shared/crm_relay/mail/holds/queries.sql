@@ -1,0 +1,53 @@
+-- name: take_hold_changes
+-- Each change is looked at once; one that another run looks at is left to it.
+delete from hold_changes
+where id in (select id from hold_changes order by id limit 1000 for update skip locked)
+returning org_id, campaign_id, reasons;
+
+-- name: release_mail
+-- Batches with mail that is held for one of these reasons are due now; those that a worker has are left alone.
+with change as (
+    select * from :changes as change (org_id uuid, campaign_id uuid, reasons text[])
+),
+freed as (
+    select batch.id
+    from email_batches batch
+    where batch.state = 'queued' and batch.not_before > :now
+        and exists (
+            select
+            from email_sends mail
+            join change on mail.held_for = any (change.reasons)
+                and (change.org_id is null or mail.org_id = change.org_id)
+                and (change.campaign_id is null or mail.campaign_id = change.campaign_id)
+            where mail.batch_id = batch.id and mail.status = 'queued'
+        )
+    for update skip locked
+),
+batches as (
+    update email_batches batch set not_before = :now from freed where batch.id = freed.id returning batch.id
+),
+texts as (
+    update sms_sends message
+    set not_before = :now
+    from change
+    where message.status = 'queued' and message.not_before > :now and message.held_for = any (change.reasons)
+        and (change.org_id is null or message.org_id = change.org_id)
+        and (change.campaign_id is null or message.campaign_id = change.campaign_id)
+    returning message.id
+)
+select (select count(*) from batches)::integer as batches, (select count(*) from texts)::integer as texts;
+
+-- name: waiting_of
+-- What is queued or on its way of one campaign, by the reason for which it waits.
+select channel, held_for, count(*)::integer as messages, min(held_until) as until
+from (
+    select 'email' as channel, held_for, held_until
+    from email_sends
+    where campaign_id = :campaign_id and status in ('queued', 'sending')
+    union all
+    select 'sms', held_for, held_until
+    from sms_sends
+    where campaign_id = :campaign_id and status in ('queued', 'sending')
+) waiting
+group by channel, held_for
+order by channel, held_for nulls first;

@@ -1,0 +1,162 @@
+"""Takes a batch up: the gate and the bytes of what may leave, or what has to be known before it may be repeated."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+from uuid import UUID, uuid4
+
+from crm_relay.mail.models import Fate, SendPolicy, Settle, StillWanted
+from crm_relay.mail.sending import store
+from crm_relay.mail.sending.gate import Gate, GateVerdict, Room
+from crm_relay.mail.sending.record_answer import NOTHING_RECORDED, AnswerRecorded, report_parked
+from crm_relay.mail.sending.repeat import Again, again, evidence_until
+from crm_relay.mail.sending.waiting import MailBatch, WaitingMail
+from crm_relay.platform.database import Queryable, Transaction
+from crm_relay.providers.email import EmailProvider, LooksUpMail
+
+CAMPAIGN = "campaign"
+"""The purpose whose mail counts under the limit per minute."""
+
+_CLAIM = timedelta(seconds=90)
+"""Longer than a request may take, or a second worker would ask in vain for what the first one is being told."""
+
+_LOOKED_UP_AFTER = timedelta(minutes=5)
+"""So long a request that was cut off may still be carried out."""
+
+# By whether the provider has keys: why a batch that may have been sent is not repeated.
+_WAITS = {True: "somebody in it may not be written to any more", False: "it may have been sent, and there are no keys"}
+
+# Until when and for what.
+_Hold = tuple[datetime | None, str | None]
+
+
+@dataclass
+class BatchWork:
+    """What one batch needs. `claimed` is the batch that the transaction took up, in case the database refuses it."""
+
+    provider: EmailProvider
+    policy: SendPolicy
+    settle: Settle
+    still_wanted: StillWanted
+    purpose: str
+    claimed: MailBatch | None = None
+
+
+@dataclass(frozen=True)
+class BatchBegun:
+    """A batch that is ours. `payload` None: nothing is to be sent now. `looks_up`: the provider is asked first."""
+
+    batch: MailBatch
+    payload: bytes | None
+    recorded: AnswerRecorded = NOTHING_RECORDED
+    looks_up: bool = False
+
+
+def begin_batch(db: Transaction, work: BatchWork, now: datetime, batch_id: UUID | None = None) -> BatchBegun | None:
+    """In one transaction; None where no batch is due and free."""
+    work.claimed = None
+    batch = work.claimed = store.claim_batch(db, now, purpose=work.purpose, batch_id=batch_id)
+    if batch is None:
+        return None
+    if batch.attempts == 0 or batch.first_attempt_at is None:
+        return _freeze(db, batch, work, now)
+    provider = work.provider
+    what = again(
+        batch.mails,
+        batch.age,
+        work.policy,
+        has_key=provider.has_idempotency_key,
+        can_look_up=isinstance(provider, LooksUpMail),
+    )
+    match what:
+        case Again.REPEAT:
+            payload = store.repeat_batch(db, batch.id, now, claimed_until=now + _CLAIM)
+            return BatchBegun(replace(batch, attempts=batch.attempts + 1), payload)
+        case Again.ASK:
+            return _ask(db, batch, now)
+        case Again.WAIT:
+            return _wait(db, batch, evidence_until(batch.first_attempt_at, now), _WAITS[provider.has_idempotency_key])
+        case Again.PARK:
+            settled = report_parked(db, batch, "not known in time", work.settle, now, provider=provider.name)
+            return BatchBegun(batch, None, AnswerRecorded(settled))
+        case _:
+            assert_never(what)
+
+
+def _ask(db: Queryable, batch: MailBatch, now: datetime) -> BatchBegun:
+    """Not at once: a request whose answer was cut off may still be on its way."""
+    if batch.last_attempt_at is not None and batch.last_attempt_at <= now < batch.last_attempt_at + _LOOKED_UP_AFTER:
+        return _wait(db, batch, batch.last_attempt_at + _LOOKED_UP_AFTER, "the provider is asked for it soon")
+    payload = store.claim_for_look_up(db, batch.id, claimed_until=now + _CLAIM)
+    return BatchBegun(batch, payload, looks_up=payload is not None)
+
+
+def _wait(db: Queryable, batch: MailBatch, until: datetime, problem: str) -> BatchBegun:
+    store.postpone_batch(db, batch, not_before=until, problem=problem, held_for="unclear")
+    return BatchBegun(batch, None, AnswerRecorded(is_postponed=True))
+
+
+def _freeze(db: Transaction, batch: MailBatch, work: BatchWork, now: datetime) -> BatchBegun:
+    """The gate, mail by mail; and from here on the bytes of those that passed."""
+    judged = _judged(db, batch, work, now)
+    passed = [mail for mail, verdict in judged if verdict.may_leave]
+    holds: dict[_Hold, UUID] = {
+        (verdict.until, verdict.reason): uuid4() for _, verdict in judged if verdict.until is not None
+    }
+    parts = _parts(passed, work.provider.largest_batch)
+    frozen = store.freezing(
+        batch.id,
+        [_marked(mail, verdict, holds, parts) for mail, verdict in judged],
+        _new_batches(holds, parts, now),
+        now=now,
+        claimed_until=now + _CLAIM,
+    )
+    settled = [mail.settled(verdict.fate, verdict.reason) for mail, verdict in judged if verdict.fate is not None]
+    # An event says that it was sent, against what the provider had answered.
+    settled += [mail.settled(Fate.SENT) for mail in batch.mails if mail.status != "queued"]
+    (rows,) = db.send_all([frozen]) if settled else db.finish([frozen])
+    if settled:
+        work.settle(db, settled, now)
+    payload = store.bytes_of(rows)
+    leaving = tuple(mail for mail in passed if mail.id not in parts)
+    held = sum(verdict.until is not None for _, verdict in judged)
+    begun = replace(batch, mails=leaving, attempts=1, first_attempt_at=now, last_attempt_at=now)
+    return BatchBegun(begun, payload, AnswerRecorded(settled, held=held))
+
+
+def _judged(db: Queryable, batch: MailBatch, work: BatchWork, now: datetime) -> list[tuple[WaitingMail, GateVerdict]]:
+    queued = [mail for mail in batch.mails if mail.status == "queued"]
+    standings = work.still_wanted(db, [mail.owned for mail in queued], now) if queued else {}
+    gate = Gate(work.policy, now, batch.room if work.purpose == CAMPAIGN else Room())
+    return [(mail, gate.judge(mail.facts, standings.get(mail.id) or mail.own_standing(now))) for mail in queued]
+
+
+def _parts(mails: Sequence[WaitingMail], largest: int) -> dict[UUID, UUID]:
+    """Mail -> its new batch, of those that are too many for one request."""
+    places = enumerate(mails[largest:])
+    ids: dict[int, UUID] = {}
+    return {mail.id: ids.setdefault(place // largest, uuid4()) for place, mail in places}
+
+
+def _new_batches(holds: Mapping[_Hold, UUID], parts: Mapping[UUID, UUID], now: datetime) -> list[dict[str, Any]]:
+    """Of what is held, one for each reason and end; and of what is too much for one request."""
+    held = [{"id": held, "not_before": until, "problem": reason} for (until, reason), held in holds.items()]
+    divided = [
+        {"id": part, "not_before": now, "problem": "too many for one request"} for part in dict.fromkeys(parts.values())
+    ]
+    return held + divided
+
+
+def _marked(
+    mail: WaitingMail, verdict: GateVerdict, holds: Mapping[_Hold, UUID], parts: Mapping[UUID, UUID]
+) -> dict[str, object]:
+    marked: dict[str, object] = {"id": mail.id, "reason": None, "batch_id": None, "held_for": None, "held_until": None}
+    if (part := parts.get(mail.id)) is not None:
+        return marked | {"status": "queued", "batch_id": part}
+    if verdict.until is not None:
+        batch = holds[verdict.until, verdict.reason]
+        held = {"held_for": verdict.reason, "held_until": verdict.until}
+        return marked | {"status": "queued", "batch_id": batch, **held}
+    status = "sending" if verdict.fate is None else verdict.fate.value
+    return marked | {"status": status, "reason": verdict.reason}

@@ -114,8 +114,6 @@ def variant_of(step: Step, enrolled: DueEnrollment) -> Variant | None:
 def _end(enrolled: DueEnrollment) -> tuple[str, str] | None:
     if enrolled.contact_deleted:
         return "stopped", "contact_deleted"
-    if enrolled.has_twin:
-        return "stopped", "same_address"
     if enrolled.suppressed_by is not None:
         return ENDS_AS.get(enrolled.suppressed_by, "stopped"), enrolled.suppressed_by
     if enrolled.topic_opt_out:

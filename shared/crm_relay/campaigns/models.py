@@ -90,7 +90,6 @@ class DueEnrollment:
     word (opt_out, complaint, hard_bounce, erased), `topic_opt_out` and `sms_suppressed` its narrower ones.
     `has_twin`: an earlier enrollment of the same campaign has this address by now.
     `cap_frees_at`: when the person may get another e-mail, None: now. `answered`: a reply that stops has come.
-    `has_twin`: somebody who was enrolled earlier has this address by now.
     `due_at` is when the step was first due, `next_at` when it is taken up where that was moved since.
     """
 
@@ -108,7 +107,6 @@ class DueEnrollment:
     topic_opt_out: bool = False
     sms_suppressed: bool = False
     contact_deleted: bool = False
-    has_twin: bool = False
     answered: bool = False
     has_twin: bool = False
     cap_frees_at: datetime | None = None

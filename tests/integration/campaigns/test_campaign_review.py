@@ -8,8 +8,8 @@ import pytest
 
 from crm_relay.campaigns.ab.judge_variants import judge_variants
 from crm_relay.campaigns.engine.settle import settle
-from crm_relay.campaigns.engine.still_wanted import still_wanted
 from crm_relay.campaigns.engine.stop import stop_answered
+from crm_relay.campaigns.queued.still_wanted import still_wanted
 from crm_relay.consent.person import Person
 from crm_relay.mail.erase import erase_mail
 from crm_relay.mail.feedback.read_inbound import read_inbound

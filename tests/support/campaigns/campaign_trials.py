@@ -60,6 +60,12 @@ class TrialStage:
     def campaign(self) -> UUID:
         """Two e-mails with a pause in between and a task behind them, for people whom nobody wrote to before."""
         self.trials += 1
+        # A change after which what is held is asked again, so that a run may die while it looks.
+        rows_of(
+            self.database,
+            "insert into delivery_limits (org_id, emails_per_minute) values (default_org_id(), 100)"
+            " on conflict (org_id) do update set updated_at = now() returning org_id",
+        )
         campaign: UUID = one(
             self.database,
             "insert into campaigns (name, status, send_window_start, send_window_end, timezone, activated_at) "

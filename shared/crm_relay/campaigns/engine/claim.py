@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.campaigns.engine import store
-from crm_relay.campaigns.load_campaign import OF_ONE_ROW, read_campaign
+from crm_relay.campaigns.load_campaign import read_campaign
 from crm_relay.campaigns.models import Campaign, DueEnrollment
 from crm_relay.mail.models import Identity
 from crm_relay.platform.database import Queryable, Row

@@ -146,15 +146,6 @@ select
         select suppressed_by from recipient_suppression(picked.org_id, 'sms', phone.number, picked.contact_id)
     ) is not null as sms_suppressed,
     contact.deleted_at is not null as contact_deleted,
-    -- Addresses are corrected after the enrollment: of two people with one address the first one stays.
-    exists (
-        select
-        from contacts twin
-        join campaign_enrollments earlier on earlier.contact_id = twin.id and earlier.campaign_id = picked.campaign_id
-        where normalise_address(twin.email) = mailbox.address and earlier.id <> picked.id
-            and (earlier.created_at, earlier.id) < (picked.created_at, picked.id)
-            and not (earlier.status = 'stopped' and earlier.stopped_reason = 'same_address')
-    ) as has_twin,
     answered.enrollment_id is not null as answered,
     exists (
         select
@@ -251,20 +242,6 @@ moved as (
 )
 select count(*)::integer as lines from line;
 
--- name: queued_steps
--- What decides whether a queued mail or text message may still leave, of each.
-select
-    given.send_id, enrollment.status, enrollment.stopped_reason, person.deleted_at is not null as contact_deleted,
-    owner.status as campaign_status, coalesce(step.is_active, false) as is_step_active, line.scheduled_at,
-    owner.send_days, owner.send_window_start, owner.send_window_end, owner.timezone,
-    case when owner.use_recipient_timezone then person.timezone end as recipient_zone, owner.late_policy, owner.late_minutes
-from :mails as given (send_id uuid, enrollment_id uuid, sequence_id uuid)
-left join campaign_enrollments enrollment on enrollment.id = given.enrollment_id
-left join campaigns owner on owner.id = enrollment.campaign_id
-left join contacts person on person.id = enrollment.contact_id
-left join campaign_sequences step on step.id = given.sequence_id
-left join campaign_sequence_logs line on line.enrollment_id = given.enrollment_id and line.sequence_id = given.sequence_id;
-
 -- name: lock_enrollments
 -- Before anything of them is read; in one order, so that no two wait for each other.
 select id from campaign_enrollments where id = any(cast(:ids as uuid[])) order by id for no key update;
@@ -323,27 +300,6 @@ from :places as place (
     stopped_reason text, completed boolean
 )
 where enrollment.id = place.id;
-
--- name: release_steps
--- Steps that are held for one of these reasons are due now: whatever still holds them moves them again.
-with change as (
-    select * from :changes as change (org_id uuid, campaign_id uuid, reasons text[])
-),
-held as (
-    select enrollment.id
-    from campaign_enrollments enrollment
-    join change on enrollment.held_for = any (change.reasons)
-        and (change.org_id is null or enrollment.org_id = change.org_id)
-        and (change.campaign_id is null or enrollment.campaign_id = change.campaign_id)
-    where enrollment.status in ('active', 'engaged') and enrollment.next_step_at > :now
-    order by enrollment.id
-    for no key update of enrollment skip locked
-)
-update campaign_enrollments enrollment
-set next_step_at = :now
-from held
-where enrollment.id = held.id
-returning enrollment.id;
 
 -- name: stop_answered
 -- What came in as a reply ends the sequences that it answers; and what is queued for whoever is in none any more is taken back.

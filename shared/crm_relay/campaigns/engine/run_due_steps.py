@@ -9,15 +9,15 @@ from uuid import UUID
 from crm_relay.campaigns.content import letter_of, text_of
 from crm_relay.campaigns.decisions import decide, window_of
 from crm_relay.campaigns.engine import store
-from crm_relay.campaigns.engine.ask_again import ask_held_again
 from crm_relay.campaigns.engine.claim import Claimed, claim_due
 from crm_relay.campaigns.engine.follow_adopted import settle_and_follow
 from crm_relay.campaigns.engine.outcomes import StepOutcome, failed, outcome_of
 from crm_relay.campaigns.engine.settle import settle_texts
-from crm_relay.campaigns.engine.still_wanted import still_wanted
 from crm_relay.campaigns.engine.stop import stop_answered
 from crm_relay.campaigns.load_campaign import OF_ONE_ROW
 from crm_relay.campaigns.models import Act, Campaign, Capabilities, DueEnrollment, StepDecision
+from crm_relay.campaigns.queued.ask_again import ask_held_again
+from crm_relay.campaigns.queued.still_wanted import still_wanted
 from crm_relay.campaigns.watch.faults import CONTENT, UNREADABLE, CampaignFault, problem_of_step
 from crm_relay.campaigns.watch.hold_campaigns import release_repaired, report_faults
 from crm_relay.mail.compose import compose

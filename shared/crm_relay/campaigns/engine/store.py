@@ -7,10 +7,9 @@ from uuid import UUID
 
 from crm_relay.campaigns.engine.outcomes import StepOutcome
 from crm_relay.campaigns.settling import EnrollmentMoved, LineSettled, PendingLine
-from crm_relay.mail.holds.holds import HoldChange, as_rows
-from crm_relay.mail.models import OwnedMail, Settled
+from crm_relay.mail.models import Settled
 from crm_relay.platform.database import Queryable, Row
-from crm_relay.platform.sql import Json, Rows, SqlValue, Statement, queries_beside
+from crm_relay.platform.sql import Json, Rows, Statement, queries_beside
 
 _SQL = queries_beside(__file__)
 
@@ -30,11 +29,6 @@ def recording(outcomes: Sequence[StepOutcome], now: datetime) -> Statement:
     return _SQL["record"].bind(outcomes=Json([asdict(outcome) for outcome in outcomes]), now=now)
 
 
-def queued_steps(db: Queryable, mails: Sequence[OwnedMail]) -> list[Row]:
-    """What `still_wanted` decides by, one row a mail; `status` None where the enrollment is gone."""
-    return db.run(_SQL["queued_steps"], mails=Rows([_owned(mail) for mail in mails]))
-
-
 def settling(settled: Sequence[Settled]) -> list[Statement]:
     """The lock of the enrollments, and after it the read of their lines and places."""
     ids = sorted({each.entity_id for each in settled if each.entity_id is not None})
@@ -51,15 +45,6 @@ def settled(
     places = [{"id": enrollment, **asdict(moved[enrollment])} for enrollment in sorted(moved)]
     statements = [_SQL["record_settled_lines"].bind(lines=Rows(fates), now=now)] if fates else []
     return statements + ([_SQL["record_settled"].bind(places=Rows(places), now=now)] if places else [])
-
-
-def _owned(mail: OwnedMail) -> dict[str, SqlValue]:
-    return {"send_id": mail.send_id, "enrollment_id": mail.entity_id, "sequence_id": mail.sequence_id}
-
-
-def release_steps(db: Queryable, changes: Sequence[HoldChange], now: datetime) -> int:
-    """How many are due again."""
-    return len(db.run(_SQL["release_steps"], changes=as_rows(changes), now=now))
 
 
 def stop_answered(db: Queryable, now: datetime) -> int:

@@ -44,14 +44,6 @@ select
             select suppressed_by from recipient_suppression(enrollment.org_id, 'sms', phone.number, enrollment.contact_id)
         ) is not null as sms_suppressed,
     contact.deleted_at is not null as contact_deleted,
-    exists (
-        select
-        from contacts twin
-        join campaign_enrollments earlier on earlier.contact_id = twin.id and earlier.campaign_id = enrollment.campaign_id
-        where normalise_address(twin.email) = mailbox.address and earlier.id <> enrollment.id
-            and (earlier.created_at, earlier.id) < (enrollment.created_at, enrollment.id)
-            and not (earlier.status = 'stopped' and earlier.stopped_reason = 'same_address')
-    ) as has_twin,
     false as answered,
     exists (
         select

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from crm_relay.campaigns.engine import store
 from crm_relay.campaigns.load_campaign import window_in
 from crm_relay.campaigns.models import ENROLLMENT, LatePolicy
 from crm_relay.campaigns.settling import QueuedStep, standing_of
 from crm_relay.mail.models import OwnedMail, Standing
 from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.sql import Rows, SqlValue, queries_beside
+
+_SQL = queries_beside(__file__)
 
 
 def still_wanted(db: Queryable, mails: Sequence[OwnedMail], now: datetime) -> Mapping[UUID, Standing]:
@@ -17,7 +19,14 @@ def still_wanted(db: Queryable, mails: Sequence[OwnedMail], now: datetime) -> Ma
     ours = [mail for mail in mails if mail.entity_type == ENROLLMENT]
     if not ours:
         return {}
-    return {row["send_id"]: standing_of(_queued(row), now) for row in store.queued_steps(db, ours)}
+    return {row["send_id"]: standing_of(_queued(row), now) for row in _queued_steps(db, ours)}
+
+
+def _queued_steps(db: Queryable, mails: Sequence[OwnedMail]) -> list[Row]:
+    rows: list[dict[str, SqlValue]] = [
+        {"send_id": mail.send_id, "enrollment_id": mail.entity_id, "sequence_id": mail.sequence_id} for mail in mails
+    ]
+    return db.run(_SQL["queued_steps"], mails=Rows(rows))
 
 
 def _queued(row: Row) -> QueuedStep | None:

@@ -2,9 +2,11 @@
 
 from datetime import datetime
 
-from crm_relay.campaigns.engine import store
-from crm_relay.mail.holds.holds import release_mail
+from crm_relay.mail.holds.holds import as_rows, release_mail
 from crm_relay.platform.database import Database, Transaction
+from crm_relay.platform.sql import queries_beside
+
+_SQL = queries_beside(__file__)
 
 
 def ask_held_again(db: Database, now: datetime) -> int:
@@ -14,4 +16,4 @@ def ask_held_again(db: Database, now: datetime) -> int:
 
 def _ask(tx: Transaction, now: datetime) -> int:
     changes = release_mail(tx, now)
-    return store.release_steps(tx, changes, now) if changes else 0
+    return len(tx.run(_SQL["release_steps"], changes=as_rows(changes), now=now)) if changes else 0

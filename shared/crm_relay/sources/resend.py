@@ -9,8 +9,9 @@ from datetime import datetime
 
 from crm_relay.campaigns.engine.follow_mail import Followed
 from crm_relay.consent.person import Person
-from crm_relay.mail.feedback.apply_event import FeedbackBatch, Report
+from crm_relay.mail.feedback.apply_event import FeedbackBatch
 from crm_relay.mail.feedback.mail_events import turn
+from crm_relay.mail.feedback.reports import Report
 from crm_relay.platform.sql import Statement
 from crm_relay.providers.email_events import Event
 from crm_relay.providers.resend import webhook

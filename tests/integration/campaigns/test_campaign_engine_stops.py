@@ -191,7 +191,7 @@ def test_a_reply_that_is_committed_just_before_the_claim_is_honoured(campaigns: 
 
         def _send(self, sql: str, **more: bool) -> list[list[Row]]:
             rows = super()._send(sql, **more)
-            if "take_turn" in sql and not replies:
+            if "as take_turn" in sql and not replies:
                 replies.append(campaigns.reply(mail))
             return rows
 

@@ -9,8 +9,8 @@ import pytest
 
 from crm_relay.consent.person import Person
 from crm_relay.mail.erase import count_mail, erase_mail
-from crm_relay.mail.feedback.apply_event import bracketed
 from crm_relay.mail.feedback.read_inbound import InboundRead, is_automatic, read_inbound
+from crm_relay.mail.feedback.reports import bracketed
 from crm_relay.mail.queue import queue_emails
 from crm_relay.mail.senders.watch_senders import resume_sender, watch_senders
 from crm_relay.mail.why import delivery_of

@@ -52,6 +52,7 @@ SERVERS = """
     apply_mautic_unsubscribes(uuid[])
     campaign_document(uuid)
     cancel_queued_mail(uuid[],text)
+    colleagues_enrolled(uuid[])
     consent_key(text,text)
     consented_since(uuid,text,text,timestamp with time zone)
     count_bison_attempt(text,boolean,timestamp with time zone)

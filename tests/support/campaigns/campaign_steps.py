@@ -11,8 +11,8 @@ from tests.support.processes.sudden_death import Life, MortalDatabase, MortalHtt
 STEPS = {
     "look for changes": "delete from hold_changes",
     "release what is held": "with change as (",
-    "stop the answered": "select stop_answered(",
-    "take turn": "select take_turn(",
+    "take turn": "as take_turn",
+    "stop the answered": "left join reply_matches",
     "claim": "with recursive place",
     "queue": "insert into email_sends",
     "queue text messages": "insert into sms_sends",

@@ -9,6 +9,7 @@ from uuid import UUID
 from crm_relay.campaigns.engine import store
 from crm_relay.campaigns.load_campaign import read_campaign
 from crm_relay.campaigns.models import Campaign, DueEnrollment
+from crm_relay.campaigns.replies import ends_sequence
 from crm_relay.mail.models import Identity
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.errors import RejectedInput
@@ -53,4 +54,5 @@ def _with_sender(campaign: Campaign, postal_address: str | None, sender: Identit
 
 
 def _enrolled(row: Row) -> DueEnrollment:
-    return DueEnrollment(**{name: value for name, value in row.items() if name != "campaigns"})
+    known = {name: value for name, value in row.items() if name not in {"campaigns", "replies"}}
+    return DueEnrollment(**known, answered=any(map(ends_sequence, row["replies"] or ())))

@@ -135,3 +135,55 @@ where line.enrollment_id = taken.enrollment_id and line.sequence_id = taken.sequ
 -- name: settle_proven
 -- The steps of mails whose fate events have shown.
 select settle_campaign_mail(:settled, :at) as lines;
+
+-- name: replies_waiting
+-- Replies that nobody looked at, once for each enrollment that they may belong to, and those that belong to none yet.
+select
+    item.id as inbox_item_id, item.source, item.received_at, item.is_auto_reply, reply.enrollment_id, reply.thread_id,
+    coalesce(reply.lacks_headers, false) as lacks_headers, coalesce(reply.follows_stopping_step, false) as follows_stopping_step,
+    coalesce(reply.has_stopping_step, false) as has_stopping_step
+from inbox_items item
+left join reply_matches reply on reply.inbox_item_id = item.id
+where item.followed_at is null;
+
+-- name: waiting_for_ended
+-- What is queued, or came back to the queue, for sequences that have ended.
+select distinct enrollment.id, coalesce(enrollment.stopped_reason, enrollment.status) as reason
+from email_batches batch
+join email_sends mail on mail.batch_id = batch.id and mail.status = 'queued'
+join campaign_enrollments enrollment on enrollment.id = mail.enrollment_id
+where batch.purpose = 'campaign' and batch.state = 'queued'
+    and enrollment.status in ('replied', 'bounced', 'unsubscribed', 'stopped')
+order by enrollment.id;
+
+-- name: lock_mails_of_answered
+-- What is queued for them and their colleagues, locked before whoever is enrolled.
+select mail.id
+from email_sends mail
+where mail.status = 'queued' and mail.enrollment_id in (
+    select unnest(cast(:answered as uuid[]))
+    union
+    select id from colleagues_enrolled(cast(:answered as uuid[]))
+)
+order by mail.id
+for no key update of mail;
+
+-- name: lock_answered
+-- Who has answered, and who works with them in a campaign that stops the whole account; locked by id.
+select
+    id, org_id, campaign_id, status, emails_opened, emails_clicked, engagement_score, first_opened_at, first_clicked_at,
+    last_engagement_at, next_step_at, held_for, stopped_reason, replied_at, thread_id,
+    id in (select id from colleagues_enrolled(cast(:answered as uuid[]))) as is_colleague
+from campaign_enrollments
+where id = any (cast(:noted as uuid[])) or id in (select id from colleagues_enrolled(cast(:answered as uuid[])))
+order by id
+for no key update;
+
+-- name: record_looked_at
+-- Whose these replies are; nobody looks at them again.
+update inbox_items item
+set
+    enrollment_id = coalesce(seen.enrollment_id, item.enrollment_id), thread_id = coalesce(item.thread_id, seen.thread_id),
+    followed_at = :at, updated_at = :at
+from :seen as seen (id uuid, enrollment_id uuid, thread_id text)
+where item.id = seen.id and item.followed_at is null;

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from crm_relay.campaigns.engine import follow_store
 from crm_relay.campaigns.engine.follow_mail import Followed
-from crm_relay.campaigns.engine.follow_up import departures_of
 from crm_relay.campaigns.engine.settle import settle
+from crm_relay.campaigns.follow_up import departures_of
 from crm_relay.mail.feedback.mail_names import MailNames
 from crm_relay.mail.models import Settled
 from crm_relay.platform.database import Transaction

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from crm_relay.campaigns.engine import follow_store
 from crm_relay.campaigns.engine.follow_store import Leaving
-from crm_relay.campaigns.engine.follow_up import Enrolled, Membership, departed, engaged, proven
 from crm_relay.campaigns.engine.settle import line_of
+from crm_relay.campaigns.follow_up import Enrolled, Membership, departed, engaged, proven
 from crm_relay.campaigns.models import ENROLLMENT
 from crm_relay.campaigns.settling import LineSettled
 from crm_relay.mail.decisions import has_left

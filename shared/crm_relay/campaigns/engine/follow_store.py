@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from crm_relay.campaigns.engine.follow_up import Enrolled
+from crm_relay.campaigns.follow_up import Enrolled
 from crm_relay.campaigns.settling import LineSettled
 from crm_relay.mail.feedback.mail_names import MailNames
 from crm_relay.platform.sql import Json, Rows, SqlValue, Statement, queries_beside
@@ -38,6 +38,27 @@ def mails_of_followers(names: MailNames) -> Statement:
 def fates(names: MailNames) -> Statement:
     """Rows for `departures_of`."""
     return _SQL["fates"].bind(sends=list(names.sends))
+
+
+def replies_waiting() -> list[Statement]:
+    """Two: rows for `look_at`, and id and reason of ended sequences for which something is queued."""
+    return [_SQL["replies_waiting"].bind(), _SQL["waiting_for_ended"].bind()]
+
+
+def lock_answered(answered: Sequence[UUID], noted: Sequence[UUID]) -> list[Statement]:
+    """Two: a lock of what is queued, and rows for `after_replies`."""
+    return [
+        _SQL["lock_mails_of_answered"].bind(answered=list(answered)),
+        _SQL["lock_answered"].bind(answered=list(answered), noted=list(noted)),
+    ]
+
+
+def record_looked_at(seen: Mapping[UUID, tuple[UUID | None, str | None]], at: datetime) -> Statement:
+    """By item: the enrollment and the thread. Safe to call twice."""
+    rows: list[Mapping[str, SqlValue]] = [
+        {"id": key, "enrollment_id": enrollment, "thread_id": thread} for key, (enrollment, thread) in seen.items()
+    ]
+    return _SQL["record_looked_at"].bind(seen=Rows(rows), at=at)
 
 
 def record_followers(enrolled: Sequence[Enrolled], at: datetime) -> Statement:

@@ -1,6 +1,6 @@
 -- name: take_turn
--- Claimers decide one after the other, and a reply that is here ends its sequence before anybody is claimed.
-select take_turn(:now) as stopped;
+-- Claimers decide one after the other: the second counts what the first one queued. Held until the transaction ends.
+select pg_advisory_xact_lock(hashtextextended('campaign_claim', 51)) as take_turn;
 
 -- name: claim_due
 -- A batch of those whose step is due, with all that decides about them; their campaigns stand once, in the first row.
@@ -68,7 +68,7 @@ room as materialized (
 ),
 -- Who has sent something of which nobody knows yet whether a person wrote it waits for its headers.
 unfollowed as materialized (
-    select distinct enrollment_id, stops, is_read from unfollowed_replies
+    select enrollment_id, source, is_auto_reply, lacks_headers, follows_stopping_step, has_stopping_step from reply_matches
 ),
 share as (
     -- Of each place so many that the batch is full also where some of them have only a few.
@@ -87,7 +87,7 @@ candidate as (
         join contacts contact on contact.id = enrollment.contact_id
         where enrollment.campaign_id = waiting.campaign_id and enrollment.current_step = waiting.at
             and enrollment.status in ('active', 'engaged') and enrollment.next_step_at <= :now
-            and enrollment.id not in (select enrollment_id from unfollowed where not is_read)
+            and enrollment.id not in (select enrollment_id from unfollowed where lacks_headers)
         order by enrollment.next_step_at
         limit (select each from share)
     ) due
@@ -114,9 +114,6 @@ picked as materialized (
     from campaign_enrollments
     where id in (select id from chosen) and status in ('active', 'engaged') and next_step_at <= :now
     for no key update skip locked
-),
-answered as materialized (
-    select distinct enrollment_id from unfollowed where stops
 )
 select
     picked.id, picked.campaign_id, picked.contact_id, picked.current_step,
@@ -146,7 +143,7 @@ select
         select suppressed_by from recipient_suppression(picked.org_id, 'sms', phone.number, picked.contact_id)
     ) is not null as sms_suppressed,
     contact.deleted_at is not null as contact_deleted,
-    answered.enrollment_id is not null as answered,
+    (select jsonb_agg(reply) from unfollowed reply where reply.enrollment_id = picked.id) as replies,
     exists (
         select
         from contacts other
@@ -161,7 +158,6 @@ select
 from picked
 join campaigns owner on owner.id = picked.campaign_id
 join contacts contact on contact.id = picked.contact_id
-left join answered on answered.enrollment_id = picked.id
 cross join lateral (select normalise_address(contact.email) as address) mailbox
 cross join lateral (
     -- As crm_relay.consent.address.normalise_phone.
@@ -300,10 +296,6 @@ from :places as place (
     stopped_reason text, completed boolean
 )
 where enrollment.id = place.id;
-
--- name: stop_answered
--- What came in as a reply ends the sequences that it answers; and what is queued for whoever is in none any more is taken back.
-select stop_answered(:now) as stopped, take_back_ended(:now) as taken_back;
 
 -- name: archive_lines
 -- Lines of sequences that ended long ago leave the log; the trigger on it keeps them in the archive.

@@ -13,7 +13,7 @@ from crm_relay.campaigns.engine.claim import Claimed, claim_due
 from crm_relay.campaigns.engine.follow_adopted import settle_and_follow
 from crm_relay.campaigns.engine.outcomes import StepOutcome, failed, outcome_of
 from crm_relay.campaigns.engine.settle import settle_texts
-from crm_relay.campaigns.engine.stop import stop_answered
+from crm_relay.campaigns.engine.stop import stop_answered, take_turn
 from crm_relay.campaigns.load_campaign import OF_ONE_ROW
 from crm_relay.campaigns.models import Act, Campaign, Capabilities, DueEnrollment, StepDecision
 from crm_relay.campaigns.queued.ask_again import ask_held_again
@@ -152,7 +152,7 @@ class _Engine:
 
     def _take(self, tx: Transaction, now: datetime) -> _Batch:
         self.claimed = Claimed((), {})
-        answered = store.take_turn(tx, now)
+        answered = take_turn(tx, now)
         with_mail = self.report.mail.stopped is None
         claimed = claim_due(tx, self.context.sender, now, limit=self.limit, with_mail=with_mail)
         self.claimed = claimed

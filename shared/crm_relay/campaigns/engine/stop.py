@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from crm_relay.campaigns.engine import store
+from crm_relay.campaigns.engine import follow_store, store
 from crm_relay.campaigns.engine.follow_mail import Followed
+from crm_relay.campaigns.follow_up import Enrolled
+from crm_relay.campaigns.replies import after_replies, look_at
 from crm_relay.mail.feedback.mail_names import Departure, MailNames
 from crm_relay.platform.database import Database, Transaction
+from crm_relay.platform.sql import Statement
 
 
 def stop_answered(db: Database, now: datetime) -> int:
@@ -17,7 +20,36 @@ def stop_answered(db: Database, now: datetime) -> int:
     sent to; one from EmailBison to everything that its sender is enrolled in. It stops where an executed step says so;
     an automatic reply never does. What was queued and has not begun to leave is taken back.
     """
-    return db.transact(lambda tx: store.stop_answered(tx, now))
+    return db.transact(lambda tx: follow_replies(tx, now))
+
+
+def take_turn(tx: Transaction, now: datetime) -> int:
+    """Wait for other claimers, then end what was answered; how many sequences ended. The first of a transaction."""
+    return follow_replies(tx, now, [store.turn()])
+
+
+def follow_replies(tx: Transaction, now: datetime, before: Sequence[Statement] = ()) -> int:
+    """How many sequences ended. One message where nobody has answered, three where somebody has.
+
+    What was being sent when its sequence ended, and came back to the queue, is taken back too.
+    """
+    waiting, ended = tx.send_all([*before, *follow_store.replies_waiting()])[len(before) :]
+    replies = look_at(waiting, now)
+    changed: list[Enrolled] = []
+    reasons = {row["id"]: str(row["reason"]) for row in ended}
+    number = 0
+    if replies.noted or replies.answered:
+        _, enrolled = tx.send_all(follow_store.lock_answered(replies.answered, sorted(replies.noted)))
+        changed, taken_back, number = after_replies(enrolled, replies)
+        reasons |= taken_back
+    tx.send_all(
+        [
+            *([follow_store.record_looked_at(replies.looked_at, now)] if replies.looked_at else []),
+            *([follow_store.record_followers(changed, now)] if changed else []),
+            *([follow_store.take_back(reasons, now)] if reasons else []),
+        ]
+    )
+    return number
 
 
 def stop_for_address(

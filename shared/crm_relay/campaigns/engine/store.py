@@ -14,9 +14,9 @@ from crm_relay.platform.sql import Json, Rows, Statement, queries_beside
 _SQL = queries_beside(__file__)
 
 
-def take_turn(db: Queryable, now: datetime) -> int:
-    """Wait for other claimers, and end what was answered; how many sequences that ended. The first of a transaction."""
-    return int(db.run(_SQL["take_turn"], now=now)[0]["stopped"])
+def turn() -> Statement:
+    """Held until the transaction ends."""
+    return _SQL["take_turn"].bind()
 
 
 def claim_due(db: Queryable, now: datetime, *, limit: int, with_mail: bool) -> list[Row]:
@@ -45,11 +45,6 @@ def settled(
     places = [{"id": enrollment, **asdict(moved[enrollment])} for enrollment in sorted(moved)]
     statements = [_SQL["record_settled_lines"].bind(lines=Rows(fates), now=now)] if fates else []
     return statements + ([_SQL["record_settled"].bind(places=Rows(places), now=now)] if places else [])
-
-
-def stop_answered(db: Queryable, now: datetime) -> int:
-    """How many sequences ended."""
-    return int(db.run(_SQL["stop_answered"], now=now)[0]["stopped"])
 
 
 def archive_lines(db: Queryable, *, before: datetime, limit: int) -> int:

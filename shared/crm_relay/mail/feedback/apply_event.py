@@ -12,7 +12,6 @@ from crm_relay.consent.models import ConsentEvent, ConsentKind
 from crm_relay.consent.record import recording
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import opening
-from crm_relay.mail.decisions import EmailEvent
 from crm_relay.mail.feedback import store
 from crm_relay.mail.feedback.inbound import keep_inbound, place_inbound
 from crm_relay.mail.feedback.mail_events import (
@@ -25,12 +24,12 @@ from crm_relay.mail.feedback.mail_events import (
     reads,
 )
 from crm_relay.mail.feedback.mail_names import Departure, MailNames
+from crm_relay.mail.feedback.reports import Report, reported_of
 from crm_relay.platform.database import Row
 from crm_relay.platform.logging import count_metric, logger
 from crm_relay.platform.sql import Statement
 from crm_relay.providers.email_events import (
     ContactChanged,
-    Event,
     InboundMail,
     MailEvent,
     SuppressionAdded,
@@ -44,21 +43,6 @@ TOPIC_UNNAMED = "topic_unnamed"
 
 _INBOUND, _ORGANIZATIONS, _TOPICS = "mail.inbound", "mail.organizations", "mail.topics"
 _SUPPRESSION_KINDS = {"bounce": ConsentKind.HARD_BOUNCE, "complaint": ConsentKind.COMPLAINT}
-
-
-@dataclass(frozen=True)
-class Report:
-    """One delivery of `provider`. `key`: the delivery's id. `is_erased`: somebody in it was erased.
-
-    `is_new` False: it was applied before.
-    """
-
-    key: str
-    event: Event
-    provider: str
-    received_at: datetime
-    is_new: bool = True
-    is_erased: bool = False
 
 
 @dataclass(frozen=True)
@@ -255,48 +239,3 @@ class _Deciding:
             yield store.leave_topics(self.topics)
         if self.incidents:
             yield opening(self.incidents, max(each.received_at for each in self.reports))
-
-
-def reported_of(report: Report) -> ReportedEvent:
-    """A delivery that is about one mail."""
-    event = report.event
-    assert isinstance(event, MailEvent)  # noqa: S101 - the caller's promise
-    addresses = {address for each in event.recipients if (address := normalise(each)) is not None}
-    return ReportedEvent(
-        EmailEvent(
-            report.key,
-            event.kind,
-            event.occurred_at,
-            link=event.link,
-            user_agent=event.user_agent,
-            bounce_type=event.bounce_type,
-            reason=event.reason,
-            message_id=None if event.message_id is None else bracketed(event.message_id),
-        ),
-        email_id=event.email_id,
-        send=_uuid(event.tags.get("send")),
-        # Of several recipients nobody knows which one it was about.
-        address=addresses.pop() if len(addresses) == 1 else None,
-        suppresses=_suppresses(event),
-        is_erased=report.is_erased,
-    )
-
-
-def bracketed(message_id: str) -> str:
-    """A message id as it stands in the headers of a reply: in angle brackets."""
-    return f"<{message_id.strip().strip('<>')}>"
-
-
-def _suppresses(event: MailEvent) -> str | None:
-    """What it is to the consent ledger."""
-    if event.is_complaint:
-        return ConsentKind.COMPLAINT.value
-    return ConsentKind.HARD_BOUNCE.value if event.is_permanent_bounce or event.kind == "suppressed" else None
-
-
-def _uuid(text: str | None) -> UUID | None:
-    """None for a tag that is none of ours."""
-    try:
-        return None if text is None else UUID(text)
-    except ValueError:
-        return None

@@ -127,7 +127,8 @@ def _enrollment(enrollment: Row) -> str:
 def _mail(mail: Row) -> str:
     why = f" ({mail['reason']})" if mail["reason"] else ""
     times = [f"{word} {_at(mail[f'{word}_at'])}" for word in _TIMES_OF_A_MAIL if mail[f"{word}_at"]]
-    return f"{mail['campaign'] or 'no campaign'}: {mail['status']}{why}; {', '.join(times)}"
+    held = f", held for {mail['held_for']} until {_at(mail['not_before'])}" if mail["held_for"] else ""
+    return f"{mail['campaign'] or 'no campaign'}: {mail['status']}{why}{held}; {', '.join(times)}"
 
 
 _TIMES_OF_A_MAIL = (

@@ -12,6 +12,7 @@ import typer
 from cli.campaign.changes import app as changes
 from cli.campaign.files import read_definition, read_people
 from cli.campaign.mail import app as mail
+from cli.campaign.unknown import app as unknown
 from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show, use_settings
 from crm_relay.campaigns.lifecycle import change_campaign, funnels
 from crm_relay.campaigns.lifecycle.store import contacts_called
@@ -25,6 +26,7 @@ from crm_relay.platform.settings import SettingsModel, read_settings
 app = typer.Typer(no_args_is_help=True, help="Create, run and inspect campaigns.")
 app.add_typer(mail)
 app.add_typer(changes)
+app.add_typer(unknown, name="unknown")
 
 CALLED = typer.Argument(metavar="CAMPAIGN", help="Id or name of the campaign.")
 Called = Annotated[str, CALLED]
@@ -219,7 +221,7 @@ def list_all(
 @app.command("show")
 @reports_errors
 def show_one(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Show a campaign with its funnel, its people and its history.
+    """Show a campaign with its funnel, what waits and why, its people and its history.
 
     Exit status 1: the log of a step does not add up.
     """
@@ -232,6 +234,7 @@ def show_one(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False
         hidden = {"is_active", "ab_winner", "subject"}
         steps = [{name: value for name, value in asdict(each).items() if name not in hidden} for each in found.steps]
         show(steps, as_json, "Steps")
+        show([asdict(each) for each in found.waiting], as_json, "Waiting")
         show([asdict(each) for each in found.history], as_json, "History")
     return GOOD if all(each.holds for each in found.steps) else FOUND
 

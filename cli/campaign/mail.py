@@ -7,6 +7,7 @@ import typer
 
 from cli.console import GOOD, EnvFile, console, installation_of, open_database, reports_errors
 from crm_relay.mail.senders.watch_senders import resume_sender
+from crm_relay.mail.sending.record_answer import OWN_SENDER
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.settings import SettingsModel
 from crm_relay.providers.resend import API_URL
@@ -54,11 +55,22 @@ def register_webhook(
 @app.command("resume-sender")
 @reports_errors
 def resume_paused_sender(
-    sender: Annotated[UUID, typer.Argument(help="Id of the sender in email_identities, named by the incident.")],
+    sender: Annotated[
+        str, typer.Argument(help="Id of the sender in email_identities, or EMAIL_FROM; see the incident.")
+    ],
     env_file: EnvFile = None,
 ) -> int:
     """Let a sender send again that was paused for bounces or complaints."""
     with open_database(env_file) as database:
-        resume_sender(database, sender, utc_now())
+        resume_sender(database, _sender(sender), utc_now())
     console.print("It sends again.")
     return GOOD
+
+
+def _sender(called: str) -> UUID | None:
+    if called == OWN_SENDER:
+        return None
+    try:
+        return UUID(called)
+    except ValueError:
+        raise typer.BadParameter("an id, or EMAIL_FROM", param_hint="SENDER") from None

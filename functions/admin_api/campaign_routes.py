@@ -1,7 +1,16 @@
 """The routes under /api/campaigns: who may look at campaigns, and who may run them."""
 
 from admin_api import campaigns
-from admin_api.campaigns import CampaignEdit, CampaignsAsked, OfCampaign, OfEnrollment, PeopleWanted, SimulationWanted
+from admin_api.campaigns import (
+    CampaignEdit,
+    CampaignsAsked,
+    OfCampaign,
+    OfEnrollment,
+    OfMessage,
+    PeopleWanted,
+    SimulationWanted,
+    UnknownAsked,
+)
 from admin_api.table import OPERATE, READ, get, patch, post
 from crm_relay.campaigns.definition.campaign_file import Definition
 from crm_relay.campaigns.lifecycle.change_campaign import CampaignChanged, Created, EnrollReport
@@ -10,6 +19,7 @@ from crm_relay.campaigns.lifecycle.end_campaign import CampaignEnded
 from crm_relay.campaigns.lifecycle.funnels import CampaignLine, CampaignShown, Funnel
 from crm_relay.campaigns.lifecycle.hold_enrollment import PlaceChanged
 from crm_relay.campaigns.preview.look_ahead import Forecast
+from crm_relay.mail.unknown.settle_unknown import UnknownMessage, UnknownSettled
 
 _STATES = (404, 409)
 
@@ -39,6 +49,15 @@ _SHOWN = [
         CampaignShown,
         OfCampaign,
     ),
+    # Whom they were for stands in it.
+    get(
+        OPERATE,
+        "/api/unknown-messages",
+        "Messages of which nobody knows whether they were sent, the newest first",
+        campaigns.unknown,
+        list[UnknownMessage],
+        UnknownAsked,
+    ),
     # The sender's address stands in it.
     get(
         OPERATE,
@@ -51,6 +70,24 @@ _SHOWN = [
 ]
 
 _ACTING = [
+    post(
+        OPERATE,
+        "/api/unknown-messages/{id}/sent",
+        "The provider's log has this message, or this whole batch: settle it, and close its incident",
+        campaigns.unknown_sent,
+        UnknownSettled,
+        OfMessage,
+        errors=(404,),
+    ),
+    post(
+        OPERATE,
+        "/api/unknown-messages/{id}/not-sent",
+        "The provider's log does not have it: settle it, and close its incident; it is not sent again",
+        campaigns.unknown_not_sent,
+        UnknownSettled,
+        OfMessage,
+        errors=(404,),
+    ),
     post(
         OPERATE,
         "/api/campaigns",

@@ -7,8 +7,10 @@ from pydantic import Field
 
 from crm_relay.campaigns.definition.campaign_file import Sender, StepOfFile, Topic, WindowOfFile, Word
 from crm_relay.campaigns.lifecycle import change_campaign, edit_campaign, end_campaign, funnels
+from crm_relay.campaigns.lifecycle.settle_unknown import settle_unknown
 from crm_relay.campaigns.models import Capabilities
 from crm_relay.campaigns.preview.look_ahead import look_ahead
+from crm_relay.mail.unknown.settle_unknown import unknown_messages
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.http.http_routes import Call, Given
@@ -37,6 +39,18 @@ class OfEnrollment(Given):
     """One person's place in a campaign, by its id."""
 
     id: UUID
+
+
+class OfMessage(Given):
+    """One message of an unknown fate, or a batch of them, by its id."""
+
+    id: UUID
+
+
+class UnknownAsked(Given):
+    """How many messages."""
+
+    limit: Annotated[int, Field(ge=1, le=500, description="So many at most.")] = 100
 
 
 class CampaignEdit(Given):
@@ -179,6 +193,24 @@ def resume_one(dependencies: "Admin", call: Call) -> object:
     changed = change_campaign.resume_enrollment(dependencies.database, call.given.id, utc_now(), who=call.who)
     _note("enrollment resumed", call, enrollment=changed.id)
     return changed
+
+
+def unknown(dependencies: "Admin", call: Call) -> object:
+    return unknown_messages(dependencies.database, limit=call.given.limit)
+
+
+def unknown_sent(dependencies: "Admin", call: Call) -> object:
+    return _settle(dependencies, call, was_sent=True)
+
+
+def unknown_not_sent(dependencies: "Admin", call: Call) -> object:
+    return _settle(dependencies, call, was_sent=False)
+
+
+def _settle(dependencies: "Admin", call: Call, *, was_sent: bool) -> object:
+    settled = settle_unknown(dependencies.database, call.given.id, utc_now(), was_sent=was_sent, who=call.who)
+    _note("unknown messages settled", call, subject=call.given.id, was_sent=was_sent, messages=settled.messages)
+    return settled
 
 
 def simulate(dependencies: "Admin", call: Call) -> object:

@@ -58,6 +58,7 @@ _TABLE = (
     _refuse("campaign_cancelled", "The campaign was cancelled.", line="skipped"),
     _refuse("step_inactive", "The step was deactivated or deleted.", line="skipped"),
     _refuse("late", "The step is later than the campaign's late policy allows.", line="skipped"),
+    _refuse("not_sent", "An operator found that an unclear message was not sent.", line="failed"),
     _keep("dry_run", "SEND_MODE is dry-run."),
     _keep("not_on_allow_list", "SEND_MODE is allow-list, and the recipient is not on the list."),
     _keep("no_address", "There is no address to send to."),

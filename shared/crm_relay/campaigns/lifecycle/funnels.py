@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.campaigns.lifecycle import store
+from crm_relay.mail.holds.holds import waiting_of
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput
 
@@ -77,11 +78,25 @@ class HistoryLine:
 
 
 @dataclass(frozen=True)
+class WaitingSteps:
+    """So many wait for one reason (docs/campaigns.md), at the longest until then.
+
+    `channel`: of messages email or sms, of steps that are not made yet `step`. `held_for` None: the next run's.
+    """
+
+    channel: str
+    held_for: str | None
+    number: int
+    until: datetime | None
+
+
+@dataclass(frozen=True)
 class CampaignShown:
     """All about one campaign but its people; `people` counts them by status."""
 
     campaign: CampaignLine
     steps: list[StepFunnel]
+    waiting: list[WaitingSteps]
     people: dict[str, int]
     history: list[HistoryLine]
 
@@ -105,7 +120,15 @@ def show_campaign(db: Queryable, campaign_id: UUID) -> CampaignShown:
         raise RejectedInput("there is no such campaign", status=404)
     people = store.people_by_status(db, campaign_id)
     history = [HistoryLine(**row) for row in store.history_of(db, campaign_id, limit=_CHANGES)]
-    return CampaignShown(CampaignLine(**found[0]), _steps(db, [campaign_id]).get(campaign_id, []), people, history)
+    steps = _steps(db, [campaign_id]).get(campaign_id, [])
+    return CampaignShown(CampaignLine(**found[0]), steps, _waiting(db, campaign_id), people, history)
+
+
+def _waiting(db: Queryable, campaign_id: UUID) -> list[WaitingSteps]:
+    messages = [
+        WaitingSteps(each.channel, each.held_for, each.messages, each.until) for each in waiting_of(db, campaign_id)
+    ]
+    return messages + [WaitingSteps("step", **row) for row in store.held_steps(db, campaign_id)]
 
 
 def _steps(db: Queryable, campaign_ids: Sequence[UUID]) -> dict[UUID, list[StepFunnel]]:

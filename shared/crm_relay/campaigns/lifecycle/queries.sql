@@ -462,6 +462,14 @@ left join (
 where accounting.campaign_id = any (cast(:campaign_ids as uuid[]))
 order by accounting.campaign_id, accounting.step_number;
 
+-- name: held_steps
+-- People of a campaign whose next step was moved, by the reason.
+select held_for, count(*)::integer as number, max(next_step_at) as until
+from campaign_enrollments
+where campaign_id = :campaign_id and held_for is not null and next_step_at is not null and status in ('active', 'engaged')
+group by held_for
+order by held_for;
+
 -- name: people_by_status
 -- Where everybody of one campaign is by now.
 select status, count(*)::integer as people from campaign_enrollments where campaign_id = :campaign_id group by status order by status;

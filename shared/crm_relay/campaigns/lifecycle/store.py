@@ -258,6 +258,11 @@ def funnels(db: Queryable, campaign_ids: Sequence[UUID]) -> list[Row]:
     return db.run(_SQL["funnels"], campaign_ids=list(campaign_ids)) if campaign_ids else []
 
 
+def held_steps(db: Queryable, campaign_id: UUID) -> list[Row]:
+    """held_for, number and until."""
+    return db.run(_SQL["held_steps"], campaign_id=campaign_id)
+
+
 def people_by_status(db: Queryable, campaign_id: UUID) -> dict[str, int]:
     """Status -> people."""
     return {row["status"]: row["people"] for row in db.run(_SQL["people_by_status"], campaign_id=campaign_id)}

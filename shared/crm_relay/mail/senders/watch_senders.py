@@ -7,7 +7,7 @@ from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import close_incidents, open_incidents
 from crm_relay.mail.decisions import SenderWeek, sender_problem
 from crm_relay.mail.senders import store
-from crm_relay.mail.sending.record_answer import UNKNOWN
+from crm_relay.mail.sending.record_answer import OWN_SENDER, UNKNOWN
 from crm_relay.platform.database import Database, Queryable
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.logging import logger
@@ -29,15 +29,24 @@ def watch_senders(db: Database, now: datetime) -> int:
     return db.transact(lambda tx: _watch(tx, now))
 
 
-def resume_sender(db: Database, identity_id: UUID, now: datetime) -> None:
-    """An operator lets it send again, and its week begins anew. Safe to call twice. RejectedInput: no such one."""
+def resume_sender(db: Database, identity_id: UUID | None, now: datetime) -> None:
+    """An operator lets it send again, and its week begins anew; None: EMAIL_FROM. Safe to call twice.
+
+    RejectedInput: no such sender.
+    """
 
     def resume(tx: Queryable) -> None:
-        if not store.resume(tx, identity_id, now):
+        if identity_id is None:
+            store.resume_own(tx, now)
+        elif not store.resume(tx, identity_id, now):
             raise RejectedInput("no such sender", status=404)
-        close_incidents(tx, PAUSED, [str(identity_id)], now)
+        close_incidents(tx, PAUSED, [_subject(identity_id)], now)
 
     db.transact(resume)
+
+
+def _subject(identity_id: UUID | None) -> str:
+    return OWN_SENDER if identity_id is None else str(identity_id)
 
 
 def _watch(tx: Queryable, now: datetime) -> int:
@@ -49,9 +58,11 @@ def _watch(tx: Queryable, now: datetime) -> int:
     }
     if problems:
         store.pause(tx, problems, now)
-        open_incidents(tx, [Incident(PAUSED, str(each), _TITLES[problem]) for each, problem in problems.items()], now)
+        open_incidents(
+            tx, [Incident(PAUSED, _subject(each), _TITLES[problem]) for each, problem in problems.items()], now
+        )
         logger().error("senders paused", count=len(problems))
-    if taken := [str(row["id"]) for row in rows if row["was_taken_again"]]:
+    if taken := [_subject(row["id"]) for row in rows if row["was_taken_again"]]:
         close_incidents(tx, "sender_refused", taken, now)
     if clear := store.cleared_up(tx):
         close_incidents(tx, UNKNOWN, clear, now)

@@ -70,7 +70,7 @@ def park_refused(
     db: Database, queued: QueuedText, error: RejectedInput, settle: Settle, now: datetime, *, provider: str
 ) -> TextOutcome:
     """The database refuses to record what became of a message: it alone is parked, with an incident."""
-    logger().error("a text message cannot be recorded", message=str(queued.id), reason=describe_error(error))
+    logger().error("a text message cannot be recorded", send_id=str(queued.id), reason=describe_error(error))
     outcome = TextOutcome(GateVerdict(Fate.UNKNOWN, reason="unknown"), incident=UNKNOWN)
     try:
         record_outcome(db, queued, outcome, settle, now, provider=provider)

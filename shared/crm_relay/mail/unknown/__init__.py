@@ -1,0 +1,1 @@
+"""Messages of which nobody knows whether they were sent: listed, and settled by an operator."""

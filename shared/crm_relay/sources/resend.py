@@ -57,7 +57,10 @@ def decide(kept: Sequence[KeptDelivery[Event]], rows: ReadRows) -> Decided | Rea
     feedback = batch.decide(rows)
     at = max(each.received_at for each in reports)
     followed = Followed(batch.names, batch.leaving)
-    writes = followed.writes(rows, list(feedback.folded.mails.values()), feedback.departures, at)
+    mails = list(feedback.folded.mails.values())
+    if more := followed.lacks_lines(rows, mails):
+        return ReadMore(more)
+    writes = followed.writes(rows, mails, feedback.departures, at)
     return Decided(feedback.outcomes, [*feedback.writes, *writes], feedback.after_commit)
 
 

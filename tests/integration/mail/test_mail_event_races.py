@@ -141,6 +141,7 @@ def accept(post: MailHarness, database: Database, send: UUID) -> None:
 def test_a_delivery_costs_two_round_trips(post: MailHarness, database_url: str, kind: str) -> None:
     ids = enroll(post.db, "ada")
     send, email_id = sent_mail(post, "ada", **ids)
+    rows_of(post.db, "update campaign_sequence_logs set status = 'sent'")
     bounce = {"bounce_type": "permanent"} if kind == "bounced" else {}
     with CountingProxy(database_url) as proxy:
         database = Database(proxy.url)
@@ -225,3 +226,30 @@ def restore(post: MailHarness) -> None:
         names = [row["column_name"] for row in columns]
         sets = ", ".join(f"{name} = kept.{name}" for name in names)
         post.db.run_script(f"update {table} now set {sets} from {kept} kept where kept.id = now.id")
+
+
+def test_an_event_that_proves_a_lost_answer_settles_the_step_and_completes_the_sequence(post: MailHarness) -> None:
+    send, email_id = unanswered(post)
+    assert apply(post.db, [email_event("delivered", 20)], send, email_id) == ["processed"]
+    row = enrollment(post)
+    assert (row["status"], row["emails_sent"], row["next_step_at"]) == ("completed", 1, None)
+    assert one(post.db, "select status from campaign_sequence_logs")["status"] == "sent"
+
+
+def test_a_bounce_that_proves_a_lost_answer_ends_the_sequence_as_bounced(post: MailHarness) -> None:
+    send, email_id = unanswered(post)
+    bounced = email_event("bounced", 20, bounce_type="permanent")
+    assert apply(post.db, [bounced], send, email_id) == ["processed"]
+    row = enrollment(post)
+    assert (row["status"], row["stopped_reason"], row["emails_sent"]) == ("bounced", "hard_bounce", 1)
+    assert row["completed_at"] is None
+
+
+def unanswered(post: MailHarness) -> tuple[UUID, str]:
+    """A mail that the provider has taken while its answer was lost."""
+    ids = enroll(post.db, "ada")
+    rows_of(post.db, "update campaign_enrollments set current_step = 1, next_step_at = null")
+    post.simulator.fault("500_after")
+    (send,) = post.queue("ada", **ids)
+    post.send()
+    return send, post.simulator.mail_to("ada@example.com").id

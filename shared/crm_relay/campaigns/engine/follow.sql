@@ -132,10 +132,6 @@ set status = 'stopped', reason = taken.reason, updated_at = :at
 from (select * from mails union all select * from texts) taken
 where line.enrollment_id = taken.enrollment_id and line.sequence_id = taken.sequence_id and line.status = 'pending';
 
--- name: settle_proven
--- The steps of mails whose fate events have shown.
-select settle_campaign_mail(:settled, :at) as lines;
-
 -- name: replies_waiting
 -- Replies that nobody looked at, once for each enrollment that they may belong to, and those that belong to none yet.
 select

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from crm_relay.campaigns.engine import follow_store
+from crm_relay.campaigns.engine import follow_store, store
 from crm_relay.campaigns.engine.follow_store import Leaving
-from crm_relay.campaigns.engine.settle import line_of
-from crm_relay.campaigns.follow_up import Enrolled, Membership, departed, engaged, proven
+from crm_relay.campaigns.engine.settle import decided, line_of, locks_and_reads
+from crm_relay.campaigns.follow_up import RUNNING, Enrolled, Membership, departed, engaged, proven
 from crm_relay.campaigns.models import ENROLLMENT
-from crm_relay.campaigns.settling import LineSettled
+from crm_relay.campaigns.settling import EnrollmentMoved, LineSettled
 from crm_relay.mail.decisions import has_left
 from crm_relay.mail.feedback.mail_events import FoldedMail
 from crm_relay.mail.feedback.mail_names import Departure, MailNames
@@ -19,7 +19,7 @@ from crm_relay.platform.database import Row
 from crm_relay.platform.sql import Statement
 
 _MAILS_OF_LEAVING, _ENROLLED = "campaigns.mails_of_leaving", "campaigns.enrolled"
-_SIBLINGS = "campaigns.mails"
+_SIBLINGS, _LINES = "campaigns.mails", "campaigns.lines"
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,12 @@ class Followed:
         """Behind all locks."""
         return {_SIBLINGS: follow_store.mails_of_followers(self.names)} if self.names else {}
 
+    def lacks_lines(self, rows: Mapping[str, list[Row]], mails: Sequence[FoldedMail]) -> dict[str, Statement]:
+        """What has to be read besides where events show that mails have left, or never will, which nobody knew."""
+        proven_now = _proven(rows.get(_SIBLINGS, ()), mails)
+        # Their enrollments are locked.
+        return {_LINES: locks_and_reads(list(proven_now))[-1]} if proven_now and _LINES not in rows else {}
+
     def writes(
         self,
         rows: Mapping[str, list[Row]],
@@ -52,19 +58,23 @@ class Followed:
         departures: Sequence[Departure],
         at: datetime,
     ) -> Iterator[Statement]:
-        """By the rows of `locks` and `reads`; `mails` are those of the batch after its events."""
+        """By the rows of `locks` and `reads`; `mails` are those of the batch after its events.
+
+        A step is settled first, and a departure wins over what follows from that.
+        """
         before = {row["id"]: Enrolled.of(row) for row in rows.get(_ENROLLED, ())}
-        after = {**before, **_engaged(before, rows.get(_SIBLINGS, ()), mails)}
-        places = _memberships(rows.get(_ENROLLED, ()))
-        after, taken_back = departed(after, places, departures)
+        lines, moved = decided(_proven(rows.get(_SIBLINGS, ()), mails), rows.get(_LINES, ()), at)
+        after = {**before, **{key: _settled(before[key], each) for key, each in moved.items()}}
+        after |= _engaged(after, rows.get(_SIBLINGS, ()), mails)
+        after, taken_back = departed(after, _memberships(rows.get(_ENROLLED, ())), departures)
+        after |= {key: _completed(after[key]) for key, each in moved.items() if each.completed}
+        final = {key: _merged(each, after[key]) for key, each in moved.items()}
+        yield from store.settled(lines, final, at)
         changed = [each for key, each in after.items() if each != before[key]]
         if changed:
             yield follow_store.record_followers(changed, at)
         if taken_back:
             yield follow_store.take_back(taken_back, at)
-        lines = list(_proven(rows.get(_SIBLINGS, ()), mails))
-        if lines:
-            yield follow_store.settle_proven(lines, at)
 
     def ended(self, rows: Mapping[str, list[Row]], departures: Sequence[Departure]) -> int:
         """How many sequences the departures end."""
@@ -99,12 +109,36 @@ def _memberships(enrolled: Sequence[Row]) -> dict[UUID, Membership]:
     return found
 
 
-def _proven(siblings: Sequence[Row], mails: Sequence[FoldedMail]) -> Iterator[tuple[UUID, UUID, LineSettled]]:
+def _settled(enrolled: Enrolled, moved: EnrollmentMoved) -> Enrolled:
+    """Not completed yet: a departure that comes with the same events ends the sequence otherwise."""
+    return replace(
+        enrolled,
+        status=enrolled.status if moved.completed else moved.status,
+        next_step_at=moved.next_step_at,
+        held_for=None,
+        stopped_reason=moved.stopped_reason or enrolled.stopped_reason,
+    )
+
+
+def _completed(enrolled: Enrolled) -> Enrolled:
+    return replace(enrolled, status="completed") if enrolled.status in RUNNING else enrolled
+
+
+def _merged(moved: EnrollmentMoved, after: Enrolled) -> EnrollmentMoved:
+    completed = moved.completed and after.status == "completed"
+    return replace(moved, status=after.status, next_step_at=after.next_step_at, completed=completed)
+
+
+def _proven(siblings: Sequence[Row], mails: Sequence[FoldedMail]) -> dict[Settled, LineSettled]:
+    """Of mails whose line was open."""
     lines = {row["id"]: row["open_line"] for row in siblings}
+    found = {}
     for mail in mails:
         status = proven(lines.get(mail.row["id"]), [status for _, status in mail.seen])
         if status is not None:
-            enrollment, sequence = mail.row["enrollment_id"], mail.row["sequence_id"]
             fate = Fate.SENT if has_left(status) else Fate.FAILED
             reason = status if fate is Fate.FAILED else None
-            yield enrollment, sequence, line_of(Settled(mail.row["id"], fate, reason, ENROLLMENT, enrollment, sequence))
+            row = mail.row
+            settled = Settled(row["id"], fate, reason, ENROLLMENT, row["enrollment_id"], row["sequence_id"])
+            found[settled] = line_of(settled)
+    return found

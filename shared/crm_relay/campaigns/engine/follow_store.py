@@ -6,9 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from crm_relay.campaigns.follow_up import Enrolled
-from crm_relay.campaigns.settling import LineSettled
 from crm_relay.mail.feedback.mail_names import MailNames
-from crm_relay.platform.sql import Json, Rows, SqlValue, Statement, queries_beside
+from crm_relay.platform.sql import Rows, SqlValue, Statement, queries_beside
 
 _SQL = queries_beside(__file__, "follow.sql")
 Leaving = tuple[MailNames, Sequence[str]]
@@ -70,12 +69,6 @@ def take_back(reasons: Mapping[UUID, str], at: datetime) -> Statement:
     """By enrollment. Safe to call twice."""
     ended: list[Mapping[str, SqlValue]] = [{"enrollment_id": key, "reason": reason} for key, reason in reasons.items()]
     return _SQL["take_back"].bind(ended=Rows(ended), at=at)
-
-
-def settle_proven(lines: Sequence[tuple[UUID, UUID, LineSettled]], at: datetime) -> Statement:
-    """Each with enrollment_id and sequence_id. Safe to call twice."""
-    given = [{"enrollment_id": one, "sequence_id": other, **asdict(line)} for one, other, line in lines]
-    return _SQL["settle_proven"].bind(settled=Json(given), at=at)
 
 
 def _of_mails(query: str, names: MailNames) -> Statement:

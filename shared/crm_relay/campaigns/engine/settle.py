@@ -13,13 +13,20 @@ from crm_relay.campaigns.decisions import ENDS_AS
 from crm_relay.campaigns.engine import store
 from crm_relay.campaigns.load_campaign import window_in
 from crm_relay.campaigns.models import ENROLLMENT, StepDelay
-from crm_relay.campaigns.settling import EnrollmentPlace, LineSettled, PendingLine, after_settling, settles
+from crm_relay.campaigns.settling import (
+    EnrollmentMoved,
+    EnrollmentPlace,
+    LineSettled,
+    PendingLine,
+    after_settling,
+    settles,
+)
 from crm_relay.mail.models import Fate, Settled
 from crm_relay.mail.reasons import line_for
 from crm_relay.platform.database import Row, Transaction
 from crm_relay.platform.sql import Statement
 
-__all__ = ["ENDS_AS", "line_of", "locks_and_reads", "settle", "settle_texts", "writes"]
+__all__ = ["ENDS_AS", "decided", "line_of", "locks_and_reads", "settle", "settle_texts", "writes"]
 
 
 def settle(tx: Transaction, settled: Sequence[Settled], now: datetime) -> None:
@@ -38,8 +45,10 @@ def locks_and_reads(settled: Sequence[Settled]) -> list[Statement]:
     return store.settling(settled)
 
 
-def writes(lines: Mapping[Settled, LineSettled], rows: Sequence[Row], now: datetime) -> list[Statement]:
-    """One statement for the lines and one for the enrollments, none where nothing changes. `rows`: what was read."""
+def decided(
+    lines: Mapping[Settled, LineSettled], rows: Sequence[Row], now: datetime
+) -> tuple[list[tuple[PendingLine, LineSettled]], dict[UUID, EnrollmentMoved]]:
+    """The lines that change, and what follows for each enrollment. `rows`: what was read."""
     fates = {(each.entity_id, each.sequence_id): line for each, line in lines.items()}
     changed: list[tuple[PendingLine, LineSettled]] = []
     by_enrollment: dict[UUID, list[tuple[PendingLine, LineSettled]]] = defaultdict(list)
@@ -50,7 +59,12 @@ def writes(lines: Mapping[Settled, LineSettled], rows: Sequence[Row], now: datet
         if settles(line, fate):
             changed.append((line, fate))
             by_enrollment[row["enrollment_id"]].append((line, fate))
-    moved = {each: after_settling(places[each], found, now) for each, found in by_enrollment.items()}
+    return changed, {each: after_settling(places[each], found, now) for each, found in by_enrollment.items()}
+
+
+def writes(lines: Mapping[Settled, LineSettled], rows: Sequence[Row], now: datetime) -> list[Statement]:
+    """One statement for the lines and one for the enrollments, none where nothing changes. `rows`: what was read."""
+    changed, moved = decided(lines, rows, now)
     return store.settled(changed, moved, now)
 
 

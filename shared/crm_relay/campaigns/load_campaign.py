@@ -87,6 +87,12 @@ def window_in(row: Mapping[str, Any]) -> SendWindow | None:
         return None
 
 
+def bounded_delay(row: Mapping[str, Any]) -> StepDelay:
+    """The delay of a step whose row may break the rules: never so long that no date comes out of it."""
+    days, hours, minutes = (min(max(row[column], 0), longest) for column, longest in _LONGEST_DELAY.items())
+    return StepDelay(days, timedelta(hours=hours, minutes=minutes))
+
+
 def sends_mail(campaign: Campaign) -> bool:
     """Whether any step is an e-mail: then it needs a sender, and everybody an address."""
     return any(step.channel is StepChannel.EMAIL for step in campaign.steps)

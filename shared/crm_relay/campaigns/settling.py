@@ -168,6 +168,9 @@ def _going_on(
     # A line that went with its step is settled as often as somebody says so.
     done = [line for line, _ in lines if line.status == "pending" or (line.id is None and place.next_step_at is None)]
     latest = next((line for line in done if line.step_number in {place.current_step, None}), None)
+    if latest is None and place.next_step_at is None:
+        # The step behind it was settled first, and waited for it.
+        latest = next(iter(done), None)
     others = place.pending - sum(line.status == "pending" for line in done)
     if latest is None or others > 0 or place.status not in UNFINISHED:
         return unmoved

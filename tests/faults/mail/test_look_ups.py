@@ -1,6 +1,7 @@
 """Unclear answers: the provider is asked what it has, and one answer that cannot be recorded is one batch's alone."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
@@ -113,6 +114,55 @@ def test_a_page_of_somebody_in_between_says_nothing_of_an_attempt_that_was_uncle
         post.wait(minutes=10)
     assert dict(post.simulator.sends) == {f"{name}@example.com": 1 for name in people}
     assert set(post.status().values()) == {"sent"}
+
+
+class ShowsAPart:
+    """A list of sent mail that is behind: it lacks the first mail of the batch, or all of them."""
+
+    name, largest_batch, has_idempotency_key = "resend", 100, True
+
+    def __init__(self, post: MailHarness, *, lacks: int) -> None:
+        self._client, self._lacks = post.client(), lacks
+
+    def send_batch(self, payload: bytes, key: str) -> EmailAnswer:
+        return self._client.send_batch(payload, key)
+
+    def find_sent(self, payload: bytes, since: datetime) -> list[str | None]:
+        found = self._client.find_sent(payload, since)
+        return [None if place < self._lacks else each for place, each in enumerate(found)]
+
+
+@pytest.mark.parametrize("fault", ["429", "400_page", "cut_before"])
+def test_a_request_that_was_found_in_part_keeps_its_key_whatever_its_repetition_is_answered(
+    post: MailHarness, people: list[str], fault: str
+) -> None:
+    post.simulator.fault("cut_after")
+    context = SendContext(post.db, ShowsAPart(post, lacks=1), post.policy)
+    post.send(context)
+    post.opt_out("p3")
+    post.wait(minutes=10)
+    post.simulator.fault(fault)
+    for _ in range(6):
+        post.send(context)
+        post.wait(minutes=10)
+    assert dict(post.simulator.sends) == {f"{name}@example.com": 1 for name in people}
+    assert set(post.status().values()) == {"sent"}
+
+
+def test_a_list_that_shows_nothing_does_not_outweigh_an_event(post: MailHarness, people: list[str]) -> None:
+    post.simulator.fault("cut_after")
+    context = SendContext(post.db, ShowsAPart(post, lacks=len(people)), post.policy)
+    post.send(context)
+    rows_of(
+        post.db,
+        """update email_sends set resend_id = 'seen', status = 'delivered' where recipient_email like 'p5@%'
+           returning id""",
+    )
+    post.wait(hours=30)
+    post.send(context)
+    assert dict(post.simulator.sends) == {f"{name}@example.com": 1 for name in people}
+    assert post.status() == {name: "delivered" if name == "p5" else "unknown" for name in people}
+    assert post.incidents() == {"email_unknown"}
 
 
 def test_an_answer_that_the_database_refuses_parks_its_batch_alone(post: MailHarness) -> None:

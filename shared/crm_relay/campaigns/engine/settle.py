@@ -6,13 +6,13 @@ Lock, read, decide, record. The parts are offered one by one for a caller that h
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from crm_relay.campaigns.decisions import ENDS_AS
 from crm_relay.campaigns.engine import store
-from crm_relay.campaigns.load_campaign import window_in
-from crm_relay.campaigns.models import ENROLLMENT, StepDelay
+from crm_relay.campaigns.load_campaign import bounded_delay, window_in
+from crm_relay.campaigns.models import ENROLLMENT
 from crm_relay.campaigns.settling import (
     EnrollmentMoved,
     EnrollmentPlace,
@@ -101,10 +101,6 @@ def _place(row: Row) -> EnrollmentPlace:
         next_step_at=row["next_step_at"],
         error_count=row["error_count"],
         pending=row["pending"],
-        following=None if row["delay_days"] is None else _delay(row),
+        following=None if row["delay_days"] is None else bounded_delay(row),
         window=window_in(row),
     )
-
-
-def _delay(row: Row) -> StepDelay:
-    return StepDelay(row["delay_days"], timedelta(hours=row["delay_hours"], minutes=row["delay_minutes"]))

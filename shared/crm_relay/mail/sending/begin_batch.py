@@ -89,7 +89,8 @@ def _ask(db: Queryable, batch: MailBatch, now: datetime) -> BatchBegun:
     if batch.last_attempt_at is not None and batch.last_attempt_at <= now < batch.last_attempt_at + _LOOKED_UP_AFTER:
         return _wait(db, batch, batch.last_attempt_at + _LOOKED_UP_AFTER, "the provider is asked for it soon")
     payload = store.claim_for_look_up(db, batch.id, claimed_until=now + _CLAIM)
-    return BatchBegun(batch, payload, looks_up=payload is not None)
+    # An attempt that follows another one: no answer to it says that nothing was sent before.
+    return BatchBegun(replace(batch, attempts=batch.attempts + 1), payload, looks_up=payload is not None)
 
 
 def _wait(db: Queryable, batch: MailBatch, until: datetime, problem: str) -> BatchBegun:

@@ -159,9 +159,9 @@ where id = :batch_id
 returning payload;
 
 -- name: claim_for_look_up
--- Nobody else carries it on while the provider is asked what it has of it.
+-- Nobody else carries it on while the provider is asked what it has of it; asking is an attempt, since its bytes may follow.
 update email_batches
-set claimed_until = :claimed_until
+set attempts = attempts + 1, claimed_until = :claimed_until
 where id = :batch_id
 returning payload;
 

@@ -1,7 +1,8 @@
 """Finds mails of a batch among those that the account has sent, where the answer to the batch was lost.
 
 The list (https://resend.com/docs/api-reference/emails/list-emails) names recipient, subject and time. Whether a mail is
-really ours is in its own answer: our tag, or the link that unsubscribes, which no other mail has.
+really ours is in its own answer: our tag, or the link that unsubscribes, which no other mail has. The subject decides
+nothing, since a server on the way may write it in another way.
 """
 
 import json
@@ -28,7 +29,6 @@ class _Sought:
     """One mail of the batch: what the list shows of it, and by what its own page is known."""
 
     recipient: str
-    subject: str
     tag: str | None
     token: str | None
 
@@ -44,9 +44,9 @@ def find_sent(api: ResendApi, payload: bytes, since: datetime, get: Callable[[st
     """The id of each mail of the batch, None for one that Resend does not have. Errors as in HttpClient.send."""
     sought = [_sought(mail) for mail in json.loads(payload)]
     ids: list[str | None] = [None] * len(sought)
-    places: dict[tuple[str, str], list[int]] = defaultdict(list)
+    places: dict[str, list[int]] = defaultdict(list)
     for place, each in enumerate(sought):
-        places[each.recipient, each.subject].append(place)
+        places[each.recipient].append(place)
     for listed in _since(api, since - _CLOCKS_MAY_DIFFER):
         candidates = [place for place in _places(places, listed) if ids[place] is None]
         if not candidates:
@@ -58,8 +58,8 @@ def find_sent(api: ResendApi, payload: bytes, since: datetime, get: Callable[[st
     return ids
 
 
-def _places(places: dict[tuple[str, str], list[int]], listed: wire.ListedEmail) -> Sequence[int]:
-    return [place for to in listed.to for place in places.get((to.lower(), (listed.subject or "").strip()), ())]
+def _places(places: dict[str, list[int]], listed: wire.ListedEmail) -> Sequence[int]:
+    return [place for to in listed.to for place in places.get(to.lower(), ())]
 
 
 def _since(api: ResendApi, earliest: datetime) -> Iterator[wire.ListedEmail]:
@@ -83,4 +83,4 @@ def _sought(mail: dict[str, Any]) -> _Sought:
     tag = next((each.get("value") for each in mail.get("tags") or [] if each.get("name") == "send"), None)
     token = _TOKEN.search(str((mail.get("headers") or {}).get("List-Unsubscribe", "")))
     recipient = wire.address_or_none(next(iter(wire.one_or_many(mail.get("to"))), None)) or ""
-    return _Sought(recipient.lower(), str(mail.get("subject", "")).strip(), tag, token[1] if token else None)
+    return _Sought(recipient.lower(), tag, token[1] if token else None)

@@ -60,6 +60,7 @@ FAULTS: list[tuple[str, type[EmailAnswer]]] = [
     ("cut_after", Unclear),
     ("garbled_after", Unclear),
     ("502_page", Unclear),
+    ("400_page", RefusedWhole),
     ("429", Later),
     ("401", ConfigurationWrong),
 ]

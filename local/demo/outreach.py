@@ -107,7 +107,7 @@ class DemoOutreach:
         self.poll()
         self.poll()
         self.expect("messages in Slack of the lost account", 1, self._alerts_about("disconnected") - before)
-        self.expect("messages in Slack of the unknown type", 1, self._alerts_about("type that nobody knows"))
+        self.expect("messages in Slack of the unknown type", 1, self._alerts_about("of an unknown type"))
         connected = sum(account.connected for account in self.bison.bison.accounts.values())
         self.expect("connected accounts", connected, self._one("connected_accounts"))
         self.bison.reconnect(lost, options=EventOptions(silent=True))

@@ -65,7 +65,7 @@ def columns_of(database: Database) -> list[PlantedColumn]:
 
 
 def plant_everywhere(database: Database, texts: Sequence[str]) -> list[PlantedColumn]:
-    """A row for each column and text; checks and foreign keys are dropped before."""
+    """A row for each column and text; checks, foreign keys and keys of single rows are dropped before."""
     columns = columns_of(database)
     _drop_checks(database)
     planted = [column for column in columns if column.can_hold_text]
@@ -91,6 +91,14 @@ def _drop_checks(database: Database) -> None:
         """select format('alter table %s drop constraint if exists %I cascade', conrelid::regclass, conname)
                as statement
            from pg_constraint
-           where connamespace = 'public'::regnamespace and contype in ('c', 'f') and conrelid <> 0""",
+           where connamespace = 'public'::regnamespace and conrelid <> 0
+               and (
+                   contype in ('c', 'f')
+                   -- A table of one row by its key could not take a second one.
+                   or contype = 'p' and exists (
+                       select from pg_attribute
+                       where attrelid = conrelid and attnum = any (conkey) and atttypid = 'boolean'::regtype
+                   )
+               )""",
     )
     database.run_script("; ".join(row["statement"] for row in rows))

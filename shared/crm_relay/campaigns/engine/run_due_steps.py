@@ -30,6 +30,7 @@ from crm_relay.mail.texts.store import queueing_texts
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import RejectedInput, describe_error
+from crm_relay.platform.fence.clone_fence import ensure_armed
 from crm_relay.platform.logging import logger
 from crm_relay.providers.email import EmailProvider
 from crm_relay.providers.text import TextProvider
@@ -92,6 +93,7 @@ def run_due_steps(db: Database, context: EngineContext, clock: Clock, deadline: 
     claimed, decided, queued and recorded in one transaction, and only what that has committed is sent. Raises what the
     database raises; a step that cannot be made is its enrollment's error and nobody else's.
     """
+    ensure_armed(db)
     return _Engine(db, context, clock, deadline).run()
 
 

@@ -225,7 +225,7 @@ class _Deciding:
             count_metric("UnknownEvents", source=report.provider)
 
         self.after_commit.append(note)
-        title = "Webhook event(s) of a type that nobody knows: kept, without effect"
+        title = "Webhook event(s) of an unknown type: kept, without effect"
         self.incidents.append(Incident("unknown_event", f"{report.provider}:{event_type}", title))
         return DeliveryOutcome(ignored=1)
 

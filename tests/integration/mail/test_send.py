@@ -10,6 +10,7 @@ from crm_relay.mail.models import Mode, SendPolicy
 from crm_relay.mail.queue import queue_emails
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database
+from crm_relay.platform.errors import RejectedInput
 from local.simulators.resend import MovableClock, ResendSimulator
 from tests.support.mail.mail_harness import MONDAY, OFFICE_HOURS, MailHarness, add_identity, mail, suppress
 from tests.support.platform.counting_proxy import CountingProxy
@@ -204,3 +205,15 @@ def test_an_allow_list_lets_its_addresses_and_domains_through_and_nobody_else(po
     assert (report.sent, report.dry_run) == (2, 1)
     assert dict(post.simulator.sends) == {"ada@example.com": 1, "eve@staff.example.com": 1}
     assert post.settler.reasons[bob.id] == "not_on_allow_list"
+
+
+def test_a_cap_of_more_days_than_the_calendar_has_is_refused_and_one_of_ten_years_sends(post: MailHarness) -> None:
+    limit = """insert into delivery_limits (org_id, cap_emails, cap_days) values (default_org_id(), 1, :days)
+        returning org_id"""
+    with pytest.raises(RejectedInput):
+        rows_of(post.db, limit, days=3651)
+    rows_of(post.db, limit, days=3650)
+    post.queue("ada")
+    assert post.send().sent == 1
+    post.queue("ada", key="again")
+    assert (post.send().held, post.got("ada")) == (1, 1)

@@ -11,6 +11,7 @@ import typer
 from cli.bison import app as bison
 from cli.cache import app as cache
 from cli.campaign.commands import app as campaign
+from cli.campaign.sending import resume_sending, stop_sending
 from cli.campaign.topic import app as topic
 from cli.consent import app as consent
 from cli.console import (
@@ -67,6 +68,9 @@ for name, group in (
     ("webhook", webhook),
 ):
     app.add_typer(group, name=name)
+
+app.command("stop-sending")(stop_sending)
+app.command("resume-sending")(resume_sending)
 
 Once = Annotated[bool, typer.Option("--once", help="End after the summary; exit status 1 if an expectation failed.")]
 

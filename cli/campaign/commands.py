@@ -226,7 +226,7 @@ def show_one(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False
     Exit status 1: the log of a step does not add up.
     """
     with open_database(env_file) as database:
-        found = funnels.show_campaign(database, change_campaign.find_campaign(database, campaign))
+        found = funnels.show_campaign(database, change_campaign.find_campaign(database, campaign), utc_now())
     if as_json:
         show(asdict(found), as_json, "")
     else:
@@ -235,6 +235,8 @@ def show_one(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False
         steps = [{name: value for name, value in asdict(each).items() if name not in hidden} for each in found.steps]
         show(steps, as_json, "Steps")
         show([asdict(each) for each in found.waiting], as_json, "Waiting")
+        if found.stop is not None:
+            show(asdict(found.stop), as_json, "Stopped: see crm-relay resume-sending")
         show([asdict(each) for each in found.history], as_json, "History")
     return GOOD if all(each.holds for each in found.steps) else FOUND
 

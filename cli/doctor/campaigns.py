@@ -1,10 +1,11 @@
-"""The doctor's look at campaigns: whether each can be read, and each step written."""
+"""The doctor's look at campaigns: whether each can be read, each step written, and whether sending is stopped."""
 
 from collections.abc import Iterator
 
 from cli.doctor.checks import Check
 from crm_relay.campaigns.watch.faults import problems_of_campaign
 from crm_relay.campaigns.watch.store import campaign_documents
+from crm_relay.mail.stops.stop_sending import sending_stops
 from crm_relay.platform.database import Queryable
 
 
@@ -16,3 +17,16 @@ def examine_campaigns(database: Queryable) -> Iterator[Check]:
         yield Check("campaigns", "good", f"{len(rows)} can be read")
     for row, problems in found:
         yield Check(f"campaign {row['name']}", "wrong", f"{row['id']}: {'; '.join(problems)}")
+
+
+def examine_sending(database: Queryable) -> Iterator[Check]:
+    """Whether an operator stopped it, which is easily forgotten."""
+    stops = sending_stops(database)
+    if not stops:
+        yield Check("sending", "good", "not stopped")
+    for stop in stops:
+        whose = "everything" if stop.organization_id is None else f"organization {stop.organization_id}"
+        since = stop.stopped_at.strftime("%Y-%m-%d %H:%M")
+        reason = "" if stop.reason is None else f": {stop.reason}"
+        found = f"{whose} stopped by {stop.stopped_by} since {since}{reason}; crm-relay resume-sending"
+        yield Check("sending", "worth a look", found)

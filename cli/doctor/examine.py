@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cli.doctor.bison import examine_bison
-from cli.doctor.campaigns import examine_campaigns
+from cli.doctor.campaigns import examine_campaigns, examine_sending
 from cli.doctor.checks import Check, safely
 from crm_relay.installation.installation import Installation, install
 from crm_relay.operations.rooms import LeftOutRooms
@@ -57,6 +57,7 @@ def examine() -> list[Check]:
     if "campaigns" not in left_out:
         checks += safely("resend webhook secret", _resend_secret)
         checks += safely("campaigns", lambda: examine_campaigns(database))
+        checks += safely("sending", lambda: examine_sending(database))
     if "emailbison" not in left_out:
         checks += safely("emailbison", lambda: iter(examine_bison()))
     return checks

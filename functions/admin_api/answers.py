@@ -17,7 +17,7 @@ from crm_relay.operations import orders
 from crm_relay.operations.access import tokens as token_book
 from crm_relay.operations.dashboard import page
 from crm_relay.operations.overview import integrity_view, read_overview
-from crm_relay.operations.overview.store import is_alive
+from crm_relay.operations.overview.store import is_stopped
 from crm_relay.operations.rooms import installed_rooms
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import RejectedInput
@@ -39,9 +39,10 @@ _SHRINK_ALLOWED = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Health:
-    """Nothing else is told without a token."""
+    """Nothing else is told without a token. `sending`: whether an operator stopped it anywhere."""
 
     status: Literal["ok"]
+    sending: Literal["on", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,7 @@ class AllReplayed:
 
 
 def health(dependencies: "Admin", _call: Call) -> object:
-    is_alive(dependencies.database)
-    return Health("ok")
+    return Health("ok", "stopped" if is_stopped(dependencies.database) else "on")
 
 
 def page_itself(_dependencies: "Admin", _call: Call) -> object:

@@ -103,7 +103,7 @@ def running(dependencies: "Admin", _call: Call) -> object:
 
 
 def one(dependencies: "Admin", call: Call) -> object:
-    return funnels.show_campaign(dependencies.database, call.given.id)
+    return funnels.show_campaign(dependencies.database, call.given.id, utc_now())
 
 
 def create(dependencies: "Admin", call: Call) -> object:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from admin_api.table import OPERATE
 from crm_relay.campaigns.lifecycle.funnels import HistoryLine
+from crm_relay.mail.stops.stop_sending import SendingStop
 from crm_relay.operations.overview import models as shown
 from crm_relay.platform.http.callers import Role
 
@@ -21,6 +22,8 @@ VISIBLE_FROM: Mapping[type, Mapping[str, Role]] = {
     # A finding names its row by an id or, where it has none, by what it says.
     shown.StandingFinding: {"row_id": OPERATE, "what": OPERATE},
     shown.Fix: {"row_id": OPERATE},
+    # An operator's own words, which may name somebody.
+    SendingStop: {"reason": OPERATE},
     # An application may keep its own history of campaigns in the same table.
     HistoryLine: {"about": OPERATE},
 }

@@ -12,6 +12,7 @@ from crm_relay.campaigns.watch.watch_locks import watch_locks
 from crm_relay.installation.installation import Installation, install
 from crm_relay.mail.feedback.read_inbound import read_inbound
 from crm_relay.mail.senders.watch_senders import watch_senders
+from crm_relay.mail.stops.stop_sending import watch_stops
 from crm_relay.platform.clock import Clock, Deadline, LambdaContext, utc_now
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.logging import logger
@@ -40,6 +41,7 @@ def run_campaigns(
         read_inbound(installation.database, inbound, clock=clock, deadline=deadline)
     if clock().minute % _WATCH_EVERY == 0:
         watch_senders(installation.database, clock())
+        watch_stops(installation.database, clock())
         watch_locks(installation.database, clock())
     done = run_due_steps(installation.database, _engine(installation), clock, deadline)
     fold_totals(installation.database)

@@ -48,7 +48,7 @@ FUNCTIONS = {
     "edge_cache": 6,
     "engagement": 7,
     "integrity": 1,
-    "mail": 15,
+    "mail": 16,
     "operations": 1,
     "outreach": 21,
     "platform": 8,

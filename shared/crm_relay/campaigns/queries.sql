@@ -25,7 +25,12 @@ select number::integer as campaign_enrollments from enrollment;
 -- name: enrollments_of
 -- Where somebody stands in every campaign, and why there.
 select
-    enrollment.id, campaign.name as campaign, enrollment.status, enrollment.stopped_reason, enrollment.held_for,
+    enrollment.id, campaign.name as campaign, enrollment.status, enrollment.stopped_reason,
+    case
+        when enrollment.status in ('active', 'engaged') and campaign.status = 'active' and enrollment.next_step_at <= :now
+            and is_sending_stopped(enrollment.org_id, 'campaign') then 'stopped_by_operator'
+        else enrollment.held_for
+    end as held_for,
     enrollment.current_step, enrollment.next_step_at, enrollment.emails_sent, enrollment.engagement_score, enrollment.error_count,
     enrollment.last_error, enrollment.created_at,
     coalesce((

@@ -18,6 +18,6 @@ def erase_person(db: Queryable, addresses: list[str], now: datetime) -> Row:
     return db.run(_SQL["erase_person"], addresses=addresses, now=now)[0]
 
 
-def enrollments_of(db: Queryable, addresses: list[str], *, limit: int) -> list[Row]:
+def enrollments_of(db: Queryable, addresses: list[str], now: datetime, *, limit: int) -> list[Row]:
     """Newest first."""
-    return db.run(_SQL["enrollments_of"], addresses=addresses, limit=limit)
+    return db.run(_SQL["enrollments_of"], addresses=addresses, now=now, limit=limit)

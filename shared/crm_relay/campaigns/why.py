@@ -1,6 +1,7 @@
 """Where a person stands in every campaign and why, for `crm-relay why`."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from crm_relay.campaigns import store
 from crm_relay.consent.person import Person
@@ -17,6 +18,6 @@ class Enrollments:
     enrolled: list[Row]
 
 
-def enrollments_of(db: Queryable, person: Person) -> Enrollments:
+def enrollments_of(db: Queryable, person: Person, now: datetime) -> Enrollments:
     """One statement. Never what a mail says."""
-    return Enrollments(store.enrollments_of(db, list(person.addresses), limit=LATEST))
+    return Enrollments(store.enrollments_of(db, list(person.addresses), now, limit=LATEST))

@@ -37,6 +37,9 @@ def _keep(word: str, sentence: str) -> Reason:
     return Reason(word, Effect.KEEP, "skipped", sentence)
 
 
+STOPPED = "stopped_by_operator"
+"""The reason of the emergency brake, which is asked before all others."""
+
 _TABLE = (
     _refuse("erased", "The person was erased."),
     _refuse("complaint", "The person reported a mail as spam."),
@@ -75,7 +78,7 @@ _TABLE = (
     _hold("configuration", "The provider refuses this installation until its settings are changed."),
     _hold("sender_refused", "The provider refuses the From address until its domain is verified."),
     _hold("unclear", "It may have been sent: the provider is asked again under the same key."),
-    _hold("stopped_by_operator", "An operator stopped all sending."),
+    _hold(STOPPED, "An operator stopped sending, for this organization or for all."),
 )
 
 REASONS = {reason.word: reason for reason in _TABLE}

@@ -82,7 +82,7 @@ def explain_person(db: Queryable, who: str, now: datetime) -> Known:
         removals=contacts.removals,
         engagement=engagement_of(db, person),
         outreach=outreach_of(db, person),
-        campaigns=enrollments_of(db, person),
+        campaigns=enrollments_of(db, person, now),
         delivery=delivery_of(db, person),
         inbox=mentions_of(db, REDACTORS, person),
         erasure=_erasure_of(db, person),

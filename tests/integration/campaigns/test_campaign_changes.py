@@ -77,11 +77,11 @@ def test_an_edit_of_a_running_campaign_says_the_new_words_to_whom_they_are_still
     assert changed.changed == ["steps.0.subject", "steps.1.subject", "steps.2"]
     assert subjects(campaigns) == ["First"] * 2 + ["Second"] * 2 + ["Second, mended"] * 2
     assert sequences(campaigns, campaign)[:2] == before
-    (line,) = [each for each in show_campaign(campaigns.db, campaign).history if each.change == "edited"]
+    (line,) = [each for each in show_campaign(campaigns.db, campaign, campaigns.now).history if each.change == "edited"]
     assert line.by == "robot"
     assert line.about is not None
     assert line.about["changed"]["steps.1.subject"] == {"before": "Second", "after": "Second, mended"}
-    assert all(step.holds for step in show_campaign(campaigns.db, campaign).steps)
+    assert all(step.holds for step in show_campaign(campaigns.db, campaign, campaigns.now).steps)
 
 
 def test_a_new_window_holds_for_steps_that_are_due_already(campaigns: CampaignHarness) -> None:
@@ -175,7 +175,7 @@ def test_a_cancelled_campaign_sends_nothing_more_and_takes_back_what_waits(campa
 
     assert (ended.status, ended.changed, ended.stopped) == ("cancelled", True, 3)
     assert subjects(campaigns) == []
-    shown = show_campaign(campaigns.db, campaign)
+    shown = show_campaign(campaigns.db, campaign, campaigns.now)
     assert (shown.campaign.status, shown.campaign.total_active, shown.people) == ("cancelled", 0, {"stopped": 3})
     (line,) = [each for each in shown.history if each.change == "cancelled"]
     assert (line.by, line.about) == ("robot", {"before": "active", "after": "cancelled", "stopped": 3})
@@ -236,7 +236,7 @@ def test_a_campaign_is_archived_once_nobody_is_on_their_way(campaigns: CampaignH
 
     assert list_campaigns(campaigns.db) == []
     assert [each.id for each in list_campaigns(campaigns.db, status="archived")] == [campaign]
-    shown = show_campaign(campaigns.db, campaign)
+    shown = show_campaign(campaigns.db, campaign, campaigns.now)
     assert (shown.campaign.status, shown.campaign.total_sent) == ("archived", 2)
     assert (shown.history[0].change, shown.history[0].by) == ("archived", "robot")
 

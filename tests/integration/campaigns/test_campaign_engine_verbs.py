@@ -245,12 +245,12 @@ def test_why_tells_where_somebody_stands_and_what_happened_at_each_step(campaign
     campaign = campaigns.campaign(email(1, skip_conditions=[skipped]), step("wait", 2), email(3, delay_days=1))
     campaigns.enroll(campaign, campaigns.contact("a@example.com"))
     campaigns.tick()
-    (enrolled,) = enrollments_of(campaigns.db, Person(addresses=frozenset({"a@example.com"}))).enrolled
+    (enrolled,) = enrollments_of(campaigns.db, Person(addresses=frozenset({"a@example.com"})), campaigns.now).enrolled
     assert (enrolled["campaign"], enrolled["status"], enrolled["current_step"]) == ("Spring", "active", 2)
     assert enrolled["next_step_at"] == campaigns.now + DAY
     assert [(each["step"], each["status"]) for each in enrolled["steps"]] == [(1, "skipped"), (2, "sent")]
     assert "contact.first_name" in enrolled["steps"][0]["reason"]
-    assert enrollments_of(campaigns.db, Person(addresses=frozenset({"b@example.com"}))).enrolled == []
+    assert enrollments_of(campaigns.db, Person(addresses=frozenset({"b@example.com"})), campaigns.now).enrolled == []
 
 
 def test_a_fate_that_is_told_twice_counts_once_and_what_was_unknown_may_turn_out_sent(

@@ -41,7 +41,7 @@ def dues(harness: CampaignHarness, campaign: UUID) -> list[datetime | None]:
 
 
 def history(harness: CampaignHarness, campaign: UUID) -> list[tuple[str, str | None]]:
-    return [(change.change, change.by) for change in reversed(show_campaign(harness.db, campaign).history)]
+    return [(change.change, change.by) for change in reversed(show_campaign(harness.db, campaign, harness.now).history)]
 
 
 def test_a_file_is_kept_as_a_draft_with_every_column(campaigns: CampaignHarness) -> None:
@@ -167,7 +167,7 @@ def test_everybody_who_is_asked_for_is_enrolled_or_counted_by_a_reason(campaigns
     assert (row["contact_id"], row["address"], row["next_step_at"]) == (people[0], "fine@example.com", None)
     again = enroll(harness.db, campaign, harness.now, contacts=people[:2])
     assert (again.enrolled, again.already, again.same_address) == (0, 1, 1)
-    entry = [each for each in show_campaign(harness.db, campaign).history if each.change == "enrolled"]
+    entry = [each for each in show_campaign(harness.db, campaign, harness.now).history if each.change == "enrolled"]
     assert sorted((each.about or {})["enrolled"] for each in entry) == [0, 1]
 
 
@@ -412,6 +412,6 @@ def test_the_funnel_tells_what_became_of_everybody_at_each_step(campaigns: Campa
     first, second = funnel.steps
     assert (first.reached, first.sent, first.opened, first.clicked, first.replied, first.holds) == (4, 4, 1, 1, 1, True)
     assert (second.reached, second.sent, second.replied, second.channel) == (3, 3, 0, "task")
-    assert show_campaign(harness.db, campaign).people == {"completed": 3, "replied": 1}
+    assert show_campaign(harness.db, campaign, harness.now).people == {"completed": 3, "replied": 1}
     pause(harness.db, campaign, harness.now)
     assert running_funnels(harness.db) == []

@@ -85,7 +85,7 @@ def test_an_edit_that_is_not_committed_stops_no_organization_and_not_even_its_ow
         assert campaigns.totals(other) == (0, 3, 3)
         # Not added yet, and yet not missing where somebody reads it.
         assert added_totals(campaigns, mine) == (3, 0, 0)
-        shown = show_campaign(campaigns.db, mine).campaign
+        shown = show_campaign(campaigns.db, mine, campaigns.now).campaign
         assert (shown.total_active, shown.total_completed, shown.total_sent) == (0, 3, 3)
         assert rebuild_totals(campaigns.db, dry_run=True) == []
         assert fold_totals(campaigns.db) == 0

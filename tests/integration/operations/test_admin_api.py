@@ -148,7 +148,7 @@ def test_preflight_is_answered_for_every_route_without_a_token(api: AdminFunctio
 
 def test_health_tells_nothing_else(api: AdminFunction, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = api.call("GET", "/health", token=None)
-    assert (answer.status, answer.body) == (200, {"status": "ok"})
+    assert (answer.status, answer.body) == (200, {"status": "ok", "sending": "on"})
     monkeypatch.setenv("DATABASE_URL", "postgresql://x:y@127.0.0.1:9/z")
     wiring.installation.forget()
     away = api.call("GET", "/health", token=None)

@@ -73,6 +73,7 @@ SERVERS = """
     increment_metric(text,text,integer)
     is_erased(uuid,text,text)
     is_mail_scanner(text)
+    is_sending_stopped(uuid,text)
     keep_account_state(text,text,jsonb,timestamp with time zone,timestamp with time zone)
     keep_inbound_mail(jsonb)
     keep_lead(text,jsonb,timestamp with time zone)

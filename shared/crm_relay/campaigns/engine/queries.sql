@@ -14,6 +14,8 @@ with recursive place as (
     ) as at
     from campaigns campaign
     where campaign.status = 'active' and campaign.source = 'native'
+        -- While an operator stops sending everybody keeps their place, as in a pause.
+        and not is_sending_stopped(coalesce(campaign.org_id, default_org_id()), 'campaign')
     union all
     select place.campaign_id, place.org_id, (
         select min(current_step)

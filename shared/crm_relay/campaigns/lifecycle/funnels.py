@@ -8,6 +8,7 @@ from uuid import UUID
 
 from crm_relay.campaigns.lifecycle import store
 from crm_relay.mail.holds.holds import waiting_of
+from crm_relay.mail.stops.stop_sending import SendingStop, stop_of
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput
 
@@ -82,6 +83,7 @@ class WaitingSteps:
     """So many wait for one reason (docs/campaigns.md), at the longest until then.
 
     `channel`: of messages email or sms, of steps that are not made yet `step`. `held_for` None: the next run's.
+    `until` None: until an operator resumes sending.
     """
 
     channel: str
@@ -92,13 +94,17 @@ class WaitingSteps:
 
 @dataclass(frozen=True)
 class CampaignShown:
-    """All about one campaign but its people; `people` counts them by status."""
+    """All about one campaign but its people; `people` counts them by status.
+
+    `stop`: the stop of an operator's that holds its organization's campaigns; None: none does.
+    """
 
     campaign: CampaignLine
     steps: list[StepFunnel]
     waiting: list[WaitingSteps]
     people: dict[str, int]
     history: list[HistoryLine]
+    stop: SendingStop | None
 
 
 def list_campaigns(db: Queryable, *, status: str | None = None, limit: int = 50) -> list[CampaignLine]:
@@ -113,7 +119,7 @@ def running_funnels(db: Queryable) -> list[Funnel]:
     return [Funnel(each, steps.get(each.id, [])) for each in campaigns]
 
 
-def show_campaign(db: Queryable, campaign_id: UUID) -> CampaignShown:
+def show_campaign(db: Queryable, campaign_id: UUID, now: datetime) -> CampaignShown:
     """RejectedInput with 404 where there is no native campaign with this id."""
     found = store.campaigns(db, status=None, campaign_id=campaign_id, limit=1)
     if not found:
@@ -121,14 +127,15 @@ def show_campaign(db: Queryable, campaign_id: UUID) -> CampaignShown:
     people = store.people_by_status(db, campaign_id)
     history = [HistoryLine(**row) for row in store.history_of(db, campaign_id, limit=_CHANGES)]
     steps = _steps(db, [campaign_id]).get(campaign_id, [])
-    return CampaignShown(CampaignLine(**found[0]), steps, _waiting(db, campaign_id), people, history)
+    stop = stop_of(db, store.organization_of_campaign(db, campaign_id))
+    return CampaignShown(CampaignLine(**found[0]), steps, _waiting(db, campaign_id, now), people, history, stop)
 
 
-def _waiting(db: Queryable, campaign_id: UUID) -> list[WaitingSteps]:
+def _waiting(db: Queryable, campaign_id: UUID, now: datetime) -> list[WaitingSteps]:
     messages = [
         WaitingSteps(each.channel, each.held_for, each.messages, each.until) for each in waiting_of(db, campaign_id)
     ]
-    return messages + [WaitingSteps("step", **row) for row in store.held_steps(db, campaign_id)]
+    return messages + [WaitingSteps("step", **row) for row in store.held_steps(db, campaign_id, now)]
 
 
 def _steps(db: Queryable, campaign_ids: Sequence[UUID]) -> dict[UUID, list[StepFunnel]]:

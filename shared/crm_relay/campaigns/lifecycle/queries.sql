@@ -463,12 +463,27 @@ where accounting.campaign_id = any (cast(:campaign_ids as uuid[]))
 order by accounting.campaign_id, accounting.step_number;
 
 -- name: held_steps
--- People of a campaign whose next step was moved, by the reason.
-select held_for, count(*)::integer as number, max(next_step_at) as until
-from campaign_enrollments
-where campaign_id = :campaign_id and held_for is not null and next_step_at is not null and status in ('active', 'engaged')
-group by held_for
-order by held_for;
+-- People of a campaign whose next step was moved, by the reason; and whose step is due while an operator stops sending.
+select waiting.held_for, count(*)::integer as number, max(waiting.until) as until
+from campaigns campaign
+cross join lateral (
+    select is_sending_stopped(coalesce(campaign.org_id, default_org_id()), 'campaign') and campaign.status = 'active' as is_stopped
+) brake
+cross join lateral (
+    select
+        case when brake.is_stopped and next_step_at <= :now then 'stopped_by_operator' else held_for end as held_for,
+        case when not brake.is_stopped or next_step_at > :now then next_step_at end as until
+    from campaign_enrollments
+    where campaign_id = campaign.id and next_step_at is not null and status in ('active', 'engaged')
+        and (held_for is not null or (brake.is_stopped and next_step_at <= :now))
+) waiting
+where campaign.id = :campaign_id
+group by waiting.held_for
+order by waiting.held_for;
+
+-- name: organization_of_campaign
+-- Whose campaign it is.
+select coalesce(org_id, default_org_id()) as org_id from campaigns where id = :campaign_id;
 
 -- name: people_by_status
 -- Where everybody of one campaign is by now.

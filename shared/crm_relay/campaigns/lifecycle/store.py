@@ -258,9 +258,15 @@ def funnels(db: Queryable, campaign_ids: Sequence[UUID]) -> list[Row]:
     return db.run(_SQL["funnels"], campaign_ids=list(campaign_ids)) if campaign_ids else []
 
 
-def held_steps(db: Queryable, campaign_id: UUID) -> list[Row]:
+def held_steps(db: Queryable, campaign_id: UUID, now: datetime) -> list[Row]:
     """held_for, number and until."""
-    return db.run(_SQL["held_steps"], campaign_id=campaign_id)
+    return db.run(_SQL["held_steps"], campaign_id=campaign_id, now=now)
+
+
+def organization_of_campaign(db: Queryable, campaign_id: UUID) -> UUID:
+    """Of one that is there."""
+    found: UUID = db.run(_SQL["organization_of_campaign"], campaign_id=campaign_id)[0]["org_id"]
+    return found
 
 
 def people_by_status(db: Queryable, campaign_id: UUID) -> dict[str, int]:

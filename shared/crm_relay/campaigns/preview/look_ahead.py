@@ -14,6 +14,7 @@ from crm_relay.campaigns.models import Campaign, Capabilities, DueEnrollment
 from crm_relay.campaigns.preview import store
 from crm_relay.campaigns.preview.simulate import NO_SMS, Engagement, Entry, Limits, Simulation, nobody_reacts, simulate
 from crm_relay.mail.models import Identity
+from crm_relay.mail.stops.stop_sending import stop_of
 from crm_relay.platform.database import Database, Row, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.send_windows import next_open
@@ -113,7 +114,9 @@ def _read(tx: Transaction, campaign_id: UUID, now: datetime, limit: int) -> _Rea
     if row["source"] != "native" or row["status"] not in _AS_IF_BEGUN:
         raise RejectedInput("only a native campaign that is draft, active or paused can be simulated", status=409)
     campaign = read_campaign(row["document"])
-    warnings = _warnings(campaign, row["document"]["postal_address"])
+    warnings = _warnings(
+        campaign, row["document"]["postal_address"], is_stopped=stop_of(tx, campaign.org_id) is not None
+    )
     sender = replace(campaign.identity or _ANYBODY, paused=False, postal_address=_SOMEWHERE)
     campaign = replace(campaign, identity=sender)
     limits = Limits(**store.limits_of(tx, campaign.org_id))
@@ -125,17 +128,18 @@ def _read(tx: Transaction, campaign_id: UUID, now: datetime, limit: int) -> _Rea
     return _Read(campaign, row["status"], warnings, limits, ahead, mails)
 
 
-def _warnings(campaign: Campaign, postal_address: str | None) -> list[str]:
+def _warnings(campaign: Campaign, postal_address: str | None, *, is_stopped: bool) -> list[str]:
     """Whether there is EMAIL_FROM, only campaign_cron knows."""
+    stopped = ["an operator stopped sending"] if is_stopped else []
     if not sends_mail(campaign):
-        return []
+        return stopped
     sender = campaign.identity
     conditions = {
         "the sender is paused": sender is not None and sender.paused,
         "no sender but EMAIL_FROM": sender is None,
         "the organization has no postal address": not (postal_address or "").strip(),
     }
-    return [warning for warning, holds in conditions.items() if holds]
+    return stopped + [warning for warning, holds in conditions.items() if holds]
 
 
 def _enrolled(row: Row, campaign: Campaign, now: datetime) -> DueEnrollment | None:

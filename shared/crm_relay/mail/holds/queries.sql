@@ -6,20 +6,22 @@ returning org_id, campaign_id, reasons;
 
 -- name: release_mail
 -- Batches with mail that is held for one of these reasons are due now; those that a worker has are left alone.
+-- A stop holds what may have been sent as well.
 with change as (
     select * from :changes as change (org_id uuid, campaign_id uuid, reasons text[])
 ),
 freed as (
     select batch.id
     from email_batches batch
-    where batch.state = 'queued' and batch.not_before > :now
+    where batch.state in ('queued', 'sending') and batch.not_before > :now
+        and (batch.claimed_until is null or batch.claimed_until <= :now)
         and exists (
             select
             from email_sends mail
             join change on mail.held_for = any (change.reasons)
                 and (change.org_id is null or mail.org_id = change.org_id)
                 and (change.campaign_id is null or mail.campaign_id = change.campaign_id)
-            where mail.batch_id = batch.id and mail.status = 'queued'
+            where mail.batch_id = batch.id and mail.status in ('queued', 'sending')
         )
     for update skip locked
 ),
@@ -30,7 +32,7 @@ texts as (
     update sms_sends message
     set not_before = :now
     from change
-    where message.status = 'queued' and message.not_before > :now and message.held_for = any (change.reasons)
+    where message.status in ('queued', 'sending') and message.not_before > :now and message.held_for = any (change.reasons)
         and (change.org_id is null or message.org_id = change.org_id)
         and (change.campaign_id is null or message.campaign_id = change.campaign_id)
     returning message.id

@@ -7,16 +7,14 @@ from typing import Any, assert_never
 from uuid import UUID, uuid4
 
 from crm_relay.mail.models import Fate, SendPolicy, Settle, StillWanted
+from crm_relay.mail.purposes import CAMPAIGN
 from crm_relay.mail.sending import store
-from crm_relay.mail.sending.gate import Gate, GateVerdict, Room
+from crm_relay.mail.sending.gate import PAUSES_ARE_LOOKED_AT_AGAIN, Gate, GateVerdict, Room
 from crm_relay.mail.sending.record_answer import NOTHING_RECORDED, AnswerRecorded, report_parked
 from crm_relay.mail.sending.repeat import Again, again, evidence_until
 from crm_relay.mail.sending.waiting import MailBatch, WaitingMail
 from crm_relay.platform.database import Queryable, Transaction
 from crm_relay.providers.email import EmailProvider, LooksUpMail
-
-CAMPAIGN = "campaign"
-"""The purpose whose mail counts under the limit per minute."""
 
 _CLAIM = timedelta(seconds=90)
 """Longer than a request may take, or a second worker would ask in vain for what the first one is being told."""
@@ -59,6 +57,11 @@ def begin_batch(db: Transaction, work: BatchWork, now: datetime, batch_id: UUID 
     batch = work.claimed = store.claim_batch(db, now, purpose=work.purpose, batch_id=batch_id)
     if batch is None:
         return None
+    if batch.is_stopped:
+        # Before any other question: nobody's step is settled while nothing may leave.
+        until = now + PAUSES_ARE_LOOKED_AT_AGAIN
+        held = store.hold_stopped(db, batch.org_id, work.purpose, now, until=until)
+        return BatchBegun(batch, None, AnswerRecorded(held=held))
     if batch.attempts == 0 or batch.first_attempt_at is None:
         return _freeze(db, batch, work, now)
     provider = work.provider

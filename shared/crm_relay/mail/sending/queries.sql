@@ -60,12 +60,13 @@ order by mail.position;
 -- name: gate_facts
 -- What the ledgers say at this moment of each mail of a batch, and how much room its organization has in this minute.
 with room as materialized (
-    select here.mails, here.frees_at, limits.cap_emails, limits.cap_days
+    select here.mails, here.frees_at, limits.cap_emails, limits.cap_days, is_sending_stopped(:org_id, :purpose) as is_stopped
     from email_room(:org_id, :now) here
     left join delivery_limits limits on limits.org_id = :org_id
 )
 select
-    mail.id, mail.address, mail.send_window, room.mails as room, room.frees_at, room.cap_emails, room.cap_days, latest.times as left_times,
+    mail.id, mail.address, mail.send_window, room.mails as room, room.frees_at, room.cap_emails, room.cap_days, room.is_stopped,
+    latest.times as left_times,
     (select suppressed_by from recipient_suppression(mail.org_id, 'email', mail.address, mail.contact_id)) as suppressed_by,
     exists (
         select
@@ -93,6 +94,40 @@ left join lateral (
     ) earlier
 ) latest on true
 where mail.batch_id = :batch_id and mail.position is not null;
+
+-- name: hold_stopped
+-- All that is due of a stopped organization waits as it is; what another worker has passes that worker's own gate.
+with due as (
+    select id
+    from email_batches
+    where org_id = :org_id and purpose = :purpose and state in ('queued', 'sending') and not_before <= :now
+        and (claimed_until is null or claimed_until <= :now)
+    order by id
+    limit :limit
+    for update skip locked
+),
+mail as (
+    select waiting.id
+    from email_sends waiting
+    join due on due.id = waiting.batch_id
+    where waiting.position is not null and waiting.status in ('queued', 'sending')
+    order by waiting.id
+    for update of waiting skip locked
+),
+batches as (
+    update email_batches batch
+    set not_before = :until, claimed_until = null, problem = case batch.state when 'queued' then :reason else batch.problem end
+    from due
+    where batch.id = due.id
+),
+held as (
+    update email_sends waiting
+    set held_for = :reason, held_until = :until
+    from mail
+    where waiting.id = mail.id
+    returning waiting.id
+)
+select count(*)::integer as mails from held;
 
 -- name: freeze_batch
 -- From here on the bytes are these, whoever carries them on; what the gate kept back is recorded in the same statement.

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from crm_relay.incidents.record import close_incidents
 from crm_relay.mail.models import SendPolicy, Settle, StillWanted, always_wanted
+from crm_relay.mail.purposes import CAMPAIGN
 from crm_relay.mail.sending import store
-from crm_relay.mail.sending.begin_batch import CAMPAIGN, BatchBegun, BatchWork, begin_batch
+from crm_relay.mail.sending.begin_batch import BatchBegun, BatchWork, begin_batch
 from crm_relay.mail.sending.look_up import look_up, record_look_up
 from crm_relay.mail.sending.record_answer import (
     CLOSED_BY_SUCCESS,
@@ -41,8 +42,8 @@ class SendContext:
 class SendReport:
     """What a run did. `sent`, `dry_run`, `refused`, `failed` and `unknown` are mails whose fate is settled.
 
-    `held`: mails moved to later (window, paused sender). `postponed`: batches that have to be tried again. `stopped`:
-    why the run ended before everything due was done (a word of ours), None: nothing due is left.
+    `held`: mails moved to later (window, paused sender, the brake). `postponed`: batches that have to be tried again.
+    `stopped`: why the run ended before everything due was done (a word of ours), None: nothing due is left.
     """
 
     batches: int = 0

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.mail.models import Mail, OwnedMail
+from crm_relay.mail.reasons import STOPPED
 from crm_relay.mail.sending.gate import FrequencyCap, RecipientFacts, Room
 from crm_relay.mail.sending.waiting import MailBatch, WaitingMail
 from crm_relay.platform.database import Queryable, Row
@@ -13,6 +14,7 @@ from crm_relay.platform.sql import Json, Rows, Statement, queries_beside
 from crm_relay.rules.send_windows import SendWindow
 
 _SQL = queries_beside(__file__)
+_HELD_AT_ONCE = 1_000
 
 PROVIDER_ID = "resend_id"
 """Column of the id that the provider gave to a mail, whichever provider it was."""
@@ -31,7 +33,10 @@ def claim_batch(db: Queryable, now: datetime, *, purpose: str, batch_id: UUID | 
         return None
     head = rows[0]
     known = {
-        row["id"]: row for row in db.run(_SQL["gate_facts"], org_id=head["org_id"], batch_id=head["batch_id"], now=now)
+        row["id"]: row
+        for row in db.run(
+            _SQL["gate_facts"], org_id=head["org_id"], batch_id=head["batch_id"], purpose=purpose, now=now
+        )
     }
     return MailBatch(
         head["batch_id"],
@@ -43,7 +48,16 @@ def claim_batch(db: Queryable, now: datetime, *, purpose: str, batch_id: UUID | 
         head["age"] or timedelta(),
         _room(known),
         tuple(_waiting(row, known[row["id"]]) for row in rows if row["id"] is not None),
+        is_stopped=any(row["is_stopped"] for row in known.values()),
     )
+
+
+def hold_stopped(db: Queryable, org_id: UUID, purpose: str, now: datetime, *, until: datetime) -> int:
+    """Mails of a stopped organization that were due and wait until then; one statement, whatever their number."""
+    held: int = db.run(
+        _SQL["hold_stopped"], org_id=org_id, purpose=purpose, reason=STOPPED, now=now, until=until, limit=_HELD_AT_ONCE
+    )[0]["mails"]
+    return held
 
 
 def freezing(

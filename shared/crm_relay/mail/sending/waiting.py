@@ -44,7 +44,8 @@ class WaitingMail:
 class MailBatch:
     """One request to be made, ours until the transaction ends; `attempts` counts those of this `generation`.
 
-    `age`: how long ago the first attempt was, by the worker's clock or the database's, whichever says more.
+    `is_stopped`: an operator stopped what it is for. `age`: how long ago the first attempt was, by the worker's clock
+    or the database's, whichever says more.
     """
 
     id: UUID
@@ -56,6 +57,7 @@ class MailBatch:
     age: timedelta
     room: Room
     mails: tuple[WaitingMail, ...]
+    is_stopped: bool = False
 
     @property
     def key(self) -> str:

@@ -14,11 +14,30 @@ on conflict (send_key) do nothing;
 
 -- name: claim_text
 -- The text message that waits longest, ours until `claimed_until`; of one that was tried before nobody knows what became of it.
-with due as (
+-- What an operator stopped waits as it is.
+with stopped as (
     select id
     from sms_sends
-    where (status = 'queued' and not_before <= :now)
-        or (status = 'sending' and coalesce(claimed_until, not_before) <= :now and not_before <= :now)
+    where (select exists (select from sending_stops where resumed_at is null))
+        and not_before <= :now
+        and (status = 'queued' or (status = 'sending' and coalesce(claimed_until, not_before) <= :now))
+        and is_sending_stopped(org_id, purpose)
+    order by id
+    limit :most_held
+    for update skip locked
+),
+held as (
+    update sms_sends message
+    set held_for = :stopped, held_until = :held_until, not_before = :held_until, claimed_until = null, updated_at = :now
+    from stopped
+    where message.id = stopped.id
+),
+due as (
+    select id
+    from sms_sends
+    where not_before <= :now
+        and (status = 'queued' or (status = 'sending' and coalesce(claimed_until, not_before) <= :now))
+        and not is_sending_stopped(org_id, purpose)
     order by not_before, id
     limit 1
     for update skip locked

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from crm_relay.mail.models import WANTED, Fate, SendPolicy, Settle, StillWanted, always_wanted
-from crm_relay.mail.sending.gate import Gate, GateVerdict
+from crm_relay.mail.sending.gate import PAUSES_ARE_LOOKED_AT_AGAIN, Gate, GateVerdict
 from crm_relay.mail.sending.record_answer import LONGEST_REST, rest_of
 from crm_relay.mail.texts import store
 from crm_relay.mail.texts.models import QueuedText
@@ -72,7 +72,7 @@ def send_texts(
     counts = Counter[str]()
     while deadline.allows(_SECONDS):
         now = clock()
-        queued = store.claim_text(context.database, now, claimed_until=now + _CLAIM)
+        queued = _claim(context.database, now)
         if queued is None:
             return _report(counts, stopped=False)
         outcome = _carry(context, queued, still_wanted, now)
@@ -81,6 +81,10 @@ def send_texts(
         if outcome.stops:
             break
     return _report(counts, stopped=True)
+
+
+def _claim(db: Database, now: datetime) -> QueuedText | None:
+    return store.claim_text(db, now, claimed_until=now + _CLAIM, held_until=now + PAUSES_ARE_LOOKED_AT_AGAIN)
 
 
 def _report(counts: Counter[str], *, stopped: bool) -> TextReport:

@@ -1,6 +1,6 @@
--- name: alive
--- Whether the database answers at all.
-select true as alive;
+-- name: is_stopped
+-- Whether the database answers at all, and whether an operator stopped sending.
+select exists (select from sending_stops where resumed_at is null) as is_stopped;
 
 -- name: latest_resyncs
 -- The latest of each entity, running or not, with how far it is.

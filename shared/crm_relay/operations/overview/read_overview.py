@@ -9,6 +9,7 @@ from crm_relay.edge_cache.keys import BUCKETS
 from crm_relay.edge_cache.replication.conflicts import list_conflicts
 from crm_relay.edge_cache.status import recent_runs, sync_status
 from crm_relay.edge_cache.table import EdgeTable
+from crm_relay.mail.stops.stop_sending import SendingStop, sending_stops
 from crm_relay.operations.overview import store
 from crm_relay.operations.overview.integrity_view import integrity
 from crm_relay.operations.overview.models import (
@@ -51,6 +52,7 @@ class Overview:
     integrity: Integrity
     incidents: list[OpenIncident]
     dead_letters: DeadLetters
+    sending_stops: list[SendingStop]
 
 
 def overview(
@@ -69,6 +71,7 @@ def overview(
         integrity(db, limit=ROWS),
         store.incidents(db, limit=ROWS),
         dead_letters(db),
+        sending_stops(db),
     )
 
 

@@ -17,9 +17,9 @@ from crm_relay.platform.sql import queries_beside
 _SQL = queries_beside(__file__)
 
 
-def is_alive(db: Queryable) -> bool:
-    """True, or what Database.run raises."""
-    return bool(db.run(_SQL["alive"])[0]["alive"])
+def is_stopped(db: Queryable) -> bool:
+    """Whether an operator stopped sending anywhere; what Database.run raises where the database does not answer."""
+    return bool(db.run(_SQL["is_stopped"])[0]["is_stopped"])
 
 
 def latest_resyncs(db: Queryable) -> list[Row]:

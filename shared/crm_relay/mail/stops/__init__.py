@@ -1,0 +1,1 @@
+"""The emergency brake: an operator stops sending, and everything keeps its place until it is resumed."""

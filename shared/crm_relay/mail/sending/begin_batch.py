@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 from uuid import UUID, uuid4
 
-from crm_relay.mail.models import Fate, SendPolicy, Settle, StillWanted
+from crm_relay.mail.models import Fate, SendPolicy, Settle, Standing, StillWanted
 from crm_relay.mail.purposes import CAMPAIGN
 from crm_relay.mail.sending import store
-from crm_relay.mail.sending.gate import PAUSES_ARE_LOOKED_AT_AGAIN, Gate, GateVerdict, Room
-from crm_relay.mail.sending.record_answer import NOTHING_RECORDED, AnswerRecorded, report_parked
-from crm_relay.mail.sending.repeat import Again, again, evidence_until
+from crm_relay.mail.sending.gate import CARRIED_OUT_BEFORE, PAUSES_ARE_LOOKED_AT_AGAIN, Gate, GateVerdict, Room
+from crm_relay.mail.sending.record_answer import NOTHING_RECORDED, AnswerRecorded, report_parked, report_unknown
+from crm_relay.mail.sending.repeat import LOOKED_UP_AFTER, Again, again, evidence_until, waits_for_window_only
 from crm_relay.mail.sending.waiting import MailBatch, WaitingMail
 from crm_relay.platform.database import Queryable, Transaction
 from crm_relay.providers.email import EmailProvider, LooksUpMail
@@ -19,11 +19,8 @@ from crm_relay.providers.email import EmailProvider, LooksUpMail
 _CLAIM = timedelta(seconds=90)
 """Longer than a request may take, or a second worker would ask in vain for what the first one is being told."""
 
-_LOOKED_UP_AFTER = timedelta(minutes=5)
-"""So long a request that was cut off may still be carried out."""
-
 # By whether the provider has keys: why a batch that may have been sent is not repeated.
-_WAITS = {True: "somebody in it may not be written to any more", False: "it may have been sent, and there are no keys"}
+_WAITS = {True: "something in it may not leave now", False: "it may have been sent, and there are no keys"}
 
 # Until when and for what.
 _Hold = tuple[datetime | None, str | None]
@@ -43,12 +40,16 @@ class BatchWork:
 
 @dataclass(frozen=True)
 class BatchBegun:
-    """A batch that is ours. `payload` None: nothing is to be sent now. `looks_up`: the provider is asked first."""
+    """A batch that is ours. `payload` None: nothing is to be sent now. `looks_up`: the provider is asked first.
+
+    `repeats_unasked`: where it never can be asked, the same request may be made again.
+    """
 
     batch: MailBatch
     payload: bytes | None
     recorded: AnswerRecorded = NOTHING_RECORDED
     looks_up: bool = False
+    repeats_unasked: bool = False
 
 
 def begin_batch(db: Transaction, work: BatchWork, now: datetime, batch_id: UUID | None = None) -> BatchBegun | None:
@@ -65,19 +66,14 @@ def begin_batch(db: Transaction, work: BatchWork, now: datetime, batch_id: UUID 
     if batch.attempts == 0 or batch.first_attempt_at is None:
         return _freeze(db, batch, work, now)
     provider = work.provider
-    what = again(
-        batch.mails,
-        batch.age,
-        work.policy,
-        has_key=provider.has_idempotency_key,
-        can_look_up=isinstance(provider, LooksUpMail),
-    )
+    verdicts = _judged_again(db, batch, work, now)
+    what = again(batch, verdicts, has_key=provider.has_idempotency_key, can_look_up=isinstance(provider, LooksUpMail))
     match what:
         case Again.REPEAT:
             payload = store.repeat_batch(db, batch.id, now, claimed_until=now + _CLAIM)
             return BatchBegun(replace(batch, attempts=batch.attempts + 1), payload)
         case Again.ASK:
-            return _ask(db, batch, now)
+            return _ask(db, batch, now, repeats_unasked=waits_for_window_only(verdicts) and not batch.was_lost)
         case Again.WAIT:
             return _wait(db, batch, evidence_until(batch.first_attempt_at, now), _WAITS[provider.has_idempotency_key])
         case Again.PARK:
@@ -87,13 +83,14 @@ def begin_batch(db: Transaction, work: BatchWork, now: datetime, batch_id: UUID 
             assert_never(what)
 
 
-def _ask(db: Queryable, batch: MailBatch, now: datetime) -> BatchBegun:
+def _ask(db: Queryable, batch: MailBatch, now: datetime, *, repeats_unasked: bool) -> BatchBegun:
     """Not at once: a request whose answer was cut off may still be on its way."""
-    if batch.last_attempt_at is not None and batch.last_attempt_at <= now < batch.last_attempt_at + _LOOKED_UP_AFTER:
-        return _wait(db, batch, batch.last_attempt_at + _LOOKED_UP_AFTER, "the provider is asked for it soon")
-    payload = store.claim_for_look_up(db, batch.id, claimed_until=now + _CLAIM)
+    if batch.last_attempt_at is not None and batch.last_attempt_at <= now < batch.last_attempt_at + LOOKED_UP_AFTER:
+        return _wait(db, batch, batch.last_attempt_at + LOOKED_UP_AFTER, "the provider is asked for it soon")
+    payload = store.claim_for_look_up(db, batch.id, now, claimed_until=now + _CLAIM)
     # An attempt that follows another one: no answer to it says that nothing was sent before.
-    return BatchBegun(replace(batch, attempts=batch.attempts + 1), payload, looks_up=payload is not None)
+    asked = replace(batch, attempts=batch.attempts + 1)
+    return BatchBegun(asked, payload, looks_up=payload is not None, repeats_unasked=repeats_unasked)
 
 
 def _wait(db: Queryable, batch: MailBatch, until: datetime, problem: str) -> BatchBegun:
@@ -120,6 +117,8 @@ def _freeze(db: Transaction, batch: MailBatch, work: BatchWork, now: datetime) -
     # An event says that it was sent, against what the provider had answered.
     settled += [mail.settled(Fate.SENT) for mail in batch.mails if mail.status != "queued"]
     (rows,) = db.send_all([frozen]) if settled else db.finish([frozen])
+    if any(each.fate is Fate.UNKNOWN for each in settled):
+        report_unknown(db, batch, CARRIED_OUT_BEFORE, now, provider=work.provider.name)
     if settled:
         work.settle(db, settled, now)
     payload = store.bytes_of(rows)
@@ -131,9 +130,21 @@ def _freeze(db: Transaction, batch: MailBatch, work: BatchWork, now: datetime) -
 
 def _judged(db: Queryable, batch: MailBatch, work: BatchWork, now: datetime) -> list[tuple[WaitingMail, GateVerdict]]:
     queued = [mail for mail in batch.mails if mail.status == "queued"]
-    standings = work.still_wanted(db, [mail.owned for mail in queued], now) if queued else {}
     gate = Gate(work.policy, now, batch.room if work.purpose == CAMPAIGN else Room())
-    return [(mail, gate.judge(mail.facts, standings.get(mail.id) or mail.own_standing(now))) for mail in queued]
+    return [(mail, gate.judge(mail.facts, standing)) for mail, standing in _standings(db, queued, work, now)]
+
+
+def _judged_again(db: Queryable, batch: MailBatch, work: BatchWork, now: datetime) -> list[GateVerdict]:
+    """Of mails that may have left: each for itself, since room and caps count all of them already."""
+    carried = [mail for mail in batch.mails if mail.status == "sending"]
+    return [Gate(work.policy, now).judge(mail.facts, standing) for mail, standing in _standings(db, carried, work, now)]
+
+
+def _standings(
+    db: Queryable, mails: Sequence[WaitingMail], work: BatchWork, now: datetime
+) -> list[tuple[WaitingMail, Standing]]:
+    known = work.still_wanted(db, [mail.owned for mail in mails], now) if mails else {}
+    return [(mail, known.get(mail.id) or mail.own_standing(now)) for mail in mails]
 
 
 def _parts(mails: Sequence[WaitingMail], largest: int) -> dict[UUID, UUID]:

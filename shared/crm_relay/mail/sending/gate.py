@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from crm_relay.mail.models import WANTED, Fate, Mode, SendPolicy, Standing
 
+CARRIED_OUT_BEFORE = "an event shows that an earlier request was carried out"
 PAUSES_ARE_LOOKED_AT_AGAIN = timedelta(minutes=15)
 KEPT_BY = {Mode.DRY_RUN: "dry_run", Mode.ALLOW_LIST: "not_on_allow_list", Mode.LIVE: "no_address"}
 """Why a message stays here, by the mode of the installation."""
@@ -29,7 +31,11 @@ class FrequencyCap:
 
 @dataclass(frozen=True)
 class RecipientFacts:
-    """What the ledgers say now of one message. `left`: when the last e-mails to the address left, as a cap counts."""
+    """What the ledgers say now of one message. `left`: when the last e-mails to the address left, as a cap counts.
+
+    `has_twin`: the same step has left for the same address before. `is_lost_request_seen`: an event shows that an
+    earlier request was carried out after all, of which the provider's list showed nothing.
+    """
 
     address: str | None
     suppressed_by: str | None = None
@@ -37,6 +43,9 @@ class RecipientFacts:
     is_sender_paused: bool = False
     cap: FrequencyCap | None = None
     left: tuple[datetime, ...] = ()
+    step: UUID | None = None
+    has_twin: bool = False
+    is_lost_request_seen: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,13 +78,16 @@ class Gate:
     now: datetime
     room: Room = Room()
     left: dict[str, list[datetime]] = field(default_factory=dict)
+    steps: set[tuple[UUID, str]] = field(default_factory=set)
 
     def judge(self, facts: RecipientFacts, standing: Standing = WANTED) -> GateVerdict:
         """Whether a message that was never tried may leave now.
 
         First what ends it, then what it has to wait for, then the mode, and the limit per minute for what would leave.
         """
-        if (reason := refusal(facts) or standing.refused_for) is not None:
+        if facts.is_lost_request_seen and facts.address is not None:
+            return GateVerdict(Fate.UNKNOWN, reason=CARRIED_OUT_BEFORE)
+        if (reason := refusal(facts) or standing.refused_for or self._twin(facts)) is not None:
             return GateVerdict(Fate.REFUSED, reason=reason)
         if (hold := self._hold(facts, standing)) is not None:
             return hold
@@ -83,8 +95,12 @@ class Gate:
             return GateVerdict(Fate.DRY_RUN, reason=KEPT_BY[self.policy.mode])
         if self.room.mails is not None and self.room.mails <= 0:
             return GateVerdict(until=self.room.frees_at or self.now + timedelta(minutes=1), reason="rate_limit")
-        self._leaves(facts.address)
+        self._leaves(facts, facts.address)
         return GateVerdict()
+
+    def _twin(self, facts: RecipientFacts) -> str | None:
+        is_taken = facts.has_twin or (facts.step, facts.address) in self.steps
+        return "duplicate_address" if is_taken else None
 
     def _hold(self, facts: RecipientFacts, standing: Standing) -> GateVerdict | None:
         later = self.now + PAUSES_ARE_LOOKED_AT_AGAIN
@@ -97,7 +113,9 @@ class Gate:
         frees_at = facts.cap.frees_at((*facts.left, *self.left.get(facts.address, ())), self.now)
         return None if frees_at is None else GateVerdict(until=frees_at, reason="frequency_cap")
 
-    def _leaves(self, address: str) -> None:
+    def _leaves(self, facts: RecipientFacts, address: str) -> None:
+        if facts.step is not None:
+            self.steps.add((facts.step, address))
         self.left.setdefault(address, []).append(self.now)
         if self.room.mails is not None:
             self.room = Room(self.room.mails - 1, self.room.frees_at)

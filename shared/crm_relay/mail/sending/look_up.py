@@ -29,7 +29,8 @@ class LookedUp:
     def is_taken(self) -> bool:
         """It has a part, and still knows the key: the same request brings the ids of the others, and sends nothing."""
         known = [each is not None for each in self.ids or ()]
-        return any(known) and not all(known) and self.batch.age < KEY_LIVES
+        # Of mails that left before the part may be that of the earlier request.
+        return any(known) and not all(known) and self.batch.age < KEY_LIVES and not self.batch.was_lost
 
 
 def look_up(provider: EmailProvider, batch: MailBatch, payload: bytes) -> LookedUp:
@@ -62,7 +63,7 @@ def record_look_up(
     # An event outweighs a list that shows nothing: the batch is one request.
     if not has and not any(mail.is_seen for mail in batch.mails):
         logger().info("the provider has nothing of a batch", batch=str(batch.id))
-        store.requeue_batch(db, batch, not_before=now, problem="the provider does not have it", held_for=None)
+        store.requeue_lost(db, batch, now, problem="the provider does not have it")
         return AnswerRecorded()
     store.note_found(db, batch.id, has, now)
     return AnswerRecorded(report_parked(db, batch, "the provider has a part of it", settle, now, provider=provider))

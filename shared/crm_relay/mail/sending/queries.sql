@@ -46,7 +46,7 @@ mail as materialized (
     select id, position, status, address, identity_id, entity_type, entity_id, sequence_id
     from email_sends
     where batch_id = (select id from batch) and position is not null and (select is_taken is not null from turn)
-    order by position
+    order by id
     for update
 )
 select
@@ -76,7 +76,14 @@ select
     coalesce(identity.paused_at, own.paused_at) is not null as is_sender_paused,
     mail.resend_id is not null or exists (
         select from email_logs log where log.email_send_id = mail.id and log.event_type <> 'unsubscribed'
-    ) as is_seen
+    ) as is_seen,
+    mail.lost_request, coalesce(lost.is_seen, false) as is_lost_request_seen,
+    exists (
+        select
+        from email_sends twin
+        where twin.org_id = mail.org_id and twin.address = mail.address and twin.sequence_id = mail.sequence_id and twin.id <> mail.id
+            and twin.status not in ('queued', 'refused', 'dry_run', 'failed', 'suppressed')
+    ) as has_twin
 from email_sends mail
 cross join room
 left join email_identities identity on identity.id = mail.identity_id
@@ -93,6 +100,21 @@ left join lateral (
         limit room.cap_emails
     ) earlier
 ) latest on true
+left join lateral (
+    -- Events of the request whose answer was lost: of any mail that has not left again since, and of those that have by
+    -- another id than the provider gave them then, or by an earlier time where it gave none yet.
+    select true as is_seen
+    from email_sends kin
+    join email_logs log on log.email_send_id = kin.id and log.event_type <> 'unsubscribed'
+    left join email_batches carrier on carrier.id = kin.batch_id
+    where kin.lost_request = mail.lost_request
+        and case
+            when kin.left_at is null or kin.left_at < kin.lost_at then true
+            when carrier.state = 'done' and log.resend_id is not null then log.resend_id is distinct from kin.resend_id
+            else log.occurred_at < kin.left_at
+        end
+    limit 1
+) lost on true
 where mail.batch_id = :batch_id and mail.position is not null;
 
 -- name: hold_stopped
@@ -196,26 +218,34 @@ returning payload;
 -- name: claim_for_look_up
 -- Nobody else carries it on while the provider is asked what it has of it; asking is an attempt, since its bytes may follow.
 update email_batches
-set attempts = attempts + 1, claimed_until = :claimed_until
+set attempts = attempts + 1, last_attempt_at = :now, claimed_until = :claimed_until
 where id = :batch_id
 returning payload;
 
 -- name: note_found
 -- The provider has these mails of a batch, whose answer was lost.
+with found as (
+    select mail.id, found.provider_id
+    from :found as found (id uuid, provider_id text)
+    join email_sends mail on mail.id = found.id
+    where mail.batch_id = :batch_id
+    order by mail.id
+    for no key update of mail
+)
 update email_sends mail
 set
     status = case mail.status when 'sending' then 'sent' else mail.status end,
     resend_id = coalesce(mail.resend_id, found.provider_id),
     sent_at = least(mail.sent_at, mail.left_at, cast(:now as timestamptz)),
     updated_at = now()
-from :found as found (id uuid, provider_id text)
-where mail.id = found.id and mail.batch_id = :batch_id;
+from found
+where mail.id = found.id;
 
 -- name: set_batch_aside
 -- One row of it is refused by the database: the other batches go on.
 update email_batches
 set not_before = :not_before, claimed_until = null, problem = :problem
-where id = :batch_id and state in ('queued', 'sending');
+where id = :batch_id and state in ('queued', 'sending') and attempts = :attempts and generation = :generation;
 
 -- name: postpone_batch
 -- It may have been sent: it waits as it is. Nothing where somebody else has carried it on since.
@@ -224,14 +254,23 @@ with batch as (
     set not_before = :not_before, claimed_until = null, problem = :problem
     where id = :batch_id and state = 'sending' and attempts = :attempts and generation = :generation
     returning id
+),
+waiting as (
+    select mail.id
+    from batch
+    join email_sends mail on mail.batch_id = batch.id
+    where mail.status = 'sending'
+    order by mail.id
+    for no key update of mail
 )
 update email_sends mail
 set held_for = :held_for, held_until = :not_before
-from batch
-where mail.batch_id = batch.id and mail.status = 'sending';
+from waiting
+where mail.id = waiting.id and mail.status = 'sending';
 
 -- name: requeue_batch
--- Surely nothing of it was sent: everything may be decided anew, under a new key.
+-- Nothing of it was sent, surely or by the provider's list: everything may be decided anew, under a new key.
+-- Where only the list says so, each mail keeps the key of the request that it was in: an event may still show otherwise.
 with batch as (
     update email_batches
     set
@@ -239,18 +278,33 @@ with batch as (
         leaving = 0, payload = null, claimed_until = null, not_before = :not_before, problem = :problem
     where id = :batch_id and state = 'sending' and attempts = :attempts and generation = :generation
     returning id
+),
+carried as (
+    select mail.id
+    from batch
+    join email_sends mail on mail.batch_id = batch.id
+    where mail.position is not null
+    order by mail.id
+    for no key update of mail
 )
 update email_sends mail
-set status = 'queued', held_for = :held_for, held_until = :not_before, left_at = null, updated_at = now()
-from batch
-where mail.batch_id = batch.id and mail.status = 'sending';
+set
+    status = case mail.status when 'sending' then 'queued' else mail.status end,
+    held_for = case mail.status when 'sending' then cast(:held_for as text) else mail.held_for end,
+    held_until = case mail.status when 'sending' then cast(:not_before as timestamptz) else mail.held_until end,
+    left_at = case mail.status when 'sending' then null else mail.left_at end,
+    lost_request = coalesce(mail.lost_request, cast(:lost_request as text)),
+    lost_at = case when cast(:lost_request as text) is null then mail.lost_at else cast(:not_before as timestamptz) end,
+    updated_at = now()
+from carried
+where mail.id = carried.id;
 
 -- name: split_batch
 -- Surely nothing of it was sent, and something in it is the reason: its parts go on, each under a key of its own.
 with batch as (
     update email_batches
     set state = 'done', payload = null, leaving = 0, claimed_until = null, finished_at = :now, problem = :problem
-    where id = :batch_id and state = 'sending' and generation = :generation
+    where id = :batch_id and state = 'sending' and attempts = :attempts and generation = :generation
     returning org_id, purpose
 ),
 parts as (
@@ -258,12 +312,19 @@ parts as (
     select distinct part.batch_id, batch.org_id, batch.purpose, cast(:now as timestamptz), :problem
     from jsonb_to_recordset(:parts) as part (batch_id uuid)
     cross join batch
+),
+carried as (
+    select mail.id, part.batch_id
+    from jsonb_to_recordset(:parts) as part (id uuid, batch_id uuid)
+    cross join batch
+    join email_sends mail on mail.id = part.id
+    order by mail.id
+    for no key update of mail
 )
 update email_sends mail
-set batch_id = part.batch_id, status = 'queued', left_at = null, updated_at = now()
-from jsonb_to_recordset(:parts) as part (id uuid, batch_id uuid)
-cross join batch
-where mail.id = part.id and mail.status = 'sending';
+set batch_id = carried.batch_id, status = 'queued', left_at = null, updated_at = now()
+from carried
+where mail.id = carried.id and mail.status = 'sending';
 
 -- name: open_troubles
 -- Which of these kinds of trouble a provider has.
@@ -274,8 +335,16 @@ select kind from incidents where kind = any(cast(:kinds as text[])) and subject 
 with batch as (
     update email_batches
     set state = 'unknown', payload = null, claimed_until = null, finished_at = :now, problem = :problem
-    where id = :batch_id and state = 'sending'
+    where id = :batch_id and state = 'sending' and attempts = :attempts and generation = :generation
     returning id
+),
+carried as (
+    select mail.id
+    from batch
+    join email_sends mail on mail.batch_id = batch.id
+    where mail.position is not null
+    order by mail.id
+    for no key update of mail
 )
 update email_sends mail
 set
@@ -283,6 +352,6 @@ set
     reason = case when mail.status = 'sending' then :problem else mail.reason end,
     payload = null,
     updated_at = now()
-from batch
-where mail.batch_id = batch.id and mail.position is not null
+from carried
+where mail.id = carried.id
 returning mail.id, mail.status;

@@ -116,19 +116,24 @@ def report_parked(
     db: Transaction, batch: MailBatch, why: str, settle: Settle, now: datetime, *, provider: str
 ) -> list[Settled]:
     """Never again: those of which an event has come were sent, of the others nobody knows."""
-    status = store.park_batch(db, batch.id, now=now, problem=why)
+    status = store.park_batch(db, batch, now=now, problem=why)
     settled = [
         mail.settled(Fate.UNKNOWN, why) if status[mail.id] == "unknown" else mail.settled(Fate.SENT)
         for mail in batch.mails
         if mail.id in status
     ]
     if any(each.fate is Fate.UNKNOWN for each in settled):
-        logger().error("a batch is parked as unknown", batch=str(batch.id), reason=why)
-        count_metric("UnknownEmails", source=provider)
-        open_incidents(db, [_incident(UNKNOWN, str(batch.id))], now)
+        report_unknown(db, batch, why, now, provider=provider)
     if settled:
         settle(db, settled, now)
     return settled
+
+
+def report_unknown(db: Transaction, batch: MailBatch, why: str, now: datetime, *, provider: str) -> None:
+    """An operator has to look at the provider: `crm-relay campaign unknown`."""
+    logger().error("mail of a batch is parked as unknown", batch=str(batch.id), reason=why)
+    count_metric("UnknownEmails", source=provider)
+    open_incidents(db, [_incident(UNKNOWN, str(batch.id))], now)
 
 
 def park_refused(
@@ -149,7 +154,7 @@ def park_refused(
 def set_aside(db: Transaction, batch: MailBatch, why: str, now: datetime) -> AnswerRecorded:
     """A batch that the database refuses to begin waits for an hour, with an incident."""
     logger().error("a batch cannot be begun", batch=str(batch.id), reason=why)
-    store.set_batch_aside(db, batch.id, not_before=now + _ASIDE_FOR, problem=why)
+    store.set_batch_aside(db, batch, not_before=now + _ASIDE_FOR, problem=why)
     open_incidents(db, [_incident(_ASIDE, str(batch.id))], now)
     return AnswerRecorded(is_postponed=True)
 

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
-from crm_relay.mail.models import SendPolicy
-from crm_relay.mail.sending.gate import refusal
-from crm_relay.mail.sending.waiting import WaitingMail
+from crm_relay.mail.sending.gate import GateVerdict
+from crm_relay.mail.sending.waiting import MailBatch
 
 KEY_LIVES = timedelta(hours=23)
 """So long a request may be repeated: a provider with keys knows one for 24 hours from the first request on."""
+
+LOOKED_UP_AFTER = timedelta(minutes=5)
+"""So long a request that was cut off may still be carried out: before that nobody is asked what became of it."""
 
 _EVIDENCE_IS_LOOKED_FOR_AGAIN = timedelta(minutes=10)
 _LONGEST_PAUSE = timedelta(minutes=15)
@@ -24,24 +26,32 @@ class Again(Enum):
     PARK = "park"
 
 
-def again(
-    mails: Sequence[WaitingMail], age: timedelta, policy: SendPolicy, *, has_key: bool, can_look_up: bool
-) -> Again:
-    """`age`: since the first attempt, by whichever clock says more. `can_look_up`: the provider can be asked.
+def again(batch: MailBatch, verdicts: Sequence[GateVerdict], *, has_key: bool, can_look_up: bool) -> Again:
+    """`verdicts`: what the gate says now of each mail that nothing was reported of. `can_look_up`: of the provider.
 
-    Who opted out since, or may get nothing in the mode of now, must not be written to by a repetition; but where any
-    mail of the batch was seen, the provider has it all, and repeating only asks for its ids. The window is not asked
-    again: the mail most probably left when it was open. Where the provider has no keys nothing is ever repeated.
+    Whatever the gate refuses or holds by now must not leave by a repetition. Where any mail of the batch was seen, the
+    provider has it all, and repeating only asks for its ids; unless an earlier request carried the mail, of which the
+    event may be. Where the provider has no keys nothing is ever repeated. A table in docs/campaigns.md says the same.
     """
-    if age >= KEY_LIVES:
+    if batch.age >= KEY_LIVES:
         return Again.ASK if can_look_up else Again.PARK
+    is_seen = [mail.is_seen for mail in batch.mails]
     if not has_key:
-        return Again.PARK if all(mail.is_seen for mail in mails) else Again.WAIT
-    if any(mail.is_seen for mail in mails):
+        return Again.PARK if all(is_seen) else Again.WAIT
+    if any(is_seen) and not batch.was_lost:
         return Again.REPEAT
-    if all(refusal(mail.facts) is None and policy.allows(mail.facts.address or "") for mail in mails):
+    if not any(is_seen) and all(verdict.may_leave for verdict in verdicts):
         return Again.REPEAT
-    return Again.ASK if can_look_up else Again.WAIT
+    if can_look_up:
+        return Again.ASK
+    if any(is_seen):
+        return Again.PARK
+    return Again.REPEAT if waits_for_window_only(verdicts) else Again.WAIT
+
+
+def waits_for_window_only(verdicts: Sequence[GateVerdict]) -> bool:
+    """The mail most probably left while the window was open: who cannot ask repeats it, or it would be lost."""
+    return all(verdict.may_leave or verdict.reason == "window" for verdict in verdicts)
 
 
 def evidence_until(first_attempt_at: datetime, now: datetime) -> datetime:

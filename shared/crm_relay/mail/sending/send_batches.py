@@ -19,6 +19,7 @@ from crm_relay.mail.sending.record_answer import (
     record_answer,
     set_aside,
 )
+from crm_relay.mail.sending.repeat import KEY_LIVES
 from crm_relay.mail.sending.waiting import MailBatch
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database, Transaction
@@ -136,7 +137,7 @@ def _begin(db: Database, work: BatchWork, now: datetime, batch_id: UUID | None) 
 def _looked_up(db: Database, work: BatchWork, begun: BatchBegun, clock: Clock) -> BatchBegun:
     """Ask the provider what it has of the batch, outside any transaction."""
     found = look_up(work.provider, begun.batch, begun.payload or b"")
-    if found.is_taken:
+    if found.is_taken or (found.never and begun.repeats_unasked and begun.batch.age < KEY_LIVES):
         # The batch is one request: who has a part of it has it all, and repeating only asks for the other ids.
         return replace(begun, looks_up=False)
     now, name = clock(), work.provider.name

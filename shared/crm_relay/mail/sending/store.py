@@ -92,9 +92,10 @@ def repeat_batch(db: Queryable, batch_id: UUID, now: datetime, *, claimed_until:
     return _bytes(db.run(_SQL["repeat_batch"], batch_id=batch_id, now=now, claimed_until=claimed_until)[0]["payload"])
 
 
-def claim_for_look_up(db: Queryable, batch_id: UUID, *, claimed_until: datetime) -> bytes | None:
+def claim_for_look_up(db: Queryable, batch_id: UUID, now: datetime, *, claimed_until: datetime) -> bytes | None:
     """The bytes of the first attempt, while the provider is asked for them."""
-    return _bytes(db.run(_SQL["claim_for_look_up"], batch_id=batch_id, claimed_until=claimed_until)[0]["payload"])
+    rows = db.run(_SQL["claim_for_look_up"], batch_id=batch_id, now=now, claimed_until=claimed_until)
+    return _bytes(rows[0]["payload"])
 
 
 def note_found(db: Queryable, batch_id: UUID, found: Mapping[UUID, str], now: datetime) -> None:
@@ -103,9 +104,9 @@ def note_found(db: Queryable, batch_id: UUID, found: Mapping[UUID, str], now: da
     db.run(_SQL["note_found"], batch_id=batch_id, found=rows, now=now)
 
 
-def set_batch_aside(db: Queryable, batch_id: UUID, *, not_before: datetime, problem: str) -> None:
+def set_batch_aside(db: Queryable, batch: MailBatch, *, not_before: datetime, problem: str) -> None:
     """The database refuses what was to be recorded of it: it is tried again later, and holds up no other."""
-    db.run(_SQL["set_batch_aside"], batch_id=batch_id, not_before=not_before, problem=problem)
+    db.run(_SQL["set_batch_aside"], not_before=not_before, problem=problem, **_this_attempt(batch))
 
 
 def postpone_batch(db: Queryable, batch: MailBatch, *, not_before: datetime, problem: str, held_for: str) -> None:
@@ -115,32 +116,49 @@ def postpone_batch(db: Queryable, batch: MailBatch, *, not_before: datetime, pro
 
 def requeue_batch(db: Queryable, batch: MailBatch, *, not_before: datetime, problem: str, held_for: str | None) -> None:
     """Surely nothing of it was sent: it is as if it had never been tried."""
-    db.run(_SQL["requeue_batch"], not_before=not_before, problem=problem, held_for=held_for, **_this_attempt(batch))
+    _requeue(db, batch, not_before=not_before, problem=problem, held_for=held_for, lost_request=None)
+
+
+def requeue_lost(db: Queryable, batch: MailBatch, now: datetime, *, problem: str) -> None:
+    """The provider's list shows nothing of it: due now, and every mail keeps the key of the request that was lost."""
+    _requeue(db, batch, not_before=now, problem=problem, held_for=None, lost_request=batch.key)
 
 
 def split_batch(
     db: Queryable, batch: MailBatch, parts: Sequence[dict[str, UUID]], *, now: datetime, problem: str
 ) -> None:
     """Surely nothing of it was sent; each part has a mail's id and the batch_id of its new batch."""
-    db.run(
-        _SQL["split_batch"],
-        batch_id=batch.id,
-        generation=batch.generation,
-        parts=Json(list(parts)),
-        now=now,
-        problem=problem,
-    )
+    db.run(_SQL["split_batch"], parts=Json(list(parts)), now=now, problem=problem, **_this_attempt(batch))
 
 
-def park_batch(db: Queryable, batch_id: UUID, *, now: datetime, problem: str) -> dict[UUID, str]:
-    """The mails whose fate is settled by that, and the status of each; empty where somebody else did it."""
-    rows = db.run(_SQL["park_batch"], batch_id=batch_id, now=now, problem=problem)
+def park_batch(db: Queryable, batch: MailBatch, *, now: datetime, problem: str) -> dict[UUID, str]:
+    """The mails whose fate is settled by that, and the status of each; empty where somebody else carried it on."""
+    rows = db.run(_SQL["park_batch"], now=now, problem=problem, **_this_attempt(batch))
     return {row["id"]: row["status"] for row in rows}
 
 
 def open_troubles(db: Queryable, kinds: Sequence[str], provider: str) -> list[str]:
     """Those of these kinds of incidents that are open about a provider."""
     return [row["kind"] for row in db.run(_SQL["open_troubles"], kinds=list(kinds), provider=provider)]
+
+
+def _requeue(
+    db: Queryable,
+    batch: MailBatch,
+    *,
+    not_before: datetime,
+    problem: str,
+    held_for: str | None,
+    lost_request: str | None,
+) -> None:
+    db.run(
+        _SQL["requeue_batch"],
+        not_before=not_before,
+        problem=problem,
+        held_for=held_for,
+        lost_request=lost_request,
+        **_this_attempt(batch),
+    )
 
 
 def _this_attempt(batch: MailBatch) -> dict[str, Any]:
@@ -176,9 +194,13 @@ def _waiting(row: Row, known: Row) -> WaitingMail:
             bool(known["is_sender_paused"]),
             cap,
             tuple(known["left_times"] or ()),
+            step=row["sequence_id"],
+            has_twin=known["has_twin"],
+            is_lost_request_seen=known["is_lost_request_seen"],
         ),
         window=None if known["send_window"] is None else SendWindow.from_json(known["send_window"]),
         is_seen=known["is_seen"],
+        lost_request=known["lost_request"],
         identity_id=row["identity_id"],
     )
 

@@ -13,7 +13,8 @@ from crm_relay.rules.send_windows import SendWindow, is_open, next_open
 class WaitingMail:
     """One mail of a batch as it is now. `is_seen`: an event has come that only a mail that was sent can have.
 
-    `window`: the one that it was queued with, which holds where its owner does not answer for it.
+    `window`: the one that it was queued with, which holds where its owner does not answer for it. `lost_request`: the
+    key of an earlier request that carried it, of which the provider's list showed nothing.
     """
 
     owned: OwnedMail
@@ -21,6 +22,7 @@ class WaitingMail:
     facts: RecipientFacts
     window: SendWindow | None = None
     is_seen: bool = False
+    lost_request: str | None = None
     identity_id: UUID | None = None
 
     @property
@@ -58,6 +60,11 @@ class MailBatch:
     room: Room
     mails: tuple[WaitingMail, ...]
     is_stopped: bool = False
+
+    @property
+    def was_lost(self) -> bool:
+        """Whether an event of one of its mails may be one of an earlier request, and says nothing of this one."""
+        return any(mail.lost_request is not None for mail in self.mails)
 
     @property
     def key(self) -> str:

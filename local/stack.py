@@ -54,6 +54,7 @@ class Stack:
     def _start(self) -> None:
         self.environment |= {"LOG_LEVEL": "WARNING", "POWERTOOLS_METRICS_DISABLED": "true"}
         self.environment |= {"ADMIN_TOKEN": secrets.token_urlsafe(24), "MAUTIC_WEBHOOK_SECRET": self._webhook_secrets()}
+        self.environment["UNSUBSCRIBE_LINK_KEY"] = secrets.token_urlsafe(24)
         self._start_postgres()
         self.environment |= self.simulated.start(self.settings, self._open)
         aws = LocalAws.start(self.template)

@@ -17,7 +17,6 @@ from crm_relay.operations import orders
 from crm_relay.operations.access import tokens as token_book
 from crm_relay.operations.dashboard import page
 from crm_relay.operations.overview import integrity_view, read_overview
-from crm_relay.operations.overview.store import is_stopped
 from crm_relay.operations.rooms import installed_rooms
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import RejectedInput
@@ -91,7 +90,7 @@ class AllReplayed:
 
 
 def health(dependencies: "Admin", _call: Call) -> object:
-    return Health("ok", "stopped" if is_stopped(dependencies.database) else "on")
+    return Health("ok", "stopped" if dependencies.pulse.is_stopped(utc_now()) else "on")
 
 
 def page_itself(_dependencies: "Admin", _call: Call) -> object:
@@ -247,7 +246,7 @@ def revoke_token(dependencies: "Admin", call: Call) -> object:
 
 def _asset(name: str) -> PageContent:
     text, kind = page.read_asset(name)
-    return PageContent(text, kind, page.SECURITY_HEADERS)
+    return PageContent(text, kind, page.PAGE_HEADERS)
 
 
 def _document(text: str | None) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """The table of all routes of the admin API: address, role, what is taken, what is given."""
 
 import json
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from admin_api import answers
@@ -34,6 +34,12 @@ from crm_relay.platform.http.http_routes import Call
 
 def describe_routes(_dependencies: object, _call: Call) -> PageContent:
     """The table as OpenAPI."""
+    return _description()
+
+
+@cache
+def _description() -> PageContent:
+    """Once in a process: anybody may ask, and it takes a while."""
     # Asked for once in a while: a cold start for anything else does not pay for it.
     from crm_relay.platform.http.openapi import describe
 

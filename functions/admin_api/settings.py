@@ -4,6 +4,7 @@ from crm_relay.operations.rooms import LeftOutRooms
 from crm_relay.platform.settings import SettingsModel
 from crm_relay.platform.shared_settings import (
     AdminToken,
+    ApiOrigins,
     CacheOrdersQueueUrl,
     DatabaseCaFile,
     DatabaseUrl,
@@ -31,5 +32,6 @@ class Settings(SettingsModel):
     oversize_bucket: OversizeBucket
     left_out_rooms: LeftOutRooms = ()
     admin_token: AdminToken = None
+    api_origins: ApiOrigins = ()
     email_from: EmailFrom = None
     twilio_from: TwilioFrom = None

@@ -12,4 +12,10 @@ _DATABASE_SECONDS = 15.0
 
 # Nothing is read before a route asks for it, so that the page's files need no settings.
 installation = PerEnvironment(lambda: install(Settings, database_seconds=_DATABASE_SECONDS))
-ROUTES = Routes(TABLE, installation, lambda authorization: installation().identify(authorization), VISIBLE_FROM)
+ROUTES = Routes(
+    TABLE,
+    installation,
+    lambda authorization: installation().identify(authorization),
+    VISIBLE_FROM,
+    origins=lambda: installation().settings.api_origins,
+)

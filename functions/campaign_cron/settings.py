@@ -14,6 +14,7 @@ from crm_relay.platform.shared_settings import (
     DatabaseUrl,
     EmailFrom,
     TwilioFrom,
+    UnsubscribeLinkKey,
 )
 from crm_relay.providers.resend import API_URL
 from crm_relay.providers.twilio import API_URL as TWILIO_API_URL
@@ -28,6 +29,7 @@ class Settings(SettingsModel):
         description="Public base address of the HTTP API. Links in e-mails and the webhook addresses of providers "
         "start with it."
     )
+    unsubscribe_link_key: UnsubscribeLinkKey = ()
     resend_api_key: str | None = Field(
         default=None,
         description="API key of Resend, with full access, which reading replies needs. Required unless `SEND_MODE` is "

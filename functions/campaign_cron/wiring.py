@@ -53,7 +53,8 @@ def run_campaigns(
 def _engine(installation: Installation[Settings]) -> EngineContext:
     settings, emails = installation.settings, installation.email_provider
     public_url = settings.public_url.rstrip("/")
-    return EngineContext(emails, settings.policy, public_url, settings.sender, installation.text_provider)
+    texts, link_keys = installation.text_provider, settings.unsubscribe_link_key
+    return EngineContext(emails, settings.policy, public_url, settings.sender, texts, link_keys)
 
 
 def _is_hourly(now: datetime) -> bool:

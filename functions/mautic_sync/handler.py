@@ -12,4 +12,9 @@ from mautic_sync.wiring import carry_out, installation
 @heartbeat(of_messages=schedules_of)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """Send to Mautic what changed; answers with the counts of the run."""
-    return perform(event, lambda order: carry_out(order, context), lambda given: installation().identify(given))
+    return perform(
+        event,
+        lambda order: carry_out(order, context),
+        lambda given: installation().identify(given),
+        lambda: installation().settings.api_origins,
+    )

@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.platform.http.answer_headers import AllowedOrigins, no_origins
 from crm_relay.platform.http.callers import Caller, Role
 from crm_relay.platform.http.http_edge import Accepts, HttpRequest, respond
 
+_MAX_BODY_BYTES = 4096
 _HTTP_SECONDS = 20.0
 """API Gateway gives up on an HTTP API's integration after 30 seconds."""
 
@@ -50,10 +52,13 @@ Identify = Callable[[str], Caller | None]
 """Whose token stands in this text of the header Authorization."""
 
 
-def perform(event: Mapping[str, Any], sync: Sync, identify: Identify) -> Mapping[str, Any]:
+def perform(
+    event: Mapping[str, Any], sync: Sync, identify: Identify, origins: AllowedOrigins = no_origins
+) -> Mapping[str, Any]:
     """Run what the event orders and answer in its form: HTTP response, or the plain report."""
     if "requestContext" in event:
-        return respond(event, Accepts(), lambda request: _by_hand(request, sync, identify))
+        accepts = Accepts(max_body_bytes=_MAX_BODY_BYTES, origins=origins)
+        return respond(event, accepts, lambda request: _by_hand(request, sync, identify))
     records = event.get("Records")
     if records:
         # Each message asks for one more run; one run does for all that have come together.

@@ -5,7 +5,14 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from crm_relay.platform.settings import SettingsModel
-from crm_relay.platform.shared_settings import AdminToken, AlertTopicArn, CoordinationTable, DatabaseCaFile, DatabaseUrl
+from crm_relay.platform.shared_settings import (
+    AdminToken,
+    AlertTopicArn,
+    ApiOrigins,
+    CoordinationTable,
+    DatabaseCaFile,
+    DatabaseUrl,
+)
 
 
 class Settings(SettingsModel):
@@ -54,6 +61,7 @@ class Settings(SettingsModel):
     )
     alert_topic_arn: AlertTopicArn = None
     admin_token: AdminToken = None
+    api_origins: ApiOrigins = ()
 
     @model_validator(mode="after")
     def _lease_outlives_a_request(self) -> "Settings":

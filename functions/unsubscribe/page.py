@@ -34,16 +34,12 @@ button:focus-visible { outline: 3px solid var(--act); outline-offset: 3px; }
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
-SECURITY_HEADERS: Mapping[str, str] = {
+PAGE_HEADERS: Mapping[str, str] = {
     "content-security-policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
     "x-robots-tag": "noindex, nofollow",
-    "cross-origin-opener-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-"""Nothing is loaded or run, nobody frames the page or finds it by searching, and its address, a key, is not told on."""
+"""Nothing is loaded or run, and nobody frames the page or finds it by searching."""
 
 
 def asks(reader: Reader) -> PageContent:
@@ -101,4 +97,4 @@ def _page(title: str, body: str) -> PageContent:
         f"<title>{title}</title><style>{_STYLE}</style></head>"
         f"<body><main><h1>{title}</h1>{body}</main></body></html>"
     )
-    return PageContent(text, "text/html; charset=utf-8", SECURITY_HEADERS)
+    return PageContent(text, "text/html; charset=utf-8", PAGE_HEADERS)

@@ -1,5 +1,7 @@
 """What unsubscribe is connected to, and what its page does."""
 
+from dataclasses import dataclass
+
 from crm_relay.installation.installation import install
 from crm_relay.mail.feedback.unsubscribe import Reader, reader_of
 from crm_relay.platform.clock import utc_now
@@ -7,8 +9,9 @@ from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.http.http_edge import Accepts, HttpRequest, PageContent
 from crm_relay.platform.logging import logger
-from crm_relay.sources.unsubscribe import UNSUBSCRIBE
+from crm_relay.sources.unsubscribe import UNSUBSCRIBE, LinkKeys
 from crm_relay.webhooks.inbox_settings import DATABASE_SECONDS
+from crm_relay.webhooks.receive import Inbox
 from unsubscribe import page
 from unsubscribe.settings import Settings
 
@@ -20,7 +23,25 @@ ACCEPTS = Accepts(
 )
 
 
-installation = PerEnvironment(lambda: install(Settings, database_seconds=DATABASE_SECONDS))
+@dataclass(frozen=True)
+class UnsubscribePage:
+    """What a reader meets."""
+
+    inbox: Inbox
+    keys: LinkKeys
+
+
+def _build() -> UnsubscribePage:
+    installation = install(Settings, database_seconds=DATABASE_SECONDS)
+    inbox = installation.inbox
+
+    def find_reader(token: str) -> Reader | None:
+        return inbox.circuit.call(lambda: reader_of(inbox.database, token))
+
+    return UnsubscribePage(inbox, LinkKeys(installation.settings.unsubscribe_link_key, find_reader))
+
+
+dependencies = PerEnvironment(_build)
 
 
 def answer(request: HttpRequest) -> tuple[int, PageContent]:
@@ -31,7 +52,7 @@ def answer(request: HttpRequest) -> tuple[int, PageContent]:
 
 def _show(request: HttpRequest, token: str) -> tuple[int, PageContent]:
     try:
-        reader = _reader(token)
+        reader = dependencies().keys.reader(token, utc_now())
     except TransientError as error:
         logger().warning("page not shown", reason=str(error))
         return 503, _headless(request, page.later())
@@ -41,19 +62,16 @@ def _show(request: HttpRequest, token: str) -> tuple[int, PageContent]:
 def _act(request: HttpRequest) -> tuple[int, PageContent]:
     """200 once it is carried out, 202 once it is in the queue; each request is one of its own."""
     try:
-        received = UNSUBSCRIBE.receive(request, _reader, utc_now())
+        received = UNSUBSCRIBE.receive(request, dependencies().keys, utc_now())
     except RejectedInput as error:
         return error.status, page.unknown()
-    status, _ = installation().inbox.receive(UNSUBSCRIBE, received)
+    if received.parsed.reader is None:
+        dependencies().inbox.defer(UNSUBSCRIBE, received, "whose link it is cannot be known now")
+        return 202, page.kept()
+    status, _ = dependencies().inbox.receive(UNSUBSCRIBE, received)
     if status == 202:
         return 202, page.kept()
     return 200, page.done(received.parsed.reader, of_topic=received.parsed.only_topic)
-
-
-def _reader(token: str) -> Reader | None:
-    """Whose link it is. TransientError while the database is away."""
-    inbox = installation().inbox
-    return inbox.circuit.call(lambda: reader_of(inbox.database, token))
 
 
 def _headless(request: HttpRequest, content: PageContent) -> PageContent:

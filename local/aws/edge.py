@@ -12,12 +12,12 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from local.aws.http_event import (
-    GATEWAY_LIMIT_BYTES,
     LAMBDA_LIMIT_BYTES,
     RouteMatch,
     build_event,
     match_route,
     message,
+    read_body,
     request_path,
     to_response,
 )
@@ -83,12 +83,14 @@ class Edge:
         return self._answer(Request(environ))(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
-        body = request.get_data()  # read in any case: an unread body would break the connection
+        body = read_body(request)
         match = match_route(self._routes, request.method, request_path(request))
         if match is None:
             return message(404, "Not Found")
+        if body is None:
+            return message(413, "Request Entity Too Large")
         event = build_event(request, match, body, datetime.now(UTC))
-        if len(body) > GATEWAY_LIMIT_BYTES or len(json.dumps(event)) > LAMBDA_LIMIT_BYTES:
+        if len(json.dumps(event)) > LAMBDA_LIMIT_BYTES:
             return message(413, "Request Entity Too Large")
         return self._invoke_for_http(match, event)
 

@@ -17,6 +17,7 @@ from local.template.template import ACCOUNT, TemplateRoute
 
 GATEWAY_LIMIT_BYTES = 10 * 1024 * 1024
 LAMBDA_LIMIT_BYTES = 6 * 1024 * 1024
+_DROPPED_AT_ONCE = 64 * 1024
 
 # Everything else comes base64, a form and a body without a type included, as seen on the real service:
 # https://github.com/ministackorg/ministack/pull/766
@@ -71,6 +72,19 @@ def request_path(request: Request) -> str:
     Seen on the real service: https://github.com/hotsock/voker/pull/8
     """
     return request.path.split("?", 1)[0]
+
+
+def read_body(request: Request) -> bytes | None:
+    """None for one that is larger than the service takes; of that no more is kept than the limit.
+
+    The rest is read and dropped in any case: an unread body would break the connection.
+    """
+    body = request.stream.read(GATEWAY_LIMIT_BYTES + 1)
+    if len(body) <= GATEWAY_LIMIT_BYTES:
+        return body
+    while request.stream.read(_DROPPED_AT_ONCE):
+        pass
+    return None
 
 
 def build_event(request: Request, match: RouteMatch, body: bytes, now: datetime) -> dict[str, Any]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from crm_relay.edge_cache.dynamo.dynamo_digests import DynamoDigests
     from crm_relay.edge_cache.table import EdgeTable
     from crm_relay.incidents.send_alerts import AlertChannel, AlertReport
+    from crm_relay.operations.access.identify import Doorkeeper
+    from crm_relay.operations.overview.pulse import Pulse
     from crm_relay.platform.aws.lease import Lease
     from crm_relay.platform.database import Database
     from crm_relay.platform.http.callers import Caller
@@ -186,11 +188,23 @@ class Installation(Generic[S]):
 
         return Lease(self.settings.coordination_table, name, seconds)
 
+    @on_first_use
+    def pulse(self: "Installation[NeedsDatabase]") -> "Pulse":
+        """Of the database, for anybody who asks."""
+        from crm_relay.operations.overview.pulse import Pulse
+
+        return Pulse(self.database)
+
+    @on_first_use
+    def doorkeeper(self: "Installation[NeedsAdminToken]") -> "Doorkeeper":
+        """Of the API; it remembers refused callers, so it lives as long as the environment."""
+        from crm_relay.operations.access.identify import Doorkeeper
+
+        return Doorkeeper(self.database, self.settings.admin_token)
+
     def identify(self: "Installation[NeedsAdminToken]", authorization: str) -> "Caller | None":
         """Whose token it is."""
-        from crm_relay.operations.access.tokens import identify
-
-        return identify(self.database, self.settings.admin_token, authorization, utc_now())
+        return self.doorkeeper.identify(authorization, utc_now())
 
     def send_alerts(self: "Installation[NeedsAlerts]", deadline: Deadline) -> "AlertReport":
         """Report what is wrong and what is over; of a copy of a database, that it is one. Errors as in send_alerts."""

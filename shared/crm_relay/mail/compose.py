@@ -3,9 +3,11 @@
 import html as markup
 import re
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from crm_relay.consent.address import normalise
+from crm_relay.mail.link_tokens import new_link_token
 from crm_relay.mail.mail_text import formatted_address, with_footer
 from crm_relay.mail.models import Identity, Letter, Mail, id_of_send
 from crm_relay.platform.errors import RejectedInput
@@ -18,15 +20,16 @@ _LINK = re.compile(r"""<a\s(?:[^>]*?\s)?href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>
 _FOLLOWED = ("http://", "https://")
 
 
-def compose(letter: Letter, identity: Identity, public_url: str) -> Mail:
+def compose(letter: Letter, identity: Identity, public_url: str, link_keys: Sequence[str] = ()) -> Mail:
     """One item of a batch with everything that it needs, and new tokens for unsubscribing and replying.
 
-    `public_url` is where the function `unsubscribe` answers, without a slash at its end. RejectedInput, which names the
-    field and never its content, where the sender has no postal address or something could break out of a header.
+    `public_url` is where the function `unsubscribe` answers, without a slash at its end; `link_keys` sign its links.
+    RejectedInput, which names the field and never its content, where the sender has no postal address
+    or something could break out of a header.
     """
     _check(letter)
     # An address may be written in capital letters at one end and read in small ones at the other: hex survives that.
-    unsubscribe_token, reply_token = secrets.token_urlsafe(24), secrets.token_hex(10)
+    unsubscribe_token, reply_token = new_link_token(link_keys), secrets.token_hex(10)
     unsubscribe_url = f"{public_url}/unsubscribe/{unsubscribe_token}"
     html, text = with_footer(letter.html, letter.text, unsubscribe_url, identity.postal_address or "")
     content = {"html": html, "text": text}

@@ -3,41 +3,51 @@
 Only the token says whose call it was: a body could name any workspace, and raise an alert in its name.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import open_incidents
 from crm_relay.outreach import store
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import FatalError, TransientError
+from crm_relay.platform.http.refusals import RefusalBudget
 from crm_relay.platform.logging import count_metric, logger
 
 ALERT_AT = 10
 UNKNOWN = "unknown"
 """What a call is filed under whose token was never one of ours."""
 
-_QUIET = timedelta(minutes=1)
+
+def _budget() -> RefusalBudget:
+    """More than make an alert: a row may be cut short by a good delivery, and one may not be recorded at once."""
+    return RefusalBudget(3 * ALERT_AT)
 
 
 @dataclass
 class RefusedCalls:
-    """Counts them in the database, and stops for a minute once the alert is raised: anybody can call at any rate."""
+    """Counts them in the database within a budget: anybody can call at any rate, with any token.
 
-    _quiet_until: dict[str | None, datetime] = field(default_factory=dict)
+    A workspace's own budget is for its retired tokens, which only somebody has who once had the right one.
+    """
+
+    _budgets: defaultdict[str | None, RefusalBudget] = field(default_factory=lambda: defaultdict(_budget))
 
     def note(self, db: Queryable, workspace: str | None, now: datetime) -> None:
         """One call more, with a retired token of `workspace`; None: with an unknown token. Never raises."""
         count_metric("RejectedCalls", source="bison")
-        if now < self._quiet_until.get(workspace, now):
+        budget = self._budgets[workspace]
+        if budget.is_spent(now):
             return
+        budget.spend(now)
         try:
             in_a_row = note_rejection(db, workspace, now)
         except (TransientError, FatalError) as error:
             logger().warning("refused call not counted", kind=type(error).__name__)
             return
         if in_a_row >= ALERT_AT:
-            self._quiet_until[workspace] = now + _QUIET
+            budget.spend_all(now)
 
 
 def note_rejection(db: Queryable, workspace: str | None, now: datetime) -> int:

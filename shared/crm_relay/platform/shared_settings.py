@@ -1,10 +1,14 @@
 """Settings that several functions read, each with the one description that the documentation shows."""
 
+import re
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from crm_relay.platform.settings import SHORTEST_TOKEN
+from crm_relay.platform.settings import SHORTEST_TOKEN, CommaSeparated, SigningSecrets
+
+# As a browser writes it: https://html.spec.whatwg.org/multipage/browsers.html#ascii-serialisation-of-an-origin
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d+)?")
 
 DatabaseUrl = Annotated[
     str,
@@ -73,6 +77,31 @@ AdminToken = Annotated[
         min_length=SHORTEST_TOKEN,
         description="First token of the API, named `admin`, with every right; at least 32 characters. Unset: only "
         "tokens made by `crm-relay token create` are valid.",
+    ),
+]
+
+
+def _are_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if any(_ORIGIN.fullmatch(each) is None for each in origins):
+        raise ValueError("must be scheme://host or scheme://host:port, separated by commas")
+    return origins
+
+
+ApiOrigins = Annotated[
+    CommaSeparated,
+    AfterValidator(_are_origins),
+    Field(
+        description="Origins (`https://crm.example.com`), separated by commas, whose pages may call the admin API from "
+        "a browser. Unset: only the dashboard may, which is of the same origin."
+    ),
+]
+
+UnsubscribeLinkKey = Annotated[
+    SigningSecrets,
+    Field(
+        description="Key that signs the unsubscribe links of e-mails, at least 16 characters. Several, separated by "
+        "commas, are valid at once while one is replaced; the first signs. Unset: links are not signed, and while "
+        "somebody tries made-up ones, readers have to wait for the page."
     ),
 ]
 

@@ -24,6 +24,7 @@ _DELETION = "lead_post_delete"
 
 def receive(request: WebhookRequest, secrets: Sequence[str], now: datetime) -> Received[MauticDelivery]:
     """RejectedInput: 401 without a valid signature or where no secret is configured, 400 for a body without meaning."""
+    webhook.ensure_signed(request.headers, secrets)
     delivery = webhook.receive(request.body, request.headers, secrets=secrets, now=now)
     report_surprises(delivery)
     return Received(Delivered(NAME, request.body, now, request.headers), delivery)

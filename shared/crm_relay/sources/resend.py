@@ -33,6 +33,7 @@ NAME = "resend"
 
 def receive(request: WebhookRequest, secrets: Sequence[str], now: datetime) -> Received[Event]:
     """RejectedInput: 401 without a valid signature or where no secret is configured, 400 for a body without meaning."""
+    webhook.ensure_signed(request.headers, secrets, now)
     svix_id, event = webhook.receive(request.body, request.headers, secrets=secrets, now=now)
     return Received(Delivered(NAME, request.body, now, request.headers, delivery_id=svix_id), event)
 

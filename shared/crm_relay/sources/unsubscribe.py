@@ -5,6 +5,7 @@ is nobody to redact in it; were there an address, it would go as a whole.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import parse_qs
 
@@ -12,7 +13,9 @@ from crm_relay.campaigns.engine.follow_mail import Followed
 from crm_relay.consent.person import Person
 from crm_relay.mail.feedback.mail_names import MailNames
 from crm_relay.mail.feedback.unsubscribe import Reader, UnsubscribeBatch, UnsubscribeRequest, may_be_token
+from crm_relay.mail.link_tokens import is_signed_link
 from crm_relay.platform.errors import RejectedInput, TransientError
+from crm_relay.platform.http.refusals import RefusalBudget
 from crm_relay.platform.sql import Statement
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
 from crm_relay.webhooks.people.redact import emptied
@@ -23,27 +26,52 @@ NAME = "unsubscribe"
 FindReader = Callable[[str], Reader | None]
 """Who has that token; None: nobody. TransientError: that cannot be known now."""
 
+_MOST_UNKNOWN = 30
+"""More than an address book of people whose mail was erased opens within a minute."""
 
-def receive(request: WebhookRequest, find_reader: FindReader, now: datetime) -> Received[UnsubscribeRequest]:
+
+@dataclass(frozen=True)
+class LinkKeys:
+    """Whose link it is, at a bounded price for links that are nobody's.
+
+    A link that we signed is looked up each time. All others share a budget that only unknown ones spend; once it is
+    spent, nothing can be known of them for a minute, as if the database were away.
+    """
+
+    signed_with: Sequence[str]
+    find_reader: FindReader
+    refusals: RefusalBudget = field(default_factory=lambda: RefusalBudget(_MOST_UNKNOWN))
+
+    def reader(self, token: str, now: datetime) -> Reader | None:
+        """None: nobody's. TransientError: that cannot be known now."""
+        if not may_be_token(token):
+            return None
+        if self.refusals.is_spent(now) and not is_signed_link(token, self.signed_with):
+            raise TransientError("too many unknown links")
+        reader = self.find_reader(token)
+        if reader is None:
+            self.refusals.spend(now)
+        return reader
+
+
+def receive(request: WebhookRequest, keys: LinkKeys, now: datetime) -> Received[UnsubscribeRequest]:
     """RejectedInput: 404 for a token that nobody has.
 
     While that cannot be known, a token of our form is let in: no wish to leave is lost, and whether anybody has it is
     found out when it is applied. Whatever a form says that is not the topic's button means everything.
     """
     token = request.path_parameters.get("token", "")
-    reader = _reader(token, find_reader)
+    reader = _reader(token, keys, now)
     only_topic = parse_qs(request.body.decode(errors="replace")).get("scope") == ["topic"]
     wanted = UnsubscribeRequest(token, only_topic, now, reader)
     return Received(Delivered(NAME, wanted.to_body(), now), wanted)
 
 
-def _reader(token: str, find_reader: FindReader) -> Reader | None:
+def _reader(token: str, keys: LinkKeys, now: datetime) -> Reader | None:
     try:
-        reader = find_reader(token)
+        reader = keys.reader(token, now)
     except TransientError:
-        if may_be_token(token):
-            return None
-        raise RejectedInput("unknown token", status=404) from None
+        return None
     if reader is None:
         raise RejectedInput("unknown token", status=404)
     return reader

@@ -50,11 +50,7 @@ class Inbox:
         try:
             outcome = self.circuit.call(lambda: apply_once(self.database, source, received))
         except Exception as error:  # noqa: BLE001 - whatever it was, the delivery is worth more
-            self.deferred.keep(received.delivered)
-            logger().warning(
-                "delivery deferred", source=source.name, kind=type(error).__name__, reason=describe_error(error)
-            )
-            count_metric("DeferredDeliveries", source=source.name)
+            self.defer(source, received, f"{type(error).__name__}: {describe_error(error)}")
             return 202, {"success": True, "deferred": True}
         if outcome.refused is not None:
             logger().warning("delivery set aside", source=source.name, reason=outcome.refused)
@@ -62,6 +58,12 @@ class Inbox:
             raise RejectedInput(outcome.refused, status=403)
         logger().info("delivery applied", source=source.name, **outcome.answer)
         return 200, outcome.answer
+
+    def defer(self, source: AnySource[Any, Parsed], received: Received[Parsed], reason: str) -> None:
+        """Into the queue, without a try. Raises where that is away as well; `reason` has nobody's data."""
+        self.deferred.keep(received.delivered)
+        logger().warning("delivery deferred", source=source.name, reason=reason)
+        count_metric("DeferredDeliveries", source=source.name)
 
 
 def apply_once(database: Database, source: AnySource[Any, Parsed], received: Received[Parsed]) -> DeliveryOutcome:

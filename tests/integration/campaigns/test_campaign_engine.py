@@ -441,8 +441,8 @@ def test_a_row_that_the_database_refuses_is_found_and_waits_alone(
     people = [campaigns.enroll(campaign) for _ in range(15)]
     composed = compose
 
-    def poison(letter, identity, public_url):  # type: ignore[no-untyped-def]
-        mail = composed(letter, identity, public_url)
+    def poison(letter, identity, public_url, link_keys):  # type: ignore[no-untyped-def]
+        mail = composed(letter, identity, public_url, link_keys)
         if letter.entity_id == people[7]:
             mail.payload["headers"]["X-Poison"] = "\0"
         return mail

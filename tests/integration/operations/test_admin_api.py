@@ -10,10 +10,13 @@ import pytest
 
 from admin_api import wiring
 from admin_api.routes import TABLE
+from admin_api.settings import Settings
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
+from crm_relay.platform.errors import FatalError
 from crm_relay.platform.http.callers import Role
-from tests.support.operations.admin_function import ADMIN, AdminFunction, admin_function
+from crm_relay.platform.settings import read_settings
+from tests.support.operations.admin_function import ADMIN, AdminFunction, ApiAnswer, admin_function
 from tests.support.operations.board import plant_board
 from tests.support.platform.rows import one, rows_of
 
@@ -138,12 +141,62 @@ def test_what_is_wrong_is_said_in_json(api: AdminFunction) -> None:
         assert status != 405 or "OPTIONS" in answer.headers["allow"]
 
 
-def test_preflight_is_answered_for_every_route_without_a_token(api: AdminFunction) -> None:
+ORIGIN = "https://crm.example.com"
+
+
+def cors_of(answer: ApiAnswer) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name.startswith("access-control-")}
+
+
+def test_a_page_of_a_configured_origin_may_call_every_route(
+    api: AdminFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_ORIGINS", f"https://other.example.com,{ORIGIN}")
+    wiring.installation.forget()
     for route in TABLE:
-        answer = api.call("OPTIONS", address(route.path), token=None)
-        assert answer.status == 204
-        assert route.method in answer.headers["access-control-allow-methods"]
-        assert "authorization" in answer.headers["access-control-allow-headers"]
+        answer = api.call("OPTIONS", address(route.path), token=None, headers={"origin": ORIGIN})
+        assert (answer.status, answer.headers["vary"]) == (204, "origin")
+        cors = cors_of(answer)
+        assert cors["access-control-allow-origin"] == ORIGIN
+        assert route.method in cors["access-control-allow-methods"]
+        assert "authorization" in cors["access-control-allow-headers"]
+    refused = api.call("GET", "/api/runs", token=None, headers={"origin": ORIGIN})
+    assert (refused.status, cors_of(refused)["access-control-allow-origin"]) == (401, ORIGIN)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example.com", "null", f"{ORIGIN}.evil.example.com", "*", ""])
+def test_no_page_of_another_origin_may_read_an_answer(
+    api: AdminFunction, monkeypatch: pytest.MonkeyPatch, origin: str
+) -> None:
+    for origins in ("", ORIGIN):
+        monkeypatch.setenv("API_ORIGINS", origins)
+        wiring.installation.forget()
+        for method in ("OPTIONS", "GET"):
+            assert cors_of(api.call(method, "/api/runs", headers={"origin": origin})) == {}
+
+
+@pytest.mark.parametrize("origins", ["*", "https://crm.example.com/", "crm.example.com", "https://*.example.com"])
+def test_an_origin_that_no_browser_sends_is_refused_as_a_setting(origins: str) -> None:
+    environment = {"API_ORIGINS": origins, "DATABASE_URL": "postgresql://x"}
+    with pytest.raises(FatalError, match="API_ORIGINS"):
+        read_settings(Settings, environment)
+
+
+def test_while_strangers_call_tokens_that_are_known_still_open_and_revoked_ones_do_not(api: AdminFunction) -> None:
+    known, revoked = api.token("known", Role.READ), api.token("gone", Role.READ)
+    assert api.call("GET", "/api/runs", token=revoked).status == 200
+    for number in range(50):
+        assert api.call("GET", "/api/runs", token=f"crm_relay_{number}").status == 401
+    made_now = api.token("new", Role.READ)
+    api.call("POST", "/api/tokens/gone/revoke")
+    assert [api.call("GET", "/api/runs", token=each).status for each in (known, ADMIN, revoked)] == [200, 200, 401]
+    assert api.call("GET", "/api/runs", token=made_now).status == 200  # seen by the look for the one before
+
+
+def test_tokens_that_cannot_be_read_are_not_called_wrong(api: AdminFunction, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://x:y@127.0.0.1:9/z")
+    wiring.installation.forget()
+    assert {api.call("GET", "/api/runs", token="crm_relay_x").status for _ in range(20)} == {503}
 
 
 def test_health_tells_nothing_else(api: AdminFunction, monkeypatch: pytest.MonkeyPatch) -> None:

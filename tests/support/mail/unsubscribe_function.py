@@ -15,7 +15,7 @@ ONE_CLICK = "List-Unsubscribe=One-Click"
 
 def configure(monkeypatch: pytest.MonkeyPatch, database_url: str, **settings: str) -> None:
     """Settings of the function in this environment, with an AWS that is away unless `settings` names one."""
-    give_settings(monkeypatch, wiring.installation, WITHOUT_AWS | settings | {"DATABASE_URL": database_url})
+    give_settings(monkeypatch, wiring.dependencies, WITHOUT_AWS | settings | {"DATABASE_URL": database_url})
 
 
 def ask(token: str, method: str = "GET", body: str = "", content_type: str = FORM) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from crm_relay.incidents.channels import channels
 from crm_relay.incidents.message import AlertMessage
+from crm_relay.mail.link_tokens import is_signed_link, new_link_token
 from crm_relay.platform.aws import queue
 from crm_relay.platform.aws.dynamo import Table
 from crm_relay.platform.aws.lease import Lease
@@ -121,6 +122,7 @@ USES: dict[str, Callable[[Any], object]] = {
         secrets=some,
         now=utc_now(),
     ),
+    "UNSUBSCRIBE_LINK_KEY": lambda some: is_signed_link(new_link_token(some), some),
     "BISON_INSTANCE_URL": lambda url: Bison(_http(url), "token", 1).sender_email(1),
     "BISON_API_TOKENS": lambda some: [Bison(_http(NOWHERE), each, 1).sender_email(1) for each in some.values()],
     "BISON_WEBHOOK_TOKENS": lambda some: receive_bison(b"{}", "wrong", tokens=some, now=utc_now()),
@@ -132,6 +134,7 @@ USES: dict[str, Callable[[Any], object]] = {
     "TWILIO_API_URL": lambda url: _texts(url=url),
 }
 READ_ONLY = {
+    "API_ORIGINS",
     "DEAD_LETTER_QUEUE_URLS",
     "WATCHED_SCHEDULES",
     "ADMIN_TOKEN",

@@ -4,13 +4,15 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import pytest
 
 from crm_relay.mail.feedback.unsubscribe import Reader
+from crm_relay.mail.link_tokens import new_link_token
 from crm_relay.outreach.refuse_call import RefusedCalls
 from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.providers.bison import webhook as bison_webhook
@@ -18,6 +20,7 @@ from crm_relay.providers.bison.tokens import WebhookToken
 from crm_relay.providers.mautic import webhook as mautic_webhook
 from crm_relay.providers.resend import webhook as resend_webhook
 from crm_relay.sources import bison, mautic, resend, unsubscribe
+from crm_relay.sources.all_sources import all_sources
 from tests.support.customers.mautic_hooks import delivery, opened
 from tests.support.mail.resend_webhook_function import SECRET, mail_event
 
@@ -93,18 +96,80 @@ def away(_token: str) -> Reader | None:
     raise TransientError("away")
 
 
+def links(find_reader: unsubscribe.FindReader, *signed_with: str) -> unsubscribe.LinkKeys:
+    return unsubscribe.LinkKeys(signed_with, find_reader)
+
+
 @pytest.mark.parametrize(("token", "find_reader"), [("some-token", lambda _token: None), ("no token", away)])
 def test_a_readers_token_is_checked_before_the_form_is_touched(token: str, find_reader: unsubscribe.FindReader) -> None:
     with pytest.raises(RejectedInput) as refused:
-        unsubscribe.receive(sealed(token), find_reader, NOW)
+        unsubscribe.receive(sealed(token), links(find_reader), NOW)
     assert refused.value.status == 404
 
 
 def test_a_readers_form_is_read_where_the_token_may_be_theirs() -> None:
     request = Request(b"scope=topic", path_parameters={"token": "some-token"})
-    received = unsubscribe.receive(request, away, NOW)
+    received = unsubscribe.receive(request, links(away), NOW)
     assert (received.parsed.only_topic, received.parsed.reader) == (True, None)
     assert unsubscribe.parse(received.delivered) == received.parsed
+
+
+ADA = Reader("Example", "a•••@e•••.com", None, is_out=False, is_out_of_topic=False)
+
+
+def spent(asked: list[str], readers: Mapping[str, Reader], *signed_with: str) -> unsubscribe.LinkKeys:
+    """After strangers have tried as many links as may be looked up within a minute."""
+
+    def find_reader(token: str) -> Reader | None:
+        asked.append(token)
+        return readers.get(token)
+
+    keys = links(find_reader, *signed_with)
+    for number in range(100):
+        with suppress(TransientError):
+            keys.reader(f"stranger-{number}", NOW)
+    return keys
+
+
+def test_strangers_links_are_looked_up_within_a_budget_that_readers_do_not_spend() -> None:
+    asked: list[str] = []
+    keys = links(lambda token: asked.append(token) or ADA)  # type: ignore[func-returns-value]
+    assert {keys.reader(f"reader-{number}", NOW) for number in range(100)} == {ADA}
+    assert len(asked) == 100
+    asked.clear()
+    spent(asked, {})
+    assert len(asked) == 30
+
+
+def test_while_strangers_try_links_a_signed_one_is_looked_up_and_another_is_let_in_unseen() -> None:
+    asked: list[str] = []
+    ours, older = new_link_token(["the key of the links"]), "a-link-of-before-the-key"
+    keys = spent(asked, {ours: ADA, older: ADA}, "a newer key of the links", "the key of the links")
+    before = len(asked)
+    assert keys.reader(ours, NOW) == ADA
+    with pytest.raises(TransientError):
+        keys.reader(older, NOW)
+    kept = unsubscribe.receive(Request(b"", path_parameters={"token": older}), keys, NOW)
+    assert (kept.parsed.token, kept.parsed.reader) == (older, None)
+    assert asked[before:] == [ours]
+    assert keys.reader(older, NOW + timedelta(minutes=1)) == ADA
+
+
+def test_every_source_says_here_how_a_stranger_is_refused_before_the_body_is_touched() -> None:
+    """A new source needs a line: whom it lets in is known from the head of a request, or the body has a signature."""
+    strangers: Mapping[str, Any] = {
+        "bison": keys(),
+        "mautic": ["a secret of 16 or more"],
+        "resend": [SECRET],
+        "unsubscribe": links(lambda _token: None),
+    }
+    found = all_sources("")
+    assert strangers.keys() == found.keys()
+    for name, source in found.items():
+        for token in ("stranger", ""):
+            with pytest.raises(RejectedInput) as refused:
+                source.receive(sealed(token), strangers[name], NOW)
+            assert refused.value.status in {401, 404}, name
 
 
 def signed_by_mautic(body: bytes, secret: str) -> dict[str, str]:

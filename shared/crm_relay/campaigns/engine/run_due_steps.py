@@ -50,7 +50,7 @@ class EngineContext:
     """What steps need besides the database.
 
     `sender`: EMAIL_FROM, where an organization has no identity. `texts` None: text messages are not configured.
-    `public_url` is where the function `unsubscribe` answers.
+    `public_url` is where the function `unsubscribe` answers; `link_keys` sign its links.
     """
 
     emails: EmailProvider
@@ -58,6 +58,7 @@ class EngineContext:
     public_url: str
     sender: Identity | None = None
     texts: TextProvider | None = None
+    link_keys: tuple[str, ...] = ()
 
     @property
     def can(self) -> Capabilities:
@@ -281,7 +282,8 @@ class _Making:
     def _mail(self, decision: StepDecision, enrolled: DueEnrollment, campaign: Campaign) -> Mail:
         if campaign.identity is None:
             raise RejectedInput("the campaign has no sender")
-        return compose(letter_of(decision, enrolled, campaign), campaign.identity, self.context.public_url)
+        letter, context = letter_of(decision, enrolled, campaign), self.context
+        return compose(letter, campaign.identity, context.public_url, context.link_keys)
 
 
 def _again_at(campaign: Campaign | None, enrolled: DueEnrollment, now: datetime) -> datetime:

@@ -4,14 +4,13 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from hmac import compare_digest
+from datetime import datetime
 
 from crm_relay.operations.access import store
 from crm_relay.operations.access.store import StoredToken
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.platform.http.callers import Caller, Role
+from crm_relay.platform.http.callers import Role
 
 BOOTSTRAP = "admin"
 """The name of the token in ADMIN_TOKEN; it is in no table and may do everything."""
@@ -19,7 +18,6 @@ BOOTSTRAP = "admin"
 NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 _RESERVED = {BOOTSTRAP, "schedule", "operator"}
 _PREFIX = "crm_relay_"
-_USED_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def create_token(
     made = store.create(
         db,
         name,
-        sha256=_digest(token),
+        sha256=digest_of(token),
         role=role.name.lower(),
         expires_at=expires_at,
         created_by=created_by,
@@ -66,29 +64,6 @@ def revoke_token(db: Queryable, name: str, now: datetime) -> StoredToken:
     return found
 
 
-def identify(db: Queryable, admin_token: str | None, authorization: str, now: datetime) -> Caller | None:
-    """Whose token stands in a header Authorization; None for none, an unknown, an expired or a revoked one.
-
-    All tokens are compared, so that the time tells nothing. One statement, and once a minute one more.
-    """
-    scheme, _, given = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not given.strip():
-        return None
-    digest = _digest(given.strip())
-    known = [*_bootstrap(admin_token), *store.usable(db, now)]
-    matching = [each for each in known if compare_digest(each.sha256, digest)]
-    if not matching:
-        return None
-    found = matching[0]
-    if found.name != BOOTSTRAP and (found.last_used_at is None or now - found.last_used_at > _USED_EVERY):
-        store.note_use(db, found.name, now)
-    return Caller(found.name, Role[found.role.upper()])
-
-
-def _bootstrap(admin_token: str | None) -> list[store.UsableToken]:
-    return [store.UsableToken(BOOTSTRAP, _digest(admin_token), "admin", None)] if admin_token else []
-
-
-def _digest(token: str) -> str:
+def digest_of(token: str) -> str:
     """A token has 256 random bits: no salt and no slow hash is needed."""
     return hashlib.sha256(token.encode(errors="backslashreplace")).hexdigest()

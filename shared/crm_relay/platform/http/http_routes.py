@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.platform.http.answer_headers import AllowedOrigins, no_origins
 from crm_relay.platform.http.callers import Caller, Role
 from crm_relay.platform.http.http_edge import Accepts, Body, HttpRequest, PageContent
 from crm_relay.platform.http.visibility import VisibleFrom, visible
@@ -148,18 +149,20 @@ class Routes:
         dependencies: Callable[[], object],
         identify: Identify,
         visible_from: VisibleFrom | None = None,
+        origins: AllowedOrigins = no_origins,
     ) -> None:
         self.table = tuple(table)
         self._dependencies = dependencies
         self._identify = identify
         self._visible_from = visible_from or {}
+        self._origins = origins
 
     def accepts(self, event: Mapping[str, Any]) -> Accepts:
         """The methods that the event's path knows; every one where it is no path of ours, so that 404 is told."""
         path = str(event.get("rawPath", "/"))
         known = {route.method for route in self._routes_of(path)}
         methods = known or {route.method for route in self.table}
-        return Accepts(tuple(sorted(methods)), max_body_bytes=_MAX_BODY_BYTES)
+        return Accepts(tuple(sorted(methods)), max_body_bytes=_MAX_BODY_BYTES, origins=self._origins)
 
     def answer(self, request: HttpRequest) -> tuple[int, Body]:
         """Raises RejectedInput with 404 for an unknown path, what Route.call raises, and what the answer raises."""

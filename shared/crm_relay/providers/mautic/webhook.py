@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -20,14 +20,36 @@ from crm_relay.providers.mautic.mapping_webhook import READERS, WebhookItem
 from crm_relay.providers.mautic.vocabulary import IGNORED_EVENTS
 from crm_relay.providers.mautic.wire_webhook import MauticEnvelope, of_one_or_many
 
+_BASE64_LENGTH, _HEX_LENGTH = 44, 64  # of 32 bytes
+
+
+class _Signatures(NamedTuple):
+    """Mautic's own header, and the one that the integration's design document expects; empty where one is missing."""
+
+    base64: bytes
+    hex: bytes
+
 
 def receive(body: bytes, headers: Mapping[str, str], *, secrets: Sequence[str], now: datetime) -> MauticDelivery:
     """The events of a delivery that carries a valid signature; header names lower-case.
 
     Raises RejectedInput: 401 where the signature is missing or wrong or no secret is configured, else 400.
     """
+    ensure_signed(headers, secrets)
     _verify(body, headers, secrets)
     return parse(body, now=now)
+
+
+def ensure_signed(headers: Mapping[str, str], secrets: Sequence[str]) -> None:
+    """Whether it is worth to read the body: a secret is configured, and something that may be a signature came along.
+
+    Raises RejectedInput with 401.
+    """
+    if not any(secrets):
+        raise RejectedInput("no webhook secret is configured", status=401)
+    given = _signatures(headers)
+    if len(given.base64) != _BASE64_LENGTH and len(given.hex) != _HEX_LENGTH:
+        raise RejectedInput("invalid signature", status=401)
 
 
 def parse(body: bytes, *, now: datetime) -> MauticDelivery:
@@ -73,18 +95,19 @@ def _read(
 
 
 def _verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> None:
-    usable = [secret for secret in secrets if secret]
-    if not usable:
-        raise RejectedInput("no webhook secret is configured", status=401)
-    digests = [hmac.new(secret.encode(), body, hashlib.sha256).digest() for secret in usable]
-    # Mautic's own header, and the one that the integration's design document expects.
-    base64_given = headers.get("webhook-signature", "").strip().encode(errors="replace")
-    hex_given = headers.get("x-mautic-signature", "").strip().encode(errors="replace")
+    digests = [hmac.new(secret.encode(), body, hashlib.sha256).digest() for secret in secrets if secret]
+    given = _signatures(headers)
     # Every comparison is made, whatever the others said.
-    results = [hmac.compare_digest(base64.b64encode(digest), base64_given) for digest in digests]
-    results += [hmac.compare_digest(digest.hex().encode(), hex_given) for digest in digests]
+    results = [hmac.compare_digest(base64.b64encode(digest), given.base64) for digest in digests]
+    results += [hmac.compare_digest(digest.hex().encode(), given.hex) for digest in digests]
     if not any(results):
         raise RejectedInput("invalid signature", status=401)
+
+
+def _signatures(headers: Mapping[str, str]) -> _Signatures:
+    base64_given = headers.get("webhook-signature", "").strip().encode(errors="replace")
+    hex_given = headers.get("x-mautic-signature", "").strip().encode(errors="replace")
+    return _Signatures(base64_given, hex_given)
 
 
 def _top_timestamp(content: Mapping[str, Any]) -> datetime | None:

@@ -38,8 +38,8 @@ class Settings(SettingsModel):
     resend_api_url: str = Field(default=API_URL, description="Base address of Resend's API.")
     send_mode: Mode = Field(
         default=Mode.DRY_RUN,
-        description="What may be sent: `dry-run` is a rehearsal that does everything except send, and sends nothing of it "
-        "later; `allow-list` sends only to `SEND_ALLOW_LIST`, `live` to everybody. To stop for a while: "
+        description="What may be sent: `dry-run` is a rehearsal that does everything except send, and sends nothing of "
+        "it later; `allow-list` sends only to `SEND_ALLOW_LIST`, `live` to everybody. To stop for a while: "
         "`crm-relay stop-sending`.",
     )
     send_allow_list: CommaSeparated = Field(

@@ -282,6 +282,53 @@ def test_without_a_campaign_that_runs_the_page_says_so(watched: WatchedPage, sta
     rows_of(stage.database, "update campaigns set status = 'active' where status = 'paused'")
 
 
+def test_who_operates_stops_sending_and_resumes_it(watched: WatchedPage, stage: AdminStage) -> None:
+    page = watched.sign_in(stage.token("olga", Role.OPERATE))
+    expect(page.locator("#sending")).to_be_hidden()
+    page.get_by_role("button", name="Stop sending").click()
+    page.get_by_role("button", name="Cancel").click()
+    assert rows_of(stage.database, "select id from sending_stops") == []
+    page.get_by_role("button", name="Stop sending").click()
+    page.get_by_label("Reason, kept with it").fill("a wrong price")
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#message")).to_have_text("Sending is stopped.")
+    expect(page.get_by_role("alert")).to_contain_text("Sending is stopped since")
+    expect(page.get_by_role("alert")).to_contain_text("by olga: a wrong price. Campaigns keep their places.")
+    expect(page.get_by_role("button", name="Stop sending")).to_be_hidden()
+    expect(page.locator("#incidents")).to_contain_text("An operator stopped sending")
+    ratios = page.evaluate(PROBES["contrasts"])
+    assert min(ratio for ratio, _ in ratios) >= 4.5, sorted(ratios)[:3]
+    page.get_by_role("button", name="Resume sending").click()
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#message")).to_have_text("Sending is resumed.")
+    expect(page.get_by_role("alert")).to_be_hidden()
+    expect(page.get_by_role("button", name="Stop sending")).to_be_visible()
+    (row,) = rows_of(stage.database, "select stopped_by, reason, resumed_by from sending_stops")
+    assert row == {"stopped_by": "olga", "reason": "a wrong price", "resumed_by": "olga"}
+
+
+def test_who_only_reads_sees_that_sending_is_stopped_and_has_no_button(
+    browser: Browser, stage: AdminStage, tmp_path: Path
+) -> None:
+    stage.call("POST", "/api/sending/stop", body={"reason": "ada complained"})
+    for role, buttons in ((Role.READ, 0), (Role.OPERATE, 1)):
+        made = WatchedPage(browser, stage, viewport=PHONE if role is Role.READ else DESKTOP)
+        page = made.sign_in(stage.token(f"stop-{role.name.lower()}", role))
+        expect(page.get_by_role("alert")).to_contain_text("by admin")
+        assert ("ada complained" in page.content()) == (role is Role.OPERATE)
+        assert page.get_by_role("button", name="Resume sending").count() == buttons
+        expect(page.locator("#stop-sending")).to_be_hidden()
+        assert page.evaluate("document.documentElement.scrollWidth") == page.evaluate("window.innerWidth")
+        page.screenshot(path=tmp_path / f"stopped-{role.name.lower()}.png", animations="disabled")
+        made.context.close()
+    stage.call("POST", "/api/sending/resume", body={})
+    made = WatchedPage(browser, stage)
+    page = made.sign_in(stage.token("stop-reader", Role.READ))
+    expect(page.locator("#stop-sending")).to_be_hidden()
+    made.context.close()
+    rows_of(stage.database, "delete from incidents where kind = 'sending_stopped'")
+
+
 def test_what_comes_from_outside_is_text_and_nothing_else(watched: WatchedPage, stage: AdminStage) -> None:
     rows_of(
         stage.database,

@@ -12,6 +12,7 @@ import requests
 from admin_api import wiring as admin_wiring
 from admin_api.routes import TABLE
 from admin_api.settings import Settings as AdminSettings
+from admin_api.visibility import VISIBLE_FROM
 from cache_sync import wiring as cache_wiring
 from crm_relay.edge_cache.dynamo.dynamo_table import DynamoTable
 from crm_relay.edge_cache.table import EdgeTable
@@ -115,7 +116,7 @@ def _with(table: EdgeTable) -> dict[str, Handler]:
         integrity_wiring.installation().__dict__["edge_table"] = table
         return integrity_wiring.check(event, context)
 
-    routes = Routes(TABLE, admin, lambda authorization: admin().identify(authorization))
+    routes = Routes(TABLE, admin, lambda authorization: admin().identify(authorization), VISIBLE_FROM)
     return {
         "admin_api": lambda event, _context: respond(event, routes.accepts(event), routes.answer),
         "cache_sync": cache_sync,

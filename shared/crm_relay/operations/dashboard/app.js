@@ -3,6 +3,7 @@ import { Refused, get, post, token } from "./api.js";
 import { byId, bodyOf, empty, h, number } from "./dom.js";
 import { showCampaigns } from "./campaigns.js";
 import { differences, showConflicts, showDeadLetters, showIncidents, showIntegrity, showProviders, showWorkspaces } from "./sections.js";
+import { hideSending, showSending } from "./sending.js";
 import { showNothing, showRuns, showStatus } from "./sync.js";
 import { showWhy } from "./why.js";
 
@@ -27,7 +28,9 @@ async function attempt(work) {
   }
 }
 
-function ask(title, text, yes) {
+function ask(title, text, yes, { why = false } = {}) {
+  byId("confirm-why").hidden = !why;
+  byId("confirm-reason").value = "";
   const dialog = byId("confirm");
   byId("confirm-title").textContent = title;
   byId("confirm-text").textContent = text;
@@ -52,6 +55,7 @@ function signOut(text) {
   clearBoard();
   for (const id of ["dead-note", "incidents-note", "integrity-note", "campaigns-note"]) byId(id).textContent = "";
   showNothing();
+  hideSending();
   say(text, text.startsWith("Signed") || !text ? "" : "bad");
   byId("token").focus();
 }
@@ -68,6 +72,7 @@ async function fill() {
   showWorkspaces(data.workspaces);
   showProviders(data.provider_days);
   showCampaigns(funnels);
+  showSending(data.sending_stops, data.role, resumeSending);
   showIntegrity(data.integrity, { compare: compareFix, undo: undoFix });
   showConflicts(data.conflicts, { compare: compareConflict, revert: revertConflict });
   showIncidents(data.incidents);
@@ -105,6 +110,19 @@ const replayTask = (each) => act(() => post(`/api/failed-tasks/${each.id}/replay
 async function replayAll() {
   if (await ask("Replay everything that waits?", "Each message is applied once, however often it is sent.", "Replay all"))
     await act(() => post("/api/failed-tasks/replay"), (done) => `${number(done.sent)} messages are on their way again${done.unreadable ? `; ${number(done.unreadable)} cannot be read` : ""}.`);
+}
+
+async function stopSending() {
+  const text = "Nothing more leaves, of every organization, until somebody resumes it. Everybody keeps their place. Requests that are under way end.";
+  if (!(await ask("Stop everything that campaigns send?", text, "Stop sending", { why: true }))) return;
+  const reason = byId("confirm-reason").value.trim();
+  await act(() => post("/api/sending/stop", reason ? { reason } : {}), (done) =>
+    `Sending is stopped.${done.on_its_way ? ` ${number(done.on_its_way)} requests were under way and cannot be called back.` : ""}`);
+}
+async function resumeSending(each) {
+  const text = "Everything that waited is asked again at once: late policies, limits and opt-outs decide about it, as after a pause.";
+  if (await ask("Resume sending?", text, "Resume"))
+    await act(() => post("/api/sending/resume", each.organization_id === null ? {} : { organization: each.organization_id }), () => "Sending is resumed.");
 }
 
 async function resync() {
@@ -194,6 +212,7 @@ byId("sign-in").addEventListener("submit", async (event) => {
 byId("sign-out").addEventListener("click", () => signOut("Signed out."));
 byId("refresh").addEventListener("click", async () => { say(""); await refresh(); });
 byId("resync").addEventListener("click", resync);
+byId("stop-sending").addEventListener("click", stopSending);
 byId("replay-all").addEventListener("click", replayAll);
 byId("check").addEventListener("click", () => check(false));
 byId("check-fix").addEventListener("click", () => check(true));

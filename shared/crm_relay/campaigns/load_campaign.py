@@ -9,13 +9,10 @@ from uuid import UUID
 from crm_relay.campaigns.models import Campaign, LatePolicy, Step, StepChannel, StepDelay
 from crm_relay.campaigns.variants import read_variants
 from crm_relay.mail.models import Identity
-from crm_relay.platform.errors import RejectedInput, describe_error
+from crm_relay.platform.errors import OF_ONE_ROW, RejectedInput, describe_error
 from crm_relay.rules.conditions import read_conditions
 from crm_relay.rules.send_windows import SendWindow, zone_of
 from crm_relay.rules.templates import VARIABLES
-
-# What a row that somebody wrote by hand may be wrong in; whatever it is, it concerns nobody else.
-OF_ONE_ROW = (RejectedInput, ValueError, LookupError, TypeError, ArithmeticError)
 
 _LONGEST_DELAY = {"delay_days": 3650, "delay_hours": 10 * 8760, "delay_minutes": 10 * 525_600}
 

@@ -79,6 +79,20 @@ def after_replies(enrolled: Iterable[Row], replies: Replies) -> tuple[list[Enrol
     return changed, reasons, ended
 
 
+def reasons_of_locked(locked: Mapping[UUID, bool], replies: Replies) -> dict[UUID, str]:
+    """Why what is queued is taken back of enrollments whose row is locked; `locked`: whether it is a colleague's."""
+    answered = {each: "replied" for each in locked if each in set(replies.answered)}
+    colleagues = {each: "company_replied" for each, is_colleague in locked.items() if is_colleague}
+    return colleagues | answered
+
+
+def without_locked(replies: Replies, locked: Mapping[UUID, bool]) -> Replies:
+    """Those whose enrollment is locked are looked at again: every reply that stops, where a colleague's is."""
+    waits = set(locked) | (set(replies.answered) if any(locked.values()) else set())
+    looked_at = {key: owner for key, owner in replies.looked_at.items() if owner[0] not in waits}
+    return replace(replies, looked_at=looked_at)
+
+
 def _is_ready(reply: Row, now: datetime) -> bool:
     """Where nobody can read the headers, the person is not written to until then."""
     received: datetime | None = reply["received_at"]

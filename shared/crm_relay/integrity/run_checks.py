@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from crm_relay.campaigns.engine.archive import archive_lines
+from crm_relay.campaigns.watch.archive import archive_lines
 from crm_relay.edge_cache.absent import NOT_INSTALLED, is_absent
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import keep_open

@@ -52,6 +52,23 @@ class FatalError(Exception):
     """It will not work until somebody changes something: alarm."""
 
 
+class RowRefused(FatalError):
+    """The database cannot carry out a statement for what some row holds: without that row it can."""
+
+
+OF_ONE_ROW = (
+    RejectedInput,
+    RowRefused,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+)
+"""What a single row may be the reason of, so that others can go on; everything else is the installation's fault."""
+
+
 def describe_error(error: Exception) -> str:
     """What may be logged or stored of `error`.
 

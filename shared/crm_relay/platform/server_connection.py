@@ -10,13 +10,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pg8000.converters import timestamptz_in
 from pg8000.native import TIMESTAMPTZ, Connection, DatabaseError, InterfaceError
 
-from crm_relay.platform.errors import DuplicateRow, FatalError, RejectedInput, TransientError
+from crm_relay.platform.errors import DuplicateRow, FatalError, RejectedInput, RowRefused, TransientError
 
 Row = dict[str, Any]
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _TRANSIENT_CLASSES = {"08", "40", "53", "55", "57", "58"}
 _REJECTED_CLASSES = {"22", "23"}
+# A trigger's or a function's own exception, more rows than one, a limit that a value exceeds, a page that is damaged.
+_ROW_CLASSES = {"09", "21", "27", "2F", "38", "39", "44", "54", "P0"}
+_ROW_CODES = {"XX001", "XX002"}
 _UNIQUE_VIOLATION = "23505"
 # Supavisor reports its own trouble as XX000 with one of these words in front of the message.
 _TRANSIENT_POOLER_WORDS = ("ECHECKOUT", "EMAXCONN", "EDBHANDLEREXITED")
@@ -48,7 +51,10 @@ class StatementFailed(Exception):
             return TransientError(str(self))
         if self.code == _UNIQUE_VIOLATION:
             return DuplicateRow(str(self), status=422)
-        return RejectedInput(str(self), status=422) if self.code[:2] in _REJECTED_CLASSES else FatalError(str(self))
+        if self.code[:2] in _REJECTED_CLASSES:
+            return RejectedInput(str(self), status=422)
+        is_of_row = self.code[:2] in _ROW_CLASSES or self.code in _ROW_CODES
+        return RowRefused(str(self)) if is_of_row else FatalError(str(self))
 
 
 class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no types

@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from crm_relay.campaigns.engine import run_due_steps as engine
-from crm_relay.campaigns.engine import store
+from crm_relay.campaigns.engine import make_steps, store
 from crm_relay.campaigns.lifecycle.change_campaign import activate
 from crm_relay.mail.compose import compose
 from crm_relay.mail.models import Mode, SendPolicy
@@ -447,11 +446,18 @@ def test_a_row_that_the_database_refuses_is_found_and_waits_alone(
             mail.payload["headers"]["X-Poison"] = "\0"
         return mail
 
-    monkeypatch.setattr(engine, "compose", poison)
+    monkeypatch.setattr(make_steps, "compose", poison)
     report = campaigns.tick()
     assert report.errors == 1
     assert report.mail.sent == 14
-    assert campaigns.enrollment(people[7])["error_count"] == 1
+    sql = "select kind, subject, details ->> 'campaign' as campaign from incidents where closed_at is null"
+    assert [tuple(row.values()) for row in rows_of(campaigns.db, sql)] == [
+        ("step_refused", str(people[7]), str(campaign))
+    ]
+    assert campaigns.tick().claimed == 0
+    monkeypatch.setattr(make_steps, "compose", composed)
+    assert campaigns.tick().mail.sent == 1
+    assert rows_of(campaigns.db, sql) == []
 
 
 def test_a_step_of_long_ago_is_done_skipped_or_dropped_as_the_campaign_says(campaigns: CampaignHarness) -> None:
@@ -507,7 +513,9 @@ def test_the_claim_reads_whoever_is_due_by_the_index(campaigns: CampaignHarness)
         now=campaigns.now,
     )
     rows_of(campaigns.db, "analyze")
-    text = store._SQL["claim_due"].render({"now": campaigns.now, "limit": 100, "with_mail": True})
+    text = store._SQL["claim_due"].render(
+        {"now": campaigns.now, "limit": 100, "with_mail": True, "campaigns": None, "people": None}
+    )
     explain = Query("explain", "shows how it is found", (f"explain {text}",))
     plan = "\n".join(row["QUERY PLAN"] for row in campaigns.db.run(explain))
     assert "idx_campaign_enrollments_due" in plan

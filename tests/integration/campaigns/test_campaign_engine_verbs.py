@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 
 from crm_relay.campaigns.ab.judge_variants import judge_variants
-from crm_relay.campaigns.engine.archive import archive_lines
 from crm_relay.campaigns.engine.settle import settle
 from crm_relay.campaigns.erase import count_enrolled, erase_enrolled
 from crm_relay.campaigns.models import ENROLLMENT
+from crm_relay.campaigns.watch.archive import archive_lines
 from crm_relay.campaigns.why import enrollments_of
 from crm_relay.consent.person import Person
 from crm_relay.mail.erase import count_mail, erase_mail

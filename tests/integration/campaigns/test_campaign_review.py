@@ -164,15 +164,22 @@ def test_mail_that_comes_back_in_parts_leaves_out_whose_sequence_has_ended(campa
     assert campaigns.lines(ended) == [(1, "stopped", "replied")]
 
 
-def test_an_error_that_the_database_tells_of_is_tried_again_inside_the_window(campaigns: CampaignHarness) -> None:
+def test_a_step_that_the_database_refuses_is_set_aside_and_done_once_it_can_be_recorded(
+    campaigns: CampaignHarness,
+) -> None:
     campaign = campaigns.campaign(step("task", 1))
     person = campaigns.enroll(campaign)
     rows_of(campaigns.db, "alter table activities add constraint none_now check (type <> 'task') not valid")
-    # 16:55 in New York.
-    campaigns.wait(hours=6, minutes=55)
+    for _ in range(5):
+        assert campaigns.tick().acts.total() == 0
+        campaigns.wait(minutes=20)
+    sql = "select subject from incidents where kind = 'step_refused' and closed_at is null"
+    assert rows_of(campaigns.db, sql) == [{"subject": str(person)}]
+    assert campaigns.enrollment(person)["error_count"] == 0
+    rows_of(campaigns.db, "alter table activities drop constraint none_now")
     campaigns.tick()
-    row = campaigns.enrollment(person)
-    assert (row["error_count"], row["next_step_at"]) == (1, campaigns.now + timedelta(hours=16, minutes=5))
+    assert campaigns.lines(person) == [(1, "sent", None)]
+    assert rows_of(campaigns.db, sql) == []
 
 
 def delete(table: str) -> Callable[[CampaignHarness], None]:

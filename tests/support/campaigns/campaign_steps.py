@@ -13,7 +13,7 @@ STEPS = {
     "release what is held": "with change as (",
     "take turn": "as take_turn",
     "stop the answered": "left join reply_matches",
-    "claim": "with recursive place",
+    "claim": "with recursive aside",
     "queue": "insert into email_sends",
     "queue text messages": "insert into sms_sends",
     "record": "insert into campaign_sequence_logs",

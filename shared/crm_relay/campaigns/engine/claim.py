@@ -1,6 +1,6 @@
 """Whoever is due, with everything that decides about them, ours until the transaction ends."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,18 @@ from crm_relay.platform.errors import RejectedInput
 
 
 @dataclass(frozen=True)
+class ClaimScope:
+    """Whose steps are claimed: of these campaigns or these people alone, although they are set aside."""
+
+    campaigns: Sequence[UUID] | None = None
+    people: Sequence[UUID] | None = None
+
+
+EVERYBODY = ClaimScope()
+"""Who is not set aside."""
+
+
+@dataclass(frozen=True)
 class Claimed:
     """`campaigns` holds those that can be read, `unreadable` why the others cannot: their people wait for a repair."""
 
@@ -24,9 +36,11 @@ class Claimed:
     unreadable: Mapping[UUID, str] = field(default_factory=dict)
 
 
-def claim_due(db: Queryable, sender: Identity | None, now: datetime, *, limit: int, with_mail: bool) -> Claimed:
+def claim_due(
+    db: Queryable, sender: Identity | None, now: datetime, *, limit: int, with_mail: bool, scope: ClaimScope = EVERYBODY
+) -> Claimed:
     """One statement. `sender` (EMAIL_FROM) stands in where neither campaign nor organization has an identity."""
-    rows = store.claim_due(db, now, limit=limit, with_mail=with_mail)
+    rows = store.claim_due(db, now, limit=limit, with_mail=with_mail, campaigns=scope.campaigns, people=scope.people)
     documents = rows[0]["campaigns"] if rows else []
     campaigns, unreadable = _campaigns(documents, sender)
     return Claimed(tuple(map(_enrolled, rows)), campaigns, unreadable)

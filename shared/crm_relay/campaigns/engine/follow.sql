@@ -113,18 +113,50 @@ where enrollment.id = now.id;
 with ended as materialized (
     select enrollment_id, reason from :ended as ended (enrollment_id uuid, reason text)
 ),
+-- What somebody else has locked is left, with its line, to the next look; what this transaction has locked is free for it.
+free_mail as materialized (
+    select id
+    from email_sends
+    where enrollment_id in (select enrollment_id from ended) and status = 'queued'
+    order by id
+    for no key update skip locked
+),
+free_text as materialized (
+    select id
+    from sms_sends
+    where enrollment_id in (select enrollment_id from ended) and status = 'queued' and attempts = 0
+    order by id
+    for no key update skip locked
+),
+pending as materialized (
+    select id, enrollment_id, sequence_id
+    from campaign_sequence_logs
+    where enrollment_id in (select enrollment_id from ended) and status = 'pending'
+),
+free_line as materialized (
+    select id from campaign_sequence_logs where id in (select id from pending) order by id for no key update skip locked
+),
+locked_line as materialized (
+    select enrollment_id, sequence_id from pending where id not in (select id from free_line)
+),
 mails as (
     update email_sends mail
     set status = 'refused', reason = ended.reason, payload = null, position = null, updated_at = now()
     from ended
-    where mail.enrollment_id = ended.enrollment_id and mail.status = 'queued'
+    where mail.enrollment_id = ended.enrollment_id and mail.id in (select id from free_mail)
+        and not exists (
+            select from locked_line where enrollment_id = mail.enrollment_id and sequence_id = mail.sequence_id
+        )
     returning mail.enrollment_id, mail.sequence_id, ended.reason
 ),
 texts as (
     update sms_sends message
     set status = 'refused', reason = ended.reason, updated_at = :at
     from ended
-    where message.enrollment_id = ended.enrollment_id and message.status = 'queued' and message.attempts = 0
+    where message.enrollment_id = ended.enrollment_id and message.id in (select id from free_text)
+        and not exists (
+            select from locked_line where enrollment_id = message.enrollment_id and sequence_id = message.sequence_id
+        )
     returning message.enrollment_id, message.sequence_id, ended.reason
 )
 update campaign_sequence_logs line
@@ -140,7 +172,21 @@ select
     coalesce(reply.has_stopping_step, false) as has_stopping_step
 from inbox_items item
 left join reply_matches reply on reply.inbox_item_id = item.id
-where item.followed_at is null;
+where item.followed_at is null
+    and (cast(:items as uuid[]) is null or item.id = any (cast(:items as uuid[])))
+    and (cast(:items as uuid[]) is not null or item.id::text not in (
+        select subject from incidents where kind = 'reply_refused' and closed_at is null and told_closed_at is null
+    ));
+
+-- name: unfollowed
+-- Replies that nobody looked at and nothing sets aside; without a look at whose they are.
+select id
+from inbox_items
+where followed_at is null
+    and id::text not in (
+        select subject from incidents where kind = 'reply_refused' and closed_at is null and told_closed_at is null
+    )
+order by id;
 
 -- name: waiting_for_ended
 -- What is queued, or came back to the queue, for sequences that have ended.
@@ -150,6 +196,10 @@ join email_sends mail on mail.batch_id = batch.id and mail.status = 'queued'
 join campaign_enrollments enrollment on enrollment.id = mail.enrollment_id
 where batch.purpose = 'campaign' and batch.state = 'queued'
     and enrollment.status in ('replied', 'bounced', 'unsubscribed', 'stopped')
+    and not cast(:is_left_out as boolean)
+    and enrollment.id::text not in (
+        select subject from incidents where kind = 'step_refused' and closed_at is null and told_closed_at is null
+    )
 order by enrollment.id;
 
 -- name: lock_mails_of_answered
@@ -162,7 +212,18 @@ where mail.status = 'queued' and mail.enrollment_id in (
     select id from colleagues_enrolled(cast(:answered as uuid[]))
 )
 order by mail.id
-for no key update of mail;
+for no key update of mail skip locked;
+
+-- name: concerned_by_replies
+-- Whom lock_answered would lock if nobody else had.
+select theirs.id, bool_or(theirs.is_colleague) as is_colleague
+from (
+    select unnest(cast(:answered as uuid[]) || cast(:noted as uuid[])) as id, false as is_colleague
+    union all
+    select id, true from colleagues_enrolled(cast(:answered as uuid[]))
+) theirs
+join campaign_enrollments enrollment on enrollment.id = theirs.id
+group by theirs.id;
 
 -- name: lock_answered
 -- Who has answered, and who works with them in a campaign that stops the whole account; locked by id.
@@ -173,7 +234,7 @@ select
 from campaign_enrollments
 where id = any (cast(:noted as uuid[])) or id in (select id from colleagues_enrolled(cast(:answered as uuid[])))
 order by id
-for no key update;
+for no key update skip locked;
 
 -- name: record_looked_at
 -- Whose these replies are; nobody looks at them again.
@@ -182,4 +243,6 @@ set
     enrollment_id = coalesce(seen.enrollment_id, item.enrollment_id), thread_id = coalesce(item.thread_id, seen.thread_id),
     followed_at = :at, updated_at = :at
 from :seen as seen (id uuid, enrollment_id uuid, thread_id text)
-where item.id = seen.id and item.followed_at is null;
+where item.id = seen.id and item.followed_at is null
+    -- One that is locked is looked at again.
+    and item.id in (select id from inbox_items where followed_at is null order by id for no key update skip locked);

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from crm_relay.campaigns.follow_up import Enrolled
 from crm_relay.mail.feedback.mail_names import MailNames
+from crm_relay.platform.database import Queryable
 from crm_relay.platform.sql import Rows, SqlValue, Statement, queries_beside
 
 _SQL = queries_beside(__file__, "follow.sql")
@@ -39,15 +40,26 @@ def fates(names: MailNames) -> Statement:
     return _SQL["fates"].bind(sends=list(names.sends))
 
 
-def replies_waiting() -> list[Statement]:
-    """Two: rows for `look_at`, and id and reason of ended sequences for which something is queued."""
-    return [_SQL["replies_waiting"].bind(), _SQL["waiting_for_ended"].bind()]
+def replies_waiting(items: Sequence[UUID] | None = None) -> list[Statement]:
+    """Two: rows for `look_at`, and id and reason of ended sequences for which something is queued.
+
+    `items`: of these replies alone, although they are set aside, and of no ended sequence.
+    """
+    only = None if items is None else list(items)
+    return [_SQL["replies_waiting"].bind(items=only), _SQL["waiting_for_ended"].bind(is_left_out=only is not None)]
+
+
+def unfollowed(db: Queryable) -> tuple[list[UUID], dict[UUID, str]]:
+    """Replies that nobody looked at, and the reason of each ended sequence for which something is queued."""
+    ended = db.run(_SQL["waiting_for_ended"], is_left_out=False)
+    return [row["id"] for row in db.run(_SQL["unfollowed"])], {row["id"]: str(row["reason"]) for row in ended}
 
 
 def lock_answered(answered: Sequence[UUID], noted: Sequence[UUID]) -> list[Statement]:
-    """Two: a lock of what is queued, and rows for `after_replies`."""
+    """Three: a lock of what is queued, whom it concerns, and rows for `after_replies` of those that are not locked."""
     return [
         _SQL["lock_mails_of_answered"].bind(answered=list(answered)),
+        _SQL["concerned_by_replies"].bind(answered=list(answered), noted=list(noted)),
         _SQL["lock_answered"].bind(answered=list(answered), noted=list(noted)),
     ]
 

@@ -5,9 +5,15 @@ select pg_advisory_xact_lock(hashtextextended('campaign_claim', 51)) as take_tur
 -- name: claim_due
 -- A batch of those whose step is due, with all that decides about them; their campaigns stand once, in the first row.
 -- Campaigns and organizations take turns, and nobody waits behind an organization that has no room to send.
-with recursive place as (
+with recursive aside as materialized (
+    -- Their rows stop others: they are taken alone, by name.
+    select subject
+    from incidents
+    where kind in ('campaign_refused', 'step_refused', 'reply_refused') and closed_at is null and told_closed_at is null
+),
+place as (
     -- Where somebody stands, one probe of the index each: everybody at one place of a campaign has the same next step.
-    select campaign.id as campaign_id, coalesce(campaign.org_id, default_org_id()) as org_id, (
+    select campaign.id as campaign_id, coalesce(campaign.org_id, default_org_id()) as org_id, campaign.identity_id, (
         select min(current_step)
         from campaign_enrollments
         where campaign_id = campaign.id and next_step_at is not null and status in ('active', 'engaged')
@@ -16,8 +22,17 @@ with recursive place as (
     where campaign.status = 'active' and campaign.source = 'native'
         -- While an operator stops sending everybody keeps their place, as in a pause.
         and not is_sending_stopped(coalesce(campaign.org_id, default_org_id()), 'campaign')
+        and (cast(:campaigns as uuid[]) is null or campaign.id = any (cast(:campaigns as uuid[])))
+        and (
+            cast(:people as uuid[]) is null
+            or campaign.id in (select campaign_id from campaign_enrollments where id = any (cast(:people as uuid[])))
+        )
+        and (
+            cast(:campaigns as uuid[]) is not null or cast(:people as uuid[]) is not null
+            or campaign.id::text not in (select subject from aside)
+        )
     union all
-    select place.campaign_id, place.org_id, (
+    select place.campaign_id, place.org_id, place.identity_id, (
         select min(current_step)
         from campaign_enrollments
         where campaign_id = place.campaign_id and current_step > place.at
@@ -27,7 +42,7 @@ with recursive place as (
     where place.at is not null
 ),
 standing as materialized (
-    select place.campaign_id, place.org_id, place.at, step.id as step_id, coalesce(step.channel, 'none') as channel
+    select place.campaign_id, place.org_id, place.identity_id, place.at, step.id as step_id, coalesce(step.channel, 'none') as channel
     from place
     left join lateral (
         select id, channel
@@ -45,7 +60,7 @@ standing as materialized (
         )
 ),
 -- What another transaction has locked is left out: this one would wait for it with the claimers' turn, and everybody with it.
--- Lines of the log refer to organization, campaign and step, and count on the step.
+-- Lines of the log refer to organization, campaign and step, and count on the step; mail refers to its sender.
 free_organization as materialized (
     select id from organizations where id in (select org_id from standing) order by id for key share skip locked
 ),
@@ -55,12 +70,26 @@ free_campaign as materialized (
 free_step as materialized (
     select id from campaign_sequences where id in (select step_id from standing) order by id for no key update skip locked
 ),
+free_sender as materialized (
+    select id
+    from email_identities
+    where org_id in (select org_id from standing where channel = 'email')
+    order by id
+    for key share skip locked
+),
 waiting as materialized (
     select standing.*
     from standing
     join free_organization on free_organization.id = standing.org_id
     join free_campaign on free_campaign.id = standing.campaign_id
-    where step_id is null or step_id in (select id from free_step)
+    where (step_id is null or step_id in (select id from free_step))
+        and (channel <> 'email' or not exists (
+            select
+            from email_identities sender
+            where sender.org_id = standing.org_id
+                and (sender.id = standing.identity_id or standing.identity_id is null and sender.is_default)
+                and sender.id not in (select id from free_sender)
+        ))
 ),
 -- What an organization may still queue in this minute; null: as much as it wants. What waits to leave uses the room as well.
 room as materialized (
@@ -70,7 +99,9 @@ room as materialized (
 ),
 -- Who has sent something of which nobody knows yet whether a person wrote it waits for its headers.
 unfollowed as materialized (
-    select enrollment_id, source, is_auto_reply, lacks_headers, follows_stopping_step, has_stopping_step from reply_matches
+    select enrollment_id, source, is_auto_reply, lacks_headers, follows_stopping_step, has_stopping_step
+    from reply_matches
+    where inbox_item_id::text not in (select subject from aside)
 ),
 share as (
     -- Of each place so many that the batch is full also where some of them have only a few.
@@ -90,6 +121,8 @@ candidate as (
         where enrollment.campaign_id = waiting.campaign_id and enrollment.current_step = waiting.at
             and enrollment.status in ('active', 'engaged') and enrollment.next_step_at <= :now
             and enrollment.id not in (select enrollment_id from unfollowed where lacks_headers)
+            and (cast(:people as uuid[]) is null or enrollment.id = any (cast(:people as uuid[])))
+            and (cast(:people as uuid[]) is not null or enrollment.id::text not in (select subject from aside))
         order by enrollment.next_step_at
         limit (select each from share)
     ) due
@@ -111,11 +144,14 @@ chosen as (
     order by turn_of_organization, next_step_at, id
     limit :limit
 ),
+-- Mail refers to the contact.
 picked as materialized (
-    select *
-    from campaign_enrollments
-    where id in (select id from chosen) and status in ('active', 'engaged') and next_step_at <= :now
-    for no key update skip locked
+    select enrollment.*
+    from campaign_enrollments enrollment
+    join contacts person on person.id = enrollment.contact_id
+    where enrollment.id in (select id from chosen) and enrollment.status in ('active', 'engaged') and enrollment.next_step_at <= :now
+    for no key update of enrollment skip locked
+    for key share of person skip locked
 )
 select
     picked.id, picked.campaign_id, picked.contact_id, picked.current_step,
@@ -167,6 +203,36 @@ cross join lateral (
     from (select regexp_replace(contact.phone, '[\s().\-/\u00a0]', '', 'g') as bare) written
 ) phone
 left join lateral email_cap(picked.org_id, mailbox.address, :now) capped on true;
+
+-- name: due_campaigns
+-- Where somebody is due whom nothing sets aside; without a look at anything else that may be wrong with it.
+select campaign.id as campaign_id
+from campaigns campaign
+where campaign.status = 'active' and campaign.source = 'native'
+    and exists (
+        select
+        from campaign_enrollments
+        where campaign_id = campaign.id and status in ('active', 'engaged') and next_step_at <= :now
+    )
+    and campaign.id::text not in (
+        select subject from incidents where kind = 'campaign_refused' and closed_at is null and told_closed_at is null
+    )
+order by campaign.id;
+
+-- name: due_people
+-- Of one campaign; the same.
+select id
+from campaign_enrollments
+where campaign_id = :campaign_id and status in ('active', 'engaged') and next_step_at <= :now
+    and id::text not in (
+        select subject from incidents where kind = 'step_refused' and closed_at is null and told_closed_at is null
+    )
+order by next_step_at, id
+limit :limit;
+
+-- name: campaign_document
+-- Whether a campaign can be read.
+select campaign_document(:campaign_id) as document;
 
 -- name: record
 -- All that was decided about a batch; a step that has its line already makes nothing a second time.
@@ -298,17 +364,3 @@ from :places as place (
     stopped_reason text, completed boolean
 )
 where enrollment.id = place.id;
-
--- name: archive_lines
--- Lines of sequences that ended long ago leave the log; the trigger on it keeps them in the archive.
-with old as (
-    select line.id
-    from campaign_enrollments enrollment
-    join campaign_sequence_logs line on line.enrollment_id = enrollment.id
-    where enrollment.status not in ('active', 'engaged', 'paused') and enrollment.updated_at < :before and line.status <> 'pending'
-    limit :limit
-),
-gone as (
-    delete from campaign_sequence_logs where id in (select id from old) returning 1
-)
-select count(*)::integer as lines from gone;

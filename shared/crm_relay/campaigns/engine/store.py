@@ -19,9 +19,42 @@ def turn() -> Statement:
     return _SQL["take_turn"].bind()
 
 
-def claim_due(db: Queryable, now: datetime, *, limit: int, with_mail: bool) -> list[Row]:
-    """Locked until the transaction ends; `with_mail` False leaves those out whose next step is an e-mail."""
-    return db.run(_SQL["claim_due"], now=now, limit=limit, with_mail=with_mail)
+def claim_due(
+    db: Queryable,
+    now: datetime,
+    *,
+    limit: int,
+    with_mail: bool,
+    campaigns: Sequence[UUID] | None,
+    people: Sequence[UUID] | None,
+) -> list[Row]:
+    """Locked until the transaction ends; `with_mail` False leaves those out whose next step is an e-mail.
+
+    `campaigns`, `people`: these alone, although they are set aside; None: everybody who is not.
+    """
+    return db.run(
+        _SQL["claim_due"],
+        now=now,
+        limit=limit,
+        with_mail=with_mail,
+        campaigns=None if campaigns is None else list(campaigns),
+        people=None if people is None else list(people),
+    )
+
+
+def due_campaigns(db: Queryable, now: datetime) -> list[UUID]:
+    """Where somebody is due and nothing is set aside; reads nothing but keys and times."""
+    return [row["campaign_id"] for row in db.run(_SQL["due_campaigns"], now=now)]
+
+
+def due_people(db: Queryable, campaign_id: UUID, now: datetime, *, limit: int) -> list[UUID]:
+    """Who is due there and not set aside, the longest first."""
+    return [row["id"] for row in db.run(_SQL["due_people"], campaign_id=campaign_id, now=now, limit=limit)]
+
+
+def campaign_document(db: Queryable, campaign_id: UUID) -> None:
+    """Raises what keeps the campaign from being read at all."""
+    db.run(_SQL["campaign_document"], campaign_id=campaign_id)
 
 
 def recording(outcomes: Sequence[StepOutcome], now: datetime) -> Statement:
@@ -45,8 +78,3 @@ def settled(
     places = [{"id": enrollment, **asdict(moved[enrollment])} for enrollment in sorted(moved)]
     statements = [_SQL["record_settled_lines"].bind(lines=Rows(fates), now=now)] if fates else []
     return statements + ([_SQL["record_settled"].bind(places=Rows(places), now=now)] if places else [])
-
-
-def archive_lines(db: Queryable, *, before: datetime, limit: int) -> int:
-    """How many lines went."""
-    return int(db.run(_SQL["archive_lines"], before=before, limit=limit)[0]["lines"])

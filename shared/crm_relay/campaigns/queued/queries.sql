@@ -12,6 +12,16 @@ left join contacts person on person.id = enrollment.contact_id
 left join campaign_sequences step on step.id = given.sequence_id
 left join campaign_sequence_logs line on line.enrollment_id = given.enrollment_id and line.sequence_id = given.sequence_id;
 
+-- name: held_steps
+-- Whom release_steps would make due.
+select distinct enrollment.id
+from campaign_enrollments enrollment
+join :changes as change (org_id uuid, campaign_id uuid, reasons text[]) on enrollment.held_for = any (change.reasons)
+    and (change.org_id is null or enrollment.org_id = change.org_id)
+    and (change.campaign_id is null or enrollment.campaign_id = change.campaign_id)
+where enrollment.status in ('active', 'engaged') and enrollment.next_step_at > :now
+order by enrollment.id;
+
 -- name: release_steps
 -- Steps that are held for one of these reasons are due now: whatever still holds them moves them again.
 with change as (
@@ -24,6 +34,7 @@ held as (
         and (change.org_id is null or enrollment.org_id = change.org_id)
         and (change.campaign_id is null or enrollment.campaign_id = change.campaign_id)
     where enrollment.status in ('active', 'engaged') and enrollment.next_step_at > :now
+        and (cast(:people as uuid[]) is null or enrollment.id = any (cast(:people as uuid[])))
     order by enrollment.id
     for no key update of enrollment skip locked
 )

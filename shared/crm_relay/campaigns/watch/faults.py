@@ -8,12 +8,12 @@ from uuid import UUID
 
 from crm_relay.campaigns.content import letter_of, text_of
 from crm_relay.campaigns.decisions import due_after, window_of
-from crm_relay.campaigns.load_campaign import OF_ONE_ROW, problems_of_document, read_campaign
+from crm_relay.campaigns.load_campaign import problems_of_document, read_campaign
 from crm_relay.campaigns.models import Act, Campaign, DueEnrollment, Step, StepChannel, StepDecision
 from crm_relay.incidents.models import Incident
 from crm_relay.mail.compose import compose
 from crm_relay.mail.models import Identity
-from crm_relay.platform.errors import RejectedInput, describe_error
+from crm_relay.platform.errors import OF_ONE_ROW, RejectedInput, describe_error
 
 UNREADABLE = "campaign_unreadable"
 """The kind of its incidents, and what holds its people."""

@@ -1,13 +1,15 @@
 """Reports campaigns that a fault of their own holds, and lets their people go on once it is repaired."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from crm_relay.campaigns.watch import store
 from crm_relay.campaigns.watch.faults import CONTENT_INCIDENT, UNREADABLE, CampaignFault, problems_of_campaign
 from crm_relay.incidents.record import close_incidents, open_incidents
 from crm_relay.platform.database import Database, Queryable, Row
+from crm_relay.platform.errors import OF_ONE_ROW
 from crm_relay.platform.logging import logger
+from crm_relay.rules.in_parts import in_parts
 
 
 def report_faults(db: Queryable, faults: Iterable[CampaignFault], now: datetime) -> None:
@@ -22,7 +24,17 @@ def release_repaired(db: Database, now: datetime) -> int:
 
     One statement where nothing was reported. They are due at once: windows and limits are asked again.
     """
-    rows = store.reported_campaigns(db)
+    try:
+        return _released(db, None, now)
+    except OF_ONE_ROW:
+        released: list[int] = []
+        # Whoever is not gone through stays reported.
+        in_parts(store.reported_subjects(db), lambda part: released.append(_released(db, part, now)))
+    return sum(released)
+
+
+def _released(db: Database, subjects: Sequence[str] | None, now: datetime) -> int:
+    rows = store.reported_campaigns(db, subjects)
     repaired = [row for row in rows if not _is_broken(row)]
     return db.transact(lambda tx: _release(tx, repaired, now)) if repaired else 0
 

@@ -79,15 +79,40 @@ select
 from incidents incident
 left join campaigns campaign on campaign.id::text = incident.subject
 where incident.kind in ('campaign_unreadable', 'campaign_content') and incident.closed_at is null and incident.told_closed_at is null
+    and (cast(:subjects as text[]) is null or incident.subject = any (cast(:subjects as text[])))
 order by incident.subject;
+
+-- name: reported_subjects
+-- Which campaigns' faults were reported.
+select distinct subject
+from incidents
+where kind in ('campaign_unreadable', 'campaign_content') and closed_at is null and told_closed_at is null
+order by subject;
+
+-- name: set_aside
+-- Some of those whose rows stopped others, at random: nobody waits for ever behind those that cannot be mended.
+select kind, try_uuid(subject) as id
+from incidents
+where kind in ('campaign_refused', 'step_refused', 'reply_refused') and closed_at is null and told_closed_at is null
+    and try_uuid(subject) is not null
+order by random()
+limit :limit;
 
 -- name: release_held
 -- Everybody whom a fault of their campaign holds is due at once.
-with released as (
-    update campaign_enrollments
-    set next_step_at = :now, held_for = null, updated_at = :now
+-- One whose row is locked is asked again at its own time.
+with held as materialized (
+    select id
+    from campaign_enrollments
     where campaign_id = any (cast(:campaigns as uuid[])) and held_for in ('campaign_unreadable', 'content')
         and status in ('active', 'engaged')
+    order by id
+    for no key update skip locked
+),
+released as (
+    update campaign_enrollments
+    set next_step_at = :now, held_for = null, updated_at = :now
+    where id in (select id from held)
     returning 1
 )
 select count(*)::integer as people from released;
@@ -110,3 +135,17 @@ select id, name, campaign_document(id) as document
 from campaigns
 where source = 'native' and status in ('draft', 'active', 'paused')
 order by name, id;
+
+-- name: archive_lines
+-- Lines of sequences that ended long ago leave the log; the trigger on it keeps them in the archive.
+with old as (
+    select line.id
+    from campaign_enrollments enrollment
+    join campaign_sequence_logs line on line.enrollment_id = enrollment.id
+    where enrollment.status not in ('active', 'engaged', 'paused') and enrollment.updated_at < :before and line.status <> 'pending'
+    limit :limit
+),
+gone as (
+    delete from campaign_sequence_logs where id in (select id from old) returning 1
+)
+select count(*)::integer as lines from gone;

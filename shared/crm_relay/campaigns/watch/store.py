@@ -1,5 +1,6 @@
 """The SQL of what a run of campaigns looks after."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -20,9 +21,19 @@ def locked_campaigns(db: Queryable, now: datetime, patience: timedelta) -> list[
     return db.run(_SQL["locked_campaigns"], before=now - patience, patience=f"{patience.total_seconds():.0f} seconds")
 
 
-def reported_campaigns(db: Queryable) -> list[Row]:
-    """subject (the campaign's id), document, and is_open: whether it may still send."""
-    return db.run(_SQL["reported_campaigns"])
+def reported_campaigns(db: Queryable, subjects: Sequence[str] | None) -> list[Row]:
+    """subject (the campaign's id), document, and is_open: whether it may still send. `subjects` None: of all."""
+    return db.run(_SQL["reported_campaigns"], subjects=None if subjects is None else list(subjects))
+
+
+def reported_subjects(db: Queryable) -> list[str]:
+    """The ids of these campaigns, without a look at them."""
+    return [row["subject"] for row in db.run(_SQL["reported_subjects"])]
+
+
+def set_aside(db: Queryable, *, limit: int) -> list[Row]:
+    """kind and id."""
+    return db.run(_SQL["set_aside"], limit=limit)
 
 
 def release_held(db: Queryable, campaigns: list[str], now: datetime) -> int:
@@ -39,3 +50,8 @@ def forget_errors(db: Queryable, campaign_id: UUID, now: datetime, *, errors_all
 def campaign_documents(db: Queryable) -> list[Row]:
     """id, name and document of each."""
     return db.run(_SQL["campaign_documents"])
+
+
+def archive_lines(db: Queryable, *, before: datetime, limit: int) -> int:
+    """How many lines went."""
+    return int(db.run(_SQL["archive_lines"], before=before, limit=limit)[0]["lines"])

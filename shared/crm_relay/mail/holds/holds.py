@@ -35,11 +35,21 @@ def release_mail(db: Queryable, now: datetime) -> list[HoldChange]:
 
     To be called in a transaction; two statements, one where nothing changed.
     """
-    rows = db.run(_SQL["take_hold_changes"])
-    changes = [HoldChange(row["org_id"], row["campaign_id"], tuple(row["reasons"])) for row in rows]
+    changes = take_changes(db)
     if changes:
-        db.run(_SQL["release_mail"], changes=as_rows(changes), now=now)
+        release_mail_of(db, changes, now)
     return changes
+
+
+def take_changes(db: Queryable) -> list[HoldChange]:
+    """What has changed, once; nobody else sees it again."""
+    rows = db.run(_SQL["take_hold_changes"])
+    return [HoldChange(row["org_id"], row["campaign_id"], tuple(row["reasons"] or ())) for row in rows]
+
+
+def release_mail_of(db: Queryable, changes: Sequence[HoldChange], now: datetime) -> None:
+    """Make due what was held for a reason that these may have ended. Safe to call twice."""
+    db.run(_SQL["release_mail"], changes=as_rows(changes), now=now)
 
 
 def as_rows(changes: Sequence[HoldChange]) -> Rows:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from crm_relay.campaigns.engine import store
+from crm_relay.campaigns.watch import store
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Queryable
 

@@ -21,7 +21,6 @@ from tests.support.repository.sql_references import references
 from tests.support.source_tree import ROOT
 
 _REPLICATED = "the edge document replicates campaigns, which another room of the same floor runs"
-_LATER = "the room's rules leave SQL later, and then ask by a callable"
 _WHOSE = "one statement resolves a contact and applies its events; customers answer by a callable once that is Python"
 
 # What reaches up a floor or across to a neighbour, each with its reason; the list only shrinks.
@@ -30,7 +29,6 @@ EXCEPTIONS = {
     "function customer_of_mautic_event -> mautic_former_contacts": _WHOSE,
     "function customer_of_mautic_event -> mautic_sync_status": _WHOSE,
     "query edge_cache.write_campaigns -> campaigns": _REPLICATED,
-    "query mail.mails_of -> campaigns": _LATER,
     "trigger campaigns.edge_deleted -> campaigns": _REPLICATED,
     "trigger campaigns.edge_inserted -> campaigns": _REPLICATED,
     "trigger campaigns.edge_truncated -> campaigns": _REPLICATED,

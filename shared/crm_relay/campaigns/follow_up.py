@@ -15,6 +15,7 @@ RUNNING = LIVE | {"paused"}
 """What still may be ended."""
 
 _OPEN, _CLICK, _MOST = 10, 25, 100
+_ANYBODY = UUID(int=0)
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,18 @@ def stopped(enrolled: Enrolled, status: str, reason: str) -> Enrolled:
     if enrolled.status not in RUNNING:
         return enrolled
     return replace(enrolled, status=status, next_step_at=None, held_for=None, stopped_reason=reason)
+
+
+def stopped_by_status(statuses: Iterable[str], status: str, reason: str) -> dict[str, tuple[str, str | None]]:
+    """For many at once: what becomes of whoever has one of these statuses, as `stopped` decides it; only what changes.
+
+    Each with the status after it and the reason.
+    """
+    before = {each: Enrolled(_ANYBODY, each) for each in statuses}
+    after = {each: stopped(enrolled, status, reason) for each, enrolled in before.items()}
+    return {
+        each: (enrolled.status, enrolled.stopped_reason) for each, enrolled in after.items() if enrolled != before[each]
+    }
 
 
 def concerns(departure: Departure, place: Membership) -> bool:

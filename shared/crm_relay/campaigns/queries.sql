@@ -5,22 +5,21 @@ select
         select id from contacts where normalise_address(email) = any (:addresses::text[])
     ))::integer as campaign_enrollments;
 
--- name: erase_person
--- Whoever is erased is in no campaign any longer; what steps reached stays counted, without saying of whom.
-with theirs as materialized (
-    select id
-    from campaign_enrollments
-    where address = any (:addresses::text[]) or contact_id in (
-        select id from contacts where normalise_address(email) = any (:addresses::text[])
-    )
-),
-stopped as materialized (
-    select stop_enrollments(array(select id from theirs), 'unsubscribed', 'erased', :now) as number
-),
-enrollment as (
-    select erase_enrollments(array(select id from theirs)) as number from stopped
+-- name: enrollments_to_erase
+-- By what somebody is enrolled: the address that is written to, or the contact's own.
+select id
+from campaign_enrollments
+where address = any (:addresses::text[]) or contact_id in (
+    select id from contacts where normalise_address(email) = any (:addresses::text[])
 )
-select number::integer as campaign_enrollments from enrollment;
+order by id;
+
+-- name: erase_enrollments
+-- Whom these enrollments were of; what steps reached stays counted.
+update campaign_enrollments
+set address = null, thread_id = null, last_error = null, updated_at = :now
+where id = any (cast(:ids as uuid[]))
+returning id;
 
 -- name: enrollments_of
 -- Where somebody stands in every campaign, and why there.
@@ -53,3 +52,7 @@ where enrollment.address = any (:addresses::text[]) or enrollment.contact_id in 
 )
 order by enrollment.created_at desc, enrollment.id
 limit :limit;
+
+-- name: names_of
+-- What campaigns are called, for whoever knows them by their ids alone.
+select id, name from campaigns where id = any (cast(:campaigns as uuid[]));

@@ -1,7 +1,9 @@
 """Where a person stands in every campaign and why, for `crm-relay why`."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from crm_relay.campaigns import store
 from crm_relay.consent.person import Person
@@ -21,3 +23,8 @@ class Enrollments:
 def enrollments_of(db: Queryable, person: Person, now: datetime) -> Enrollments:
     """One statement. Never what a mail says."""
     return Enrollments(store.enrollments_of(db, list(person.addresses), now, limit=LATEST))
+
+
+def names_of(db: Queryable, campaigns: Collection[UUID]) -> Mapping[UUID, str]:
+    """What these campaigns are called. One statement."""
+    return store.names_of(db, sorted(campaigns))

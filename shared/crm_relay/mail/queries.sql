@@ -59,14 +59,13 @@ select
 -- name: mails_of
 -- What became of the newest mails to somebody, and why.
 select
-    mail.id, mail.campaign_id, campaign.name as campaign, mail.topic, mail.status, mail.reason, mail.queued_at, mail.sent_at,
+    mail.id, mail.campaign_id, mail.topic, mail.status, mail.reason, mail.queued_at, mail.sent_at,
     mail.delivered_at, mail.opened_at, mail.opened_count, mail.human_opens, mail.clicked_at, mail.clicked_count, mail.human_clicks,
     mail.bounced_at, mail.bounce_type, mail.complained_at, mail.unsubscribed_at, batch.problem as batch_problem,
     case when mail.status in ('queued', 'sending') then mail.held_for end as held_for,
     case when mail.status in ('queued', 'sending') then batch.not_before end as not_before
 from email_sends mail
 left join email_batches batch on batch.id = mail.batch_id
-left join campaigns campaign on campaign.id = mail.campaign_id
 where mail.address = any (:addresses::text[])
 order by mail.queued_at desc, mail.id
 limit :limit;

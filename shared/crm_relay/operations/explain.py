@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from crm_relay.campaigns.why import Enrollments, enrollments_of
+from crm_relay.campaigns.why import Enrollments, enrollments_of, names_of
 from crm_relay.consent.address import normalise_phone
 from crm_relay.consent.models import ConsentChannel, ConsentEntry
 from crm_relay.consent.person import Person
@@ -83,7 +83,7 @@ def explain_person(db: Queryable, who: str, now: datetime) -> Known:
         engagement=engagement_of(db, person),
         outreach=outreach_of(db, person),
         campaigns=enrollments_of(db, person, now),
-        delivery=delivery_of(db, person),
+        delivery=delivery_of(db, person, names_of),
         inbox=mentions_of(db, REDACTORS, person),
         erasure=_erasure_of(db, person),
         ledger=history(db, *person.marks, *person.phones),

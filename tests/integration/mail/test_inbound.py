@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from crm_relay.campaigns.why import names_of
 from crm_relay.consent.person import Person
 from crm_relay.mail.erase import count_mail, erase_mail
 from crm_relay.mail.feedback.read_inbound import InboundRead, is_automatic, read_inbound
@@ -266,7 +267,7 @@ def test_why_tells_of_every_mail_what_became_of_it(post: MailHarness) -> None:
     post.wait(hours=1)
     post.queue("ada", key="second", topic="news")
     post.send()
-    known = delivery_of(post.db, ADA)
+    known = delivery_of(post.db, ADA, names_of)
     assert [(mail["status"], mail["reason"]) for mail in known.mails] == [("refused", "opt_out"), ("sent", None)]
     assert "payload" not in known.mails[0]
     assert known.topics_left == []

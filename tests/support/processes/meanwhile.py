@@ -8,7 +8,10 @@ from tests.support.platform.rows import rows_of
 
 
 class MeanwhileBefore(Database):
-    """Somebody else acts while a transaction is open: before its first statement with `word` in it."""
+    """Somebody else acts while a transaction is open: before its first statement with `word` in it.
+
+    Once the transaction has ended, the other one is done before anything else is sent.
+    """
 
     def __init__(self, url: str, word: str, act: Callable[[Database], object]) -> None:
         super().__init__(url)
@@ -23,7 +26,10 @@ class MeanwhileBefore(Database):
             # It gets through, or is held up by what this transaction holds.
             while self._other.is_alive() and not self._somebody_waits():
                 self._other.join(0.01)
-        return super()._send(sql, **more)
+        results = super()._send(sql, **more)
+        if self._other is not None and more.get("commits"):
+            self._other.join()
+        return results
 
     def _somebody_waits(self) -> bool:
         database = Database(self._url)

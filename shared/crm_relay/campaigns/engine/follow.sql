@@ -236,6 +236,20 @@ where id = any (cast(:noted as uuid[])) or id in (select id from colleagues_enro
 order by id
 for no key update skip locked;
 
+-- name: lock_mails_of_ending
+-- What is queued for these enrollments, locked before them.
+select id from email_sends where status = 'queued' and enrollment_id = any (cast(:ids as uuid[])) order by id for no key update;
+
+-- name: lock_ending
+-- These enrollments, locked by id. Each row is the one that was locked.
+select
+    id, org_id, campaign_id, status, emails_opened, emails_clicked, engagement_score, first_opened_at, first_clicked_at,
+    last_engagement_at, next_step_at, held_for, stopped_reason, replied_at, thread_id
+from campaign_enrollments
+where id = any (cast(:ids as uuid[]))
+order by id
+for no key update;
+
 -- name: record_looked_at
 -- Whose these replies are; nobody looks at them again.
 update inbox_items item

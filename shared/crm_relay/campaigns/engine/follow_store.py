@@ -64,6 +64,11 @@ def lock_answered(answered: Sequence[UUID], noted: Sequence[UUID]) -> list[State
     ]
 
 
+def lock_ending(ids: Sequence[UUID]) -> list[Statement]:
+    """Two: a lock of what is queued, and rows for `Enrolled.of`, each as it is once the lock is had."""
+    return [_SQL[name].bind(ids=sorted(ids)) for name in ("lock_mails_of_ending", "lock_ending")]
+
+
 def record_looked_at(seen: Mapping[UUID, tuple[UUID | None, str | None]], at: datetime) -> Statement:
     """By item: the enrollment and the thread. Safe to call twice."""
     rows: list[Mapping[str, SqlValue]] = [

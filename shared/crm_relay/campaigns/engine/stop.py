@@ -6,7 +6,7 @@ from uuid import UUID
 
 from crm_relay.campaigns.engine import follow_store, store
 from crm_relay.campaigns.engine.follow_mail import Followed
-from crm_relay.campaigns.follow_up import Enrolled
+from crm_relay.campaigns.follow_up import Enrolled, stopped
 from crm_relay.campaigns.replies import after_replies, look_at, reasons_of_locked, without_locked
 from crm_relay.campaigns.watch.refused import REPLY, STEP, SetAside, set_aside_all
 from crm_relay.mail.feedback.mail_names import Departure, MailNames
@@ -82,6 +82,25 @@ def follow_replies(
         ]
     )
     return number
+
+
+def end_enrollments(tx: Transaction, ids: Sequence[UUID], status: str, reason: str, now: datetime) -> list[Enrolled]:
+    """Those of these sequences that ended, as they were, in a transaction that has taken no lock of an enrollment yet.
+
+    What is queued for them is taken back also where a sequence had ended before. Two messages; safe to call twice.
+    """
+    if not ids:
+        return []
+    _, rows = tx.send_all(follow_store.lock_ending(ids))
+    ended = [each for each in map(Enrolled.of, rows) if stopped(each, status, reason) != each]
+    after = [stopped(each, status, reason) for each in ended]
+    tx.send_all(
+        [
+            *([follow_store.record_followers(after, now)] if after else []),
+            follow_store.take_back(dict.fromkeys(ids, reason), now),
+        ]
+    )
+    return ended
 
 
 def stop_for_address(

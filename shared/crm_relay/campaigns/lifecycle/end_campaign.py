@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from crm_relay.campaigns.lifecycle import store
+from crm_relay.campaigns.engine.stop import end_enrollments
+from crm_relay.campaigns.follow_up import RUNNING, status_after, stopped_by_status
+from crm_relay.campaigns.lifecycle import end_store, store
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import RejectedInput
 
@@ -50,20 +52,27 @@ def _cancel(tx: Transaction, campaign_id: UUID, now: datetime, who: str) -> Camp
     if state.status not in {"draft", "active", "paused"}:
         raise RejectedInput(f"a campaign that is {state.status} cannot be cancelled", status=409)
     store.take_time(tx)
-    stopped = store.stop_all(tx, campaign_id, now)
+    stopped = _end_everybody(tx, campaign_id, now)
     about = {"before": state.status, "after": CANCELLED, "stopped": stopped}
     store.change_status(tx, campaign_id, CANCELLED, change=CANCELLED, about=about, who=who, now=now)
     return CampaignEnded(campaign_id, CANCELLED, changed=True, stopped=stopped)
 
 
+def _end_everybody(tx: Transaction, campaign_id: UUID, now: datetime) -> int:
+    """How many sequences end: decided for each status, so that a million people are one statement."""
+    standing = end_store.lock_everybody(tx, campaign_id, RUNNING)
+    ended = stopped_by_status(standing, status_after(CANCELLED), CANCELLED)
+    end_store.end_everybody(tx, campaign_id, ended, CANCELLED, now)
+    return sum(standing[before] for before in ended)
+
+
 def _cancel_enrollment(tx: Transaction, enrollment_id: UUID, now: datetime, who: str) -> CampaignEnded:
-    place = store.lock_enrollment(tx, enrollment_id)
-    stopped = store.stop_one(tx, enrollment_id, now)
-    if stopped:
-        store.note_enrollment_change(
-            tx, place, CANCELLED, {"before": place.status, "after": "stopped"}, who=who, now=now
-        )
-    return CampaignEnded(enrollment_id, "stopped" if stopped else place.status, changed=bool(stopped), stopped=stopped)
+    place, status = store.read_enrollment(tx, enrollment_id), status_after(CANCELLED)
+    ended = end_enrollments(tx, [enrollment_id], status, CANCELLED, now)
+    if ended:
+        about = {"before": ended[0].status, "after": status}
+        store.note_enrollment_change(tx, place, CANCELLED, about, who=who, now=now)
+    return CampaignEnded(enrollment_id, status if ended else place.status, changed=bool(ended), stopped=len(ended))
 
 
 def _archive(tx: Transaction, campaign_id: UUID, now: datetime, who: str) -> CampaignEnded:

@@ -7,7 +7,7 @@ from uuid import UUID
 from crm_relay.campaigns.decisions import first_due, window_of
 from crm_relay.campaigns.lifecycle import store
 from crm_relay.campaigns.load_campaign import read_campaign
-from crm_relay.platform.database import Database, Queryable
+from crm_relay.platform.database import Database, Queryable, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.send_windows import next_open
 
@@ -37,7 +37,7 @@ def resume_enrollment(db: Database, enrollment_id: UUID, now: datetime, *, who: 
     return db.transact(lambda tx: _resume_enrollment(tx, enrollment_id, now, who))
 
 
-def _pause_enrollment(tx: Queryable, enrollment_id: UUID, now: datetime, who: str) -> PlaceChanged:
+def _pause_enrollment(tx: Transaction, enrollment_id: UUID, now: datetime, who: str) -> PlaceChanged:
     place = store.lock_enrollment(tx, enrollment_id)
     if place.status == "paused":
         return PlaceChanged(place.id, "paused", changed=False, next_step_at=place.next_step_at)
@@ -47,7 +47,7 @@ def _pause_enrollment(tx: Queryable, enrollment_id: UUID, now: datetime, who: st
     return PlaceChanged(place.id, "paused", changed=True, next_step_at=place.next_step_at)
 
 
-def _resume_enrollment(tx: Queryable, enrollment_id: UUID, now: datetime, who: str) -> PlaceChanged:
+def _resume_enrollment(tx: Transaction, enrollment_id: UUID, now: datetime, who: str) -> PlaceChanged:
     place = store.lock_enrollment(tx, enrollment_id)
     if place.status in _RUNNING:
         return PlaceChanged(place.id, place.status, changed=False, next_step_at=place.next_step_at)

@@ -188,26 +188,80 @@ insert into entity_history (org_id, entity_type, entity_id, change_type, changed
 select org_id, 'campaign', id, 'edited', :now, cast(:about as jsonb) || jsonb_build_object('by', cast(:who as text))
 from changed;
 
--- name: stop_all
--- Everybody whose sequence goes on, or whose last step is not settled yet.
-select stop_enrollments(
-    array(
-        select enrollment.id
-        from campaign_enrollments enrollment
-        where enrollment.campaign_id = :id
-            and (
-                enrollment.status in ('active', 'engaged', 'paused')
-                or exists (
-                    select from campaign_sequence_logs line where line.enrollment_id = enrollment.id and line.status = 'pending'
-                )
-            )
-    ),
-    'stopped', 'cancelled', :now
-) as stopped;
+-- name: lock_mails_of_campaign
+-- What is queued in a campaign, locked by id before whoever is enrolled; only the number is answered.
+select count(*)::integer as mails
+from (
+    select mail.id
+    from campaign_sequences step
+    join campaign_sequence_logs line on line.sequence_id = step.id and line.status = 'pending'
+    join email_sends mail on mail.enrollment_id = line.enrollment_id and mail.sequence_id = line.sequence_id
+    where step.campaign_id = :id and mail.status = 'queued'
+    order by mail.id
+    for no key update of mail
+) locked;
 
--- name: stop_one
--- One person's sequence ends, and what is queued for it is taken back.
-select stop_enrollments(array[cast(:id as uuid)], 'stopped', 'cancelled', :now) as stopped;
+-- name: lock_enrollments_of_campaign
+-- Everybody whose sequence goes on, locked by id.
+select count(*)::integer as people
+from (
+    select id
+    from campaign_enrollments
+    where campaign_id = :id and status = any (cast(:running as text[]))
+    order by id
+    for no key update
+) locked;
+
+-- name: statuses_of_campaign
+-- Where its people stand, behind the locks.
+select status, count(*)::integer as people from campaign_enrollments where campaign_id = :id group by status;
+
+-- name: end_campaign
+-- The sequence of everybody with one of these statuses ends: what is decided for one of them holds for a million.
+update campaign_enrollments enrollment
+set
+    status = ended.status, next_step_at = null, held_for = null, stopped_reason = ended.stopped_reason, updated_at = :now
+from :ended as ended (before text, status text, stopped_reason text)
+where enrollment.campaign_id = :id and enrollment.status = ended.before;
+
+-- name: take_back_campaign
+-- What is queued in a campaign and was never tried, and the lines of its steps; what has begun to leave stays.
+with waiting as materialized (
+    select line.id, line.enrollment_id, line.sequence_id
+    from campaign_sequences step
+    join campaign_sequence_logs line on line.sequence_id = step.id and line.status = 'pending'
+    where step.campaign_id = :id
+),
+mails as (
+    update email_sends mail
+    set status = 'refused', reason = :reason, payload = null, position = null, updated_at = now()
+    from (
+        select queued.id, waiting.id as line_id
+        from waiting
+        join email_sends queued on queued.enrollment_id = waiting.enrollment_id and queued.sequence_id = waiting.sequence_id
+        where queued.status = 'queued'
+        for no key update of queued skip locked
+    ) theirs
+    where mail.id = theirs.id
+    returning theirs.line_id
+),
+texts as (
+    update sms_sends message
+    set status = 'refused', reason = :reason, updated_at = :now
+    from (
+        select queued.id, waiting.id as line_id
+        from waiting
+        join sms_sends queued on queued.enrollment_id = waiting.enrollment_id and queued.sequence_id = waiting.sequence_id
+        where queued.status = 'queued' and queued.attempts = 0
+        for no key update of queued skip locked
+    ) theirs
+    where message.id = theirs.id
+    returning theirs.line_id
+)
+update campaign_sequence_logs line
+set status = 'stopped', reason = :reason, updated_at = :now
+from (select line_id from mails union all select line_id from texts) taken
+where line.id = taken.line_id;
 
 -- name: count_on_their_way
 -- Who may still be written to by this campaign.
@@ -257,13 +311,21 @@ select set_config('statement_timeout', :milliseconds, true), set_config('work_me
 with due as (
     select * from jsonb_to_recordset(:dues) as due (zone text, at timestamptz)
 ),
+waiting as materialized (
+    -- By id, as a batch of events locks whoever leaves.
+    select id, contact_id
+    from campaign_enrollments
+    where campaign_id = :campaign_id and next_step_at is null and current_step = 0 and status in ('active', 'engaged')
+    order by id
+    for no key update
+),
 scheduled as (
     update campaign_enrollments enrollment
     set next_step_at = due.at, held_for = null, updated_at = :now
-    from due, contacts contact
-    where contact.id = enrollment.contact_id
-        and enrollment.campaign_id = :campaign_id and enrollment.next_step_at is null and enrollment.current_step = 0
-        and enrollment.status in ('active', 'engaged')
+    from waiting
+    join contacts contact on contact.id = waiting.contact_id
+    cross join due
+    where enrollment.id = waiting.id
         and due.zone = case when cast(:by_recipient as boolean) then coalesce(contact.timezone, '') else '' end
     returning 1
 )
@@ -397,8 +459,12 @@ select org_id, 'campaign', id, 'enrolled', :now, cast(:counts as jsonb) || jsonb
 from campaigns
 where id = :campaign_id;
 
+-- name: lock_enrollment
+-- Before anything of it is read: whoever records the fate of a step at this moment comes first.
+select id from campaign_enrollments where id = :id for no key update;
+
 -- name: enrollment
--- One person's place in a campaign, locked for a change.
+-- One person's place in a campaign, behind its lock.
 select
     enrollment.id, enrollment.org_id, enrollment.campaign_id, enrollment.status, enrollment.current_step,
     enrollment.next_step_at, enrollment.engagement_score, contact.timezone, campaign.status as campaign_status,
@@ -408,8 +474,7 @@ select
 from campaign_enrollments enrollment
 join campaigns campaign on campaign.id = enrollment.campaign_id
 join contacts contact on contact.id = enrollment.contact_id
-where enrollment.id = :id
-for no key update of enrollment;
+where enrollment.id = :id;
 
 -- name: change_enrollment
 -- One person held or let go on; three errors in a row are forgotten with the hold that they led to.

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.database import Queryable, Row, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.sql import Json, queries_beside
 
@@ -94,16 +94,6 @@ def insert_campaign(
         now=now,
     )
     return rows[0] if rows else None
-
-
-def stop_all(db: Queryable, campaign_id: UUID, now: datetime) -> int:
-    """How many sequences of the campaign ended."""
-    return int(db.run(_SQL["stop_all"], id=campaign_id, now=now)[0]["stopped"])
-
-
-def stop_one(db: Queryable, enrollment_id: UUID, now: datetime) -> int:
-    """1, or 0 where the sequence had ended."""
-    return int(db.run(_SQL["stop_one"], id=enrollment_id, now=now)[0]["stopped"])
 
 
 def count_on_their_way(db: Queryable, campaign_id: UUID) -> int:
@@ -203,8 +193,14 @@ def note_enrolled(db: Queryable, campaign_id: UUID, counts: Mapping[str, int], *
     db.run(_SQL["note_enrolled"], campaign_id=campaign_id, counts=Json(dict(counts)), who=who, now=now)
 
 
-def lock_enrollment(db: Queryable, enrollment_id: UUID) -> Place:
-    """RejectedInput with 404 where there is none."""
+def lock_enrollment(tx: Transaction, enrollment_id: UUID) -> Place:
+    """For a change of it alone, since mails are locked before. RejectedInput with 404 where there is none."""
+    tx.run(_SQL["lock_enrollment"], id=enrollment_id)
+    return read_enrollment(tx, enrollment_id)
+
+
+def read_enrollment(db: Queryable, enrollment_id: UUID) -> Place:
+    """As it is now. RejectedInput with 404 where there is none."""
     rows = db.run(_SQL["enrollment"], id=enrollment_id)
     if not rows:
         raise RejectedInput("there is no such enrollment", status=404)

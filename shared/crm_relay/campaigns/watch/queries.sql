@@ -119,12 +119,20 @@ select count(*)::integer as people from released;
 
 -- name: forget_errors
 -- Everybody whom errors in making a step have paused goes on, at once; those whom the provider refused are not among them.
-with released as (
-    update campaign_enrollments
+with paused as materialized (
+    select id
+    from campaign_enrollments
+    where campaign_id = :campaign_id and status = 'paused' and held_for = 'error' and error_count >= :errors_allowed
+    order by id
+    for no key update
+),
+released as (
+    update campaign_enrollments enrollment
     set
         status = case when engagement_score > 0 then 'engaged' else 'active' end,
         next_step_at = coalesce(next_step_at, :now), held_for = null, error_count = 0, updated_at = :now
-    where campaign_id = :campaign_id and status = 'paused' and held_for = 'error' and error_count >= :errors_allowed
+    from paused
+    where enrollment.id = paused.id
     returning 1
 )
 select count(*)::integer as people from released;

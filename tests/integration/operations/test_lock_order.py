@@ -1,0 +1,268 @@
+"""Every transaction locks rows in one order of tables, so that no two wait for each other."""
+
+import re
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+import pytest
+
+from crm_relay.campaigns.engine.stop import stop_for_address
+from crm_relay.campaigns.erase import erase_enrolled
+from crm_relay.campaigns.lifecycle.change_campaign import (
+    activate,
+    create,
+    enroll,
+    pause,
+    pause_enrollment,
+    resume,
+    resume_enrollment,
+)
+from crm_relay.campaigns.lifecycle.edit_campaign import edit, present_definition
+from crm_relay.campaigns.lifecycle.end_campaign import archive, cancel, cancel_enrollment
+from crm_relay.campaigns.lifecycle.settle_unknown import settle_unknown
+from crm_relay.consent.person import Person
+from crm_relay.mail.erase import erase_mail
+from crm_relay.mail.feedback.unsubscribe import UnsubscribeRequest
+from crm_relay.mail.unknown.settle_unknown import unknown_messages
+from crm_relay.operations.erase import erase
+from crm_relay.platform.aws import queue
+from crm_relay.platform.database import Database
+from crm_relay.platform.http.http_client import HttpClient
+from crm_relay.providers.email_events import ContactChanged, Event, SuppressionAdded, TopicChange
+from crm_relay.providers.twilio.client import Twilio
+from crm_relay.sources.bison import bison_source
+from crm_relay.sources.mautic import MAUTIC
+from crm_relay.sources.resend import RESEND
+from crm_relay.sources.unsubscribe import UNSUBSCRIBE
+from crm_relay.webhooks.models import Delivered
+from crm_relay.webhooks.receive import apply_once, apply_stored, apply_together
+from crm_relay.webhooks.source import Received
+from local.simulators.mautic import MauticSimulator
+from local.simulators.resend import MovableClock, ResendSimulator
+from local.simulators.twilio import TwilioSimulator
+from tests.faults.conftest import aws, aws_environment
+from tests.support.campaigns.campaign_files import file, mail
+from tests.support.campaigns.campaign_harness import BEGIN, CampaignHarness, email, step
+from tests.support.customers.mautic_harness import CLIENT, MauticHarness
+from tests.support.customers.mautic_hooks import delivery, opened
+from tests.support.mail.mail_events import delivered, email_event
+from tests.support.operations.planted_person import ADA, Places, erasure, plant
+from tests.support.outreach.bison_events import a_months_log
+from tests.support.outreach.bison_webhook_function import NORTHWIND, plant_workspaces
+from tests.support.platform.lock_recorder import LockingStatement, LockOrder, LockRecorder
+from tests.support.platform.rows import parse, rows_of
+from tests.support.source_tree import ROOT
+
+__all__ = ["aws", "aws_environment"]
+
+ORDER = LockOrder.read(ROOT / "schema" / "lock_order.toml")
+
+
+@pytest.fixture
+def recorded(database: Database, database_url: str) -> Iterator[CampaignHarness]:
+    """Campaigns with e-mail and text messages, all of whose transactions are recorded."""
+    time = [BEGIN]
+    recorder = LockRecorder(database_url)
+    clock = MovableClock(lambda: time[0])
+    with (
+        ResendSimulator(clock=clock, requests_per_second=None) as simulator,
+        TwilioSimulator(now=lambda: time[0]) as twilio,
+    ):
+        harness = CampaignHarness(recorder, simulator, database_url, time)
+        http = HttpClient(twilio.url, timeout=(2, 5), repeats=0)
+        harness.texts = Twilio(http, twilio.account_sid, twilio.auth_token, twilio.number)
+        yield harness
+    recorder.close()
+
+
+def transactions(database: Database) -> list[list[LockingStatement]]:
+    assert isinstance(database, LockRecorder)
+    return database.transactions
+
+
+def sent_to(campaigns: CampaignHarness, number: int) -> list[tuple[UUID, str]]:
+    """The mails of `number` people in the middle of a sequence, with the provider's ids."""
+    campaign = campaigns.campaign(email(1), step("sms", 2, body_text="Hi"), email(3, delay_days=1), topic="news")
+    for each in range(number):
+        campaigns.enroll(campaign, campaigns.contact(phone=f"+1555010{each:04}"))
+    campaigns.tick()
+    rows = rows_of(campaigns.db, "select id, resend_id from email_sends where resend_id is not null order by id")
+    return [(row["id"], row["resend_id"]) for row in rows]
+
+
+def resend(campaigns: CampaignHarness) -> None:
+    mails = sent_to(campaigns, 8)
+    kinds = ["delivered", "opened", "clicked", "complained", "bounced", "failed"]
+    bounce = {"bounced": {"bounce_type": "permanent"}}
+    apply_together(
+        campaigns.db,
+        RESEND,
+        [
+            delivered(email_event(kind, 60 + place, f"{kind}-{place}", **bounce.get(kind, {})), *mails[place])
+            for place, kind in enumerate(kinds)
+        ],
+    )
+    for place, kind in enumerate(kinds):
+        event = email_event(kind, 90, f"again-{kind}", **bounce.get(kind, {}))
+        apply_once(campaigns.db, RESEND, delivered(event, *mails[-1 - place]))
+        untagged = email_event(kind, 95, f"untagged-{kind}", **bounce.get(kind, {}))
+        apply_once(campaigns.db, RESEND, delivered(untagged, None, mails[0][1], "person1@example.com"))
+    others: list[Event] = [
+        SuppressionAdded("person6@example.com", "complaint", campaigns.now),
+        ContactChanged("person7@example.com", True, campaigns.now),
+        ContactChanged("person8@example.com", None, campaigns.now, topics=(TopicChange("topic-1", False),)),
+    ]
+    for place, other in enumerate(others):
+        kept = Delivered(RESEND.name, b"{}", campaigns.now, delivery_id=f"other-{place}")
+        apply_once(campaigns.db, RESEND, Received(kept, other))
+    campaigns.deliver()
+
+
+def the_page(campaigns: CampaignHarness) -> None:
+    sent_to(campaigns, 3)
+    tokens = rows_of(campaigns.db, "select unsubscribe_token as token from email_sends order by id")
+    requests = [UnsubscribeRequest(row["token"], place == 0, campaigns.now, None) for place, row in enumerate(tokens)]
+    apply_together(
+        campaigns.db,
+        UNSUBSCRIBE,
+        [Received(Delivered(UNSUBSCRIBE.name, each.to_body(), campaigns.now), each) for each in requests],
+    )
+
+
+def bison(campaigns: CampaignHarness) -> None:
+    plant_workspaces(campaigns.db)
+    source = bison_source("send.example.com")
+    log = [Delivered("bison", body, campaigns.now, workspace_name=NORTHWIND) for body in a_months_log()]
+    received = [Received(each, source.parse(each)) for each in log]
+    for each in received[:30]:
+        apply_once(campaigns.db, source, each)
+    apply_together(campaigns.db, source, received[30:])
+    apply_once(campaigns.db, source, received[0])
+
+
+def mautic(campaigns: CampaignHarness) -> None:
+    body = delivery(**{"mautic.email_on_open": [opened()]})
+    for _ in range(2):
+        apply_stored(campaigns.db, MAUTIC, Delivered(MAUTIC.name, body, campaigns.now))
+
+
+def replies(campaigns: CampaignHarness) -> None:
+    sent_to(campaigns, 3)
+    campaigns.deliver()
+    for each in campaigns.sim.mails[:2]:
+        campaigns.reply(each)
+    campaigns.tick()
+
+
+def faults_of_the_provider(campaigns: CampaignHarness) -> None:
+    for fault in ("500_before", "cut_after", "429", "garbled_after"):
+        campaigns.sim.fault(fault)
+        sent_to(campaigns, 3)
+        for _ in range(3):
+            campaigns.wait(minutes=20)
+            campaigns.tick()
+    campaigns.sim.fault("cut_after")
+    sent_to(campaigns, 2)
+    rows_of(campaigns.db, "update contacts set timezone = 'Asia/Tokyo' returning id")
+    for row in rows_of(campaigns.db, "select address from email_sends where status = 'sending'"):
+        campaigns.suppress(row["address"], "hard_bounce")
+    campaigns.wait(hours=25)
+    campaigns.tick()
+    for message in unknown_messages(campaigns.db, limit=10):
+        settle_unknown(campaigns.db, message.id, campaigns.now, was_sent=True)
+
+
+def operators(campaigns: CampaignHarness) -> None:
+    db, now = campaigns.db, campaigns.now
+    campaign = create(db, file(mail(), mail(subject="Second", delay={"days": 1})), now).id
+    contacts = [campaigns.contact() for _ in range(6)]
+    enroll(db, campaign, now, contacts=contacts[:4])
+    activate(db, campaign, now)
+    enroll(db, campaign, now, contacts=contacts[4:])
+    pause(db, campaign, now)
+    rows_of(db, "update campaign_enrollments set status = 'paused', held_for = 'error', error_count = 3")
+    resume(db, campaign, now)
+    definition = present_definition(db, campaign)
+    definition["steps"][1]["subject"] = "Another"
+    edit(db, campaign, definition, now)
+    people = [row["id"] for row in rows_of(db, "select id from campaign_enrollments order by id")]
+    pause_enrollment(db, people[0], now)
+    resume_enrollment(db, people[0], now)
+    rows_of(db, "update delivery_limits set emails_per_minute = 2 returning org_id")
+    campaigns.tick()
+    cancel_enrollment(db, people[1], now)
+    cancel(db, campaign, now)
+    archive(db, campaign, now)
+
+
+def departures(campaigns: CampaignHarness) -> None:
+    sent_to(campaigns, 4)
+    campaigns.wait(days=2)
+    stop_for_address(campaigns.db, None, "person1@example.com", None, "complaint", campaigns.now)
+    erased = Person(frozenset({"person2@example.com", "person3@example.com"}), frozenset({"+15550100001"}))
+    erase_enrolled(campaigns.db, erased, campaigns.now)
+    erase_mail(campaigns.db, erased, campaigns.now)
+    campaigns.tick()
+
+
+@pytest.mark.parametrize(
+    "scenario", [resend, the_page, bison, mautic, replies, faults_of_the_provider, operators, departures]
+)
+def test_no_transaction_locks_against_the_order(
+    recorded: CampaignHarness, scenario: Callable[[CampaignHarness], None]
+) -> None:
+    scenario(recorded)
+    assert transactions(recorded.db) != []
+    assert "\n".join(ORDER.disorder(transactions(recorded.db))) == ""
+
+
+def test_an_erasure_locks_in_the_order(
+    database_url: str, aws_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "_LOOK_SECONDS", 0)
+    places = Places.fresh(aws_environment)
+    recorder = LockRecorder(database_url)
+    with MauticSimulator(port=0, client_id=CLIENT[0], client_secret=CLIENT[1]) as simulator:
+        harness = MauticHarness(recorder, simulator, url=database_url)
+        plant(harness, places, ADA)
+        erase(erasure(harness, places), ADA.address)
+    assert transactions(recorder) != []
+    assert "\n".join(ORDER.disorder(transactions(recorder))) == ""
+    recorder.close()
+
+
+# --- the recorder notices ---------------------------------------------------------------------------------------------
+
+
+LOCK_PEOPLE = "select id from campaign_enrollments order by id for no key update"
+LOCK_MAILS = "select id from email_sends order by id for no key update"
+
+
+@pytest.mark.parametrize(
+    ("statements", "noticed"),
+    [
+        ([LOCK_MAILS, LOCK_PEOPLE], None),
+        ([LOCK_PEOPLE, LOCK_MAILS], "email_sends behind campaign_enrollments"),
+        ([LOCK_PEOPLE, f"{LOCK_MAILS} skip locked"], None),
+        (["update campaign_enrollments set held_for = 'window'"], "campaign_enrollments in no order"),
+        ([LOCK_PEOPLE, "update campaign_enrollments set status = 'stopped'"], None),
+        ([LOCK_PEOPLE, "update campaigns set name = 'New'"], "campaigns behind campaign_enrollments"),
+        (["update provider_topics set topic = 'x'"], "provider_topics has no place in the order"),
+        (["insert into campaigns (name) values ('Another')"], None),
+    ],
+)
+def test_what_contradicts_the_order_is_noticed(
+    recorded: CampaignHarness, statements: list[str], noticed: str | None
+) -> None:
+    sent_to(recorded, 2)
+    rows_of(recorded.db, "insert into provider_topics (provider, external_id, topic) values ('resend', 'a', 'b')")
+    before = len(transactions(recorded.db))
+    recorded.db.transact(lambda tx: tx.send_all([parse(each).bind() for each in statements]))
+    found = ORDER.disorder(transactions(recorded.db)[before:])
+    assert [each.partition(":")[0] for each in found] == ([] if noticed is None else [noticed])
+
+
+def test_the_documentation_names_the_order() -> None:
+    section = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## One lock order")[2]
+    listed = re.findall(r"^\d+\. \*\*(.+?)\*\* \((.+?)\)", section.partition("\n## ")[0], re.MULTILINE | re.DOTALL)
+    assert [(name, re.findall(r"`(\w+)`", tables)) for name, tables in listed] == ORDER.groups

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.aws.secret import app as secret
 from cli.bison import app as bison
 from cli.cache import app as cache
 from cli.campaign.commands import app as campaign
@@ -63,6 +64,7 @@ for name, group in (
     ("campaign", campaign),
     ("deferred", deferred),
     ("consent", consent),
+    ("secret", secret),
     ("token", token),
     ("topic", topic),
     ("webhook", webhook),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from cli.doctor.bison import examine_bison
 from cli.doctor.campaigns import examine_campaigns, examine_sending
 from cli.doctor.checks import Check, safely
+from cli.doctor.secrets import examine_secrets
 from crm_relay.installation.installation import Installation, install
 from crm_relay.operations.rooms import LeftOutRooms
 from crm_relay.platform.aws.queue import aws_client
@@ -46,6 +47,7 @@ def examine() -> list[Check]:
         ("database", lambda: _database(database)),
         ("migrations", _migrations),
         ("data", lambda: _data(database, has_mautic=sync is not None)),
+        ("secrets", examine_secrets),
         ("queue", lambda: _aws("sqs", "get_queue_attributes", QueueUrl=webhook.deferred_queue_url)),
         ("bucket", lambda: _aws("s3", "head_bucket", Bucket=webhook.oversize_bucket)),
         ("table", lambda: _aws("dynamodb", "describe_table", TableName=webhook.coordination_table)),

@@ -1,11 +1,13 @@
 """Settings of campaign_cron."""
 
 from email.utils import parseaddr
+from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from crm_relay.consent.address import normalise
 from crm_relay.mail.models import Identity, Mode, SendPolicy
+from crm_relay.platform.aws.secret_groups import IN_WORKERS_SECRET
 from crm_relay.platform.settings import CommaSeparated, SettingsModel
 from crm_relay.platform.shared_settings import (
     AlertSlackWebhookUrl,
@@ -30,7 +32,7 @@ class Settings(SettingsModel):
         "start with it."
     )
     unsubscribe_link_key: UnsubscribeLinkKey = ()
-    resend_api_key: str | None = Field(
+    resend_api_key: Annotated[str | None, IN_WORKERS_SECRET] = Field(
         default=None,
         description="API key of Resend, with full access, which reading replies needs. Required unless `SEND_MODE` is "
         "`dry-run`.",
@@ -48,10 +50,10 @@ class Settings(SettingsModel):
         "(`+15550100000`), separated by commas. Unset: nobody.",
     )
     email_from: EmailFrom = None
-    twilio_account_sid: str | None = Field(
+    twilio_account_sid: Annotated[str | None, IN_WORKERS_SECRET] = Field(
         default=None, description="Account of Twilio (`AC…`). Unset: SMS steps are skipped, and the log says why."
     )
-    twilio_auth_token: str | None = Field(
+    twilio_auth_token: Annotated[str | None, IN_WORKERS_SECRET] = Field(
         default=None, description="Token of the same account. Unset: SMS steps are skipped."
     )
     twilio_from: TwilioFrom = None

@@ -1,9 +1,10 @@
 """Settings of mautic_sync."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from crm_relay.platform.aws.secret_groups import IN_WORKERS_SECRET
 from crm_relay.platform.settings import SettingsModel
 from crm_relay.platform.shared_settings import (
     AdminToken,
@@ -21,8 +22,10 @@ class Settings(SettingsModel):
     database_url: DatabaseUrl
     database_ca_file: DatabaseCaFile = None
     mautic_url: str = Field(description="Base address of Mautic, without `/api`.")
-    mautic_client_id: str = Field(description="Public key of an OAuth 2 credential made in Mautic.")
-    mautic_client_secret: str = Field(description="Secret key of the same credential.")
+    mautic_client_id: Annotated[str, IN_WORKERS_SECRET] = Field(
+        description="Public key of an OAuth 2 credential made in Mautic."
+    )
+    mautic_client_secret: Annotated[str, IN_WORKERS_SECRET] = Field(description="Secret key of the same credential.")
     mautic_batch_size: int = Field(default=200, ge=1, le=200, description="Contacts in one batch request, 1 to 200.")
     mautic_batch_pause_seconds: float = Field(
         default=1.0, ge=0, description="Seconds between two batches, which leave Mautic time for other work."

@@ -1,9 +1,11 @@
 """Settings of migrate."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
+from crm_relay.platform.aws.secret_groups import IN_MIGRATION_SECRET
 from crm_relay.platform.settings import SettingsModel
 from crm_relay.platform.shared_settings import DatabaseCaFile, DatabaseUrl
 
@@ -12,7 +14,7 @@ class Settings(SettingsModel):
     """The database, twice where `database_url` is a transaction pooler's, and the files."""
 
     database_url: DatabaseUrl
-    migration_database_url: str | None = Field(
+    migration_database_url: Annotated[str | None, IN_MIGRATION_SECRET] = Field(
         default=None,
         description="Connection string of the tables' owner, on a port that keeps its session (Supabase: port 5432, "
         "user `postgres.<ref>`). Unset: `DATABASE_URL`.",

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from crm_relay.platform.aws.secret_groups import SecretGroup, secret_name
 from local.aws.moto_server import MotoServer, client_of
+from local.template.secrets import secret_variables, split_by_secret
 from local.template.template import ACCOUNT, REGION, SamTemplate
 
 _ACCESS = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": REGION}
@@ -29,7 +31,7 @@ class LocalAws:
 
     @classmethod
     def start(cls, template: SamTemplate, secret: Mapping[str, str] | None = None) -> "LocalAws":
-        """`secret` becomes the JSON secret that CRM_RELAY_SECRET_ID names."""
+        """`secret` becomes the JSON secrets that CRM_RELAY_SECRET_ID names."""
         logging.getLogger("werkzeug").setLevel(logging.WARNING)  # moto would tell every request
         server = MotoServer()
         server.start()
@@ -52,7 +54,9 @@ class LocalAws:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         functions = (self.template.environment(name, self.references) for name in self.template.functions)
-        return {name: value for variables in functions for name, value in variables.items()} | access
+        secrets = ",".join(secret_name(self.references[("SecretName", None)], group) for group in SecretGroup)
+        together = {name: value for variables in functions for name, value in variables.items()}
+        return together | access | {"CRM_RELAY_SECRET_ID": secrets}
 
     def client(self, service: str) -> Any:
         """A boto3 client of this server, whatever the process's environment says; may be shared by threads."""
@@ -127,7 +131,9 @@ class LocalAws:
 
     def _create_secret(self, secret: Mapping[str, str]) -> None:
         name = self._name("Secret")
-        self.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(dict(secret)))
+        client = self.client("secretsmanager")
+        for group, part in split_by_secret(secret, secret_variables(self.template.functions)).items():
+            client.create_secret(Name=secret_name(name, group), SecretString=json.dumps(part))
         self.references[("SecretName", None)] = name
 
 

@@ -10,10 +10,10 @@ from functools import cache
 from typing import Any
 
 from local.docs.markdown import GENERATED, code, codes, page, table
-from local.docs.settings_pages import settings_class
 from local.stack import ROOT
 from local.template.intrinsics import Unresolved
 from local.template.nested import alarms
+from local.template.secrets import settings_class
 from local.template.template import FunctionDefinition, SamTemplate, Schedule
 
 _HEAD = f"""\

@@ -1,4 +1,4 @@
-"""Settings of one function: read on use from the environment and from one JSON secret, all problems listed at once."""
+"""Settings of one function: read on use from the environment and from JSON secrets, all problems listed at once."""
 
 import json
 import os
@@ -47,7 +47,7 @@ S = TypeVar("S", bound=SettingsModel)
 
 
 def read_settings(kind: type[S], environment: Mapping[str, str] | None = None) -> S:
-    """An instance of `kind`. The environment wins over the secret; an empty variable counts as not set.
+    """An instance of `kind`. The environment wins over the secrets; an empty variable counts as not set.
 
     Raises FatalError that names every missing or malformed variable, never a value.
     """
@@ -55,7 +55,7 @@ def read_settings(kind: type[S], environment: Mapping[str, str] | None = None) -
     names = {field.upper(): field for field in kind.model_fields}
     given = {field: environment[name] for name, field in names.items() if environment.get(name)}
     if environment.get(SECRET_ID) and given.keys() != set(names.values()):
-        secret = _read_secret(environment[SECRET_ID])
+        secret = _read_secrets(environment[SECRET_ID])
         given = {field: secret[name] for name, field in names.items() if secret.get(name)} | given
     if unreadable := [field.upper() for field, value in given.items() if not _is_text(value)]:
         raise FatalError(f"settings: {', '.join(unreadable)}: is not UTF-8")
@@ -77,7 +77,19 @@ def _problem(place: tuple[int | str, ...], kind: str, message: str) -> str:
     return f"{str(place[0]).upper()}: {problem}" if place else problem
 
 
-def _read_secret(secret_id: str) -> dict[str, str]:
+def _read_secrets(names: str) -> dict[str, str]:
+    """Of several names, separated by commas, the first that has a variable says what it is."""
+    ids = [each.strip() for each in names.split(",") if each.strip()]
+    found: dict[str, str] = {}
+    for number, secret_id in enumerate(ids, start=1):
+        which = (
+            f"the secret named by {SECRET_ID}" if len(ids) == 1 else f"secret {number} of those named by {SECRET_ID}"
+        )
+        found = _read_secret(secret_id, which) | found
+    return found
+
+
+def _read_secret(secret_id: str, which: str) -> dict[str, str]:
     # Imported here: boto3 costs 140 ms of a cold start, which a function without a secret does not pay.
     from aws_lambda_powertools.utilities import parameters
     from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
@@ -85,12 +97,12 @@ def _read_secret(secret_id: str) -> dict[str, str]:
     try:
         text = parameters.get_secret(secret_id, max_age=_SECRET_AGE_SECONDS)
     except GetParameterError:
-        raise TransientError(f"the secret named by {SECRET_ID} cannot be read") from None
+        raise TransientError(f"{which} cannot be read") from None
     try:
         secret = json.loads(text)
     except ValueError:
-        raise FatalError(f"the secret named by {SECRET_ID} is not JSON") from None
+        raise FatalError(f"{which} is not JSON") from None
     if not isinstance(secret, dict):
-        raise FatalError(f"the secret named by {SECRET_ID} must be a JSON object of variables")
+        raise FatalError(f"{which} must be a JSON object of variables")
     # JSON values such as BISON_API_TOKENS may stand in the secret as they are.
     return {str(key): value if isinstance(value, str) else json.dumps(value) for key, value in secret.items()}

@@ -5,6 +5,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from crm_relay.platform.aws.secret_groups import (
+    IN_ADMIN_SECRET,
+    IN_DATABASE_SECRET,
+    IN_PUBLIC_SECRET,
+    IN_WORKERS_SECRET,
+)
 from crm_relay.platform.settings import SHORTEST_TOKEN, CommaSeparated, SigningSecrets
 
 # As a browser writes it: https://html.spec.whatwg.org/multipage/browsers.html#ascii-serialisation-of-an-origin
@@ -12,6 +18,7 @@ _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d+)?")
 
 DatabaseUrl = Annotated[
     str,
+    IN_DATABASE_SECRET,
     Field(
         description="Connection string: `postgresql://user:password@host:port/name`. A transaction pooler is fine "
         "(Supabase: port 6543, user `crm_relay.<ref>`)."
@@ -45,7 +52,9 @@ AlertTopicArn = Annotated[
 ]
 
 AlertSlackWebhookUrl = Annotated[
-    str | None, Field(description="Incoming webhook of Slack for incidents. Unset: nothing is posted to Slack.")
+    str | None,
+    IN_WORKERS_SECRET,
+    Field(description="Incoming webhook of Slack for incidents. Unset: nothing is posted to Slack."),
 ]
 
 _EDGE_CACHE_TABLE = Field(
@@ -73,6 +82,7 @@ IntegrityOrdersQueueUrl = Annotated[
 
 AdminToken = Annotated[
     str | None,
+    IN_ADMIN_SECRET,
     Field(
         min_length=SHORTEST_TOKEN,
         description="First token of the API, named `admin`, with every right; at least 32 characters. Unset: only "
@@ -98,6 +108,7 @@ ApiOrigins = Annotated[
 
 UnsubscribeLinkKey = Annotated[
     SigningSecrets,
+    IN_PUBLIC_SECRET,
     Field(
         description="Key that signs the unsubscribe links of e-mails, at least 16 characters. Several, separated by "
         "commas, are valid at once while one is replaced; the first signs. Unset: links are not signed, and while "

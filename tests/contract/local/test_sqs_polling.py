@@ -153,9 +153,14 @@ def test_the_environment_names_resources_that_exist(aws: LocalAws) -> None:
     environment = aws.environment
     aws.client("s3").head_bucket(Bucket=environment["OVERSIZE_BUCKET"])
     table = aws.client("dynamodb").describe_table(TableName=environment["COORDINATION_TABLE"])["Table"]
-    secret = aws.client("secretsmanager").get_secret_value(SecretId=environment["CRM_RELAY_SECRET_ID"])
+    secrets = {
+        name.rpartition("/")[2]: json.loads(
+            aws.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
+        )
+        for name in environment["CRM_RELAY_SECRET_ID"].split(",")
+    }
     assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
-    assert json.loads(secret["SecretString"]) == {"ADMIN_TOKEN": "t"}
+    assert secrets == {"database": {}, "public": {}, "workers": {}, "admin": {"ADMIN_TOKEN": "t"}, "migration": {}}
     assert environment["DEFERRED_QUEUE_URL"] == aws.queue_url("DeferredQueue")
     assert environment["MAUTIC_BATCH_SIZE"] == "200"
     assert "MAUTIC_URL" not in environment

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from crm_relay.platform.aws.secret_groups import secret_name
 from crm_relay.platform.database import Database
+from crm_relay.platform.settings import SECRET_ID
 from crm_relay.webhooks.replay import list_deferred
 from local.aws.local_aws import LocalAws
 from local.build import build, layer_megabytes
@@ -20,11 +22,14 @@ from local.runtime.runtime_api import BuiltFunction, install_runtime
 from local.simulated import SAMPLE_TOKEN
 from local.simulators.bison import BisonSimulator
 from local.simulators.mautic.simulator import MauticSimulator
+from local.template.secrets import secret_variables, split_by_secret
 from local.template.template import SamTemplate
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE = SamTemplate.read(ROOT / "template.yaml")
 QUEUES = TEMPLATE.resources("AWS::SQS::Queue")
+SECRET_BASE = "SECRET_BASE_OF_THIS_TEST"
+"""In the environment of a test: what its secrets are called first. A function gets those that the template names."""
 CASES = sorted(f"{path.parent.name}/{path.stem}" for path in (ROOT / "events").glob("*/*.json"))
 # The status of every answer that is HTTP; every other case has to end without an error.
 STATUS = {
@@ -113,8 +118,9 @@ def as_deployed(aws: LocalAws, database_url: str, mautic_url: str) -> dict[str, 
         "ADMIN_TOKEN": "local-admin-token-of-32-characters",
     }
     name = f"crm-relay/{uuid.uuid4()}"
-    aws.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(secret))
-    changed = {"CRM_RELAY_SECRET_ID": name, "MAUTIC_URL": mautic_url, "MAUTIC_BATCH_PAUSE_SECONDS": "0"}
+    for group, part in split_by_secret(secret, secret_variables(TEMPLATE.functions)).items():
+        aws.client("secretsmanager").create_secret(Name=secret_name(name, group), SecretString=json.dumps(part))
+    changed = {SECRET_BASE: name, "MAUTIC_URL": mautic_url, "MAUTIC_BATCH_PAUSE_SECONDS": "0"}
     return aws.environment | changed
 
 
@@ -140,7 +146,10 @@ def sample_arn(name: str) -> str:
 @pytest.fixture
 def start(built: Path) -> Callable[[str, dict[str, str]], BuiltFunction]:
     def of(name: str, environment: dict[str, str]) -> BuiltFunction:
-        return BuiltFunction(TEMPLATE.functions[name], built / "bundle", built / "runtime", environment)
+        base, others = environment[SECRET_BASE], {key: each for key, each in environment.items() if key != SECRET_ID}
+        own = TEMPLATE.environment(name, {("SecretName", None): base})
+        secrets = {key: each for key, each in own.items() if key == SECRET_ID}
+        return BuiltFunction(TEMPLATE.functions[name], built / "bundle", built / "runtime", others | secrets)
 
     return of
 

@@ -136,12 +136,23 @@ _NEVER = {
 
 def aws_call(service: str, operation: str, **arguments: Any) -> Any:
     """One request to AWS in the errors of this package: what may never succeed is a FatalError."""
+    return _called(service, operation, None, arguments)
+
+
+def aws_find(service: str, operation: str, absent: str, **arguments: Any) -> Any | None:
+    """As aws_call; None where the service answers with the code `absent`: there is no such thing."""
+    return _called(service, operation, absent, arguments)
+
+
+def _called(service: str, operation: str, absent: str | None, arguments: Mapping[str, Any]) -> Any | None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         return getattr(aws_client(service), operation)(**arguments)
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "unknown")
+        if code == absent:
+            return None
         raise (FatalError if code in _NEVER else TransientError)(f"{service} {operation}: {code}") from None
     except BotoCoreError as error:
         raise TransientError(f"{service} {operation}: {type(error).__name__}") from None

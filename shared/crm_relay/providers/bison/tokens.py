@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator
 
+from crm_relay.platform.aws.secret_groups import IN_PUBLIC_SECRET, IN_WORKERS_SECRET
 from crm_relay.platform.settings import SHORTEST_TOKEN
 
 SHORTEST_RETIRED_TOKEN = 16
@@ -60,6 +61,7 @@ def _setting(read: Any) -> PlainValidator:
 WebhookTokens = Annotated[
     Mapping[str, tuple[WebhookToken, ...]],
     _setting(read_webhook_tokens),
+    IN_PUBLIC_SECRET,
     Field(
         description="JSON object: workspace name to the token in its webhook's path, at least 32 characters. While a "
         "token is replaced it is a list, the newest first, the old one with its end: "
@@ -71,6 +73,7 @@ WebhookTokens = Annotated[
 ApiTokens = Annotated[
     Mapping[str, str],
     _setting(read_api_tokens),
+    IN_WORKERS_SECRET,
     Field(
         description="JSON object: workspace name to its API token of the kind *api-user*, "
         '`{"Northwind": "12|…"}`. Unset: no account is read.'

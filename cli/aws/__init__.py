@@ -1,0 +1,1 @@
+"""Commands about what lies in AWS: secrets and dead letters."""

@@ -38,8 +38,8 @@ def sources(*folders: str) -> tuple[SourceFile, ...]:
 
 
 def query_files() -> list[Path]:
-    """Every `queries.sql` of the layer, and what a large room has beside it."""
-    return sorted((ROOT / "shared").rglob("*queries.sql"))
+    """Every file of named queries in the layer."""
+    return sorted((ROOT / "shared").rglob("*.sql"))
 
 
 def _read(path: Path) -> SourceFile:

@@ -8,6 +8,8 @@ with theirs as materialized (
         ) as is_on_its_way
     from email_sends mail
     where mail.address = any (:addresses::text[])
+    order by mail.id
+    for no key update
 ),
 mails as (
     update email_sends mail
@@ -32,8 +34,11 @@ logs as (
 topics as (
     delete from topic_opt_outs where address = any (:addresses::text[]) returning topic
 ),
+written as materialized (
+    select id from sms_sends where to_number = any (:phones::text[]) order by id for no key update
+),
 texts as (
-    update sms_sends set to_number = null, body = null, updated_at = :now where to_number = any (:phones::text[]) returning 1
+    update sms_sends message set to_number = null, body = null, updated_at = :now from written where message.id = written.id returning 1
 )
 select
     (select count(*) from mails)::integer as email_sends,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from crm_relay.providers.answers import TextAnswer
+from crm_relay.platform.errors import FatalError
+from crm_relay.providers.answers import ConfigurationWrong, TextAnswer
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,23 @@ class TextProvider(Protocol):
 
         A request whose answer did not come in time may still be carried out. Errors as in HttpClient.send.
         """
+
+
+class NoTextProvider:
+    """Where none is configured any more: what was queued before waits for the settings."""
+
+    name = "none"
+
+    def send(self, to: str, body: str) -> TextAnswer:  # noqa: ARG002 - the contract's signature
+        """Never: the settings are missing."""
+        return ConfigurationWrong("text messages are not configured")
+
+    def find(
+        self,
+        to: str,  # noqa: ARG002
+        body: str,  # noqa: ARG002
+        since: datetime,  # noqa: ARG002
+        known: Collection[str] = (),  # noqa: ARG002
+    ) -> TextMessage | None:
+        """Nobody can be asked. Raises FatalError."""
+        raise FatalError("text messages are not configured")

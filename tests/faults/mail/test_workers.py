@@ -8,10 +8,10 @@ import pytest
 
 from crm_relay.mail.sending.send_batches import SendContext
 from crm_relay.platform.database import Database
-from crm_relay.providers.answers import EmailAnswer
+from crm_relay.providers.answers import ConfigurationWrong, EmailAnswer, KeyMisused, QuotaExhausted, RefusedWhole
 from crm_relay.providers.resend.client import Resend
 from local.simulators.resend import MovableClock, ResendSimulator
-from tests.support.mail.mail_harness import MONDAY, MailHarness
+from tests.support.mail.mail_harness import MONDAY, MailHarness, add_identity
 from tests.support.platform.rows import one, rows_of
 from tests.support.processes.sudden_death import Killed, Life, MortalDatabase, MortalHttp
 
@@ -172,6 +172,50 @@ def test_a_late_refusal_of_a_slow_worker_frees_nothing_that_another_one_carries_
     recover(post)
     assert post.got("ada") == 1
     assert post.status() == {"ada": "sent"}
+
+
+class Overtaken:
+    """While it waits for its answer another worker makes the same request again, and gets none."""
+
+    name, largest_batch, has_idempotency_key = "resend", 100, True
+
+    def __init__(self, post: MailHarness, answer: EmailAnswer) -> None:
+        self._post, self._answer = post, answer
+
+    def send_batch(self, payload: bytes, key: str) -> EmailAnswer:
+        self._post.wait(minutes=2)
+        self._post.simulator.fault("cut_after")
+        self._post.send()
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        KeyMisused(),
+        RefusedWhole("one of them is wrong", is_named=True),
+        ConfigurationWrong("a domain is not verified", of_sender=True),
+        QuotaExhausted("day"),
+    ],
+    ids=lambda answer: type(answer).__name__,
+)
+def test_a_late_answer_neither_parks_nor_divides_what_another_worker_carries_on(
+    post: MailHarness, database_url: str, answer: EmailAnswer
+) -> None:
+    post.queue("ada", identity_id=add_identity(post.db))
+    post.queue("bob")
+    rows_of(
+        post.db, "update email_sends set batch_id = (select min(batch_id::text)::uuid from email_sends) returning id"
+    )
+    rows_of(post.db, "update email_sends set position = 1 where address = 'bob@example.com' returning id")
+    database = Database(database_url)
+    post.send(SendContext(database, Overtaken(post, answer), post.policy), seconds=21)
+    database.close()
+    carried = one(post.db, "select state, generation, attempts from email_batches where payload is not null")
+    assert carried == {"state": "sending", "generation": 1, "attempts": 2}
+    recover(post)
+    assert dict(post.simulator.sends) == {"ada@example.com": 1, "bob@example.com": 1}
+    assert set(post.status().values()) == {"sent"}
 
 
 def test_an_opt_out_while_the_gate_is_passed_is_before_it_or_after_it(post: MailHarness, database_url: str) -> None:

@@ -93,7 +93,7 @@ def test_of_an_erased_message_that_may_have_left_nobody_says_that_it_did_not(
     twilio.fault("cut_after")
     campaigns.tick()
     erase_mail(campaigns.db, Person(frozenset(), frozenset({NUMBER})), campaigns.now)
-    campaigns.wait(minutes=2)
+    campaigns.wait(minutes=5)
     campaigns.tick()
     assert campaigns.lines(person) == [(1, "failed", "unknown")]
     assert len(twilio.texts) == 1

@@ -3,6 +3,7 @@
 import itertools
 import re
 from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from crm_relay.campaigns.models import LatePolicy
 from crm_relay.campaigns.settling import QueuedStep, standing_of
 from crm_relay.mail.models import WANTED, Fate, Mode, SendPolicy, Standing
 from crm_relay.mail.reasons import REASONS, Effect, line_for
-from crm_relay.mail.sending.gate import FrequencyCap, Gate, RecipientFacts, Room
+from crm_relay.mail.sending.gate import CARRIED_OUT_BEFORE, FrequencyCap, Gate, GateVerdict, RecipientFacts, Room
 from crm_relay.rules.send_windows import SendWindow
 from tests.support.source_tree import ROOT
 
@@ -21,6 +22,7 @@ OPEN = SendWindow.of(["mon", "tue", "wed", "thu", "fri"], "09:00", "17:00", "UTC
 CLOSED = SendWindow.of(["sat"], "09:00", "17:00", "UTC")
 LIVE = SendPolicy(Mode.LIVE)
 ADDRESS = "ada@example.com"
+STEP = UUID("5f0c1b53-7f6c-4b5e-9d0e-1c7f0f3f8a12")
 
 SUPPRESSED = [None, "opt_out", "complaint", "hard_bounce", "erased"]
 CAMPAIGNS = ["active", "paused", "draft", "archived", "completed", "cancelled", "something else"]
@@ -34,6 +36,9 @@ facts = st.builds(
     is_sender_paused=st.booleans(),
     cap=st.sampled_from([None, FrequencyCap(1, 7), FrequencyCap(2, 7)]),
     left=st.lists(st.integers(0, 10).map(lambda days: NOON - timedelta(days=days)), max_size=3).map(tuple),
+    step=st.sampled_from([None, STEP]),
+    has_twin=st.booleans(),
+    is_lost_request_seen=st.booleans(),
 )
 steps = st.one_of(
     st.none(),
@@ -58,7 +63,12 @@ def test_every_reason_crossed_with_every_state_has_one_answer_and_its_word(
     known: RecipientFacts, step: QueuedStep | None, policy: SendPolicy, room: Room
 ) -> None:
     verdict = Gate(policy, NOON, room).judge(known, standing_of(step, NOON))
+    if known.is_lost_request_seen and known.address is not None:
+        # It was sent, most probably: nothing that came later says otherwise.
+        assert (verdict.fate, verdict.reason) == (Fate.UNKNOWN, CARRIED_OUT_BEFORE)
+        return
     if verdict.may_leave:
+        assert not known.has_twin
         assert (known.address, known.suppressed_by, known.is_topic_opt_out, known.is_sender_paused) == (
             ADDRESS,
             None,
@@ -79,6 +89,8 @@ def test_every_reason_crossed_with_every_state_has_one_answer_and_its_word(
     else:
         expected = Effect.KEEP if verdict.fate is Fate.DRY_RUN else Effect.REFUSE
         assert reason.effect is expected
+    if known.has_twin:
+        assert verdict.fate is Fate.REFUSED
     # Whoever may never be written to is refused whatever else holds the message.
     if known.suppressed_by is not None or known.address is None:
         assert verdict.fate is Fate.REFUSED
@@ -126,6 +138,16 @@ def test_two_mails_to_one_person_in_one_batch_count_for_the_cap() -> None:
     assert gate.judge(one).may_leave
     second = gate.judge(one)
     assert (second.reason, second.until) == ("frequency_cap", NOON + timedelta(days=7))
+
+
+def test_of_two_mails_of_one_step_to_one_address_in_one_batch_the_first_that_may_leave_does() -> None:
+    gate = Gate(LIVE, NOON)
+    first, second, third = (RecipientFacts(ADDRESS, step=STEP) for _ in range(3))
+    assert gate.judge(first, Standing(refused_for="replied")).reason == "replied"
+    assert gate.judge(second).may_leave
+    assert gate.judge(third) == GateVerdict(Fate.REFUSED, reason="duplicate_address")
+    assert gate.judge(RecipientFacts(ADDRESS, step=uuid4())).may_leave
+    assert gate.judge(RecipientFacts("bob@example.com", step=STEP)).may_leave
 
 
 def test_an_owner_that_says_nothing_holds_nothing() -> None:

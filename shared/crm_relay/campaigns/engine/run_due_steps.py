@@ -18,6 +18,7 @@ from crm_relay.mail.texts.send_texts import TextContext, TextReport, send_texts
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.fence.clone_fence import ensure_armed
+from crm_relay.providers.text import NoTextProvider
 
 __all__ = ["BATCH", "EngineContext", "EngineReport", "run_due_steps"]
 
@@ -119,8 +120,8 @@ class _Engine:
             self.report.mail += sent or SendReport()
 
     def _send_texts(self) -> None:
-        if self.context.texts is not None:
-            context = TextContext(self.db, self.context.texts, self.context.policy)
-            self.report.texts = send_texts(
-                context, clock=self.clock, deadline=self.deadline, settle=settle_texts, still_wanted=still_wanted
-            )
+        """Also without a provider: what was queued while there was one waits with its reason."""
+        context = TextContext(self.db, self.context.texts or NoTextProvider(), self.context.policy)
+        self.report.texts = send_texts(
+            context, clock=self.clock, deadline=self.deadline, settle=settle_texts, still_wanted=still_wanted
+        )

@@ -287,7 +287,15 @@ cross join lateral suppression(given.org_id, 'email', given.address) suppressed;
 
 -- name: refuse_waiting
 -- Whatever is still here of what somebody does not want, whoever queued it.
+with refused as (
+    select mail.id, gone.reason
+    from :gone as gone (org_id uuid, address text, topic text, reason text)
+    join email_sends mail on mail.address = gone.address and mail.org_id = gone.org_id
+    where mail.status = 'queued' and (gone.topic is null or mail.topic = gone.topic)
+    order by mail.id
+    for no key update of mail
+)
 update email_sends mail
-set status = 'refused', reason = gone.reason, payload = null, position = null, updated_at = now()
-from :gone as gone (org_id uuid, address text, topic text, reason text)
-where mail.address = gone.address and mail.org_id = gone.org_id and mail.status = 'queued' and (gone.topic is null or mail.topic = gone.topic);
+set status = 'refused', reason = refused.reason, payload = null, position = null, updated_at = now()
+from refused
+where mail.id = refused.id and mail.status = 'queued';

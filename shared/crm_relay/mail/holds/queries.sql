@@ -23,19 +23,28 @@ freed as (
                 and (change.campaign_id is null or mail.campaign_id = change.campaign_id)
             where mail.batch_id = batch.id and mail.status in ('queued', 'sending')
         )
+    order by batch.id
     for update skip locked
 ),
 batches as (
     update email_batches batch set not_before = :now from freed where batch.id = freed.id returning batch.id
 ),
+freed_texts as (
+    select message.id
+    from sms_sends message
+    where message.status in ('queued', 'sending') and message.not_before > :now
+        and exists (
+            select
+            from change
+            where message.held_for = any (change.reasons)
+                and (change.org_id is null or message.org_id = change.org_id)
+                and (change.campaign_id is null or message.campaign_id = change.campaign_id)
+        )
+    order by message.id
+    for no key update skip locked
+),
 texts as (
-    update sms_sends message
-    set not_before = :now
-    from change
-    where message.status in ('queued', 'sending') and message.not_before > :now and message.held_for = any (change.reasons)
-        and (change.org_id is null or message.org_id = change.org_id)
-        and (change.campaign_id is null or message.campaign_id = change.campaign_id)
-    returning message.id
+    update sms_sends message set not_before = :now from freed_texts where message.id = freed_texts.id returning message.id
 )
 select (select count(*) from batches)::integer as batches, (select count(*) from texts)::integer as texts;
 

@@ -28,6 +28,7 @@ class TextDraft:
 class QueuedText:
     """One message that is ours to send. `attempts` counts this one; above 1 nobody knows whether it was sent before.
 
+    `generation`: how often it surely was not sent and began anew. `has_twin`: the step has left for the number before.
     Number and text are None once the person was erased. `known`: the provider's ids of other messages to this number.
     """
 
@@ -40,6 +41,8 @@ class QueuedText:
     attempts: int
     first_attempt_at: datetime
     is_suppressed: bool
+    generation: int = 0
+    has_twin: bool = False
     known: Sequence[str] = ()
 
     @property

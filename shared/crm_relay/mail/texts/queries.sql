@@ -12,9 +12,13 @@ from jsonb_to_recordset(:texts) as text (
 )
 on conflict (send_key) do nothing;
 
+-- name: take_turn
+-- Workers claim one after the other: the second one sees what the first one is sending. A statement of its own.
+select pg_advisory_xact_lock(hashtextextended('text_claim', 54)) is null as is_taken;
+
 -- name: claim_text
 -- The text message that waits longest, ours until `claimed_until`; of one that was tried before nobody knows what became of it.
--- What an operator stopped waits as it is.
+-- What an operator stopped waits as it is; so does the same step for the same number while one of them is being sent.
 with stopped as (
     select id
     from sms_sends
@@ -34,9 +38,17 @@ held as (
 ),
 due as (
     select id
-    from sms_sends
+    from sms_sends message
     where not_before <= :now
-        and (status = 'queued' or (status = 'sending' and coalesce(claimed_until, not_before) <= :now))
+        and (
+            (status = 'sending' and coalesce(claimed_until, not_before) <= :now)
+            or status = 'queued' and not exists (
+                select
+                from sms_sends twin
+                where twin.to_number = message.to_number and twin.sequence_id = message.sequence_id and twin.org_id = message.org_id
+                    and twin.status = 'sending' and twin.id <> message.id
+            )
+        )
         and not is_sending_stopped(org_id, purpose)
     order by not_before, id
     limit 1
@@ -53,7 +65,13 @@ claimed as (
 )
 select
     claimed.id, claimed.org_id, claimed.enrollment_id as entity_id, claimed.sequence_id, claimed.to_number, claimed.body,
-    claimed.attempts, claimed.first_attempt_at,
+    claimed.attempts, claimed.generation, claimed.first_attempt_at,
+    exists (
+        select
+        from sms_sends twin
+        where twin.to_number = claimed.to_number and twin.sequence_id = claimed.sequence_id and twin.org_id = claimed.org_id
+            and twin.status in ('sent', 'unknown') and twin.id <> claimed.id
+    ) as has_twin,
     (
         select suppressed_by from recipient_suppression(claimed.org_id, 'sms', claimed.to_number, claimed.contact_id)
     ) is not null as is_suppressed,
@@ -66,12 +84,13 @@ select
 from claimed;
 
 -- name: record_text
--- What became of a text message; surely unsent ones begin anew.
+-- What became of a text message; surely unsent ones begin anew. Nothing where somebody else has carried it on since.
 update sms_sends
 set
     status = :status, reason = :reason, twilio_sid = coalesce(cast(:sid as text), twilio_sid),
     not_before = coalesce(cast(:not_before as timestamptz), not_before), claimed_until = null,
     attempts = case cast(:status as text) when 'queued' then 0 else attempts end,
+    generation = case cast(:status as text) when 'queued' then generation + 1 else generation end,
     first_attempt_at = case cast(:status as text) when 'queued' then null else first_attempt_at end,
     held_for = :held_for,
     held_until = case when cast(:held_for as text) is not null then cast(:not_before as timestamptz) end,
@@ -79,4 +98,22 @@ set
     -- Nobody has to read it any more.
     body = case when cast(:status as text) in ('queued', 'sending') then body end,
     updated_at = :now
-where id = :id;
+where id = :id and status = 'sending' and attempts = :attempts and generation = :generation
+returning id;
+
+-- name: hold_due
+-- The provider takes nothing now: what is due waits as well, for the same reason and as long.
+with due as (
+    select id from sms_sends where status = 'queued' and not_before <= :now order by id limit :limit for update skip locked
+)
+update sms_sends message
+set held_for = :held_for, held_until = :until, not_before = :until, updated_at = :now
+from due
+where message.id = due.id;
+
+-- name: waited_in_vain
+-- Incidents about settings that nothing waits for any more: what waited was sent, refused or cancelled.
+select subject
+from incidents
+where kind = :kind and closed_at is null
+    and not exists (select from sms_sends where status in ('queued', 'sending') and held_for = 'configuration');

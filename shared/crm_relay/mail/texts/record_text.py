@@ -79,6 +79,12 @@ def park_refused(
     return outcome
 
 
+def close_settled(db: Database, now: datetime) -> None:
+    """Settings that nothing waits for any more are nobody's trouble."""
+    if subjects := store.waited_in_vain(db, CONFIGURATION):
+        db.transact(lambda tx: close_incidents(tx, CONFIGURATION, subjects, now))
+
+
 def _nobody_hears(_db: Transaction, _settled: Sequence[Settled], _now: datetime) -> None:
     """Its owner refuses what became of it."""
 
@@ -87,9 +93,9 @@ def _record(
     tx: Transaction, queued: QueuedText, outcome: TextOutcome, settle: Settle, now: datetime, provider: str
 ) -> None:
     fate, reason = outcome.verdict.fate, outcome.verdict.reason
-    store.record_text(
+    is_ours = store.record_text(
         tx,
-        queued.id,
+        queued,
         now,
         status=outcome.status,
         reason=reason,
@@ -97,6 +103,9 @@ def _record(
         not_before=outcome.verdict.until,
         held_for=outcome.held_for if fate is None else None,
     )
+    if not is_ours:
+        logger().warning("somebody else carries a text message on", send_id=str(queued.id))
+        return
     if fate is not None:
         owned = queued.owned
         settle(tx, [Settled(queued.id, fate, reason, owned.entity_type, owned.entity_id, owned.sequence_id)], now)

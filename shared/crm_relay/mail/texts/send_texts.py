@@ -8,9 +8,18 @@ from typing import assert_never
 from crm_relay.mail.models import WANTED, Fate, SendPolicy, Settle, StillWanted, always_wanted
 from crm_relay.mail.sending.gate import PAUSES_ARE_LOOKED_AT_AGAIN, Gate, GateVerdict
 from crm_relay.mail.sending.record_answer import LONGEST_REST, rest_of
+from crm_relay.mail.sending.repeat import LOOKED_UP_AFTER
 from crm_relay.mail.texts import store
 from crm_relay.mail.texts.models import QueuedText
-from crm_relay.mail.texts.record_text import CONFIGURATION, REST, UNKNOWN, TextOutcome, park_refused, record_outcome
+from crm_relay.mail.texts.record_text import (
+    CONFIGURATION,
+    REST,
+    UNKNOWN,
+    TextOutcome,
+    close_settled,
+    park_refused,
+    record_outcome,
+)
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
@@ -26,8 +35,8 @@ from crm_relay.providers.answers import (
 from crm_relay.providers.text import TextProvider
 
 _SECONDS = 25.0
-# Longer than a request may take: until then nobody else looks at the message.
-_CLAIM = timedelta(minutes=2)
+# Until then nobody else looks at the message: what is cut off is not looked for sooner than the provider can know it.
+_CLAIM = LOOKED_UP_AFTER
 _PAUSE = timedelta(minutes=1)
 _SETTINGS_ARE_TRIED_AGAIN = timedelta(minutes=15)
 # So long a message is looked for whose fate is unclear; then a person has to.
@@ -74,17 +83,20 @@ def send_texts(
         now = clock()
         queued = _claim(context.database, now)
         if queued is None:
+            close_settled(context.database, now)
             return _report(counts, stopped=False)
         outcome = _carry(context, queued, still_wanted, now)
         outcome = _recorded(context, queued, outcome, settle, now)
         counts[outcome.status] += 1
-        if outcome.stops:
+        if outcome.stops and (until := outcome.verdict.until) is not None:
+            store.hold_due(context.database, now, until=until, held_for=outcome.held_for)
             break
     return _report(counts, stopped=True)
 
 
 def _claim(db: Database, now: datetime) -> QueuedText | None:
-    return store.claim_text(db, now, claimed_until=now + _CLAIM, held_until=now + PAUSES_ARE_LOOKED_AT_AGAIN)
+    until = now + PAUSES_ARE_LOOKED_AT_AGAIN
+    return db.transact(lambda tx: store.claim_text(tx, now, claimed_until=now + _CLAIM, held_until=until))
 
 
 def _report(counts: Counter[str], *, stopped: bool) -> TextReport:
@@ -118,6 +130,8 @@ def _carry(context: TextContext, queued: QueuedText, still_wanted: StillWanted, 
     owned = queued.owned
     standing = still_wanted(context.database, [owned], now).get(queued.id, WANTED)
     verdict = Gate(context.policy, now).judge(queued.facts, standing)
+    if verdict.may_leave and queued.has_twin:
+        verdict = GateVerdict(Fate.REFUSED, reason="duplicate_number")
     if not verdict.may_leave:
         return TextOutcome(verdict)
     return _outcome(context.provider.send(to_number, body), queued, now)
@@ -152,4 +166,4 @@ def _outcome(answer: TextAnswer, queued: QueuedText, now: datetime) -> TextOutco
 def _unclear(queued: QueuedText, now: datetime) -> TextOutcome:
     if now - queued.first_attempt_at > _GIVEN_UP_AFTER:
         return TextOutcome(GateVerdict(Fate.UNKNOWN, reason="unknown"), incident=UNKNOWN)
-    return TextOutcome(GateVerdict(until=now + _PAUSE, reason="unclear"), is_unclear=True)
+    return TextOutcome(GateVerdict(until=now + LOOKED_UP_AFTER, reason="unclear"), is_unclear=True)

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from uuid import UUID
 
 from crm_relay.mail.reasons import STOPPED
 from crm_relay.mail.texts.models import QueuedText, TextDraft
-from crm_relay.platform.database import Queryable
+from crm_relay.platform.database import Queryable, Transaction
 from crm_relay.platform.sql import Json, Statement, queries_beside
 
 _SQL = queries_beside(__file__)
@@ -19,22 +18,32 @@ def queueing_texts(texts: Sequence[TextDraft], now: datetime) -> Statement:
     return _SQL["queue_texts"].bind(texts=Json([asdict(text) for text in texts]), now=now)
 
 
-def claim_text(db: Queryable, now: datetime, *, claimed_until: datetime, held_until: datetime) -> QueuedText | None:
+def claim_text(tx: Transaction, now: datetime, *, claimed_until: datetime, held_until: datetime) -> QueuedText | None:
     """None where no message is due and free; those that an operator stopped wait until `held_until`."""
-    rows = db.run(
-        _SQL["claim_text"],
+    claiming = _SQL["claim_text"].bind(
         now=now,
         claimed_until=claimed_until,
         stopped=STOPPED,
         held_until=held_until,
         most_held=_HELD_AT_ONCE,
     )
+    _, rows = tx.finish([_SQL["take_turn"].bind(), claiming])
     return QueuedText(**rows[0]) if rows else None
+
+
+def hold_due(db: Queryable, now: datetime, *, until: datetime, held_for: str | None) -> None:
+    """Everything that is due waits until then; `held_for` is a word of mail/reasons.py."""
+    db.run(_SQL["hold_due"], now=now, until=until, held_for=held_for, limit=_HELD_AT_ONCE)
+
+
+def waited_in_vain(db: Queryable, kind: str) -> list[str]:
+    """Subjects of open incidents of this kind, where no message waits for settings."""
+    return [row["subject"] for row in db.run(_SQL["waited_in_vain"], kind=kind)]
 
 
 def record_text(
     db: Queryable,
-    message_id: UUID,
+    queued: QueuedText,
     now: datetime,
     *,
     status: str,
@@ -42,11 +51,16 @@ def record_text(
     sid: str | None,
     not_before: datetime | None,
     held_for: str | None,
-) -> None:
-    """`sid` is the provider's id of it; `not_before` None leaves the time as it is. `held_for`: why it waits."""
-    db.run(
+) -> bool:
+    """`sid` is the provider's id of it; `not_before` None leaves the time as it is. `held_for`: why it waits.
+
+    False: somebody else has carried it on since, and nothing is recorded.
+    """
+    rows = db.run(
         _SQL["record_text"],
-        id=message_id,
+        id=queued.id,
+        attempts=queued.attempts,
+        generation=queued.generation,
         now=now,
         status=status,
         reason=reason,
@@ -54,3 +68,4 @@ def record_text(
         not_before=not_before,
         held_for=held_for,
     )
+    return bool(rows)

@@ -11,6 +11,7 @@ import requests
 from benchmarks.customers import change_customers, insert_customers, settle
 from benchmarks.figures import Figure, Subject, median
 from benchmarks.servers import Login, Servers
+from crm_relay.customers.contacts.directory import CONTACTS
 from crm_relay.customers.models import SyncOptions, SyncReport
 from crm_relay.customers.run import SyncContext
 from crm_relay.customers.syncing.sync_customers import sync_contacts
@@ -108,7 +109,7 @@ def _cost(stage: _Stage, *, expected: int) -> MauticSyncCost:
     stage.proxy.forget()
     stage.simulator.forget_requests()
     began = time.perf_counter()
-    match_waiting(stage.database)
+    match_waiting(stage.database, CONTACTS)
     report = sync_contacts(run)
     seconds = time.perf_counter() - began
     if report.synced != expected or report.failures or report.stopped:

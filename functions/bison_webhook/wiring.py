@@ -14,7 +14,7 @@ from crm_relay.providers.bison.instance import instance_host
 from crm_relay.sources.bison import BisonKeys, bison_source
 from crm_relay.webhooks.inbox_settings import DATABASE_SECONDS
 from crm_relay.webhooks.receive import Inbox
-from crm_relay.webhooks.source import AnySource
+from crm_relay.webhooks.source import Source
 
 ACCEPTS = Accepts()
 
@@ -24,7 +24,7 @@ class BisonWebhook:
     """What a delivery meets."""
 
     keys: BisonKeys
-    source: AnySource[BisonKeys, BisonDelivery]
+    source: Source[BisonKeys, BisonDelivery]
     inbox: Inbox
 
 

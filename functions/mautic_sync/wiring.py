@@ -1,5 +1,6 @@
 """What mautic_sync is connected to, and its two use cases: a run of the sync, and a look after the webhook."""
 
+from crm_relay.customers.contacts.directory import CONTACTS
 from crm_relay.customers.models import SyncOptions, SyncReport
 from crm_relay.customers.run import SyncContext
 from crm_relay.customers.syncing.sync_customers import sync_contacts
@@ -42,7 +43,7 @@ def watch(context: LambdaContext) -> dict[str, object]:
 
 def sync(order: SyncOrder, context: LambdaContext) -> dict[str, object]:
     """Run once; what is left is handed on by message, a stop is reported to the operator."""
-    match_waiting(installation().database)
+    match_waiting(installation().database, CONTACTS)
     run = _run(Deadline.of_invocation(context, reserve=_RESERVE_SECONDS, limit=order.limit_seconds))
     report = sync_contacts(run, full=order.full, after=order.after)
     _hand_on(installation().settings.continue_queue_url, order, report)

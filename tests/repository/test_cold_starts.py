@@ -34,13 +34,13 @@ ALLOWED = {
     "campaign_cron": {"campaigns", "mail"},
     "integrity_check": {"campaigns", "edge_cache", "integrity", "mail", "outreach"},
     "mautic_sync": {"customers", "engagement", "operations", "providers.mautic.client", "requests", "webhooks"},
-    "mautic_webhook": {"engagement", "webhooks"},
+    "mautic_webhook": {"customers", "engagement", "webhooks"},
     "migrate": {"platform.migrations"},
     "provider_report": {"outreach"},
     "resend_webhook": {"campaigns", "mail", "webhooks"},
     "unsubscribe": {"campaigns", "mail", "webhooks"},
     "watchdog": {"operations"},
-    "webhook_replay": {"campaigns", "engagement", "mail", "outreach", "webhooks"},
+    "webhook_replay": {"campaigns", "customers", "engagement", "mail", "outreach", "webhooks"},
 }
 
 SETTINGS = {

@@ -16,7 +16,7 @@ PRODUCT = sources("shared", "functions", "cli")
 WEBHOOK_FUNCTIONS = ("mautic_webhook", "bison_webhook", "resend_webhook", "unsubscribe", "webhook_replay")
 
 APPLIES = {
-    "crm_relay.engagement.apply_delivery",
+    "crm_relay.engagement.deliveries.decide",
     "crm_relay.outreach.deliveries.decide",
     "crm_relay.outreach.deliveries.reads",
     "crm_relay.mail.feedback.apply_event",

@@ -21,13 +21,9 @@ from tests.support.repository.sql_references import references
 from tests.support.source_tree import ROOT
 
 _REPLICATED = "the edge document replicates campaigns, which another room of the same floor runs"
-_WHOSE = "one statement resolves a contact and applies its events; customers answer by a callable once that is Python"
 
 # What reaches up a floor or across to a neighbour, each with its reason; the list only shrinks.
 EXCEPTIONS = {
-    "function apply_mautic_events -> apply_mautic_deletions": _WHOSE,
-    "function customer_of_mautic_event -> mautic_former_contacts": _WHOSE,
-    "function customer_of_mautic_event -> mautic_sync_status": _WHOSE,
     "query edge_cache.write_campaigns -> campaigns": _REPLICATED,
     "trigger campaigns.edge_deleted -> campaigns": _REPLICATED,
     "trigger campaigns.edge_inserted -> campaigns": _REPLICATED,
@@ -42,9 +38,9 @@ FUNCTIONS = {
     "campaigns": 16,
     "consent": 18,
     "crm": 11,
-    "customers": 7,
+    "customers": 6,
     "edge_cache": 6,
-    "engagement": 7,
+    "former": 8,
     "integrity": 1,
     "mail": 16,
     "operations": 1,
@@ -65,7 +61,7 @@ def test_the_floors_are_those_of_the_import_rules() -> None:
     importing = {room: -floor for floor, layer in enumerate(layers) for room in re.findall(r"crm_relay\.(\w+)", layer)}
     owners, _ = read_owners()
     both = importing.keys() & owners.floor_of.keys()
-    assert owners.floor_of.keys() - both == {"crm"}
+    assert owners.floor_of.keys() - both == {"crm", "former"}
     for one in both:
         for other in both:
             assert (importing[one] < importing[other]) == (owners.floor_of[one] < owners.floor_of[other]), (one, other)

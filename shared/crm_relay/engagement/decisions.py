@@ -1,12 +1,20 @@
-"""Whether a person opened or clicked, or a machine that reads everybody's mail; pure, and with the reason."""
+"""Whose an event is, what follows from it, and whether a person or a machine did it; pure, and with the reason."""
 
+from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
+from crm_relay.engagement.models import AddressHolder, FiledEvent, Owner
 from crm_relay.providers.mautic.events import MauticEvent
+from crm_relay.providers.mautic.vocabulary import EventKind
 
 MAX_BOUNCES = 3
 """The document's rule: so many bounces, and nothing is sent to the address any more."""
+
+STORED_KINDS: AbstractSet[EventKind] = {"open", "click", "unsubscribe", "bounce"}
+"""What becomes a row of the customer's engagement. Of the others the ledger or the sync knows."""
 
 # Mail gateways fetch a mail's pictures and links while they take it in; a person needs longer than that.
 _PREFETCH = timedelta(seconds=3)
@@ -88,6 +96,95 @@ def judge_address(bounces: int, *, is_valid: bool) -> str:
     if is_valid:
         return f"{bounces} of {MAX_BOUNCES} bounces"
     return f"muted after {bounces} bounces" if bounces >= MAX_BOUNCES else "muted as invalid, not by counted bounces"
+
+
+@dataclass(frozen=True)
+class OwnerVerdict:
+    """`owner` None: nobody who is known here; the event waits."""
+
+    owner: Owner | None
+    reason: str
+
+
+def judge_owner(named: Owner | None, of_contact: Owner | None, holders: Collection[AddressHolder]) -> OwnerVerdict:
+    """Whose an event is: `named` has the id that the contact carries, `of_contact` is or was that contact.
+
+    `holders` have the address. The order is the rule: customers may share an address, and a contact's may change.
+    """
+    if named is not None:
+        return OwnerVerdict(named, "the contact names the customer")
+    if of_contact is not None:
+        return OwnerVerdict(of_contact, "the contact is or was the customer's")
+    if holders:
+        # As in the sync, which gives the contact to that customer.
+        youngest = max(holders, key=lambda holder: (holder.created_at, holder.customer_id))
+        return OwnerVerdict(youngest, "the youngest customer with the address")
+    return OwnerVerdict(None, "nobody here has the contact or the address")
+
+
+@dataclass(frozen=True)
+class OptOutVerdict:
+    """Whether an unsubscribe stamps the customer; the ledger has it either way."""
+
+    stamps: bool
+    reason: str
+
+
+def judge_opt_out(at: datetime, consented_at: datetime | None) -> OptOutVerdict:
+    """`consented_at`: the latest consent on record for the address, in the customer's organization."""
+    if consented_at is not None and consented_at > at:
+        return OptOutVerdict(stamps=False, reason="it arrives late: a consent has followed it")
+    return OptOutVerdict(stamps=True, reason="no later consent is on record")
+
+
+def stamped_by(owner: Owner, holders: Collection[AddressHolder]) -> dict[UUID, bool]:
+    """Customers whom an unsubscribe of `owner` stamps; True: in person, so that the own column says it too.
+
+    Whoever shares the address keeps the own column, but the stamp follows to the next address. Organizations do not
+    share an address.
+    """
+    sharing = {holder.customer_id: False for holder in holders if holder.org_id == owner.org_id}
+    return sharing | {owner.customer_id: True}
+
+
+@dataclass(frozen=True)
+class BounceVerdict:
+    """`mutes`: nothing is sent to the address any more; `is_news`: it was valid before, and the ledger has to know."""
+
+    bounces: int
+    mutes: bool
+    is_news: bool
+    reason: str
+
+
+def judge_bounces(before: int, more: int, *, was_valid: bool) -> BounceVerdict:
+    """`before` were counted of an address, and `more` come at once."""
+    bounces = before + more
+    mutes = bounces >= MAX_BOUNCES
+    reason = judge_address(bounces, is_valid=was_valid and not mutes)
+    return BounceVerdict(bounces, mutes, mutes and was_valid, reason)
+
+
+def latest_bounce(bounces: Sequence[FiledEvent]) -> FiledEvent:
+    """The one that the ledger names, so that the order of the deliveries does not show there."""
+    return max(bounces, key=lambda bounce: (bounce.occurred_at, bounce.key or ""))
+
+
+@dataclass(frozen=True)
+class NumberVerdict:
+    """The number that opts out of text messages; None: no number is known, and the opt-out waits for none."""
+
+    number: str | None
+    reason: str
+
+
+def judge_number(given: str | None, owner: Owner | None) -> NumberVerdict:
+    """`given` is None where the contact has a number that could be anybody's, as a national one."""
+    if given is not None:
+        return NumberVerdict(given, "the contact's number")
+    if owner is not None and owner.phone is not None:
+        return NumberVerdict(owner.phone, "the customer's first number: the contact's has no international form")
+    return NumberVerdict(None, "no number in international form is known")
 
 
 def _is_prefetch(sent_at: datetime | None, at: datetime) -> bool:

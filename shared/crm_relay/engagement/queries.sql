@@ -1,11 +1,3 @@
--- name: apply_events
--- A whole delivery with all that it means for the customers: the steps are functions in migrations/…_engagement_apply.sql.
-select * from apply_mautic_events(:events, :max_bounces);
-
--- name: match_waiting
--- Events whose customer has become known; they take effect as if they had come now.
-select match_waiting_mautic_events(:limit, :max_bounces) as matched;
-
 -- name: erase_engagement
 -- The person's events, and those that waited for somebody with that address or that contact.
 delete from customer_email_engagement

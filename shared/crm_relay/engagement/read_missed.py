@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from crm_relay.engagement.decisions import judge
-from crm_relay.engagement.store import StorableEvent, apply_events
+from crm_relay.engagement.apply_events import apply_events
+from crm_relay.engagement.models import ContactDirectory
 from crm_relay.platform.clock import Deadline
-from crm_relay.platform.database import Queryable
+from crm_relay.platform.database import Database
 from crm_relay.providers.mautic.statistics.client import EventPage, MauticStatistics
 
 _PAGE_SECONDS = 130.0
@@ -40,34 +40,35 @@ class Missed:
 
 
 def read_missed(
-    db: Queryable,
+    database: Database,
     statistics: MauticStatistics,
+    contacts: ContactDirectory,
     missed: Missed,
     since: datetime,
     deadline: Deadline,
     remember: Callable[[Missed], None],
 ) -> None:
-    """Go on where `missed` stands, page by page: a constant number of statements each, and `remember` after each.
+    """Go on where `missed` stands, page by page: two messages each, and `remember` after each.
 
     An event has the same key whether a row or the webhook tells of it, so it is safe to call twice, and in any company.
     Ends without an error where the deadline is near. Raises TransientError, FatalError.
     """
     while missed.opens_after is not None and deadline.allows(_PAGE_SECONDS):
         page = statistics.opens(since, missed.opens_after)
-        _apply(db, missed, page)
+        _apply(database, contacts, missed, page)
         missed.opens_after = page.after
         remember(missed)
     while missed.clicks_after is not None and deadline.allows(_PAGE_SECONDS):
         page = statistics.clicks(since, missed.clicks_after)
-        _apply(db, missed, page)
+        _apply(database, contacts, missed, page)
         missed.clicks_after = page.after
         remember(missed)
 
 
-def _apply(db: Queryable, missed: Missed, page: EventPage) -> None:
+def _apply(database: Database, contacts: ContactDirectory, missed: Missed, page: EventPage) -> None:
     missed.unreadable += page.unreadable
     if page.events:
-        applied = apply_events(db, [StorableEvent(event, judge(event)) for event in page.events])
-        missed.added += applied.processed
-        missed.unmatched += applied.unmatched
-        missed.known += applied.duplicates
+        counts = apply_events(database, page.events, contacts)
+        missed.added += counts["processed"]
+        missed.unmatched += counts["unmatched"]
+        missed.known += counts["duplicates"]

@@ -197,11 +197,12 @@ def _from_everywhere_else(scope: ErasureScope, person: Person, receipt: Receipt)
 
 
 def _finish(scope: ErasureScope, person: Person, receipt: Receipt) -> None:
-    """The CRM's people, the customers and the receipt in one transaction; then a last look at every store."""
+    """The customers, the CRM's people and the receipt in one transaction; then a last look at every store."""
     db = scope.run.db
 
     def work(transaction: Queryable) -> tuple[dict[str, Any], int]:
-        reached = receipt.reached | store.erase_crm(transaction, person) | erase_customers(transaction, person)
+        reached = receipt.reached | store.erase_replies(transaction, person)
+        reached |= erase_customers(transaction, person) | store.erase_crm(transaction, person)
         return reached, _keep(transaction, replace(receipt, reached=reached))
 
     try:

@@ -31,6 +31,20 @@ select phone from contacts where normalise_address(email) = any (:addresses::tex
 union
 select phone from prospects where normalise_address(contact_email) = any (:addresses::text[]) and phone is not null;
 
+-- name: erase_replies
+-- A reply's id at the source stays: the same one, fetched once more, is not stored again. Locked before people are.
+with theirs as materialized (
+    select id from inbox_items where normalise_address(from_address) = any (:addresses::text[]) order by id for no key update
+),
+reply as (
+    update inbox_items
+    set from_address = null, subject = null, updated_at = now()
+    from theirs
+    where inbox_items.id = theirs.id
+    returning 1
+)
+select count(*)::integer as inbox_items from reply;
+
 -- name: erase_crm
 -- Rows that deals and figures refer to stay, without the person; one statement, since it takes away what it finds them by.
 with people as materialized (
@@ -85,13 +99,6 @@ mail as (
         or normalise_address(from_email) = any (:addresses::text[])
         or prospect_id in (select id from people)
     returning 1
-),
-reply as (
-    -- Its id at the source stays: the same reply, fetched once more, is not stored again.
-    update inbox_items
-    set from_address = null, subject = null, updated_at = now()
-    where normalise_address(from_address) = any (:addresses::text[])
-    returning 1
 )
 select
     (select count(*) from contact)::integer as contacts,
@@ -99,8 +106,7 @@ select
     (select count(*) from activity)::integer as activities,
     (select count(*) from history)::integer as entity_history,
     (select count(*) from notification)::integer as notifications,
-    (select count(*) from mail)::integer as emails,
-    (select count(*) from reply)::integer as inbox_items;
+    (select count(*) from mail)::integer as emails;
 
 -- name: tables_to_search
 -- Every table and materialized view, the installation's own as well; a partitioned one is searched by its partitions.

@@ -20,6 +20,11 @@ def crm_phones(db: Queryable, person: Person) -> frozenset[str]:
     return frozenset(row["phone"] for row in db.run(_SQL["crm_phones"], addresses=list(person.addresses)))
 
 
+def erase_replies(db: Queryable, person: Person) -> Row:
+    """`inbox_items` that lost the person. Safe to call twice."""
+    return db.run(_SQL["erase_replies"], addresses=list(person.addresses))[0]
+
+
 def erase_crm(db: Queryable, person: Person) -> Row:
     """Table -> rows that lost the person. Safe to call twice."""
     return db.run(_SQL["erase_crm"], addresses=list(person.addresses), customer_ids=list(person.customer_ids))[0]

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from crm_relay.customers.contacts.directory import CONTACTS
 from crm_relay.customers.setup.watch_hook import HookWatch, watch_hook
 from crm_relay.customers.store import close_gap, keep_gap
 from crm_relay.engagement.read_missed import Missed, read_missed
 from crm_relay.platform.clock import Deadline
-from crm_relay.platform.database import Queryable
+from crm_relay.platform.database import Database, Queryable
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.providers.mautic.client import Mautic
 
@@ -49,7 +50,7 @@ class Watched:
         return body if self.trouble is None else {**body, "trouble": self.trouble}
 
 
-def watch_webhook(db: Queryable, mautic: Mautic, now: datetime, deadline: Deadline) -> Watched:
+def watch_webhook(db: Database, mautic: Mautic, now: datetime, deadline: Deadline) -> Watched:
     """One request where all is well. Safe to call twice; whoever dies on the way is followed by the next watch.
 
     Opt-outs are read before anything else: they matter most. Raises TransientError, FatalError.
@@ -59,7 +60,8 @@ def watch_webhook(db: Queryable, mautic: Mautic, now: datetime, deadline: Deadli
         return Watched(hook)
     missed = Missed(hook.gap.opens_after, hook.gap.clicks_after)
     try:
-        read_missed(db, mautic.statistics, missed, hook.gap.gap_from, deadline, lambda read: _keep(db, read))
+        since = hook.gap.gap_from
+        read_missed(db, mautic.statistics, CONTACTS, missed, since, deadline, lambda read: _keep(db, read))
     except (TransientError, FatalError, RejectedInput) as error:
         if isinstance(error, TransientError) and now - hook.gap.gap_to < _PATIENCE:
             return Watched(hook, missed, postponed=str(error))

@@ -14,7 +14,7 @@ from crm_relay.platform.errors import RejectedInput
 from crm_relay.providers.bison.events import BisonDelivery
 from crm_relay.webhooks.models import Delivered
 from crm_relay.webhooks.receive import apply_all_stored
-from crm_relay.webhooks.source import AnySource
+from crm_relay.webhooks.source import Source
 
 _PAGE = 200
 
@@ -38,7 +38,7 @@ def count_deliveries(db: Queryable, selection: Selection) -> tuple[int, int]:
 def replay_deliveries(
     db: Database,
     selection: Selection,
-    source: AnySource[Any, BisonDelivery],
+    source: Source[Any, BisonDelivery],
     progress: Callable[[int], None] = lambda _done: None,
     *,
     clock: Clock = utc_now,
@@ -57,7 +57,7 @@ def replay_deliveries(
     return replay
 
 
-def _replay(db: Database, page: Sequence[Row], source: AnySource[Any, BisonDelivery], replay: Replay) -> set[str]:
+def _replay(db: Database, page: Sequence[Row], source: Source[Any, BisonDelivery], replay: Replay) -> set[str]:
     """The types whose meaning is known."""
     readable = list(_readable(page, source))
     replay.unreadable += len(page) - len(readable)
@@ -71,7 +71,7 @@ def _replay(db: Database, page: Sequence[Row], source: AnySource[Any, BisonDeliv
     return {delivery.event_type for _, delivery in readable if delivery.verdict != "unknown"}
 
 
-def _readable(page: Sequence[Row], source: AnySource[Any, BisonDelivery]) -> Iterator[tuple[Delivered, BisonDelivery]]:
+def _readable(page: Sequence[Row], source: Source[Any, BisonDelivery]) -> Iterator[tuple[Delivered, BisonDelivery]]:
     for row in page:
         delivered = Delivered(
             source.name,

@@ -7,16 +7,17 @@ A delivery is a JSON object of event names, each with one event or several, of a
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from crm_relay.consent.person import Person
-from crm_relay.engagement.apply_delivery import applied_before, apply_delivery, report_surprises
-from crm_relay.platform.database import Queryable
+from crm_relay.customers.contacts.directory import CONTACTS
+from crm_relay.engagement.deliveries.decide import decide_batch, marks_in_delivery, reads_of_batch, report_surprises
 from crm_relay.providers.mautic import webhook
 from crm_relay.providers.mautic.events import MauticDelivery
-from crm_relay.webhooks.models import Delivered, DeliveryOutcome
+from crm_relay.webhooks.models import Delivered
 from crm_relay.webhooks.people.redact import NOTHING_LEFT, contact_ids, emptied, read_json, speaks_of
-from crm_relay.webhooks.source import Received, StepwiseSource, WebhookRequest
+from crm_relay.webhooks.source import Received, Source, WebhookRequest
 
 NAME = "mautic"
 _DELETION = "lead_post_delete"
@@ -33,16 +34,6 @@ def receive(request: WebhookRequest, secrets: Sequence[str], now: datetime) -> R
 def parse(delivered: Delivered) -> MauticDelivery:
     """RejectedInput for a body without meaning."""
     return webhook.parse(delivered.body, now=delivered.received_at)
-
-
-def apply(transaction: Queryable, _delivered: Delivered, delivery: MauticDelivery) -> DeliveryOutcome:
-    """Onto the customers."""
-    return apply_delivery(transaction, delivery)
-
-
-def again(_transaction: Queryable, _delivered: Delivered, delivery: MauticDelivery) -> DeliveryOutcome:
-    """Mautic repeats what it got no answer to; it is answered with what the delivery had been about."""
-    return applied_before(delivery)
 
 
 def redact(body: str, person: Person) -> str | None:
@@ -74,4 +65,12 @@ def _is_about(name: str, event: Any, person: Person) -> bool:
     return bool({own, *contact_ids(event)} & person.contact_ids) or speaks_of(event, person)
 
 
-MAUTIC = StepwiseSource(NAME, receive, parse, apply, again, redact)
+MAUTIC = Source(
+    NAME,
+    receive,
+    parse,
+    partial(reads_of_batch, contacts=CONTACTS),
+    partial(decide_batch, contacts=CONTACTS),
+    redact,
+    marks_in_delivery,
+)

@@ -11,6 +11,9 @@ from typing import Any, Literal
 Origin = Literal["webhook", "deferred", "replay"]
 """How a delivery came to be applied: from the provider, from the deferred queue, or from the inbox once more."""
 
+Counted = Literal["processed", "duplicates", "unmatched", "ignored"]
+"""The one count of a delivery's outcome in which an event is."""
+
 DELIVERY_ID = "delivery-id"
 """Among the kept headers; no request can bring it, since what a request brings is taken from a list."""
 

@@ -14,7 +14,6 @@ from crm_relay.webhooks.defer import Deferred
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
 from crm_relay.webhooks.people.redact import NOTHING_LEFT
 from crm_relay.webhooks.source import (
-    AnySource,
     Batch,
     Decided,
     KeptDelivery,
@@ -23,7 +22,6 @@ from crm_relay.webhooks.source import (
     ReadRows,
     Received,
     Source,
-    StepwiseSource,
 )
 from crm_relay.webhooks.store import as_kept, cut_out_erased, keep_deliveries, set_aside
 
@@ -40,7 +38,7 @@ class Inbox:
     circuit: DatabaseCircuit
     deferred: Deferred
 
-    def receive(self, source: AnySource[Any, Parsed], received: Received[Parsed]) -> tuple[int, Mapping[str, Any]]:
+    def receive(self, source: Source[Any, Parsed], received: Received[Parsed]) -> tuple[int, Mapping[str, Any]]:
         """Keep and apply what `source.receive` let in; status and answer for the provider.
 
         200 once everything is committed, 202 once the queue has it. Raises where neither could be had, and
@@ -59,24 +57,22 @@ class Inbox:
         logger().info("delivery applied", source=source.name, **outcome.answer)
         return 200, outcome.answer
 
-    def defer(self, source: AnySource[Any, Parsed], received: Received[Parsed], reason: str) -> None:
+    def defer(self, source: Source[Any, Parsed], received: Received[Parsed], reason: str) -> None:
         """Into the queue, without a try. Raises where that is away as well; `reason` has nobody's data."""
         self.deferred.keep(received.delivered)
         logger().warning("delivery deferred", source=source.name, reason=reason)
         count_metric("DeferredDeliveries", source=source.name)
 
 
-def apply_once(database: Database, source: AnySource[Any, Parsed], received: Received[Parsed]) -> DeliveryOutcome:
+def apply_once(database: Database, source: Source[Any, Parsed], received: Received[Parsed]) -> DeliveryOutcome:
     """Keep the delivery and apply it in one transaction; one that was applied before has no effect twice.
 
     Errors as in Database.transact; after TransientError the outcome may be unknown, and calling again is safe.
     """
-    if isinstance(source, StepwiseSource):
-        return _apply_stepwise(database, source, received)
     return apply_together(database, source, [received])[0]
 
 
-def apply_stored(database: Database, source: AnySource[Any, Any], delivered: Delivered) -> DeliveryOutcome:
+def apply_stored(database: Database, source: Source[Any, Any], delivered: Delivered) -> DeliveryOutcome:
     """The same for a delivery that was verified and stored before. Raises RejectedInput where it cannot be read."""
     if delivered.body == NOTHING_LEFT.encode():
         return apply_once(database, _ignoring(source), Received(delivered, None))
@@ -84,7 +80,7 @@ def apply_stored(database: Database, source: AnySource[Any, Any], delivered: Del
 
 
 def apply_all_stored(
-    database: Database, source: AnySource[Any, Any], deliveries: Sequence[Delivered]
+    database: Database, source: Source[Any, Any], deliveries: Sequence[Delivered]
 ) -> list[DeliveryOutcome | Exception]:
     """What became of each, in their order; an exception where it was not applied.
 
@@ -143,24 +139,6 @@ def _inbox_writes(
         yield set_aside(refused)
 
 
-def _apply_stepwise(
-    database: Database, source: StepwiseSource[Any, Parsed], received: Received[Parsed]
-) -> DeliveryOutcome:
-    delivered, parsed = received.delivered, received.parsed
-
-    def work(transaction: Transaction) -> DeliveryOutcome:
-        kept = as_kept([received], transaction.send_all([keep_deliveries([delivered])])[0])
-        transaction.send_all(list(cut_out_erased(kept, source.redact)))
-        if kept[0].inbox_id is None:
-            return source.again(transaction, delivered, parsed)
-        outcome = source.apply(transaction, delivered, parsed)
-        if outcome.refused is not None:
-            transaction.send_all([set_aside({kept[0].inbox_id: outcome.refused})])
-        return outcome
-
-    return database.transact(work)
-
-
 def _batches(deliveries: Sequence[Delivered]) -> Iterator[list[Delivered]]:
     batch: list[Delivered] = []
     size = 0
@@ -175,9 +153,9 @@ def _batches(deliveries: Sequence[Delivered]) -> Iterator[list[Delivered]]:
 
 
 def _apply_batch(
-    database: Database, source: AnySource[Any, Any], batch: Sequence[Delivered]
+    database: Database, source: Source[Any, Any], batch: Sequence[Delivered]
 ) -> Iterator[DeliveryOutcome | Exception]:
-    together = _try_together(database, source, batch) if isinstance(source, Source) else {}
+    together = _try_together(database, source, batch)
     rest = iter(_one_by_one(database, source, [each for place, each in enumerate(batch) if place not in together]))
     for place in range(len(batch)):
         yield together[place] if place in together else next(rest)
@@ -206,7 +184,7 @@ def _readable(source: Source[Any, Parsed], batch: Sequence[Delivered]) -> Iterat
 
 
 def _one_by_one(
-    database: Database, source: AnySource[Any, Any], batch: Sequence[Delivered]
+    database: Database, source: Source[Any, Any], batch: Sequence[Delivered]
 ) -> Iterator[DeliveryOutcome | Exception]:
     failures: list[TransientError] = []
     for each in batch:
@@ -225,7 +203,7 @@ def _one_by_one(
             yield outcome
 
 
-def _ignoring(source: AnySource[Any, Any]) -> Source[Any, None]:
+def _ignoring(source: Source[Any, Any]) -> Source[Any, None]:
     """The same source for deliveries of which nothing is left."""
     return Source(source.name, source.receive, lambda _delivered: None, lambda _batch: {}, _ignore, source.redact)
 

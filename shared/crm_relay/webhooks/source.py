@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from crm_relay.consent.person import Person
-from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.database import Row
 from crm_relay.platform.sql import Statement
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
 
@@ -121,28 +121,5 @@ class Source(Generic[Keys, Parsed]):
     addresses: Callable[[Parsed], AbstractSet[str]] = lambda _parsed: frozenset()
 
 
-@dataclass(frozen=True)
-class StepwiseSource(Generic[Keys, Parsed]):
-    """A source whose effects take messages of their own, each delivery in a transaction of its own.
-
-    `apply` and `again` have all their effects within the transaction and may be called again; `again` is for a
-    delivery that was applied before. All else as in Source.
-    """
-
-    name: str
-    receive: Callable[[WebhookRequest, Keys, datetime], Received[Parsed]]
-    parse: Callable[[Delivered], Parsed]
-    apply: Callable[[Queryable, Delivered, Parsed], DeliveryOutcome]
-    again: Callable[[Queryable, Delivered, Parsed], DeliveryOutcome]
-    redact: Redact
-
-
-AnySource: TypeAlias = Source[Keys, Parsed] | StepwiseSource[Keys, Parsed]
-
-Sources = Mapping[str, AnySource[Any, Any]]
+Sources = Mapping[str, Source[Any, Any]]
 """By name."""
-
-
-def nothing_new(_transaction: Queryable, _delivered: Delivered, _parsed: object) -> DeliveryOutcome:
-    """`again` of a source where it does not matter what the delivery was about."""
-    return DeliveryOutcome(duplicates=1)

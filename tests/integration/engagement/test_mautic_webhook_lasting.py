@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from crm_relay.customers.contacts.directory import CONTACTS
 from crm_relay.engagement.match_waiting import match_waiting
 from crm_relay.platform.database import Database
 from tests.support.customers.mautic_hooks import deleted, delivery, opened, recorded, subscription
@@ -88,11 +89,11 @@ def test_an_event_of_nobody_waits_and_takes_effect_when_the_customer_is_known(da
     assert counts(deliver(UNSUBSCRIBE)) == (0, 0, 1, 0)
     assert counts(deliver(bounces(1, 2, 3))) == (0, 0, 3, 0)
     assert ledger(database) == [("email", EMAIL, "opt_out")]
-    assert match_waiting(database) == 0
+    assert match_waiting(database, CONTACTS) == 0
 
     customer = add_customer(database, EMAIL)
-    assert match_waiting(database) == 4
-    assert match_waiting(database) == 0
+    assert match_waiting(database, CONTACTS) == 4
+    assert match_waiting(database, CONTACTS) == 0
     assert one(database, "select marketing_opt_in from customer_profiles")["marketing_opt_in"] is False
     assert one(database, "select bounce_count, is_valid from customer_emails") == {"bounce_count": 3, "is_valid": False}
     assert ledger(database) == [("email", EMAIL, "opt_out"), ("email", EMAIL, "hard_bounce")]
@@ -103,7 +104,7 @@ def test_an_event_of_nobody_waits_and_takes_effect_when_the_customer_is_known(da
 def test_an_event_waits_for_the_contact_as_well_as_for_the_address(database: Database) -> None:
     deliver(UNSUBSCRIBE)
     add_customer(database, "another@example.com", contact_id=88)
-    assert match_waiting(database) == 1
+    assert match_waiting(database, CONTACTS) == 1
     assert one(database, "select marketing_opt_in from customer_profiles")["marketing_opt_in"] is False
 
 
@@ -111,7 +112,7 @@ def test_an_event_that_came_again_while_it_waited_counts_once(database: Database
     for body in (bounces(1), bounces(1, 2)):
         deliver(body)
     add_customer(database, EMAIL)
-    match_waiting(database)
+    match_waiting(database, CONTACTS)
     assert counts(deliver(bounces(2, 1, 1))) == (0, 3, 0, 0)
     assert one(database, "select bounce_count from customer_emails")["bounce_count"] == 2
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from crm_relay.customers.contacts.directory import CONTACTS
 from crm_relay.engagement.match_waiting import match_waiting
 from crm_relay.platform.database import Database
 from tests.support.customers.mautic_hooks import all_recorded, body_of, deleted, delivery, opened, subscription
@@ -83,7 +84,7 @@ def test_order_and_repetition_leave_no_trace(database: Database) -> None:
         for body in order:
             deliver(body)
             if chance.random() < 0.1:
-                match_waiting(database)
+                match_waiting(database, CONTACTS)
         assert tables(database) == expected, f"seed {seed}"
 
 

@@ -21,6 +21,9 @@ from crm_relay.campaigns.lifecycle.edit_campaign import edit, present_definition
 from crm_relay.campaigns.lifecycle.end_campaign import archive, cancel, cancel_enrollment
 from crm_relay.campaigns.lifecycle.settle_unknown import settle_unknown
 from crm_relay.consent.person import Person
+from crm_relay.customers.contacts.directory import CONTACTS
+from crm_relay.engagement.apply_events import apply_events
+from crm_relay.engagement.match_waiting import match_waiting
 from crm_relay.mail.erase import erase_mail
 from crm_relay.mail.feedback.unsubscribe import UnsubscribeRequest
 from crm_relay.mail.unknown.settle_unknown import unknown_messages
@@ -35,7 +38,7 @@ from crm_relay.sources.mautic import MAUTIC
 from crm_relay.sources.resend import RESEND
 from crm_relay.sources.unsubscribe import UNSUBSCRIBE
 from crm_relay.webhooks.models import Delivered
-from crm_relay.webhooks.receive import apply_once, apply_stored, apply_together
+from crm_relay.webhooks.receive import apply_all_stored, apply_once, apply_stored, apply_together
 from crm_relay.webhooks.source import Received
 from local.simulators.mautic import MauticSimulator
 from local.simulators.resend import MovableClock, ResendSimulator
@@ -44,13 +47,13 @@ from tests.faults.conftest import aws, aws_environment
 from tests.support.campaigns.campaign_files import file, mail
 from tests.support.campaigns.campaign_harness import BEGIN, CampaignHarness, email, step
 from tests.support.customers.mautic_harness import CLIENT, MauticHarness
-from tests.support.customers.mautic_hooks import delivery, opened
+from tests.support.customers.mautic_hooks import deleted, delivery, opened, subscription
 from tests.support.mail.mail_events import delivered, email_event
 from tests.support.operations.planted_person import ADA, Places, erasure, plant
 from tests.support.outreach.bison_events import a_months_log
 from tests.support.outreach.bison_webhook_function import NORTHWIND, plant_workspaces
 from tests.support.platform.lock_recorder import LockingStatement, LockOrder, LockRecorder
-from tests.support.platform.rows import parse, rows_of
+from tests.support.platform.rows import add_customer, parse, rows_of
 from tests.support.source_tree import ROOT
 
 __all__ = ["aws", "aws_environment"]
@@ -141,9 +144,33 @@ def bison(campaigns: CampaignHarness) -> None:
 
 
 def mautic(campaigns: CampaignHarness) -> None:
-    body = delivery(**{"mautic.email_on_open": [opened()]})
-    for _ in range(2):
-        apply_stored(campaigns.db, MAUTIC, Delivered(MAUTIC.name, body, campaigns.now))
+    """Customers who share an address and opted out before, and somebody who becomes known later."""
+    db, shared = campaigns.db, "shared@example.com"
+    campaigns.contact(shared)
+    for number in range(1, 5):
+        add_customer(db, f"c{number}@example.com", shared, contact_id=number)
+    bodies = [_of_everything(second) for second in range(6)]
+    for body in (*bodies[:2], bodies[0]):
+        apply_stored(db, MAUTIC, Delivered(MAUTIC.name, body, campaigns.now))
+    apply_all_stored(db, MAUTIC, [Delivered(MAUTIC.name, body, campaigns.now) for body in bodies[1:]])
+    add_customer(db, "c5@example.com", contact_id=5)
+    assert match_waiting(db, CONTACTS) > 0
+    apply_events(db, MAUTIC.parse(Delivered(MAUTIC.name, _of_everything(9), campaigns.now)).events, CONTACTS)
+
+
+def _of_everything(second: int) -> bytes:
+    changes = [
+        subscription(contact_id=number, email=email, new=new, at=at, channel=channel, mobile="+61400111222")
+        for number in range(1, 6)
+        for email, at in (
+            (f"c{number}@example.com", f"2026-11-20T12:00:{second:02}+00:00"),
+            ("shared@example.com", f"2026-11-20T12:01:{second:02}+00:00"),
+        )
+        for new, channel in (("unsubscribed", "email"), ("bounced", "email"), ("unsubscribed", "sms"))
+    ]
+    opens = [opened(contact_id=1, email="c1@example.com", tracking=f"t{second}")]
+    gone = [deleted(second)] if second else []
+    return delivery(lead_channel_subscription_changed=changes, email_on_open=opens, lead_post_delete=gone)
 
 
 def replies(campaigns: CampaignHarness) -> None:

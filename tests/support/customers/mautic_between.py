@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from crm_relay.customers.contacts.directory import CONTACTS
 from crm_relay.customers.models import SyncOptions
 from crm_relay.customers.syncing.sync_customers import sync_contacts
 from crm_relay.engagement.match_waiting import match_waiting
@@ -92,7 +93,7 @@ class Between:
         """One run in a new process."""
 
         def work(db: Database, mautic: Mautic) -> str:
-            match_waiting(db)
+            match_waiting(db, CONTACTS)
             lease = MortalLease(self.lease, lambda: self.harness.now, life)
             run = self.harness.run(options=SMALL, lease=lease, db=db)
             run.mautic = mautic

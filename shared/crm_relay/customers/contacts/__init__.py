@@ -1,0 +1,1 @@
+"""Whose Mautic's contacts are, for rooms that hear of them by their ids."""

@@ -1,0 +1,1 @@
+"""Events of Mautic: what is locked and read for a batch, what it means, and what is written."""

@@ -23,7 +23,7 @@ def read_secret(name: str) -> dict[str, Any] | None:
 
 
 def create_secret(name: str, content: Mapping[str, Any]) -> None:
-    """With the account's default key. Errors as in aws_call."""
+    """Encrypted by the account's default key. Errors as in aws_call."""
     aws_call("secretsmanager", "create_secret", Name=name, SecretString=json.dumps(dict(content)))
 
 

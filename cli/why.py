@@ -40,6 +40,7 @@ def in_lines(known: Known) -> dict[str, str]:
         "cold outreach": [*map(_lead, known.outreach.leads), *map(_reply, known.outreach.replies)],
         "campaigns": map(_enrollment, known.campaigns.enrolled),
         "mail": [*map(_mail, known.delivery.mails), *map(_left, known.delivery.topics_left)],
+        "text messages": map(_text, known.delivery.texts),
         "deliveries": [*map(_delivery, inbox.deliveries), _reach(inbox.deliveries_searched)],
         "failed tasks": [*map(_task, inbox.failed_tasks), _reach(inbox.failed_tasks_searched)],
         "erasure": _erasure(known.erasure),
@@ -129,6 +130,13 @@ def _mail(mail: Row) -> str:
     times = [f"{word} {_at(mail[f'{word}_at'])}" for word in _TIMES_OF_A_MAIL if mail[f"{word}_at"]]
     held = f", held for {mail['held_for']} until {_at(mail['not_before'])}" if mail["held_for"] else ""
     return f"{mail['campaign'] or 'no campaign'}: {mail['status']}{why}{held}; {', '.join(times)}"
+
+
+def _text(text: Row) -> str:
+    why = f" ({text['reason']})" if text["reason"] else ""
+    times = [f"{word} {_at(text[f'{word}_at'])}" for word in ("queued", "sent") if text[f"{word}_at"]]
+    held = f", held for {text['held_for']} until {_at(text['held_until'])}" if text["held_for"] else ""
+    return f"{text['campaign'] or 'no campaign'}: {text['status']}{why}{held}; {', '.join(times)}"
 
 
 _TIMES_OF_A_MAIL = (

@@ -53,18 +53,26 @@ def cancel(
     enrollment: Annotated[
         UUID | None, typer.Option("--enrollment", help="Id of one enrollment, instead of a campaign.")
     ] = None,
+    waiting_only: Annotated[
+        bool, typer.Option("--waiting-only", help="Only take back mail and texts that wait: sequences go on.")
+    ] = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Cancel a campaign, or one enrollment, for good, and take back mail and texts that wait.
 
-    What is being sent at this moment may still arrive. Safe to repeat.
+    What is being sent at this moment may still arrive. Safe to repeat. With --waiting-only no sequence ends: the steps
+    that wait are skipped, and the next ones are due after their delays.
     """
     if (campaign is None) == (enrollment is None):
         raise typer.BadParameter("a campaign or --enrollment: one of them")
+    if waiting_only and enrollment is not None:
+        raise typer.BadParameter("--waiting-only is for a whole campaign")
     with open_database(env_file, patience=600.0) as database:
         if enrollment is not None:
             ended = end_campaign.cancel_enrollment(database, enrollment, utc_now())
+        elif waiting_only:
+            ended = end_campaign.cancel_waiting(database, find_campaign(database, str(campaign)), utc_now())
         else:
             ended = end_campaign.cancel(database, find_campaign(database, str(campaign)), utc_now())
     show(asdict(ended), as_json, "Cancelled")

@@ -4,6 +4,7 @@ from admin_api import campaigns
 from admin_api.campaigns import (
     CampaignEdit,
     CampaignsAsked,
+    CancelWanted,
     OfCampaign,
     OfEnrollment,
     OfMessage,
@@ -146,10 +147,10 @@ _ACTING = [
     post(
         OPERATE,
         "/api/campaigns/{id}/cancel",
-        "End everybody's sequence for good, and take back what waits to be sent",
+        "End everybody's sequence for good, and take back what waits to be sent; or only that",
         campaigns.cancel,
         CampaignEnded,
-        OfCampaign,
+        CancelWanted,
         errors=_STATES,
     ),
     post(

@@ -35,6 +35,12 @@ class OfCampaign(Given):
     id: UUID
 
 
+class CancelWanted(OfCampaign):
+    """`waiting_only`: no sequence ends, and the steps whose messages wait are skipped."""
+
+    waiting_only: bool = False
+
+
 class OfEnrollment(Given):
     """One person's place in a campaign, by its id."""
 
@@ -155,8 +161,9 @@ def resume(dependencies: "Admin", call: Call) -> object:
 
 
 def cancel(dependencies: "Admin", call: Call) -> object:
-    ended = end_campaign.cancel(dependencies.database, call.given.id, utc_now(), who=call.who)
-    _note("campaign cancelled", call, campaign=ended.id, stopped=ended.stopped)
+    end = end_campaign.cancel_waiting if call.given.waiting_only else end_campaign.cancel
+    ended = end(dependencies.database, call.given.id, utc_now(), who=call.who)
+    _note("campaign cancelled", call, campaign=ended.id, stopped=ended.stopped, taken_back=ended.taken_back)
     return ended
 
 

@@ -15,7 +15,7 @@ def erase_mail(db: Queryable, person: Person, now: datetime) -> dict[str, int]:
     Raises TransientError where a mail is on its way at this moment: the bytes of its request stay until its fate is
     known, within a day. Everything else is erased by then.
     """
-    done = store.erase(db, list(person.addresses), _numbers(person), now)
+    done = store.erase(db, list(person.addresses), numbers_of(person), now)
     on_its_way = done.pop("on_its_way")
     if on_its_way:
         raise TransientError(f"{on_its_way} mails are on their way: their bytes are kept until it is known they left")
@@ -24,8 +24,9 @@ def erase_mail(db: Queryable, person: Person, now: datetime) -> dict[str, int]:
 
 def count_mail(db: Queryable, person: Person) -> Row:
     """Table -> rows that erase_mail would change."""
-    return store.count(db, list(person.addresses), _numbers(person))
+    return store.count(db, list(person.addresses), numbers_of(person))
 
 
-def _numbers(person: Person) -> list[str]:
+def numbers_of(person: Person) -> list[str]:
+    """Their phone numbers, as the ledger of text messages has them."""
     return sorted({number for phone in person.phones if (number := normalise_phone(phone)) is not None})

@@ -75,6 +75,18 @@ where mail.address = any (:addresses::text[])
 order by mail.queued_at desc, mail.id
 limit :limit;
 
+-- name: texts_of
+-- What became of the newest text messages to somebody, and why; a contact's number is that of its addresses too.
+select
+    id, campaign_id, status, reason, queued_at, sent_at,
+    case when status in ('queued', 'sending') then held_for end as held_for,
+    case when status in ('queued', 'sending') then held_until end as held_until
+from sms_sends
+where to_number = any (:numbers::text[])
+    or to_number in (select normalise_phone(phone) from contacts where normalise_address(email) = any (:addresses::text[]))
+order by queued_at desc, id
+limit :limit;
+
 -- name: topics_left
 -- What somebody wants no more of, in every organization.
 select org_id, topic, source, occurred_at

@@ -57,6 +57,7 @@ _TABLE = (
     _refuse("unsubscribed", "The sequence ended with an unsubscription."),
     _refuse("stopped", "Somebody stopped the sequence."),
     _refuse("cancelled", "An operator ended the sequence, or the whole campaign."),
+    _refuse("taken_back", "An operator took back what waited; the sequence goes on.", line="skipped"),
     _refuse("campaign_archived", "The campaign was archived.", line="skipped"),
     _refuse("campaign_completed", "The campaign was completed.", line="skipped"),
     _refuse("campaign_cancelled", "The campaign was cancelled.", line="skipped"),

@@ -24,6 +24,11 @@ def mails(db: Queryable, addresses: Sequence[str], *, limit: int) -> list[Row]:
     return db.run(_SQL["mails_of"], addresses=list(addresses), limit=limit)
 
 
+def texts(db: Queryable, numbers: Sequence[str], addresses: Sequence[str], *, limit: int) -> list[Row]:
+    """Status, reason and times, newest first; to these numbers, and to those of contacts with these addresses."""
+    return db.run(_SQL["texts_of"], numbers=list(numbers), addresses=list(addresses), limit=limit)
+
+
 def topics_left(db: Queryable, addresses: Sequence[str]) -> list[Row]:
     """org_id, topic, source, occurred_at."""
     return db.run(_SQL["topics_left"], addresses=list(addresses))

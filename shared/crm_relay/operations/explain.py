@@ -60,6 +60,7 @@ class Known:
                 self.outreach.replies,
                 self.campaigns.enrolled,
                 self.delivery.mails,
+                self.delivery.texts,
                 self.delivery.topics_left,
                 self.inbox.deliveries,
                 self.inbox.failed_tasks,

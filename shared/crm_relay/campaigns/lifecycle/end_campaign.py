@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from crm_relay.campaigns.engine.settle import settle, settle_texts
 from crm_relay.campaigns.engine.stop import end_enrollments
 from crm_relay.campaigns.follow_up import RUNNING, status_after, stopped_by_status
 from crm_relay.campaigns.lifecycle import end_store, store
+from crm_relay.mail.holds.take_back import TAKEN_BACK, take_back_emails, take_back_texts
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import RejectedInput
 
@@ -15,12 +17,16 @@ CANCELLED = "cancelled"
 
 @dataclass(frozen=True)
 class CampaignEnded:
-    """`changed` False: it was so already. `stopped` sequences ended with it."""
+    """`changed` False: it was so already. `stopped` sequences ended with it.
+
+    `taken_back`: messages that waited, where they were all that was cancelled.
+    """
 
     id: UUID
     status: str
     changed: bool
     stopped: int = 0
+    taken_back: int = 0
 
 
 def cancel(db: Database, campaign_id: UUID, now: datetime, *, who: str = store.OPERATOR) -> CampaignEnded:
@@ -30,6 +36,20 @@ def cancel(db: Database, campaign_id: UUID, now: datetime, *, who: str = store.O
     that has ended otherwise or is not native.
     """
     return db.transact(lambda tx: _cancel(tx, campaign_id, now, who))
+
+
+def cancel_waiting(db: Database, campaign_id: UUID, now: datetime, *, who: str = store.OPERATOR) -> CampaignEnded:
+    """Take back the mail and the texts that wait, and end no sequence: the next steps are due after their delays.
+
+    What is being sent at this moment may still arrive. Safe to call twice. RejectedInput: 404, and 409 for a campaign
+    that is not native.
+    """
+    state = db.transact(lambda tx: _native(tx, campaign_id))
+    emails = take_back_emails(db, campaign_id, now, settle)
+    texts = take_back_texts(db, campaign_id, now, settle_texts)
+    if emails + texts:
+        store.note_change(db, campaign_id, TAKEN_BACK, {"emails": emails, "texts": texts}, who=who, now=now)
+    return CampaignEnded(campaign_id, state.status, changed=emails + texts > 0, taken_back=emails + texts)
 
 
 def cancel_enrollment(db: Database, enrollment_id: UUID, now: datetime, *, who: str = store.OPERATOR) -> CampaignEnded:

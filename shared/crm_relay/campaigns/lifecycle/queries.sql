@@ -459,6 +459,13 @@ select org_id, 'campaign', id, 'enrolled', :now, cast(:counts as jsonb) || jsonb
 from campaigns
 where id = :campaign_id;
 
+-- name: note_change
+-- Who did something to a campaign that stays as it is.
+insert into entity_history (org_id, entity_type, entity_id, change_type, changed_at, metadata)
+select org_id, 'campaign', id, :change, :now, cast(:about as jsonb) || jsonb_build_object('by', cast(:who as text))
+from campaigns
+where id = :campaign_id;
+
 -- name: lock_enrollment
 -- Before anything of it is read: whoever records the fate of a step at this moment comes first.
 select id from campaign_enrollments where id = :id for no key update;

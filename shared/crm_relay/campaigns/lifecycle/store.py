@@ -193,6 +193,13 @@ def note_enrolled(db: Queryable, campaign_id: UUID, counts: Mapping[str, int], *
     db.run(_SQL["note_enrolled"], campaign_id=campaign_id, counts=Json(dict(counts)), who=who, now=now)
 
 
+def note_change(
+    db: Queryable, campaign_id: UUID, change: str, about: Mapping[str, Any], *, who: str, now: datetime
+) -> None:
+    """One line in the history of a campaign that stays as it is."""
+    db.run(_SQL["note_change"], campaign_id=campaign_id, change=change, about=Json(dict(about)), who=who, now=now)
+
+
 def lock_enrollment(tx: Transaction, enrollment_id: UUID) -> Place:
     """For a change of it alone, since mails are locked before. RejectedInput with 404 where there is none."""
     tx.run(_SQL["lock_enrollment"], id=enrollment_id)

@@ -62,3 +62,38 @@ from (
 ) waiting
 group by channel, held_for
 order by channel, held_for nulls first;
+
+-- name: take_back_emails
+-- What waits of a campaign and was never tried; what a worker has at this moment is left to it.
+with waiting as (
+    select mail.id
+    from email_batches batch
+    join email_sends mail on mail.batch_id = batch.id
+    where batch.state = 'queued' and mail.campaign_id = :campaign_id and mail.status = 'queued'
+    order by mail.id
+    limit :limit
+    for no key update of mail skip locked
+)
+update email_sends mail
+set
+    status = 'refused', reason = :reason, payload = null, position = null, held_for = null, held_until = null, updated_at = now()
+from waiting
+where mail.id = waiting.id and mail.status = 'queued'
+returning mail.id, mail.entity_type, mail.entity_id, mail.sequence_id;
+
+-- name: take_back_texts
+-- The same of text messages.
+with waiting as (
+    select id
+    from sms_sends
+    where campaign_id = :campaign_id and status = 'queued'
+    order by id
+    limit :limit
+    for no key update skip locked
+)
+update sms_sends message
+set status = 'refused', reason = :reason, body = null, held_for = null, held_until = null, updated_at = now()
+from waiting
+where message.id = waiting.id and message.status = 'queued'
+returning message.id, case when message.enrollment_id is not null then 'campaign_enrollment' end as entity_type,
+    message.enrollment_id as entity_id, message.sequence_id;

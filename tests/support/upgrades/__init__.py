@@ -1,0 +1,1 @@
+"""The version before this one, which still runs while an installation is upgraded."""

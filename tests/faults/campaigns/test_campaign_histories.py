@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from crm_relay.campaigns.engine.run_due_steps import EngineContext
+from crm_relay.mail.stops.stop_sending import resume_sending, stop_sending
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.resend.client import Resend
 from tests.support.campaigns.campaign_harness import LIVE, PUBLIC_URL, CampaignHarness, email, step
@@ -34,6 +35,8 @@ class CampaignHistory:
         self.harness = campaigns
         self.chance = random.Random(seed)
         self.left: dict[str, datetime] = {}
+        self.is_stopped = False
+        self.while_stopped = 0
         campaigns.limit(None)
         steps = [email(1), email(2, delay_hours=20), step("task", 3), email(4, delay_hours=20)]
         self.campaigns = [campaigns.campaign(*steps, name=name, **ALWAYS) for name in ("one", "two")]
@@ -52,7 +55,7 @@ class CampaignHistory:
                 self.harness.sim.fault(self.chance.choice(FAULTS))
             for _ in range(self.chance.randint(0, 2)):
                 self.chance.choice(
-                    [self.opt_out, self.status, self.person, self.window, self.cap, self.limit, self.sender]
+                    [self.opt_out, self.status, self.person, self.window, self.cap, self.limit, self.sender, self.brake]
                 )()
             self.tick()
             self.harness.sim.faults.clear()
@@ -67,6 +70,8 @@ class CampaignHistory:
         ):
             rows_of(self.harness.db, statement)
         self.harness.limit(None)
+        resume_sending(self.harness.db, self.harness.now)
+        self.is_stopped = False
         for _ in range(48 * 7):
             self.tick()
             self.harness.wait(minutes=30)
@@ -78,7 +83,9 @@ class CampaignHistory:
     def tick(self) -> None:
         """With a key of full access, so that the provider can be asked."""
         client = Resend(HttpClient(self.harness.sim.url, timeout=(2, 10), repeats=0), self.harness.sim.api_key)
+        requests = self.harness.sim.requests.total()
         self.harness.tick(harness=EngineContext(client, LIVE, PUBLIC_URL))
+        self.while_stopped += (self.harness.sim.requests.total() - requests) * self.is_stopped
 
     def opt_out(self) -> None:
         row = self.chance.choice(rows_of(self.harness.db, "select email from contacts order by email"))
@@ -111,6 +118,11 @@ class CampaignHistory:
     def limit(self) -> None:
         self.harness.limit(self.chance.choice([None, 1, 5]))
 
+    def brake(self) -> None:
+        change = resume_sending if self.is_stopped else stop_sending
+        change(self.harness.db, self.harness.now)
+        self.is_stopped = not self.is_stopped
+
     def sender(self) -> None:
         rows_of(
             self.harness.db,
@@ -125,7 +137,8 @@ class CampaignHistory:
 def problems_of(history: CampaignHistory) -> list[str]:
     """What must never be."""
     db, mails = history.harness.db, history.harness.sim.mails
-    found = [f"{tag} twice" for tag, number in Counter(mail.tags["send"] for mail in mails).items() if number > 1]
+    found = ["a request while sending was stopped"] * (history.while_stopped > 0)
+    found += [f"{tag} twice" for tag, number in Counter(mail.tags["send"] for mail in mails).items() if number > 1]
     found += [
         f"unwanted: {mail.recipients[0]}"
         for mail in mails

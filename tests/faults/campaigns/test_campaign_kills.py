@@ -1,5 +1,6 @@
-"""Workers of campaign_cron die by SIGKILL, two at a time, while clocks jump and the provider fails: nobody gets a mail
-twice and nobody loses a step. Without the ledger's keys the same trials find somebody who does."""
+"""Workers of campaign_cron die by SIGKILL, two at a time, while clocks jump, the provider fails and an operator stops
+and resumes sending: nobody gets a mail twice and nobody loses a step. Without the ledger's keys the same trials find
+somebody who does."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -32,7 +33,7 @@ def stage(database: Database, database_url: str, forks: ForkServer) -> Iterator[
 
 def faultless(found: Found) -> bool:
     """Parked mails are told of and never sent again, so they may be there; nothing else may."""
-    return (found.twice, found.lost, found.unfinished, found.unaccounted) == (0, 0, 0, 0)
+    return (found.twice, found.lost, found.unfinished, found.unaccounted, found.while_stopped) == (0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("first", range(0, TRIALS, PER_TEST))
@@ -41,6 +42,7 @@ def test_killed_workers_send_nothing_twice_and_lose_no_step(stage: TrialStage, f
 
     assert {seed: asdict(each) for seed, each in found.items() if not faultless(each)} == {}
     assert sum(each.killed for each in found.values()) >= PER_TEST // 2
+    assert sum(each.stops for each in found.values()) >= PER_TEST // 2
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from crm_relay.mail.stops.stop_sending import resume_sending, stop_sending
 from crm_relay.platform.database import Database
 from crm_relay.platform.sql import Json
 from local.simulators.resend import ResendSimulator
@@ -17,6 +18,9 @@ from tests.support.processes.forked_worker import ForkServer, Order
 PEOPLE, MAILS = 6, 2
 BEGIN = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 FAULTS = ("500_before", "500_after", "cut_before", "cut_after", "garbled_after", "502_page", "429")
+# When an operator stops sending in a round: before the workers begin, while they are at work, or not.
+_BRAKES = ("before", "beside", None, None)
+_RESUMED = 0.6
 _JUMPS = (
     timedelta(),
     timedelta(minutes=1),
@@ -37,6 +41,8 @@ class Found:
     unaccounted: int = 0
     parked: int = 0
     killed: int = 0
+    while_stopped: int = 0
+    stops: int = 0
 
 
 @dataclass
@@ -125,18 +131,34 @@ class TrialStage:
         """One trial: some rounds in which everything goes wrong, then peace; and what was found."""
         chance = random.Random(seed)
         campaign = self.campaign()
-        killed = 0
+        killed = stops = while_stopped = 0
+        is_stopped = False
         for _ in range(chance.randint(2, 4)):
             for _ in range(chance.randint(0, 2)):
                 self.simulator.fault(chance.choice(FAULTS))
             orders = [self.order(self._death(chance), ledger=ledger) for _ in range(chance.choice((1, 1, 2)))]
-            ends = [self.forks.end_of(pid) for pid in [self.forks.start(each) for each in orders]]
+            brake = chance.choice(_BRAKES)
+            if brake == "before":
+                stop_sending(self.database, self.now)
+            is_stopped |= brake == "before"
+            requests = self.simulator.requests.total()
+            workers = [self.forks.start(each) for each in orders]
+            if brake == "beside":
+                stop_sending(self.database, self.now)
+            ends = [self.forks.end_of(pid) for pid in workers]
             killed += sum(end["signal"] != 0 for end in ends)
+            stops += brake is not None
+            while_stopped += (self.simulator.requests.total() - requests) * is_stopped
+            is_stopped |= brake == "beside"
+            if chance.random() < _RESUMED:
+                resume_sending(self.database, self.now)
+                is_stopped = False
             self.simulator.faults.clear()
             self.move(chance.choice(_JUMPS))
+        resume_sending(self.database, self.now)
         self.calm(campaign, ledger=ledger)
         found = self.look(campaign)
-        found.killed = killed
+        found.killed, found.stops, found.while_stopped = killed, stops, while_stopped
         return found
 
     def look(self, campaign: UUID) -> Found:

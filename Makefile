@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY := 0
 VENV := .venv
 BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
-TEMPLATES := template.yaml monitoring.yaml function_alarms.yaml
+TEMPLATES := template.yaml monitoring.yaml function_alarms.yaml table_alarms.yaml
 
 ##@ Everyday
 
@@ -80,7 +80,7 @@ template-lint: $(SAM_VENV)/.ready ## sam validate --lint and cfn-lint with the s
 
 .PHONY: lock
 lock: ## pin the newest versions again (needs uv)
-	$(foreach in,requirements/dev requirements/sam layers/dependencies/requirements,\
+	$(foreach in,requirements/uv requirements/dev requirements/sam layers/dependencies/requirements,\
 	  uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 $(in).in -o $(in).txt &&) true
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 requirements/local.in -c requirements/dev.txt -o requirements/local.txt
 
@@ -93,9 +93,10 @@ clean: ## remove everything that make made
 # The interpreter of the Lambda runtime where it is found, else any python3 from 3.11 on.
 PYTHON = $(shell bash local/find_python.sh)
 
-$(BIN)/uv:
+$(BIN)/uv: requirements/uv.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	touch $@
 
 $(VENV)/.local: requirements/local.txt pyproject.toml | $(BIN)/uv
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/local.txt

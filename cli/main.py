@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.aws.dead_letter import app as dead_letter
 from cli.aws.secret import app as secret
 from cli.bison import app as bison
 from cli.cache import app as cache
@@ -65,6 +66,7 @@ for name, group in (
     ("deferred", deferred),
     ("consent", consent),
     ("secret", secret),
+    ("dead-letter", dead_letter),
     ("token", token),
     ("topic", topic),
     ("webhook", webhook),

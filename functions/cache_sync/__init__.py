@@ -8,5 +8,5 @@ Use cases: edge_cache/replication/replicate.py, edge_cache/replication/push_edit
 edge_cache/replication/resync.py
 Writes: emails; prospects, campaigns and mailboxes where the edge wrote last; edge_changes, edge_parked,
 edge_entities, edge_conflicts, edge_resyncs, sync_log, incidents; items in DynamoDB
-Alarms: AlertChannelBroken
+Alarms: AlertChannelBroken, EdgeCacheReadThrottles, EdgeCacheWriteThrottles, EdgeCacheSystemErrors
 """

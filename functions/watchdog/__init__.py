@@ -4,5 +4,6 @@ It needs no database, so that it works while the database is away. While it does
 
 Use cases: operations/watchdog.py
 Writes: the item heartbeats of the coordination table
-Alarms: OverdueSchedules, DeadLetters
+Alarms: OverdueSchedules, DeadLetters, CoordinationTableReadThrottles, CoordinationTableWriteThrottles,
+CoordinationTableSystemErrors
 """

@@ -53,11 +53,14 @@ def test_alarms_are_on_what_is_installed(left_out: tuple[str, ...]) -> None:
     functions = {each.logical_id for each in template.functions.values()}
     assert "" not in watched
     assert functions <= {each.logical_id for each in watched if isinstance(each, Unresolved)}
-    assert len(found) == 3 * len(functions) + len(watchdog(template).dead_letter_queue_urls) + single_alarms(left_out)
+    tables = template.resources("AWS::DynamoDB::Table")
+    assert tables.keys() <= {each.logical_id for each in watched if isinstance(each, Unresolved)}
+    queues = watchdog(template).dead_letter_queue_urls
+    assert len(found) == 3 * len(functions) + len(queues) + 3 * len(tables) + single_alarms(left_out)
 
 
 def single_alarms(left_out: tuple[str, ...]) -> int:
-    """Those that are neither a function's nor a dead-letter queue's."""
+    """Those that are neither a function's, a table's nor a dead-letter queue's."""
     always = ["OverdueSchedules", "HttpApiServerErrors", "DeferredQueueAge", "FailedTasks", "AlertChannelBroken"]
     mautic = [] if "MauticUrl" in left_out else ["MauticWebhookOff", "MauticSyncStopped"]
     edge = [] if "EdgeReplication" in left_out else ["CacheDigestIteratorAge"]
@@ -149,6 +152,11 @@ def test_what_an_alarm_of_the_full_level_notices_rings_at_the_essential_level(na
     if name.removesuffix("Depth") in QUEUES:
         assert name.removesuffix("Depth") in watchdog().dead_letter_queue_urls
         assert "DeadLetters" in ESSENTIAL
+        return
+    if table := next((each for each in TEMPLATE.resources("AWS::DynamoDB::Table") if name.startswith(each)), None):
+        # What DynamoDB refuses fails the runs that ask it.
+        users = [each for each in TEMPLATE.functions.values() if Unresolved(table, None) in each.environment.values()]
+        assert "OverdueSchedules" in set[str]().union(*(noticed_by(each) for each in users))
         return
     (function,) = [each for each in TEMPLATE.functions.values() if name.startswith(each.logical_id)]
     # A run that is held back or that its time-out ends fails for its caller like one that raises.

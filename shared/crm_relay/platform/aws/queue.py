@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -65,11 +66,13 @@ def delete_objects(bucket: str, keys: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class QueueMessage:
-    """A message that was received and is invisible to others for a while."""
+    """A message that was received and is invisible to others for a while. `attributes` are those of text."""
 
     id: str
     text: str
     handle: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,25 @@ def receive_messages(queue_url: str, *, invisible_seconds: int) -> list[QueueMes
         MaxNumberOfMessages=10,
         VisibilityTimeout=invisible_seconds,
         WaitTimeSeconds=_LOOK_SECONDS,
+        MessageAttributeNames=["All"],
+        AttributeNames=["SentTimestamp"],
     )
-    return [QueueMessage(each["MessageId"], each["Body"], each["ReceiptHandle"]) for each in found.get("Messages", ())]
+    return [_received(each) for each in found.get("Messages", ())]
+
+
+def _received(message: Mapping[str, Any]) -> QueueMessage:
+    sent = message.get("Attributes", {}).get("SentTimestamp")
+    return QueueMessage(
+        id=message["MessageId"],
+        text=message["Body"],
+        handle=message["ReceiptHandle"],
+        attributes={
+            name: each["StringValue"]
+            for name, each in message.get("MessageAttributes", {}).items()
+            if "StringValue" in each
+        },
+        sent_at=None if sent is None else datetime.fromtimestamp(int(sent) / 1000, UTC),
+    )
 
 
 def delete_message(queue_url: str, message: QueueMessage) -> None:

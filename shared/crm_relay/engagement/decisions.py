@@ -9,6 +9,7 @@ from uuid import UUID
 from crm_relay.engagement.models import AddressHolder, FiledEvent, Owner
 from crm_relay.providers.mautic.events import MauticEvent
 from crm_relay.providers.mautic.vocabulary import EventKind
+from crm_relay.rules.user_agents import image_proxy_of, scanner_of
 
 MAX_BOUNCES = 3
 """The document's rule: so many bounces, and nothing is sent to the address any more."""
@@ -18,39 +19,6 @@ STORED_KINDS: AbstractSet[EventKind] = {"open", "click", "unsubscribe", "bounce"
 
 # Mail gateways fetch a mail's pictures and links while they take it in; a person needs longer than that.
 _PREFETCH = timedelta(seconds=3)
-
-# Parts of user agents, lower-case, of those that follow links before a person does.
-_SCANNERS = {
-    "barracuda": "a mail gateway's link check",
-    "proofpoint": "a mail gateway's link check",
-    "mimecast": "a mail gateway's link check",
-    "symantec": "a mail gateway's link check",
-    "trendmicro": "a mail gateway's link check",
-    "forcepoint": "a mail gateway's link check",
-    "fireeye": "a mail gateway's link check",
-    "zscaler": "a mail gateway's link check",
-    "ironport": "a mail gateway's link check",
-    "safelinks": "a mail gateway's link check",
-    "googleimageproxy": "an image proxy",
-    "yahoomailproxy": "an image proxy",
-    "preview": "a link preview",
-    "facebookexternalhit": "a link preview",
-    "slackbot": "a link preview",
-    "whatsapp": "a link preview",
-    "headless": "a browser without a screen",
-    "phantomjs": "a browser without a screen",
-    "bot": "a crawler",
-    "crawler": "a crawler",
-    "spider": "a crawler",
-    "python": "a program, not a browser",
-    "curl": "a program, not a browser",
-    "wget": "a program, not a browser",
-    "go-http-client": "a program, not a browser",
-    "java/": "a program, not a browser",
-    "okhttp": "a program, not a browser",
-    "libwww": "a program, not a browser",
-    "guzzlehttp": "a program, not a browser",
-}
 
 
 @dataclass(frozen=True)
@@ -83,7 +51,7 @@ def judge_click(user_agent: str | None, sent_at: datetime | None, clicked_at: da
     """`user_agent` None: the payload has no such field, as in the document's form; empty: none was sent."""
     if user_agent is not None and not user_agent.strip():
         return EngagementVerdict(is_machine=True, reason="no user agent")
-    known = next((what for part, what in _SCANNERS.items() if part in (user_agent or "").lower()), None)
+    known = scanner_of(user_agent) or image_proxy_of(user_agent)
     if known is not None:
         return EngagementVerdict(is_machine=True, reason=known)
     if _is_prefetch(sent_at, clicked_at):

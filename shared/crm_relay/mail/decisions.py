@@ -1,9 +1,10 @@
 """What a mail's events make of it, and when a sender is in bad health; pure."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from crm_relay.rules.user_agents import scanner_of
 
 MACHINE_WITHIN = timedelta(seconds=10)
 """Who opens or clicks sooner than this after the delivery is a gateway that reads everybody's mail."""
@@ -34,11 +35,6 @@ _RANKS = (
 _OF_THE_LEDGER = frozenset({"queued", "refused", "dry_run", "sending", "unknown", "sent", "failed"})
 _NOT_LEFT = frozenset({"queued", "refused", "dry_run", "sending", "unknown"})
 _STATUS_OF = {"delivery_delayed": "pending", "complained": "spam"}
-_SCANNER = re.compile(
-    "barracuda|proofpoint|mimecast|symantec|trendmicro|forcepoint|fireeye|zscaler|ironport|safelinks|preview"
-    "|facebookexternalhit|slackbot|whatsapp|headless|phantomjs|bot|crawler|spider|python|curl|wget|go-http-client|java/"
-    "|okhttp|libwww|guzzlehttp"
-)
 
 
 @dataclass(frozen=True)
@@ -136,7 +132,7 @@ def has_left(status: str) -> bool | None:
 
 def is_scanner(agent: str | None) -> bool:
     """Whether the user agent is one of a program that follows links before a person does."""
-    return _SCANNER.search((agent or "").lower()) is not None
+    return scanner_of(agent) is not None
 
 
 def _of(kind: str, events: Sequence[EmailEvent]) -> list[EmailEvent]:

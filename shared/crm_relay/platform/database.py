@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from crm_relay.platform.errors import FatalError, TransientError
+from crm_relay.platform.errors import OF_ONE_ROW, FatalError, TransientError
 from crm_relay.platform.server_connection import (
     ConnectionLost,
     Row,
@@ -171,6 +171,7 @@ class Transaction:
     def __init__(self, send: Callable[..., list[list[Row]]]) -> None:
         self._send = send
         self._begun = False
+        self._savepoint = False
         self._finished = False
         self._committed = False
         self._callbacks: list[Callable[[], Any]] = []
@@ -193,6 +194,21 @@ class Transaction:
         self._refuse_where_finished()
         continues, self._begun = self._begun, True
         self._send(sql if continues else f"begin; {sql}", in_transaction=True, continues=continues)
+
+    def apart(self, work: Callable[[], T]) -> T:
+        """`work` in a savepoint: where it meets a fault of a row (`OF_ONE_ROW`) all it did is undone, and nothing else.
+
+        The error is raised. No round trip of its own where `work` succeeds. Not to be nested.
+        """
+        self._savepoint = True
+        try:
+            return work()
+        except OF_ONE_ROW:
+            if not self._savepoint:
+                self._send("rollback to savepoint apart", in_transaction=True, continues=True)
+            raise
+        finally:
+            self._savepoint = False
 
     def finish(self, statements: Sequence[Statement] = ()) -> list[list[Row]]:
         """As `send_all`, with the commit in the same message: the transaction's last one.
@@ -226,14 +242,15 @@ class Transaction:
     def _carry(self, statements: Sequence[Statement], *, commits: bool = False) -> list[list[Row]]:
         """One message with what has to go before and behind the statements."""
         texts = [statement.render() for statement in statements]
-        continues, self._begun, self._finished = self._begun, True, commits
+        marks = ["savepoint apart"] if self._savepoint else []
+        continues, self._begun, self._finished, self._savepoint = self._begun, True, commits, False
         # On a line of its own: a statement may end with a comment.
-        message = "\n; ".join([*texts, "commit"] if commits else texts)
+        message = "\n; ".join([*marks, *texts, "commit"] if commits else [*marks, *texts])
         results = self._send(
             message if continues else f"begin; {message}", in_transaction=True, continues=continues, commits=commits
         )
-        own = results[0 if continues else 1 :][: len(texts)]
-        if len(results) != len(texts) + (not continues) + commits:
+        own = results[(not continues) + len(marks) :][: len(texts)]
+        if len(results) != len(marks) + len(texts) + (not continues) + commits:
             raise FatalError("a statement of the transaction is not one statement")
         return own
 

@@ -188,6 +188,10 @@ where followed_at is null
     )
 order by id;
 
+-- name: people_of_reply
+-- Whose a reply may be.
+select distinct enrollment_id from reply_matches where inbox_item_id = :item and enrollment_id is not null order by 1;
+
 -- name: waiting_for_ended
 -- What is queued, or came back to the queue, for sequences that have ended.
 select distinct enrollment.id, coalesce(enrollment.stopped_reason, enrollment.status) as reason

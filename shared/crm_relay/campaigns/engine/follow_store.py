@@ -55,6 +55,11 @@ def unfollowed(db: Queryable) -> tuple[list[UUID], dict[UUID, str]]:
     return [row["id"] for row in db.run(_SQL["unfollowed"])], {row["id"]: str(row["reason"]) for row in ended}
 
 
+def people_of_reply(db: Queryable, item: UUID) -> list[UUID]:
+    """Whose it may be."""
+    return [row["enrollment_id"] for row in db.run(_SQL["people_of_reply"], item=item)]
+
+
 def lock_answered(answered: Sequence[UUID], noted: Sequence[UUID]) -> list[Statement]:
     """Three: a lock of what is queued, whom it concerns, and rows for `after_replies` of those that are not locked."""
     return [

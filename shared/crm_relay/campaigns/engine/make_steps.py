@@ -60,7 +60,10 @@ class StepsBeingMade:
     problems: dict[UUID, str | None] = field(default_factory=dict)
 
     def make(self) -> None:
-        """What is wrong with one of them is an error of that one; what is wrong with a campaign holds its people."""
+        """What is wrong with one of them is an error of that one; what is wrong with a campaign holds its people.
+
+        Raises what nobody foresaw: whose it is has to be found.
+        """
         for enrolled in self.claimed.enrolled:
             campaign = self.claimed.campaigns.get(enrolled.campaign_id)
             if campaign is None:
@@ -76,6 +79,8 @@ class StepsBeingMade:
         if (problem := self._problem_of_step(enrolled, campaign)) is not None:
             self._hold(enrolled, CampaignFault(campaign.id, CONTENT, problem))
             return
+        if not isinstance(error, RejectedInput):
+            raise error
         self.outcomes.append(failed(enrolled, describe_error(error), _again_at(campaign, enrolled, self.now)))
 
     def _problem_of_step(self, enrolled: DueEnrollment, campaign: Campaign) -> str | None:

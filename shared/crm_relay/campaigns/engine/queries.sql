@@ -101,7 +101,8 @@ room as materialized (
 unfollowed as materialized (
     select enrollment_id, source, is_auto_reply, lacks_headers, follows_stopping_step, has_stopping_step
     from reply_matches
-    where inbox_item_id::text not in (select subject from aside)
+    -- Whoever is taken by name may be set aside for a reply that could not be followed.
+    where cast(:people as uuid[]) is not null or inbox_item_id::text not in (select subject from aside)
 ),
 share as (
     -- Of each place so many that the batch is full also where some of them have only a few.
@@ -307,8 +308,16 @@ moved as (
 select count(*)::integer as lines from line;
 
 -- name: lock_enrollments
--- Before anything of them is read; in one order, so that no two wait for each other.
-select id from campaign_enrollments where id = any(cast(:ids as uuid[])) order by id for no key update;
+-- Before anything of them is read; one that somebody else has locked is settled later.
+select id from campaign_enrollments where id = any(cast(:ids as uuid[])) order by id for no key update skip locked;
+
+-- name: lock_lines
+-- The same of the lines of the log.
+select line.id
+from :steps as given (enrollment_id uuid, sequence_id uuid)
+join campaign_sequence_logs line on line.enrollment_id = given.enrollment_id and line.sequence_id = given.sequence_id
+order by line.id
+for no key update of line skip locked;
 
 -- name: read_settling
 -- Of each step whose fate is known its line, where its enrollment is, and after how long the next step would be due.

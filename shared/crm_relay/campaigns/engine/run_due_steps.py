@@ -8,6 +8,7 @@ from functools import cached_property
 from crm_relay.campaigns.engine.follow_adopted import settle_and_follow
 from crm_relay.campaigns.engine.make_steps import EngineContext
 from crm_relay.campaigns.engine.settle import settle_texts
+from crm_relay.campaigns.engine.settle_again import settle_again
 from crm_relay.campaigns.engine.stop import stop_answered
 from crm_relay.campaigns.engine.take_steps import BATCH, StepsTaken, look_again, take_steps
 from crm_relay.campaigns.queued.ask_again import ask_held_again
@@ -80,6 +81,7 @@ class _Engine:
         # What a refusal has split in parts, or was held for a moment only.
         self._send_waiting()
         self._send_texts()
+        settle_again(self.db, self.clock())
         self.report.is_finished &= self.report.mail.stopped is None
         return self.report
 
@@ -104,6 +106,7 @@ class _Engine:
             return
         # Before anything leaves: what is queued may be for somebody who has answered since.
         self.report.answered += stop_answered(self.db, self.clock())
+        settle_again(self.db, self.clock())
         self.report.mail += send_due(
             self.send_context,
             clock=self.clock,

@@ -4,7 +4,7 @@ Lock, read, decide, record. The parts are offered one by one for a caller that h
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -21,27 +21,64 @@ from crm_relay.campaigns.settling import (
     after_settling,
     settles,
 )
+from crm_relay.campaigns.unsettled.store import EMAIL, SMS, keep_unsettled
 from crm_relay.mail.models import Fate, Settled
 from crm_relay.mail.reasons import line_for
 from crm_relay.platform.database import Row, Transaction
+from crm_relay.platform.errors import OF_ONE_ROW
 from crm_relay.platform.sql import Statement
+from crm_relay.rules.in_parts import in_parts
 
-__all__ = ["ENDS_AS", "decided", "line_of", "locks_and_reads", "settle", "settle_texts", "writes"]
+__all__ = ["ENDS_AS", "decided", "line_of", "locks_and_reads", "settle", "settle_texts", "settle_what_can_be", "writes"]
 
 
 def settle(tx: Transaction, settled: Sequence[Settled], now: datetime) -> None:
-    """Two messages, in the transaction that records the fate; safe to call twice. Mail of others is left out."""
-    _settle(tx, {each: line_of(each) for each in settled if each.entity_type == ENROLLMENT}, now)
+    """Two messages, in the transaction that records the fate; safe to call twice. Mail of others is left out.
+
+    Never waits for a row that somebody else has locked, and is not stopped by one that the database refuses: such a
+    step is kept, and settled later (campaigns/unsettled).
+    """
+    settle_what_can_be(tx, settled, EMAIL, now)
 
 
 def settle_texts(tx: Transaction, settled: Sequence[Settled], now: datetime) -> None:
     """As settle, for text messages: an opt-out from them ends no sequence by itself."""
-    lines = {each: replace(line_of(each), ends_as=None) for each in settled if each.entity_type == ENROLLMENT}
-    _settle(tx, lines, now)
+    settle_what_can_be(tx, settled, SMS, now)
+
+
+def settle_what_can_be(
+    tx: Transaction, settled: Sequence[Settled], channel: str, now: datetime, *, keeps: bool = True
+) -> dict[Settled, Exception | None]:
+    """Those that have to wait, kept where `keeps`: None for a row that is locked, or why it is refused."""
+    ours = [each for each in settled if each.entity_type == ENROLLMENT]
+    waiting: dict[Settled, Exception | None] = {}
+
+    def some(part: Sequence[Settled]) -> None:
+        locked = tx.apart(lambda: _settle(tx, {each: _line_in(each, channel) for each in part}, now))
+        waiting.update(dict.fromkeys(locked))
+
+    if ours:
+        waiting |= _in_parts(ours, some)
+    if keeps and waiting:
+        keep_unsettled(tx, list(waiting), channel)
+    return waiting
+
+
+def _in_parts(settled: Sequence[Settled], work: Callable[[Sequence[Settled]], None]) -> dict[Settled, Exception]:
+    try:
+        return in_parts(settled, work)
+    except OF_ONE_ROW as error:
+        # Everybody's: their messages have left all the same.
+        return dict.fromkeys(settled, error)
+
+
+def _line_in(settled: Settled, channel: str) -> LineSettled:
+    line = line_of(settled)
+    return line if channel == EMAIL else replace(line, ends_as=None)
 
 
 def locks_and_reads(settled: Sequence[Settled]) -> list[Statement]:
-    """The lock of their enrollments, and the rows that `writes` decides by: the last statement's answer."""
+    """The locks of their enrollments and lines, and the rows that `writes` decides by: the last statement's answer."""
     return store.settling(settled)
 
 
@@ -86,12 +123,16 @@ def line_of(settled: Settled) -> LineSettled:
             return LineSettled("failed", "unknown")
 
 
-def _settle(tx: Transaction, lines: Mapping[Settled, LineSettled], now: datetime) -> None:
-    if not lines:
-        return
-    *_, rows = tx.send_all(locks_and_reads(list(lines)))
-    if recorded := writes(lines, rows, now):
+def _settle(tx: Transaction, lines: Mapping[Settled, LineSettled], now: datetime) -> list[Settled]:
+    """Those that are left because a row of theirs is locked."""
+    *_, enrollments, free, rows = tx.send_all(locks_and_reads(list(lines)))
+    unlocked = {row["id"] for row in enrollments} | {row["id"] for row in free} | {None}
+    ready = [row for row in rows if row["enrollment_id"] in unlocked and row["line_id"] in unlocked]
+    if recorded := writes(lines, ready, now):
         tx.send_all(recorded)
+    read = {(row["enrollment_id"], row["sequence_id"]) for row in rows}
+    done = {(row["enrollment_id"], row["sequence_id"]) for row in ready}
+    return [each for each in lines if (each.entity_id, each.sequence_id) in read - done]
 
 
 def _place(row: Row) -> EnrollmentPlace:

@@ -63,11 +63,15 @@ def recording(outcomes: Sequence[StepOutcome], now: datetime) -> Statement:
 
 
 def settling(settled: Sequence[Settled]) -> list[Statement]:
-    """The lock of the enrollments, and after it the read of their lines and places."""
+    """The locks of the enrollments and of their lines, and after them the read of both; what is locked is left out."""
     ids = sorted({each.entity_id for each in settled if each.entity_id is not None})
     steps = {(each.entity_id, each.sequence_id) for each in settled}
     rows = Rows([{"enrollment_id": enrollment, "sequence_id": sequence} for enrollment, sequence in steps])
-    return [_SQL["lock_enrollments"].bind(ids=ids), _SQL["read_settling"].bind(steps=rows)]
+    return [
+        _SQL["lock_enrollments"].bind(ids=ids),
+        _SQL["lock_lines"].bind(steps=rows),
+        _SQL["read_settling"].bind(steps=rows),
+    ]
 
 
 def settled(

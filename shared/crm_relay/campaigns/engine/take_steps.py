@@ -10,6 +10,7 @@ from crm_relay.campaigns.engine import store
 from crm_relay.campaigns.engine.claim import EVERYBODY, ClaimScope, claim_due
 from crm_relay.campaigns.engine.make_steps import EngineContext, StepsBeingMade
 from crm_relay.campaigns.engine.outcomes import StepOutcome
+from crm_relay.campaigns.engine.settle_again import settle_again
 from crm_relay.campaigns.engine.stop import stop_answered, take_turn
 from crm_relay.campaigns.watch import refused
 from crm_relay.campaigns.watch.hold_campaigns import report_faults
@@ -85,6 +86,7 @@ class _Taking:
                 store.campaign_document(self.db, one.id)
                 self.take(ClaimScope(campaigns=[one.id]))
             case refused.STEP:
+                settle_again(self.db, self.now, [one.id])
                 self.take(ClaimScope(people=[one.id]))
             case _:
                 stop_answered(self.db, self.now, items=[one.id])

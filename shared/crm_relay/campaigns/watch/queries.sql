@@ -62,6 +62,13 @@ where (
         where campaign_id = running.id and next_step_at <= :before and status in ('active', 'engaged')
     )
 union
+-- Whose fate could not be recorded since then.
+select campaign.id, campaign.name
+from campaign_unsettled unsettled
+join campaign_enrollments enrollment on enrollment.id = unsettled.enrollment_id
+join campaigns campaign on campaign.id = enrollment.campaign_id
+where unsettled.since < clock_timestamp() - cast(:patience as interval)
+union
 select campaign.id, campaign.name
 from campaigns campaign
 where exists (

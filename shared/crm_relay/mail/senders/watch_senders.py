@@ -7,7 +7,8 @@ from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import close_incidents, open_incidents
 from crm_relay.mail.decisions import SenderWeek, sender_problem
 from crm_relay.mail.senders import store
-from crm_relay.mail.sending.record_answer import OWN_SENDER, UNKNOWN
+from crm_relay.mail.sending.record_answer import OWN_SENDER, REFUSED_BATCH, UNKNOWN
+from crm_relay.mail.sending.store import begun_again
 from crm_relay.platform.database import Database, Queryable
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.logging import logger
@@ -66,4 +67,6 @@ def _watch(tx: Queryable, now: datetime) -> int:
         close_incidents(tx, "sender_refused", taken, now)
     if clear := store.cleared_up(tx):
         close_incidents(tx, UNKNOWN, clear, now)
+    if begun := begun_again(tx):
+        close_incidents(tx, REFUSED_BATCH, begun, now)
     return len(problems)

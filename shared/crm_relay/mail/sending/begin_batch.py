@@ -10,7 +10,13 @@ from crm_relay.mail.models import Fate, SendPolicy, Settle, Standing, StillWante
 from crm_relay.mail.purposes import CAMPAIGN
 from crm_relay.mail.sending import store
 from crm_relay.mail.sending.gate import CARRIED_OUT_BEFORE, PAUSES_ARE_LOOKED_AT_AGAIN, Gate, GateVerdict, Room
-from crm_relay.mail.sending.record_answer import NOTHING_RECORDED, AnswerRecorded, report_parked, report_unknown
+from crm_relay.mail.sending.record_answer import (
+    NOTHING_RECORDED,
+    AnswerRecorded,
+    report_parked,
+    report_unknown,
+    set_locked_aside,
+)
 from crm_relay.mail.sending.repeat import LOOKED_UP_AFTER, Again, again, evidence_until, waits_for_window_only
 from crm_relay.mail.sending.waiting import MailBatch, WaitingMail
 from crm_relay.platform.database import Queryable, Transaction
@@ -28,14 +34,13 @@ _Hold = tuple[datetime | None, str | None]
 
 @dataclass
 class BatchWork:
-    """What one batch needs. `claimed` is the batch that the transaction took up, in case the database refuses it."""
+    """What one batch needs."""
 
     provider: EmailProvider
     policy: SendPolicy
     settle: Settle
     still_wanted: StillWanted
     purpose: str
-    claimed: MailBatch | None = None
 
 
 @dataclass(frozen=True)
@@ -54,10 +59,11 @@ class BatchBegun:
 
 def begin_batch(db: Transaction, work: BatchWork, now: datetime, batch_id: UUID | None = None) -> BatchBegun | None:
     """In one transaction; None where no batch is due and free."""
-    work.claimed = None
-    batch = work.claimed = store.claim_batch(db, now, purpose=work.purpose, batch_id=batch_id)
+    batch = store.claim_batch(db, now, purpose=work.purpose, batch_id=batch_id)
     if batch is None:
         return None
+    if batch.has_locked:
+        return _without_locked(db, batch, work, now)
     if batch.is_stopped:
         # Before any other question: nobody's step is settled while nothing may leave.
         until = now + PAUSES_ARE_LOOKED_AT_AGAIN
@@ -81,6 +87,17 @@ def begin_batch(db: Transaction, work: BatchWork, now: datetime, batch_id: UUID 
             return BatchBegun(batch, None, AnswerRecorded(settled))
         case _:
             assert_never(what)
+
+
+def _without_locked(db: Transaction, batch: MailBatch, work: BatchWork, now: datetime) -> BatchBegun:
+    """Mails that are free leave in a batch of their own; one that may have been sent waits as a whole."""
+    free = [mail.id for mail in batch.mails] if batch.attempts == 0 else []
+    part = uuid4()
+    if free:
+        store.part_batch(db, batch.id, free, part)
+    set_locked_aside(db, batch, now)
+    begun = begin_batch(db, work, now, part) if free else None
+    return begun or BatchBegun(batch, None, AnswerRecorded(is_postponed=True))
 
 
 def _ask(db: Queryable, batch: MailBatch, now: datetime, *, repeats_unasked: bool) -> BatchBegun:

@@ -30,14 +30,17 @@ select id from queued;
 -- name: claim_batch
 -- The batch that is ours for this transaction, with its mails, and the turn of its organization: gates count one after another.
 with batch as materialized (
-    select id, org_id, generation, attempts, first_attempt_at, last_attempt_at, attempted_at
-    from email_batches
+    select waiting.id, org_id, generation, attempts, first_attempt_at, last_attempt_at, attempted_at, locked_since
+    from email_batches waiting
+    -- New batches refer to it.
+    join organizations organization on organization.id = waiting.org_id
     where purpose = :purpose and state in ('queued', 'sending') and not_before <= :now
         and (claimed_until is null or claimed_until <= :now)
-        and (cast(:batch_id as uuid) is null or id = :batch_id)
-    order by not_before, created_at, id
+        and (cast(:batch_id as uuid) is null or waiting.id = :batch_id)
+    order by not_before, waiting.created_at, waiting.id
     limit 1
-    for update skip locked
+    for update of waiting skip locked
+    for key share of organization skip locked
 ),
 turn as materialized (
     select pg_advisory_xact_lock(hashtextextended(org_id::text, 53)) is null as is_taken from batch
@@ -47,9 +50,14 @@ mail as materialized (
     from email_sends
     where batch_id = (select id from batch) and position is not null and (select is_taken is not null from turn)
     order by id
-    for update
+    for update skip locked
 )
 select
+    exists (
+        select
+        from email_sends other
+        where other.batch_id = batch.id and other.position is not null and other.id not in (select id from mail)
+    ) as has_locked, batch.locked_since,
     batch.id as batch_id, batch.org_id, batch.generation, batch.attempts, batch.first_attempt_at, batch.last_attempt_at,
     greatest(cast(:now as timestamptz) - batch.first_attempt_at, clock_timestamp() - batch.attempted_at) as age,
     mail.id, mail.status, mail.identity_id, mail.entity_type, mail.entity_id, mail.sequence_id
@@ -193,6 +201,7 @@ frozen as (
 )
 update email_batches
 set
+    locked_since = null,
     state = case when frozen.bytes is null then 'done' else 'sending' end,
     payload = frozen.bytes,
     attempts = case when frozen.bytes is null then 0 else 1 end,
@@ -246,6 +255,50 @@ where mail.id = found.id;
 update email_batches
 set not_before = :not_before, claimed_until = null, problem = :problem
 where id = :batch_id and state in ('queued', 'sending') and attempts = :attempts and generation = :generation;
+
+-- name: set_locked_aside
+-- Another transaction holds what is left in it; since when, by the first look that found it so.
+update email_batches
+set not_before = :not_before, claimed_until = null, problem = :problem, locked_since = coalesce(locked_since, :now)
+where id = :batch_id;
+
+-- name: next_batch
+-- Which batch a claim would take, by its key and times alone.
+select id, org_id, generation, attempts
+from email_batches
+where purpose = :purpose and state in ('queued', 'sending') and not_before <= :now
+    and (claimed_until is null or claimed_until <= :now)
+    and (cast(:batch_id as uuid) is null or id = :batch_id)
+order by not_before, created_at, id
+limit 1
+for update skip locked;
+
+-- name: mails_of_batch
+-- Those that are still in it.
+select id from email_sends where batch_id = :batch_id and position is not null order by position;
+
+-- name: part_batch
+-- Mails of a batch that was never tried, in a batch of their own.
+with part as (
+    insert into email_batches (id, org_id, purpose, not_before, problem)
+    select :part_id, org_id, purpose, not_before, problem
+    from email_batches
+    where id = :batch_id and state = 'queued'
+    returning id
+)
+update email_sends mail
+set batch_id = part.id
+from part
+where mail.id = any (cast(:mails as uuid[])) and mail.batch_id = :batch_id;
+
+-- name: begun_again
+-- Batches that were set aside with an incident, and have gone on since.
+select trouble.subject
+from incidents trouble
+where trouble.kind = 'email_batch_refused' and trouble.closed_at is null and trouble.told_closed_at is null
+    and not exists (
+        select from email_batches batch where batch.id = try_uuid(trouble.subject) and batch.state in ('queued', 'sending')
+    );
 
 -- name: postpone_batch
 -- It may have been sent: it waits as it is. Nothing where somebody else has carried it on since.

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -14,7 +14,7 @@ from crm_relay.mail.sending import store
 from crm_relay.mail.sending.repeat import pause_after
 from crm_relay.mail.sending.waiting import MailBatch
 from crm_relay.platform.database import Database, Transaction
-from crm_relay.platform.errors import RejectedInput, describe_error
+from crm_relay.platform.errors import OF_ONE_ROW, describe_error
 from crm_relay.platform.logging import count_metric, logger
 from crm_relay.providers.answers import (
     Accepted,
@@ -34,7 +34,7 @@ CLOSED_BY_SUCCESS = (QUOTA, CONFIGURATION, REST)
 """Incidents about the provider that are over as soon as it takes mail again."""
 
 _SENDER = "sender_refused"
-_ASIDE = "email_batch_refused"
+REFUSED_BATCH = "email_batch_refused"
 UNKNOWN = "email_unknown"
 OWN_SENDER = "EMAIL_FROM"
 """As what incidents name the sender of mail that has no identity."""
@@ -43,7 +43,7 @@ _TITLES = {
     QUOTA: "The plan's e-mails at the provider are used up: mail waits",
     CONFIGURATION: "The e-mail provider refuses this installation: mail waits until its settings are changed",
     REST: "The provider asks for a rest of more than an hour: mail is tried again every hour",
-    _ASIDE: "A batch of e-mails that the database refuses to record: it waits, and the others go on",
+    REFUSED_BATCH: "A batch of e-mails that cannot be begun or recorded: it waits, and the others go on",
     _SENDER: "The provider refuses a From address: its mail waits until the domain is verified",
     UNKNOWN: "E-mail(s) of which nobody knows whether they were sent: never sent again, look at the provider's log",
 }
@@ -52,6 +52,9 @@ LONGEST_REST = timedelta(hours=1)
 """Nobody waits longer for a provider without being asked again, whatever its answer says."""
 
 _ASIDE_FOR = timedelta(hours=1)
+_LOCKED_FOR = timedelta(minutes=1)
+_LOCKED_FOR_LONG = timedelta(minutes=10)
+_LOCKED = "locked by another transaction"
 _QUOTA_IS_ASKED_AGAIN = timedelta(hours=1)
 _SETTINGS_ARE_TRIED_AGAIN = timedelta(minutes=15)
 
@@ -137,26 +140,35 @@ def report_unknown(db: Transaction, batch: MailBatch, why: str, now: datetime, *
 
 
 def park_refused(
-    db: Database, batch: MailBatch, error: RejectedInput, settle: Settle, now: datetime, *, provider: str
+    db: Database, batch: MailBatch, error: Exception, settle: Settle, now: datetime, *, provider: str
 ) -> AnswerRecorded:
     """The provider has answered, and the database refuses to record it: only this batch is parked, with an incident.
 
-    Where its owner cannot be told either, an operator has to settle the mails by hand.
+    Where its owner cannot be told either, an operator has to settle the mails by hand. Raises what keeps the batch from
+    being parked.
     """
     why = f"the answer cannot be recorded: {describe_error(error)}"
     try:
         settled = db.transact(lambda tx: report_parked(tx, batch, why, settle, now, provider=provider))
-    except RejectedInput:
+    except OF_ONE_ROW:
         settled = db.transact(lambda tx: report_parked(tx, batch, why, _nobody_hears, now, provider=provider))
     return AnswerRecorded(settled)
 
 
-def set_aside(db: Transaction, batch: MailBatch, why: str, now: datetime) -> AnswerRecorded:
-    """A batch that the database refuses to begin waits for an hour, with an incident."""
+def set_aside(db: Transaction, batch: MailBatch, why: str, now: datetime, mails: Sequence[UUID] = ()) -> AnswerRecorded:
+    """A batch that cannot be begun or recorded waits for an hour, with an incident; `mails`: whose fault it is."""
     logger().error("a batch cannot be begun", batch=str(batch.id), reason=why)
     store.set_batch_aside(db, batch, not_before=now + _ASIDE_FOR, problem=why)
-    open_incidents(db, [_incident(_ASIDE, str(batch.id))], now)
+    details = {"problem": why, "mails": [str(mail) for mail in mails]}
+    open_incidents(db, [replace(_incident(REFUSED_BATCH, str(batch.id)), details=details)], now)
     return AnswerRecorded(is_postponed=True)
+
+
+def set_locked_aside(db: Transaction, batch: MailBatch, now: datetime) -> None:
+    """What another transaction has locked waits for a minute; after ten of them there is an incident."""
+    store.set_locked_aside(db, batch.id, now, not_before=now + _LOCKED_FOR, problem=_LOCKED)
+    if batch.locked_since is not None and batch.locked_since <= now - _LOCKED_FOR_LONG:
+        open_incidents(db, [replace(_incident(REFUSED_BATCH, str(batch.id)), details={"problem": _LOCKED})], now)
 
 
 def _nobody_hears(_db: Transaction, _settled: Sequence[Settled], _now: datetime) -> None:

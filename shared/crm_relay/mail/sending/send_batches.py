@@ -10,20 +10,20 @@ from crm_relay.mail.models import SendPolicy, Settle, StillWanted, always_wanted
 from crm_relay.mail.purposes import CAMPAIGN
 from crm_relay.mail.sending import store
 from crm_relay.mail.sending.begin_batch import BatchBegun, BatchWork, begin_batch
+from crm_relay.mail.sending.in_parts_of_batch import begin_in_parts, record_in_parts
 from crm_relay.mail.sending.look_up import look_up, record_look_up
 from crm_relay.mail.sending.record_answer import (
     CLOSED_BY_SUCCESS,
     AnswerRecorded,
     count_fates,
-    park_refused,
     record_answer,
-    set_aside,
 )
 from crm_relay.mail.sending.repeat import KEY_LIVES
 from crm_relay.mail.sending.waiting import MailBatch
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database, Transaction
-from crm_relay.platform.errors import RejectedInput, describe_error
+from crm_relay.platform.errors import OF_ONE_ROW
+from crm_relay.providers.answers import EmailAnswer
 from crm_relay.providers.email import EmailProvider
 
 _BATCH_SECONDS = 20.0
@@ -108,8 +108,12 @@ def send_batch(
     work = BatchWork(context.provider, context.policy, settle, still_wanted, purpose)
     now = clock()
     begun = _begin(context.database, work, now, batch_id)
-    if begun is None:
-        return None
+    reports = [_carried(context, work, each, clock) for each in begun]
+    return sum(reports[1:], reports[0]) if reports else None
+
+
+def _carried(context: SendContext, work: BatchWork, begun: BatchBegun, clock: Clock) -> SendReport:
+    """What is begun and not carried on, because the worker dies, is found again as a batch without an answer."""
     if begun.looks_up:
         begun = _looked_up(context.database, work, begun, clock)
     if begun.payload is None:
@@ -118,20 +122,23 @@ def send_batch(
     later, name = clock(), context.provider.name
     batch = begun.batch
     recorded = _recorded(
-        context.database, work, batch, later, lambda tx: record_answer(tx, batch, answer, settle, later, provider=name)
+        context.database,
+        work,
+        batch,
+        answer,
+        later,
+        lambda tx: record_answer(tx, batch, answer, work.settle, later, provider=name),
     )
     return _reported(begun.recorded, requests=1) + replace(_reported(recorded), batches=0)
 
 
-def _begin(db: Database, work: BatchWork, now: datetime, batch_id: UUID | None) -> BatchBegun | None:
-    """A batch that the database refuses to begin is set aside with an incident, and the others go on."""
+def _begin(db: Database, work: BatchWork, now: datetime, batch_id: UUID | None) -> list[BatchBegun]:
+    """One batch, or its parts where a mail of it stops the others; none where none is due and free."""
     try:
-        return db.transact(lambda tx: begin_batch(tx, work, now, batch_id))
-    except RejectedInput as error:
-        if (batch := work.claimed) is None:
-            raise
-        why = describe_error(error)
-    return BatchBegun(batch, None, db.transact(lambda tx: set_aside(tx, batch, why, now)))
+        begun = db.transact(lambda tx: begin_batch(tx, work, now, batch_id))
+    except OF_ONE_ROW as error:
+        return begin_in_parts(db, work, now, batch_id, error)
+    return [] if begun is None else [begun]
 
 
 def _looked_up(db: Database, work: BatchWork, begun: BatchBegun, clock: Clock) -> BatchBegun:
@@ -142,19 +149,29 @@ def _looked_up(db: Database, work: BatchWork, begun: BatchBegun, clock: Clock) -
         return replace(begun, looks_up=False)
     now, name = clock(), work.provider.name
     recorded = _recorded(
-        db, work, begun.batch, now, lambda tx: record_look_up(tx, begun.batch, found, work.settle, now, provider=name)
+        db,
+        work,
+        begun.batch,
+        None,
+        now,
+        lambda tx: record_look_up(tx, begun.batch, found, work.settle, now, provider=name),
     )
     return BatchBegun(begun.batch, None, recorded)
 
 
 def _recorded(
-    db: Database, work: BatchWork, batch: MailBatch, now: datetime, record: Callable[[Transaction], AnswerRecorded]
+    db: Database,
+    work: BatchWork,
+    batch: MailBatch,
+    answer: EmailAnswer | None,
+    now: datetime,
+    record: Callable[[Transaction], AnswerRecorded],
 ) -> AnswerRecorded:
-    """What the database refuses of one answer parks that batch alone."""
+    """What the database refuses of one answer is that batch's alone; `answer` None: it was looked up."""
     try:
         return db.transact(record)
-    except RejectedInput as error:
-        return park_refused(db, batch, error, work.settle, now, provider=work.provider.name)
+    except OF_ONE_ROW as error:
+        return record_in_parts(db, work, batch, answer, error, now)
 
 
 def _reported(recorded: AnswerRecorded, *, requests: int = 0) -> SendReport:

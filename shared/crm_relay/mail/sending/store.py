@@ -49,6 +49,8 @@ def claim_batch(db: Queryable, now: datetime, *, purpose: str, batch_id: UUID | 
         _room(known),
         tuple(_waiting(row, known[row["id"]]) for row in rows if row["id"] is not None),
         is_stopped=any(row["is_stopped"] for row in known.values()),
+        has_locked=head["has_locked"],
+        locked_since=head["locked_since"],
     )
 
 
@@ -107,6 +109,37 @@ def note_found(db: Queryable, batch_id: UUID, found: Mapping[UUID, str], now: da
 def set_batch_aside(db: Queryable, batch: MailBatch, *, not_before: datetime, problem: str) -> None:
     """The database refuses what was to be recorded of it: it is tried again later, and holds up no other."""
     db.run(_SQL["set_batch_aside"], not_before=not_before, problem=problem, **_this_attempt(batch))
+
+
+def set_locked_aside(db: Queryable, batch_id: UUID, now: datetime, *, not_before: datetime, problem: str) -> None:
+    """Another transaction has locked what is left in it."""
+    db.run(_SQL["set_locked_aside"], batch_id=batch_id, now=now, not_before=not_before, problem=problem)
+
+
+def next_batch(db: Queryable, now: datetime, *, purpose: str, batch_id: UUID | None) -> MailBatch | None:
+    """The one that a claim would take, without its mails and times; None where none is due and free."""
+    rows = db.run(_SQL["next_batch"], purpose=purpose, now=now, batch_id=batch_id)
+    if not rows:
+        return None
+    (row,) = rows
+    return MailBatch(
+        row["id"], row["org_id"], row["generation"], row["attempts"], None, None, timedelta(), Room(), mails=()
+    )
+
+
+def mails_of_batch(db: Queryable, batch_id: UUID) -> list[UUID]:
+    """Those that are still in it, in their order."""
+    return [row["id"] for row in db.run(_SQL["mails_of_batch"], batch_id=batch_id)]
+
+
+def part_batch(db: Queryable, batch_id: UUID, mails: Sequence[UUID], part_id: UUID) -> None:
+    """Move these to a new batch, which is due as the old one was. Only of a batch that was never tried."""
+    db.run(_SQL["part_batch"], batch_id=batch_id, mails=list(mails), part_id=part_id)
+
+
+def begun_again(db: Queryable) -> list[str]:
+    """Subjects of open incidents about refused batches that are none any more."""
+    return [row["subject"] for row in db.run(_SQL["begun_again"])]
 
 
 def postpone_batch(db: Queryable, batch: MailBatch, *, not_before: datetime, problem: str, held_for: str) -> None:

@@ -47,7 +47,7 @@ class MailBatch:
     """One request to be made, ours until the transaction ends; `attempts` counts those of this `generation`.
 
     `is_stopped`: an operator stopped what it is for. `age`: how long ago the first attempt was, by the worker's clock
-    or the database's, whichever says more.
+    or the database's, whichever says more. `has_locked`: other mails of it are locked by another transaction.
     """
 
     id: UUID
@@ -60,6 +60,8 @@ class MailBatch:
     room: Room
     mails: tuple[WaitingMail, ...]
     is_stopped: bool = False
+    has_locked: bool = False
+    locked_since: datetime | None = None
 
     @property
     def was_lost(self) -> bool:

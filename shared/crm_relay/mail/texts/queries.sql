@@ -50,6 +50,11 @@ due as (
             )
         )
         and not is_sending_stopped(org_id, purpose)
+        and (cast(:message_id as uuid) is null or id = :message_id)
+        -- One that stopped the others is taken by its id alone.
+        and (cast(:message_id as uuid) is not null or id::text not in (
+            select subject from incidents where kind = 'sms_refused' and closed_at is null and told_closed_at is null
+        ))
     order by not_before, id
     limit 1
     for update skip locked
@@ -82,6 +87,27 @@ select
         where claimed.attempts > 1 and other.to_number = claimed.to_number and other.twilio_sid is not null
     ) as known
 from claimed;
+
+-- name: due_texts
+-- Which messages a claim would take, by their keys and times alone.
+select id
+from sms_sends
+where not_before <= :now
+    and (status = 'queued' or (status = 'sending' and coalesce(claimed_until, not_before) <= :now))
+    and id::text not in (
+        select subject from incidents where kind = 'sms_refused' and closed_at is null and told_closed_at is null
+    )
+order by not_before, id
+limit :limit
+for update skip locked;
+
+-- name: refused_texts
+-- Some of the messages that stopped the others, at random.
+select try_uuid(subject) as id
+from incidents
+where kind = 'sms_refused' and closed_at is null and told_closed_at is null and try_uuid(subject) is not null
+order by random()
+limit :limit;
 
 -- name: record_text
 -- What became of a text message; surely unsent ones begin anew. Nothing where somebody else has carried it on since.

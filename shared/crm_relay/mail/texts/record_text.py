@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from crm_relay.consent.models import ConsentChannel, ConsentEvent, ConsentKind
 from crm_relay.consent.record import record_events
@@ -12,14 +13,16 @@ from crm_relay.mail.models import Fate, Settle, Settled
 from crm_relay.mail.sending.gate import GateVerdict
 from crm_relay.mail.texts import store
 from crm_relay.mail.texts.models import QueuedText
-from crm_relay.platform.database import Database, Transaction
-from crm_relay.platform.errors import RejectedInput, describe_error
+from crm_relay.platform.database import Database, Queryable, Transaction
+from crm_relay.platform.errors import OF_ONE_ROW, describe_error
 from crm_relay.platform.logging import logger
 
 CONFIGURATION, UNKNOWN, REST = "sms_configuration", "sms_unknown", "sms_rest"
+REFUSED = "sms_refused"
 _TITLES = {
     CONFIGURATION: "Text messages cannot be sent until the account's settings are changed",
     REST: "The provider of text messages asks for a rest of more than an hour: it is asked again every hour",
+    REFUSED: "Text message(s) that cannot be worked on: they wait, and the others go on",
     UNKNOWN: "Text message(s) of which nobody knows whether they were sent: never sent again, look at the account",
 }
 # The ledger of text messages has no word of its own for what the mode keeps here.
@@ -67,14 +70,14 @@ def record_outcome(
 
 
 def park_refused(
-    db: Database, queued: QueuedText, error: RejectedInput, settle: Settle, now: datetime, *, provider: str
+    db: Database, queued: QueuedText, error: Exception, settle: Settle, now: datetime, *, provider: str
 ) -> TextOutcome:
     """The database refuses to record what became of a message: it alone is parked, with an incident."""
     logger().error("a text message cannot be recorded", send_id=str(queued.id), reason=describe_error(error))
     outcome = TextOutcome(GateVerdict(Fate.UNKNOWN, reason="unknown"), incident=UNKNOWN)
     try:
         record_outcome(db, queued, outcome, settle, now, provider=provider)
-    except RejectedInput:
+    except OF_ONE_ROW:
         record_outcome(db, queued, outcome, _nobody_hears, now, provider=provider)
     return outcome
 
@@ -83,6 +86,19 @@ def close_settled(db: Database, now: datetime) -> None:
     """Settings that nothing waits for any more are nobody's trouble."""
     if subjects := store.waited_in_vain(db, CONFIGURATION):
         db.transact(lambda tx: close_incidents(tx, CONFIGURATION, subjects, now))
+
+
+def set_aside(db: Queryable, message_id: UUID, why: Exception, now: datetime) -> None:
+    """It cannot be worked on: the open incident keeps it out of the claims, until it is taken by its id again."""
+    problem = describe_error(why)
+    logger().error("a text message is set aside", send_id=str(message_id), reason=problem)
+    incident = Incident(REFUSED, str(message_id), _TITLES[REFUSED], details={"problem": problem})
+    open_incidents(db, [incident], now)
+
+
+def goes_on(db: Queryable, message_id: UUID, now: datetime) -> None:
+    """It can be worked on again."""
+    close_incidents(db, REFUSED, [str(message_id)], now)
 
 
 def _nobody_hears(_db: Transaction, _settled: Sequence[Settled], _now: datetime) -> None:

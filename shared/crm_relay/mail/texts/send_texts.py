@@ -1,9 +1,11 @@
 """Carries queued text messages to the provider, one by one: it knows no key by which a repetition would be the same."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
+from uuid import UUID
 
 from crm_relay.mail.models import WANTED, Fate, SendPolicy, Settle, StillWanted, always_wanted
 from crm_relay.mail.sending.gate import PAUSES_ARE_LOOKED_AT_AGAIN, Gate, GateVerdict
@@ -17,12 +19,14 @@ from crm_relay.mail.texts.record_text import (
     UNKNOWN,
     TextOutcome,
     close_settled,
+    goes_on,
     park_refused,
     record_outcome,
+    set_aside,
 )
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
-from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+from crm_relay.platform.errors import OF_ONE_ROW, FatalError, RejectedInput, TransientError
 from crm_relay.providers.answers import (
     ConfigurationWrong,
     Later,
@@ -35,6 +39,7 @@ from crm_relay.providers.answers import (
 from crm_relay.providers.text import TextProvider
 
 _SECONDS = 25.0
+_LOOKED_AT_AGAIN = 20
 # Until then nobody else looks at the message: what is cut off is not looked for sooner than the provider can know it.
 _CLAIM = LOOKED_UP_AFTER
 _PAUSE = timedelta(minutes=1)
@@ -78,25 +83,77 @@ def send_texts(
     called in the transaction that records the fate of a message, once a message. One whose sending was cut off is
     looked up before anything else is done with it.
     """
-    counts = Counter[str]()
-    while deadline.allows(_SECONDS):
+    sending = _Sending(context, still_wanted, settle)
+    for message_id in store.refused_texts(context.database, limit=_LOOKED_AT_AGAIN):
+        sending.take_again(message_id, clock())
+    while deadline.allows(_SECONDS) and not sending.is_stopped:
         now = clock()
-        queued = _claim(context.database, now)
-        if queued is None:
+        if not sending.take_next(now):
             close_settled(context.database, now)
-            return _report(counts, stopped=False)
-        outcome = _carry(context, queued, still_wanted, now)
-        outcome = _recorded(context, queued, outcome, settle, now)
-        counts[outcome.status] += 1
+            return _report(sending.counts, stopped=False)
+    return _report(sending.counts, stopped=True)
+
+
+@dataclass
+class _Sending:
+    """What one run does, message by message; one that cannot be worked on is set aside with an incident."""
+
+    context: TextContext
+    still_wanted: StillWanted
+    settle: Settle
+    counts: Counter[str] = field(default_factory=Counter)
+    is_stopped: bool = False
+
+    def take_next(self, now: datetime) -> bool:
+        """False: none is due and free."""
+        try:
+            queued = self._claim(now, None)
+        except OF_ONE_ROW as error:
+            return self._take_one_of(store.due_texts(self.context.database, now, limit=_LOOKED_AT_AGAIN), now, error)
+        return queued is not None and self._carry(queued, now)
+
+    def take_again(self, message_id: UUID, now: datetime) -> None:
+        """One that was set aside: its incident closes where it can be worked on."""
+        try:
+            queued = self._claim(now, message_id)
+            if queued is not None:
+                self._record(queued, now)
+        except OF_ONE_ROW:
+            return
+        goes_on(self.context.database, message_id, now)
+
+    def _take_one_of(self, due: Sequence[UUID], now: datetime, error: Exception) -> bool:
+        """The first that cannot be claimed is set aside, unless one before it can."""
+        for message_id in due:
+            try:
+                queued = self._claim(now, message_id)
+            except OF_ONE_ROW as why:
+                set_aside(self.context.database, message_id, why, now)
+                return True
+            if queued is not None:
+                return self._carry(queued, now)
+        raise error
+
+    def _claim(self, now: datetime, message_id: UUID | None) -> QueuedText | None:
+        until = now + PAUSES_ARE_LOOKED_AT_AGAIN
+        return self.context.database.transact(
+            lambda tx: store.claim_text(tx, now, claimed_until=now + _CLAIM, held_until=until, message_id=message_id)
+        )
+
+    def _carry(self, queued: QueuedText, now: datetime) -> bool:
+        try:
+            self._record(queued, now)
+        except OF_ONE_ROW as error:
+            set_aside(self.context.database, queued.id, error, now)
+        return True
+
+    def _record(self, queued: QueuedText, now: datetime) -> None:
+        outcome = _carry(self.context, queued, self.still_wanted, now)
+        outcome = _recorded(self.context, queued, outcome, self.settle, now)
+        self.counts[outcome.status] += 1
         if outcome.stops and (until := outcome.verdict.until) is not None:
-            store.hold_due(context.database, now, until=until, held_for=outcome.held_for)
-            break
-    return _report(counts, stopped=True)
-
-
-def _claim(db: Database, now: datetime) -> QueuedText | None:
-    until = now + PAUSES_ARE_LOOKED_AT_AGAIN
-    return db.transact(lambda tx: store.claim_text(tx, now, claimed_until=now + _CLAIM, held_until=until))
+            store.hold_due(self.context.database, now, until=until, held_for=outcome.held_for)
+            self.is_stopped = True
 
 
 def _report(counts: Counter[str], *, stopped: bool) -> TextReport:
@@ -111,7 +168,7 @@ def _recorded(
     name = context.provider.name
     try:
         record_outcome(context.database, queued, outcome, settle, now, provider=name)
-    except RejectedInput as error:
+    except OF_ONE_ROW as error:
         return park_refused(context.database, queued, error, settle, now, provider=name)
     return outcome
 

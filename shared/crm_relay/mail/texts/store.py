@@ -18,10 +18,26 @@ def queueing_texts(texts: Sequence[TextDraft], now: datetime) -> Statement:
     return _SQL["queue_texts"].bind(texts=Json([asdict(text) for text in texts]), now=now)
 
 
-def claim_text(tx: Transaction, now: datetime, *, claimed_until: datetime, held_until: datetime) -> QueuedText | None:
-    """None where no message is due and free; those that an operator stopped wait until `held_until`."""
+def due_texts(db: Queryable, now: datetime, *, limit: int) -> list[UUID]:
+    """Which a claim would take; reads nothing else."""
+    return [row["id"] for row in db.run(_SQL["due_texts"], now=now, limit=limit)]
+
+
+def refused_texts(db: Queryable, *, limit: int) -> list[UUID]:
+    """Some of those that are set aside, at random."""
+    return [row["id"] for row in db.run(_SQL["refused_texts"], limit=limit)]
+
+
+def claim_text(
+    tx: Transaction, now: datetime, *, claimed_until: datetime, held_until: datetime, message_id: UUID | None = None
+) -> QueuedText | None:
+    """None where no message is due and free; those that an operator stopped wait until `held_until`.
+
+    `message_id`: this one alone, although it is set aside.
+    """
     claiming = _SQL["claim_text"].bind(
         now=now,
+        message_id=message_id,
         claimed_until=claimed_until,
         stopped=STOPPED,
         held_until=held_until,

@@ -1,0 +1,1 @@
+"""Messages whose fate is known while their step could not be settled."""

@@ -1,0 +1,20 @@
+-- name: keep_unsettled
+-- The fate of these messages is recorded, and what it means for their step waits.
+insert into campaign_unsettled (send_id, channel, fate, reason, enrollment_id, sequence_id, has_events)
+select send_id, :channel, fate, reason, enrollment_id, sequence_id, has_events
+from :settled as settled (send_id uuid, fate text, reason text, enrollment_id uuid, sequence_id uuid, has_events boolean)
+where enrollment_id is not null
+on conflict (send_id) do nothing;
+
+-- name: lock_unsettled
+-- What waits, the oldest first.
+select send_id, channel, fate, reason, enrollment_id, sequence_id, has_events
+from campaign_unsettled
+where cast(:people as uuid[]) is null or enrollment_id = any (cast(:people as uuid[]))
+order by since, send_id
+limit :limit
+for update skip locked;
+
+-- name: forget_unsettled
+-- They are settled.
+delete from campaign_unsettled where send_id = any (cast(:sends as uuid[]));

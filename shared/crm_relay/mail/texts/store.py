@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from uuid import UUID
 
 from crm_relay.mail.reasons import STOPPED
 from crm_relay.mail.texts.models import QueuedText, TextDraft

@@ -3,8 +3,9 @@
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from crm_relay.platform.database import Database
+from crm_relay.platform.errors import TransientError
 from crm_relay.platform.migrations import migrate, read_migrations
 from local.postgres import EmbeddedPostgres
 
@@ -106,12 +108,21 @@ def database(database_url: str) -> Iterator[Database]:
     database.close()
 
 
+def _clone(server: Database, name: str, template: str) -> None:
+    """Again where the server's own vacuum is in the template at this moment."""
+    for _ in range(20):
+        with suppress(TransientError):
+            return server.run_script(f"create database {name} template {template}")
+        time.sleep(0.05)
+    return server.run_script(f"create database {name} template {template}")
+
+
 @contextmanager
 def fresh_database(postgres_url: str, template: str = TEMPLATE) -> Iterator[str]:
     """The address of a new database, dropped at the end."""
     name = f"test_{secrets.token_hex(8)}"
     server = Database(postgres_url)
-    server.run_script(f"create database {name} template {template}")
+    _clone(server, name, template)
     yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
     server.run_script(f"drop database {name} with (force)")
     server.close()

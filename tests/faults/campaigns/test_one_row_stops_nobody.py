@@ -71,7 +71,7 @@ def stage(postgres_url: str, fault: PlantedFault) -> Iterator[CampaignHarness]:
         campaigns.db.close()
 
 
-class History:
+class TwoCampaigns:
     """Two campaigns with the same steps; in one of them somebody's rows, or all, are such that a statement fails."""
 
     def __init__(self, campaigns: CampaignHarness) -> None:
@@ -139,7 +139,7 @@ class History:
         return [row["kind"] for row in rows]
 
 
-def run_of(campaigns: CampaignHarness, history: History, fault: PlantedFault, whose: str) -> None:
+def run_of(campaigns: CampaignHarness, history: TwoCampaigns, fault: PlantedFault, whose: str) -> None:
     """All steps, an answer in between; whose ids are new by then are named as well."""
     for round_ in range(6):
         with fault.suspended():
@@ -154,7 +154,7 @@ def peaceful(postgres_url: str, whose: str) -> set[str]:
     """The statements of a run in which nothing fails, as far as they concern these rows."""
     fault = PlantedFault(QUERIES.values())
     with stage(postgres_url, fault) as campaigns:
-        history = History(campaigns)
+        history = TwoCampaigns(campaigns)
         run_of(campaigns, history, fault, whose)
         assert history.undone(history.other) == {}
         assert history.incidents() == []
@@ -165,7 +165,7 @@ def trouble_with(postgres_url: str, name: str, whose: str, code: str) -> str | N
     """What is wrong after all; None: nothing."""
     fault = PlantedFault(QUERIES.values(), code=code)
     with stage(postgres_url, fault) as campaigns:
-        history = History(campaigns)
+        history = TwoCampaigns(campaigns)
         fault.query = QUERIES[name]
         try:
             run_of(campaigns, history, fault, whose)
@@ -175,7 +175,7 @@ def trouble_with(postgres_url: str, name: str, whose: str, code: str) -> str | N
         return trouble_in(history, fired=fault.fired > 0)
 
 
-def trouble_in(history: History, *, fired: bool, repair: Callable[[], None] = lambda: None) -> str | None:
+def trouble_in(history: TwoCampaigns, *, fired: bool, repair: Callable[[], None] = lambda: None) -> str | None:
     campaigns = history.campaigns
     if undone := history.undone(history.other):
         return f"others wait: {undone}"
@@ -227,7 +227,7 @@ def test_a_decision_that_fails_for_one_stops_nobody_else(
 ) -> None:
     fault, fired = PlantedFault(()), []
     with stage(postgres_url, fault) as campaigns:
-        history = History(campaigns)
+        history = TwoCampaigns(campaigns)
         decided = getattr(module, name)
 
         def fails(*given: Any, **named: Any) -> Any:

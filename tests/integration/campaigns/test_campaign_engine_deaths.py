@@ -13,7 +13,7 @@ from tests.support.platform.rows import rows_of
 from tests.support.processes.sudden_death import Killed, Life
 
 # A run over one mail and one task, from the first look at replies to the last commit.
-STEPS_OF_A_RUN = 38
+STEPS_OF_A_RUN = 41
 
 
 def run(campaigns: CampaignHarness, life: Life) -> Seen:

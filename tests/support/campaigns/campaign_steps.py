@@ -17,7 +17,7 @@ STEPS = {
     "queue": "insert into email_sends",
     "queue text messages": "insert into sms_sends",
     "record": "insert into campaign_sequence_logs",
-    "claim the batch": "for update skip locked\n),\nturn as materialized",
+    "claim the batch": "for key share of organization skip locked\n),\nturn as materialized",
     "read what the ledgers say": "from email_room(",
     "ask the campaign": "given.send_id, enrollment.status",
     "freeze": "with verdict as",

@@ -8,11 +8,11 @@ from functools import cached_property
 from crm_relay.campaigns.engine.follow_adopted import settle_and_follow
 from crm_relay.campaigns.engine.make_steps import EngineContext
 from crm_relay.campaigns.engine.settle import settle_texts
-from crm_relay.campaigns.engine.settle_again import settle_again
 from crm_relay.campaigns.engine.stop import stop_answered
 from crm_relay.campaigns.engine.take_steps import BATCH, StepsTaken, look_again, take_steps
 from crm_relay.campaigns.queued.ask_again import ask_held_again
 from crm_relay.campaigns.queued.still_wanted import still_wanted
+from crm_relay.campaigns.unsettled.settle_again import settle_again
 from crm_relay.campaigns.watch.hold_campaigns import release_repaired
 from crm_relay.mail.sending.send_batches import SendContext, SendReport, send_batch, send_due
 from crm_relay.mail.texts.send_texts import TextContext, TextReport, send_texts
@@ -70,6 +70,7 @@ class _Engine:
     def run(self) -> EngineReport:
         ask_held_again(self.db, self.clock())
         release_repaired(self.db, self.clock())
+        settle_again(self.db, self.clock())
         self._carry(look_again(self.db, self.context, self.clock()))
         self._send_waiting()
         while self.deadline.allows(_BATCH_SECONDS):
@@ -106,7 +107,6 @@ class _Engine:
             return
         # Before anything leaves: what is queued may be for somebody who has answered since.
         self.report.answered += stop_answered(self.db, self.clock())
-        settle_again(self.db, self.clock())
         self.report.mail += send_due(
             self.send_context,
             clock=self.clock,

@@ -10,8 +10,8 @@ from crm_relay.campaigns.engine import store
 from crm_relay.campaigns.engine.claim import EVERYBODY, ClaimScope, claim_due
 from crm_relay.campaigns.engine.make_steps import EngineContext, StepsBeingMade
 from crm_relay.campaigns.engine.outcomes import StepOutcome
-from crm_relay.campaigns.engine.settle_again import settle_again
 from crm_relay.campaigns.engine.stop import stop_answered, take_turn
+from crm_relay.campaigns.unsettled.settle_again import settle_again
 from crm_relay.campaigns.watch import refused
 from crm_relay.campaigns.watch.hold_campaigns import report_faults
 from crm_relay.mail.queue import queueing

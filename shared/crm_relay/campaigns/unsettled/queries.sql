@@ -6,6 +6,10 @@ from :settled as settled (send_id uuid, fate text, reason text, enrollment_id uu
 where enrollment_id is not null
 on conflict (send_id) do nothing;
 
+-- name: is_anything_unsettled
+-- Whether a step waits at all.
+select exists (select from campaign_unsettled) as waits;
+
 -- name: lock_unsettled
 -- What waits, the oldest first.
 select send_id, channel, fate, reason, enrollment_id, sequence_id, has_events
@@ -16,5 +20,5 @@ limit :limit
 for update skip locked;
 
 -- name: forget_unsettled
--- They are settled.
+-- These steps are settled by now.
 delete from campaign_unsettled where send_id = any (cast(:sends as uuid[]));

@@ -32,6 +32,11 @@ def keep_unsettled(db: Queryable, settled: Sequence[Settled], channel: str) -> N
     db.run(_SQL["keep_unsettled"], settled=rows, channel=channel)
 
 
+def is_anything_unsettled(db: Queryable) -> bool:
+    """Nearly always nothing is."""
+    return bool(db.run(_SQL["is_anything_unsettled"])[0]["waits"])
+
+
 def lock_unsettled(db: Queryable, people: Sequence[UUID] | None, *, limit: int) -> dict[str, list[Settled]]:
     """By channel, the oldest first; what another worker has is left to it. `people` None: of all."""
     only = None if people is None else list(people)

@@ -30,10 +30,43 @@ select pg_advisory_xact_lock(hashtextextended('campaign_claim', 51));
 -- name: locked_campaigns
 -- Campaigns that another transaction has kept from going on, or from being counted, since before `before`.
 with running as materialized (
-    select id, coalesce(org_id, default_org_id()) as org_id, name from campaigns where status = 'active' and source = 'native'
+    select id, coalesce(org_id, default_org_id()) as org_id, name, identity_id
+    from campaigns
+    where status = 'active' and source = 'native'
+),
+overdue as materialized (
+    select id, campaign_id, contact_id
+    from campaign_enrollments
+    where campaign_id in (select id from running) and next_step_at <= :before and status in ('active', 'engaged')
+    order by next_step_at
+    limit :limit
+),
+overdue_batch as materialized (
+    select id, org_id
+    from email_batches
+    where purpose = 'campaign' and state in ('queued', 'sending') and not_before <= :before
+        and (claimed_until is null or claimed_until <= :before)
+    order by not_before
+    limit :limit
 ),
 free_organization as materialized (
-    select id from organizations where id in (select org_id from running) order by id for key share skip locked
+    select id
+    from organizations
+    where id in (select org_id from running union select org_id from overdue_batch)
+    order by id
+    for key share skip locked
+),
+free_batch as materialized (
+    select id from email_batches where id in (select id from overdue_batch) order by id for no key update skip locked
+),
+free_person as materialized (
+    select enrollment.id
+    from campaign_enrollments enrollment
+    join contacts person on person.id = enrollment.contact_id
+    where enrollment.id in (select id from overdue)
+    order by enrollment.id
+    for no key update of enrollment skip locked
+    for key share of person skip locked
 ),
 free_campaign as materialized (
     select id from campaigns where id in (select id from running) order by id for key share skip locked
@@ -44,6 +77,9 @@ free_step as materialized (
     where campaign_id in (select id from running) and is_active
     order by id
     for no key update skip locked
+),
+free_sender as materialized (
+    select id from email_identities where org_id in (select org_id from running) order by id for key share skip locked
 )
 select running.id, running.name
 from running
@@ -55,12 +91,22 @@ where (
             from campaign_sequences step
             where step.campaign_id = running.id and step.is_active and step.id not in (select id from free_step)
         )
+        or exists (
+            select
+            from email_identities sender
+            where sender.org_id = running.org_id and sender.id not in (select id from free_sender)
+                and (sender.id = running.identity_id or running.identity_id is null and sender.is_default)
+        )
     )
-    and exists (
-        select
-        from campaign_enrollments
-        where campaign_id = running.id and next_step_at <= :before and status in ('active', 'engaged')
-    )
+    and running.id in (select campaign_id from overdue)
+    or running.id in (select campaign_id from overdue where id not in (select id from free_person))
+union
+-- Whose mail should have left before then.
+select campaign.id, campaign.name
+from overdue_batch
+join email_sends mail on mail.batch_id = overdue_batch.id and mail.position is not null
+join campaigns campaign on campaign.id = mail.campaign_id
+where overdue_batch.id not in (select id from free_batch) or overdue_batch.org_id not in (select id from free_organization)
 union
 -- Whose fate could not be recorded since then.
 select campaign.id, campaign.name

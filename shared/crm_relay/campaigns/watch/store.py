@@ -8,6 +8,7 @@ from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import queries_beside
 
 _SQL = queries_beside(__file__)
+_LOOKED_AT = 2_000
 
 
 def fold_totals(db: Queryable) -> int:
@@ -18,7 +19,12 @@ def fold_totals(db: Queryable) -> int:
 def locked_campaigns(db: Queryable, now: datetime, patience: timedelta) -> list[Row]:
     """id and name. To be called in a transaction: it waits for the claimers' turn, and holds it until the end."""
     db.run(_SQL["wait_for_claimers"])
-    return db.run(_SQL["locked_campaigns"], before=now - patience, patience=f"{patience.total_seconds():.0f} seconds")
+    return db.run(
+        _SQL["locked_campaigns"],
+        before=now - patience,
+        patience=f"{patience.total_seconds():.0f} seconds",
+        limit=_LOOKED_AT,
+    )
 
 
 def reported_campaigns(db: Queryable, subjects: Sequence[str] | None) -> list[Row]:

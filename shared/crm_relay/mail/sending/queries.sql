@@ -285,11 +285,14 @@ with part as (
     from email_batches
     where id = :batch_id and state = 'queued'
     returning id
+),
+mine as materialized (
+    select id from email_sends where id = any (cast(:mails as uuid[])) and batch_id = :batch_id order by id for update
 )
 update email_sends mail
 set batch_id = part.id
-from part
-where mail.id = any (cast(:mails as uuid[])) and mail.batch_id = :batch_id;
+from part, mine
+where mail.id = mine.id;
 
 -- name: begun_again
 -- Batches that were set aside with an incident, and have gone on since.

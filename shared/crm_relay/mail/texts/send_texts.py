@@ -83,7 +83,7 @@ def send_texts(
     called in the transaction that records the fate of a message, once a message. One whose sending was cut off is
     looked up before anything else is done with it.
     """
-    sending = _Sending(context, still_wanted, settle)
+    sending = _TextRun(context, still_wanted, settle)
     for message_id in store.refused_texts(context.database, limit=_LOOKED_AT_AGAIN):
         sending.take_again(message_id, clock())
     while deadline.allows(_SECONDS) and not sending.is_stopped:
@@ -95,7 +95,7 @@ def send_texts(
 
 
 @dataclass
-class _Sending:
+class _TextRun:
     """What one run does, message by message; one that cannot be worked on is set aside with an incident."""
 
     context: TextContext

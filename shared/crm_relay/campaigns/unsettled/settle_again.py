@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from crm_relay.campaigns.engine.settle import settle_what_can_be
-from crm_relay.campaigns.unsettled.store import forget_unsettled, lock_unsettled
+from crm_relay.campaigns.unsettled.store import forget_unsettled, is_anything_unsettled, lock_unsettled
 from crm_relay.campaigns.watch.refused import STEP, SetAside, set_aside_all
 from crm_relay.platform.database import Database, Transaction
 
@@ -17,7 +17,7 @@ def settle_again(db: Database, now: datetime, people: Sequence[UUID] | None = No
 
     Whose row is refused is set aside with an incident; whose is locked waits. `people` None: everybody.
     """
-    return db.transact(lambda tx: _settle_again(tx, people, now))
+    return db.transact(lambda tx: _settle_again(tx, people, now)) if is_anything_unsettled(db) else 0
 
 
 def _settle_again(tx: Transaction, people: Sequence[UUID] | None, now: datetime) -> int:

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from cli.doctor.checks import Check
 from crm_relay.campaigns.watch.faults import problems_of_campaign
 from crm_relay.campaigns.watch.store import campaign_documents
+from crm_relay.integrity.look import stranded_lines
 from crm_relay.mail.stops.stop_sending import sending_stops
+from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Queryable
 
 
@@ -30,3 +32,13 @@ def examine_sending(database: Queryable) -> Iterator[Check]:
         reason = "" if stop.reason is None else f": {stop.reason}"
         found = f"{whose} stopped by {stop.stopped_by} since {since}{reason}; crm-relay resume-sending"
         yield Check("sending", "worth a look", found)
+
+
+def examine_lines(database: Queryable) -> Iterator[Check]:
+    """Whether steps wait for messages whose fate is known: nobody would ever record it."""
+    rows = stranded_lines(database, utc_now())
+    if not rows:
+        yield Check("steps that wait", "good", "their messages are on their way")
+        return
+    found = f"{rows[0]['total']} for messages that are not on their way: crm-relay integrity check --fix"
+    yield Check("steps that wait", "wrong", found)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cli.doctor.bison import examine_bison
-from cli.doctor.campaigns import examine_campaigns, examine_sending
+from cli.doctor.campaigns import examine_campaigns, examine_lines, examine_sending
 from cli.doctor.checks import Check, safely
 from cli.doctor.secrets import examine_secrets
 from crm_relay.installation.installation import Installation, install
@@ -60,6 +60,7 @@ def examine() -> list[Check]:
         checks += safely("resend webhook secret", _resend_secret)
         checks += safely("campaigns", lambda: examine_campaigns(database))
         checks += safely("sending", lambda: examine_sending(database))
+        checks += safely("steps that wait", lambda: examine_lines(database))
     if "emailbison" not in left_out:
         checks += safely("emailbison", lambda: iter(examine_bison()))
     return checks

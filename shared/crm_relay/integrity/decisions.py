@@ -9,6 +9,8 @@ from uuid import UUID
 from crm_relay.edge_cache.keys import BUCKETS, Entity, content_hash
 from crm_relay.edge_cache.models import CacheItem
 from crm_relay.integrity.models import Finding, Fingerprint, Suspect
+from crm_relay.mail.decisions import has_left
+from crm_relay.mail.models import Fate
 
 STATUSES = (
     *("draft", "pending", "queued", "scheduled", "sending", "sent", "delivered", "delayed", "opened", "clicked"),
@@ -194,6 +196,22 @@ def implied_by_log(state: EnrollmentState) -> dict[str, Any] | None:
     step = {"current_step": state.logged_step} if state.is_past_the_last else {}
     due = {"next_step_at": None} if state.is_due_though_finished else {}
     return step | due
+
+
+def fate_of_message(status: str | None) -> Fate:
+    """What a ledger's status says of a message that is not on its way; None: the ledger does not have it any more."""
+    if status in _FATES:
+        return _FATES[status]
+    return Fate.UNKNOWN if status is None or not has_left(status) else Fate.SENT
+
+
+_FATES = {
+    "refused": Fate.REFUSED,
+    "dry_run": Fate.DRY_RUN,
+    "failed": Fate.FAILED,
+    "suppressed": Fate.FAILED,
+    "unknown": Fate.UNKNOWN,
+}
 
 
 def may_mend(fixable: int, *, cap: int, approved: bool) -> bool:

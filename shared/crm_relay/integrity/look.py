@@ -1,9 +1,10 @@
 """The checks within PostgreSQL and of what waits at the edge: what each finds, and what would mend it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from crm_relay.campaigns.models import ENROLLMENT
 from crm_relay.integrity import store
 from crm_relay.integrity.compare_sides import look_for_drift
 from crm_relay.integrity.decisions import (
@@ -11,6 +12,7 @@ from crm_relay.integrity.decisions import (
     STATUSES,
     EmailState,
     EnrollmentState,
+    fate_of_message,
     implied_by_log,
     implied_by_times,
     problems_of,
@@ -27,10 +29,12 @@ from crm_relay.integrity.models import (
     MendEmail,
     MendEnrollment,
     PushNow,
+    SettleLine,
 )
 from crm_relay.integrity.rebuild_totals import rebuild_totals
+from crm_relay.mail.models import Fate, Settled
 from crm_relay.outreach.reporting.rebuild_metrics import rebuild_metrics
-from crm_relay.platform.database import Row
+from crm_relay.platform.database import Queryable, Row
 
 BACKLOG = 100
 """The document's limit: more than these unsynced for longer than …"""
@@ -38,6 +42,7 @@ BACKLOG = 100
 BACKLOG_AGE = timedelta(hours=1)
 """… this."""
 
+STRANDED = "waits for a message that is not on its way"
 _SETTLED = timedelta(hours=1)
 _FORGOTTEN = timedelta(days=1)
 
@@ -91,8 +96,27 @@ def look_for_invalid_states(inspection: Inspection) -> Looked:
     )
     strays = _looked(store.stray_statuses(inspection.db, limit=MOST_KEPT), _stray)
     enrollments = _looked(store.suspicious_enrollments(inspection.db, limit=MOST_KEPT), _misplaced)
-    found = emails.findings + strays.findings + enrollments.findings
-    return Looked(found[:MOST_KEPT], emails.total + strays.total + enrollments.total)
+    lines = _looked(stranded_lines(inspection.db, inspection.clock()), _stranded)
+    looks = (emails, strays, enrollments, lines)
+    found = tuple(finding for each in looks for finding in each.findings)
+    return Looked(found[:MOST_KEPT], sum(each.total for each in looks))
+
+
+def stranded_lines(db: Queryable, now: datetime) -> list[Row]:
+    """Steps that have waited for an hour for a message that is not on its way, for the doctor too."""
+    return store.stranded_lines(db, settled_before=now - _SETTLED, limit=MOST_KEPT)
+
+
+def _stranded(row: Row) -> Finding:
+    fate = fate_of_message(row["status"])
+    reason = row["reason"] if fate in {Fate.REFUSED, Fate.FAILED, Fate.DRY_RUN} else None
+    message = row["message_id"] or row["id"]
+    settled = Settled(message, fate, reason, ENROLLMENT, row["enrollment_id"], row["sequence_id"])
+    details = {"channel": row["channel"], "message": row["status"] or "missing"}
+    what = "waits for a message that is not on its way"
+    return Finding(
+        "campaign_sequence_logs", str(row["id"]), what, details, SettleLine(row["id"], row["channel"], settled)
+    )
 
 
 def _invalid(row: Row) -> Finding:

@@ -9,6 +9,7 @@ from uuid import UUID
 from crm_relay.edge_cache.keys import Entity
 from crm_relay.edge_cache.models import CacheItem
 from crm_relay.edge_cache.table import EdgeTable
+from crm_relay.mail.models import Settled
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
 
@@ -76,6 +77,15 @@ class MendEnrollment:
 
 
 @dataclass(frozen=True)
+class SettleLine:
+    """A line of a campaign's log becomes what the ledger says of its message, and the sequence goes on by it."""
+
+    line_id: UUID
+    channel: str
+    settled: Settled
+
+
+@dataclass(frozen=True)
 class Replicate:
     """The row goes to the edge once more."""
 
@@ -87,7 +97,7 @@ class PushNow:
     """What waits at the edge is written to PostgreSQL at once."""
 
 
-Remedy = MendEmail | DropStatus | MendEnrollment | Replicate | PushNow
+Remedy = MendEmail | DropStatus | MendEnrollment | SettleLine | Replicate | PushNow
 
 
 @dataclass(frozen=True)

@@ -397,6 +397,54 @@ from (
 ) mended
 cross join lateral settle_fixes(:run_id, :check_name, 'mautic_sync_status', :who, :now, mended.done) as settled (id);
 
+-- name: stranded_lines
+-- Lines that wait for a message which is not on its way any more: whoever had to record its fate could not.
+select
+    line.id, line.enrollment_id, line.sequence_id, line.channel, message.id as message_id, message.status, message.reason,
+    count(*) over ()::integer as total
+from campaign_sequences step
+join campaign_sequence_logs line on line.sequence_id = step.id and line.status = 'pending'
+left join lateral (
+    select id, status, reason
+    from email_sends
+    where line.channel = 'email' and enrollment_id = line.enrollment_id and sequence_id = line.sequence_id
+    union all
+    select id, status, reason
+    from sms_sends
+    where line.channel = 'sms' and enrollment_id = line.enrollment_id and sequence_id = line.sequence_id
+    limit 1
+) message on true
+where step.channel in ('email', 'sms') and line.channel in ('email', 'sms') and line.updated_at < :settled_before
+    and (message.status is null or message.status not in ('queued', 'sending'))
+order by line.id
+limit :limit;
+
+-- name: lock_lines
+-- Whose lines these are, by id: their sequences go on by what is recorded.
+select id
+from campaign_enrollments
+where id in (select enrollment_id from campaign_sequence_logs where id = any (cast(:ids as uuid[])))
+order by id
+for no key update;
+
+-- name: lines
+-- These lines, and where their sequences stand.
+select
+    line.id,
+    jsonb_build_object(
+        'line', jsonb_build_object('status', line.status, 'reason', line.reason, 'sent_at', line.sent_at),
+        'enrollment', jsonb_build_object(
+            'status', known.status, 'next_step_at', known.next_step_at, 'due_at', known.due_at, 'held_for', known.held_for,
+            'emails_sent', known.emails_sent, 'sms_sent', known.sms_sent, 'last_step_at', known.last_step_at,
+            'error_count', known.error_count, 'last_error', known.last_error, 'last_error_at', known.last_error_at,
+            'stopped_reason', known.stopped_reason, 'completed_at', known.completed_at
+        )
+    ) as state
+from campaign_sequence_logs line
+join campaign_enrollments known on known.id = line.enrollment_id
+where line.id = any (cast(:ids as uuid[]))
+order by line.id;
+
 -- name: fix_enrollments
 -- The changes, their log and what they settle, in one; only of enrollments that stand where they were seen.
 with given as materialized (
@@ -545,6 +593,45 @@ put_back as (
 update integrity_fixes
 set reverted_at = :now, reverted_by = :who
 where id in (select fix.id from fix join put_back on put_back.id = fix.enrollment_id)
+returning id;
+
+-- name: undo_lines
+-- Only where line and sequence still are as the fix left them.
+with fix as materialized (
+    select id, row_id::uuid as line_id, before, after
+    from integrity_fixes
+    where id = any (:ids::bigint[]) and reverted_at is null
+),
+enrolled as (
+    update campaign_enrollments known
+    set
+        status = (next.enrollment).status, next_step_at = (next.enrollment).next_step_at, due_at = (next.enrollment).due_at,
+        held_for = (next.enrollment).held_for, emails_sent = (next.enrollment).emails_sent, sms_sent = (next.enrollment).sms_sent,
+        last_step_at = (next.enrollment).last_step_at, error_count = (next.enrollment).error_count,
+        last_error = (next.enrollment).last_error, last_error_at = (next.enrollment).last_error_at,
+        stopped_reason = (next.enrollment).stopped_reason, completed_at = (next.enrollment).completed_at
+    from (
+        select fix.line_id, present.id, jsonb_populate_record(present, fix.before -> 'enrollment') as enrollment
+        from fix
+        join campaign_sequence_logs line on line.id = fix.line_id
+            and jsonb_populate_record(line, fix.after -> 'line') is not distinct from line
+        join campaign_enrollments present on present.id = line.enrollment_id
+            and jsonb_populate_record(present, fix.after -> 'enrollment') is not distinct from present
+    ) next
+    where known.id = next.id
+    returning next.line_id
+),
+put_back as (
+    update campaign_sequence_logs line
+    set status = 'pending', reason = (fix.before -> 'line') ->> 'reason', sent_at = null
+    from fix
+    join enrolled on enrolled.line_id = fix.line_id
+    where line.id = fix.line_id
+    returning line.id
+)
+update integrity_fixes
+set reverted_at = :now, reverted_by = :who
+where id in (select fix.id from fix join put_back on put_back.id = fix.line_id)
 returning id;
 
 -- name: mark_reverted

@@ -53,12 +53,14 @@ def _revert(db: Database, table: EdgeTable, rows: Sequence[Row], who: str, now: 
     drift = [row for row in rows if row["check_name"] == "drift"]
     statuses = [row["id"] for row in rows if row["entity"] == "mautic_sync_status"]
     enrollments = [row["id"] for row in rows if row["entity"] == "campaign_enrollments"]
+    lines = [row["id"] for row in rows if row["entity"] == "campaign_sequence_logs"]
     emails = [row for row in rows if row["entity"] == "emails" and row["check_name"] not in {"drift", "backlog"}]
     marks = [row["id"] for row in emails if row["action"] in _MARKS]
     rest = [row["id"] for row in emails if row["action"] not in _MARKS]
     done = _emails(db, marks, who, now, quiet=True) | _emails(db, rest, who, now, quiet=False)
     done |= store.undo_statuses(db, statuses, who, now) if statuses else set()
     done |= store.undo_enrollments(db, enrollments, who, now) if enrollments else set()
+    done |= store.undo_lines(db, lines, who, now) if lines else set()
     return done | (_items(db, table, drift, who, now) if drift else set())
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from crm_relay.edge_cache.keys import Entity
 from crm_relay.integrity.models import CheckName, CheckOrder, Finding, Fingerprint, Looked
-from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.database import Queryable, Row, Transaction
 from crm_relay.platform.sql import Json, queries_beside
 
 _SQL = queries_beside(__file__)
@@ -93,6 +93,11 @@ def stray_statuses(db: Queryable, *, limit: int) -> list[Row]:
 def suspicious_enrollments(db: Queryable, *, limit: int) -> list[Row]:
     """id, total, due (next_step_at as JSON has it), and the fields of EnrollmentState."""
     return db.run(_SQL["suspicious_enrollments"], limit=limit)
+
+
+def stranded_lines(db: Queryable, *, settled_before: datetime, limit: int) -> list[Row]:
+    """id, total, enrollment_id, sequence_id, channel, and the message's id, status and reason, None without one."""
+    return db.run(_SQL["stranded_lines"], settled_before=settled_before, limit=limit)
 
 
 def unbalanced_steps(db: Queryable, *, limit: int) -> list[Row]:
@@ -184,6 +189,22 @@ def fix_enrollments(
     """The findings that were settled."""
     rows = db.run(_SQL["fix_enrollments"], run_id=run_id, check_name=check, fixes=Json(list(fixes)), who=who, now=now)
     return {row["id"] for row in rows}
+
+
+def lock_lines(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """Line -> `state`: its status and where its enrollment stands; those that still wait, behind their locks."""
+    *_, rows = tx.send_all([_SQL["lock_lines"].bind(ids=list(ids)), _SQL["lines"].bind(ids=list(ids))])
+    return {row["id"]: row for row in rows if row["state"]["line"]["status"] == "pending"}
+
+
+def lines(db: Queryable, ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """The same, whatever they are by now."""
+    return {row["id"]: row for row in db.run(_SQL["lines"], ids=list(ids))}
+
+
+def undo_lines(db: Queryable, ids: Sequence[int], who: str, now: datetime) -> set[int]:
+    """The fixes that were taken back."""
+    return {row["id"] for row in db.run(_SQL["undo_lines"], ids=list(ids), who=who, now=now)}
 
 
 def touch(db: Queryable, entity: Entity, ids: Sequence[UUID]) -> dict[UUID, int]:

@@ -47,6 +47,8 @@ BEYOND_REACH = (
 INCOMPLETE = "erasure_incomplete"
 """The kind of incident; its subject is the number of the first receipt."""
 
+_BY_ADDRESS = "ADDRESS, the one that was asked for"
+
 _LOOK_SECONDS = 1800.0
 """Whole stores are read: gigabytes of tables, and every item at the edge."""
 
@@ -150,7 +152,7 @@ def erase(scope: ErasureScope, who: str) -> Receipt:
     if receipt.unreached:
         receipt.reached["customers"] = "kept until every other place was reached"
         _keep(db, receipt)
-        _report(db, receipt)
+        _report(db, receipt, still_known_as(person))
     else:
         _finish(scope, person, receipt)
     return receipt
@@ -210,7 +212,7 @@ def _finish(scope: ErasureScope, person: Person, receipt: Receipt) -> None:
     except (RejectedInput, TransientError, FatalError) as error:
         receipt.unreached["customers"] = str(error)
         _keep(db, receipt)
-        _report(db, receipt)
+        _report(db, receipt, still_known_as(person))
         return
     if (edge := scope.edge) is not None:
         _reach(receipt, "edge, sent out", lambda: send_out(db, edge, scope.run.now, scope.run.deadline))
@@ -223,21 +225,30 @@ def _finish(scope: ErasureScope, person: Person, receipt: Receipt) -> None:
     receipt.left |= look.found
     receipt.unreached |= {f"last look, {place}": reason for place, reason in look.unreached.items()}
     store.complete_receipt(db, receipt_id, receipt.as_json())
-    _report(db, receipt)
+    _report(db, receipt, _BY_ADDRESS)
 
 
 def _keep(db: Queryable, receipt: Receipt) -> int:
     return store.keep_receipt(db, list(receipt.subject), receipt.as_json(), receipt.at)
 
 
-def _report(db: Queryable, receipt: Receipt) -> None:
-    """One incident from the first try until one is complete: nobody here knows the person to do it again unasked."""
+def still_known_as(person: Person) -> str:
+    """By what the command finds them again: a customer is kept until every other place was reached."""
+    return str(min(person.customer_ids)) if person.customer_ids else _BY_ADDRESS
+
+
+def _report(db: Queryable, receipt: Receipt, who: str) -> None:
+    """One incident from the first try until one is complete, with the command that repeats it.
+
+    No schedule does: the hashes of a receipt lead to nobody, and keeping the address until then would keep what has
+    to go, in the one table that outlives an erasure.
+    """
     tries = [f"erasure {number}" for number in store.tries_of(db, list(receipt.subject))]
     if receipt.is_complete:
         close_incidents(db, INCOMPLETE, tries, receipt.at)
         return
     details = {"unreached": receipt.unreached, "left": receipt.left}
-    title = "An erasure is not complete: mend what its receipt names, and repeat crm-relay erase"
+    title = f"An erasure is not complete: mend what its receipt names, then run: crm-relay erase {who}"
     open_incidents(db, [Incident(INCOMPLETE, tries[0], title, details=details)], receipt.at)
 
 

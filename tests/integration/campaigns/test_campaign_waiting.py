@@ -252,3 +252,48 @@ def test_what_waits_is_taken_back_by_command_and_through_the_api(
     ]
     command("campaign", "cancel", "--enrollment", str(uuid4()), "--waiting-only", status=2)
     assert {row["status"] for row in rows_of(campaigns.db, "select status from campaigns")} == {"active"}
+
+
+# --- held for its content --------------------------------------------------------------------------------------------
+
+CHANGES = {
+    "person_paused": "update campaign_enrollments set status = 'paused' returning id",
+    "replied": "update campaign_enrollments set status = 'replied' returning id",
+    "contact_deleted": "update contacts set deleted_at = now() returning id",
+    "campaign_paused": "update campaigns set status = 'paused' returning id",
+    "campaign_cancelled": "update campaigns set status = 'cancelled' returning id",
+    "step_inactive": "update campaign_sequences set is_active = false returning id",
+    "opt_out": None,
+}
+
+
+@pytest.mark.parametrize("word", CHANGES)
+def test_a_step_that_was_held_for_its_content_is_asked_everything_again_once_it_can_be_made(
+    campaigns: CampaignHarness, word: str
+) -> None:
+    campaign = campaigns.campaign(email(1, subject="Hello {{contact.nickname}}"), **ALWAYS)
+    person = campaigns.enroll(campaign, campaigns.contact("ada@example.com"))
+    campaigns.tick()
+    assert campaigns.enrollment(person)["held_for"] == "content"
+    if (change := CHANGES[word]) is not None:
+        rows_of(campaigns.db, change)
+    else:
+        campaigns.suppress("ada@example.com", "opt_out")
+    rows_of(campaigns.db, "update campaign_sequences set subject = 'Hello' returning id")
+    for _ in range(3):
+        campaigns.wait(hours=1)
+        campaigns.tick()
+    assert campaigns.sim.mails == []
+
+
+def test_a_step_that_was_held_for_its_content_leaves_once_it_can_be_made(campaigns: CampaignHarness) -> None:
+    campaign = campaigns.campaign(email(1, subject="Hello {{contact.nickname}}"), **ALWAYS)
+    person = campaigns.enroll(campaign, campaigns.contact("ada@example.com"))
+    campaigns.tick()
+    (waiting,) = show_campaign(campaigns.db, campaign, campaigns.now).waiting
+    assert (waiting.channel, waiting.held_for, waiting.number) == ("step", "content", 1)
+    assert waiting.until is not None
+    rows_of(campaigns.db, "update campaign_sequences set subject = 'Hello' returning id")
+    campaigns.wait(minutes=1)
+    campaigns.tick()
+    assert campaigns.lines(person) == [(1, "sent", None)]

@@ -67,6 +67,7 @@ _SHOWN = [
         campaigns.definition,
         Definition,
         OfCampaign,
+        errors=(409,),
     ),
 ]
 

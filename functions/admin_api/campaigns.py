@@ -174,7 +174,7 @@ def archive(dependencies: "Admin", call: Call) -> object:
 
 
 def definition(dependencies: "Admin", call: Call) -> object:
-    return edit_campaign.present_definition(dependencies.database, call.given.id)
+    return edit_campaign.readable_definition(dependencies.database, call.given.id)
 
 
 def edit(dependencies: "Admin", call: Call) -> object:

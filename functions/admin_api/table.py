@@ -13,11 +13,18 @@ Answer = Callable[[Any, Call], object]
 
 
 def get(
-    role: Role | None, path: str, summary: str, answer: Answer, gives: Any, takes: type[BaseModel] = Nothing
+    role: Role | None,
+    path: str,
+    summary: str,
+    answer: Answer,
+    gives: Any,
+    takes: type[BaseModel] = Nothing,
+    *,
+    errors: tuple[int, ...] = (),
 ) -> ApiRoute:
-    """Looks, and changes nothing."""
-    errors = (404,) if "{" in path else ()
-    return ApiRoute("GET", path, summary, answer, role, takes, gives, errors=errors)
+    """Looks, and changes nothing; the answer's `errors` besides 404 for what is named in the path."""
+    missing = (404,) if "{" in path else ()
+    return ApiRoute("GET", path, summary, answer, role, takes, gives, errors=(*missing, *errors))
 
 
 def post(

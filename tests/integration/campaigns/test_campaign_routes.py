@@ -215,3 +215,13 @@ def test_who_merely_reads_changes_no_campaign(api: AdminFunction, robot: str, me
 
     assert answer.status == 403
     assert one(api.database, "select status from campaigns") == {"status": "draft"}
+
+
+def test_the_definition_of_a_campaign_that_something_else_broke_is_refused_by_its_fields(
+    api: AdminFunction, robot: str
+) -> None:
+    made = post(api, "", file(TASK), token=robot, status=201)
+    rows_of(api.database, "update campaigns set topic = 'no topic!' where id = :id returning id", id=made["id"])
+    answer = api.call("GET", f"/api/campaigns/{made['id']}/definition", token=robot)
+    assert answer.status == 409, answer.text
+    assert [detail.partition(":")[0] for detail in answer.body["details"]] == ["topic"]

@@ -13,47 +13,8 @@ from crm_relay.platform.database import Database
 from crm_relay.platform.http.callers import Role
 from crm_relay.platform.http.http_routes import ApiRoute
 from tests.support.operations.admin_function import ADMIN, AdminFunction, admin_function
+from tests.support.operations.visible_columns import NOT_PERSONAL, columns_in, planted
 from tests.support.platform.filled_schema import EVERYWHERE, fill_every_table
-
-# Column -> why a role that merely reads may see it. Whatever is not named here reaches no such role.
-NOT_PERSONAL = {
-    "campaigns.name": "the operator's words",
-    "campaigns.status": "a word of ours",
-    "campaigns.topic": "the operator's words",
-    "campaign_enrollments.held_for": "a word of the table of reasons",
-    "email_sends.held_for": "a word of the table of reasons",
-    "sms_sends.held_for": "a word of the table of reasons",
-    "campaign_sequences.subject": "the operator's words, with variables instead of people",
-    "campaign_sequences.ab_winner": "the name of a variant",
-    "edge_conflicts.differing": "names of fields",
-    "edge_conflicts.entity": "the name of a table",
-    "edge_conflicts.reverted_by": "the name of a token",
-    "edge_conflicts.rule": "a word of ours",
-    "edge_entities.entity": "the name of a table",
-    "edge_resyncs.entity": "the name of a table",
-    "edge_resyncs.ordered_by": "the name of a token",
-    "failed_tasks.source": "the name of a provider",
-    "incidents.kind": "a word of ours",
-    "incidents.title": "a sentence of ours without the subject",
-    "incidents.workspace_name": "a workspace",
-    "integrity_findings.check_name": "a word of ours",
-    "integrity_findings.entity": "the name of a table",
-    "integrity_fixes.action": "a word of ours",
-    "integrity_fixes.check_name": "a word of ours",
-    "integrity_fixes.entity": "the name of a table",
-    "integrity_fixes.fixed_by": "the name of a token",
-    "integrity_fixes.reverted_by": "the name of a token",
-    "integrity_runs.ordered_by": "the name of a token",
-    "sync_log.entity": "the name of a table",
-    "sync_log.ordered_by": "the name of a token",
-    "workspaces.name": "a workspace",
-}
-MARKED = re.compile(r"([a-z_]+)\.([a-z0-9_]+)@planted\.example")
-
-
-def planted(table: str, column: str) -> str:
-    # A zone that is none is an error of the database's.
-    return "UTC" if column == "timezone" else f"{table}.{column}@planted.example"
 
 
 @pytest.fixture
@@ -62,7 +23,9 @@ def api(monkeypatch: pytest.MonkeyPatch, database: Database, database_url: str) 
     fill_every_table(database, planted)
     # Filled in, every time is set: what is over is shown nowhere.
     database.run_script(
-        "update failed_tasks set replayed_at = null; update incidents set closed_at = null, told_closed_at = null"
+        """update failed_tasks set replayed_at = null;
+           update incidents set closed_at = null, told_closed_at = null;
+           update sending_stops set resumed_at = null"""
     )
     yield admin_function(monkeypatch, database, database_url)
     wiring.installation.forget()
@@ -74,7 +37,7 @@ def called(api: AdminFunction, route: ApiRoute, token: str | None) -> tuple[int,
     query = {"who": planted("customer_emails", "email")} if "who" in route.takes.model_fields else None
     answer = api.call(route.method, path, token=token, query=query)
     text = answer.text + str(dict(answer.headers))
-    return answer.status, {f"{table}.{column}" for table, column in MARKED.findall(text)}
+    return answer.status, columns_in(text)
 
 
 def filled_in(route: ApiRoute, name: str) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from crm_relay.campaigns.definition.campaign_file import Definition, read_definition
 from crm_relay.campaigns.definition.check_definition import check_definition
 from crm_relay.campaigns.definition.edit_definition import edited
 from crm_relay.campaigns.lifecycle import definition_store, store
@@ -27,6 +28,16 @@ class CampaignEdited:
 def present_definition(db: Queryable, campaign_id: UUID) -> dict[str, Any]:
     """As a campaign file has it. RejectedInput with 404 where there is no native campaign with this id."""
     return definition_store.present_definition(db, campaign_id).definition
+
+
+def readable_definition(db: Queryable, campaign_id: UUID) -> Definition:
+    """As present_definition; RejectedInput with 409, whose details name the fields, where the rows make no sense."""
+    try:
+        return read_definition(present_definition(db, campaign_id))
+    except RejectedInput as error:
+        if error.status == 404:
+            raise
+        raise RejectedInput("the campaign has fields that make no sense", status=409, details=error.details) from None
 
 
 def edit(

@@ -64,7 +64,7 @@ bench: $(VENV)/.dev $(SAM_VENV)/.ready ## counts and times; writes build/bench.j
 ##@ Documentation
 
 .PHONY: docs
-docs: $(VENV)/.local ## write docs/{functions,settings,cli}.md, the README's list and .env.example from the code
+docs: $(VENV)/.local ## write docs/{functions,settings,cli}.md, the lists in the README and docs/api.md, and .env.example
 	$(BIN)/python -m local.docs
 
 ##@ Deploy

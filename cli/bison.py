@@ -8,7 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from bison_poll.settings import Settings
-from cli.console import FOUND, GOOD, AsJson, EnvFile, console, installation_of, open_database, reports_errors, show
+from cli.console import (
+    FOUND,
+    GOOD,
+    AsJson,
+    EnvFile,
+    console,
+    ensure_may_act,
+    installation_of,
+    open_database,
+    reports_errors,
+    show,
+)
 from crm_relay.installation.installation import Installation
 from crm_relay.outreach.models import Selection
 from crm_relay.outreach.polling.ensure_webhooks import ensure_webhook, plan_webhook, prove_delivery
@@ -60,6 +71,8 @@ def ensure(
     if not base:
         raise FatalError("where EmailBison sends to is not known: give --url, or set PUBLIC_URL")
     base = base.rstrip("/").removesuffix(ROUTE.rstrip("/"))
+    if not dry_run:
+        ensure_may_act(env_file)
     rows = [
         _ensure(installation, name, base, dry_run=dry_run, test=not no_test) for name in installation.bisons(workspace)
     ]

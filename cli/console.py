@@ -18,6 +18,7 @@ from rich.table import Table
 from crm_relay.installation.installation import Installation, install
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+from crm_relay.platform.fence.clone_fence import ensure_armed
 from crm_relay.platform.logging import logger
 from crm_relay.platform.settings import SettingsModel
 from local.stack import read_env_file, running_stack
@@ -86,6 +87,12 @@ def open_database(env_file: Path | None, *, patience: float = 60.0) -> Iterator[
         yield installation.database
     finally:
         installation.close()
+
+
+def ensure_may_act(env_file: Path | None) -> None:
+    """Asked before a command changes something at a provider. Raises NotArmed where the database is a copy."""
+    with open_database(env_file) as database:
+        ensure_armed(database)
 
 
 def reports_errors(command: Callable[P, int | None]) -> Callable[P, None]:

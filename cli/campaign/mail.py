@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from cli.console import GOOD, EnvFile, console, installation_of, open_database, reports_errors
+from cli.console import GOOD, EnvFile, console, ensure_may_act, installation_of, open_database, reports_errors
 from crm_relay.mail.senders.watch_senders import resume_sender
 from crm_relay.mail.sending.record_answer import OWN_SENDER
 from crm_relay.platform.clock import utc_now
@@ -43,6 +43,7 @@ def register_webhook(
     base = (url or settings.public_url or "").rstrip("/")
     if not base.startswith("https://") and not base.startswith("http://127.0.0.1"):
         raise typer.BadParameter("the whole address, such as https://crm.example.com", param_hint="--url")
+    ensure_may_act(env_file)
     http = installation.http(settings.resend_api_url, read_seconds=20.0)
     ensured = Resend(http, settings.resend_api_key).ensure_webhook(f"{base}{_ROUTE}", HOOK_EVENTS)
     console.print("Registered." if ensured.changed else "It was registered already.", highlight=False)

@@ -10,12 +10,12 @@ import typer
 from pydantic import Field
 from rich.markup import escape
 
-from cli.console import FOUND, GOOD, DatabaseSettings, console, installation_of, open_database, show
+from cli.console import FOUND, GOOD, console, ensure_may_act, installation_of, open_database, show
 from crm_relay.customers.setup.prove_delivery import Proof, prove_delivery
 from crm_relay.customers.setup.setup_mautic import SetupAction, SetupStep, Wanted, carry_out, left_over, look, plan
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import FatalError
-from crm_relay.platform.settings import SettingsModel, SigningSecrets, read_settings
+from crm_relay.platform.settings import SettingsModel, SigningSecrets
 from crm_relay.providers.mautic.client import Mautic
 from crm_relay.providers.mautic.mapping import TEXT_LIMIT
 
@@ -54,8 +54,8 @@ def set_up_mautic(order: SetupOrder) -> int:
     installation = installation_of(order.env_file, SetupSettings)
     settings, mautic = installation.settings, installation.mautic
     wanted = Wanted(_webhook_url(order.url, settings.public_url), settings.mautic_webhook_secret)
-    if order.test and not order.dry_run:
-        read_settings(DatabaseSettings)
+    if not order.dry_run:
+        ensure_may_act(order.env_file)
     try:
         steps = plan(look(mautic), wanted)
     except FatalError as error:

@@ -38,7 +38,11 @@ def sync_cache(
     deadline: Deadline,
     progress: Callable[[ResyncState], None] = ignore_progress,
 ) -> dict[str, Any]:
-    """One run a direction at a time; the two directions do not wait for each other."""
+    """One run a direction at a time; the two directions do not wait for each other.
+
+    Raises NotArmed: a copy of the database would overwrite the edge, and take edits away that the original waits for.
+    """
+    installation.ensure_armed()
     lane = "to_postgres" if order.direction == "to_postgres" else "to_cache"
     with installation.lease(f"edge:{lane}", _LEASE_SECONDS).held() as ours:
         if not ours:

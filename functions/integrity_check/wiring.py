@@ -41,9 +41,13 @@ def check(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]
 def check_installation(
     installation: Installation[Settings], order: CheckOrder, deadline: Deadline
 ) -> CheckReport | None:
-    """One run at a time; None where another one is under way. A dry run disturbs nobody and waits for nobody."""
+    """One run at a time; None where another one is under way. A dry run disturbs nobody and waits for nobody.
+
+    Raises NotArmed for any other run: it writes to the edge, and its findings are those of another installation.
+    """
     if order.dry_run:
         return run_checks(_inspection(installation, deadline), order)
+    installation.ensure_armed()
     with installation.lease("integrity", _LEASE_SECONDS).held() as ours:
         if not ours:
             return None
@@ -53,7 +57,8 @@ def check_installation(
 
 
 def revert_fixes(installation: Installation[Settings], wanted: str, who: str) -> Reverted:
-    """Errors as in integrity.revert; TransientError while a check runs."""
+    """Errors as in integrity.revert; NotArmed; TransientError while a check runs."""
+    installation.ensure_armed()
     with installation.lease("integrity", _LEASE_SECONDS).held() as ours:
         if not ours:
             raise TransientError("a check is running")

@@ -1,5 +1,6 @@
 """Every generated file by its path in the repository."""
 
+from local.docs.api_pages import api_with_routes
 from local.docs.command_pages import cli_page
 from local.docs.function_pages import functions_page, readme_with_functions
 from local.docs.settings_pages import example_environment, settings_page
@@ -16,5 +17,6 @@ def generated_files() -> dict[str, str]:
         "docs/functions.md": functions_page(template),
         "docs/settings.md": settings_page(template),
         "docs/cli.md": cli_page(),
+        "docs/api.md": api_with_routes((ROOT / "docs" / "api.md").read_text(encoding="utf-8")),
         ".env.example": example_environment(),
     }

@@ -206,6 +206,17 @@ class Installation(Generic[S]):
         """Whose token it is."""
         return self.doorkeeper.identify(authorization, utc_now())
 
+    def ensure_armed(self: "Installation[NeedsAlerts]") -> None:
+        """Asked before a run writes anything outside the database. Raises NotArmed, which is reported once a day."""
+        from crm_relay.incidents.report_fence import report_fence
+        from crm_relay.platform.fence.clone_fence import NotArmed, ensure_armed
+
+        try:
+            ensure_armed(self.database)
+        except NotArmed:
+            report_fence(self.database, self.alert_channels, utc_now())
+            raise
+
     def send_alerts(self: "Installation[NeedsAlerts]", deadline: Deadline) -> "AlertReport":
         """Report what is wrong and what is over; of a copy of a database, that it is one. Errors as in send_alerts."""
         from crm_relay.incidents.report_fence import report_fence

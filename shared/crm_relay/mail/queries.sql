@@ -39,6 +39,13 @@ written as materialized (
 ),
 texts as (
     update sms_sends message set to_number = null, body = null, updated_at = :now from written where message.id = written.id returning 1
+),
+reasons as (
+    -- An operator's own words may name somebody.
+    update sending_stops stop
+    set reason = null
+    from unnest(:addresses::text[] || :phones::text[]) as mark
+    where position(mark in lower(stop.reason)) > 0
 )
 select
     (select count(*) from mails)::integer as email_sends,

@@ -7,15 +7,19 @@ from uuid import UUID
 
 import pytest
 
+from crm_relay.campaigns.engine.settle import settle
 from crm_relay.campaigns.lifecycle.funnels import show_campaign
 from crm_relay.campaigns.preview.look_ahead import look_ahead
+from crm_relay.campaigns.queued.ask_again import ask_held_again
 from crm_relay.campaigns.why import enrollments_of
 from crm_relay.consent.person import Person
 from crm_relay.mail.models import always_wanted
 from crm_relay.mail.queue import queue_emails
-from crm_relay.mail.sending.send_batches import SendContext, send_due
+from crm_relay.mail.sending.send_batches import SendContext, send_batch, send_due
 from crm_relay.mail.stops.stop_sending import resume_sending, sending_stops, stop_sending, watch_stops
+from crm_relay.mail.texts.send_texts import TextContext, send_texts
 from crm_relay.platform.clock import Deadline
+from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.answers import EmailAnswer
@@ -25,6 +29,7 @@ from local.simulators.twilio import TwilioSimulator
 from tests.support.campaigns.campaign_harness import LIVE, CampaignHarness, email, step
 from tests.support.mail.mail_harness import mail
 from tests.support.platform.rows import one, rows_of
+from tests.support.processes.meanwhile import MeanwhileBefore
 
 ALWAYS: dict[str, Any] = {
     "send_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
@@ -368,3 +373,38 @@ def test_a_large_backlog_is_held_by_one_statement_and_leaves_others_room(campaig
     stop(campaigns, org_id=campaigns.org)
     done = campaigns.tick()
     assert (done.mail.batches, done.mail.held, recipients(campaigns)) == (2, 30, ["theirs@example.com"])
+
+
+@pytest.mark.parametrize(
+    ("channel", "word"),
+    [("email", "for update of waiting skip locked"), ("email", "commit"), ("sms", "first_attempt_at = coalesce(")],
+    ids=["before mail is held", "after it", "before a text is held"],
+)
+def test_what_a_gate_holds_while_sending_is_resumed_does_not_wait_any_longer(
+    campaigns: CampaignHarness, twilio: TwilioSimulator, channel: str, word: str
+) -> None:
+    one_step = email(1) if channel == "email" else step("sms", 1, body_text="Hello")
+    campaign = campaigns.campaign(one_step, **ALWAYS)
+    campaigns.enroll(campaign, campaigns.contact("a@example.com", phone=NUMBER))
+    campaigns.sim.fault("429", retry_after=60)
+    twilio.fault("429", retry_after=60)
+    campaigns.tick()
+    stop(campaigns)
+    campaigns.wait(minutes=20)
+
+    def resumed_and_looked(db: Database) -> None:
+        resume_sending(db, campaigns.now)
+        # Another worker, which takes up what has changed.
+        ask_held_again(db, campaigns.now)
+
+    worker = MeanwhileBefore(campaigns.url, word, resumed_and_looked)
+    if channel == "email":
+        send_batch(SendContext(worker, campaigns.resend(), LIVE), clock=campaigns.clock, settle=settle)
+    else:
+        assert campaigns.texts is not None
+        context = TextContext(worker, campaigns.texts, LIVE)
+        send_texts(context, clock=campaigns.clock, deadline=Deadline.after(60), settle=settle)
+    worker.join()
+    worker.close()
+    campaigns.tick()
+    assert len(campaigns.sim.mails) + len(twilio.texts) == 1

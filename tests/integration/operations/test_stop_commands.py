@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from admin_api import wiring
 from cli.doctor.campaigns import examine_sending
 from cli.main import app
+from crm_relay.mail.store import erase
+from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.http.callers import Role
 from tests.support.operations.admin_function import AdminFunction, admin_function
@@ -108,3 +110,12 @@ def test_the_doctor_says_who_stopped_what_and_how_it_is_resumed(api: AdminFuncti
     assert check.verdict == "worth a look"
     assert "everything stopped by operator since" in check.found
     assert check.found.endswith(": a wrong price; crm-relay resume-sending")
+
+
+def test_an_erasure_takes_the_person_out_of_an_operators_reason(api: AdminFunction) -> None:
+    rows_of(api.database, "insert into organizations (name) values ('Other') returning id")
+    command("stop-sending", "--reason", "Ada@Example.com complained")
+    command("stop-sending", "--reason", "a wrong price", "--organization", "Other")
+    erase(api.database, ["ada@example.com"], [], utc_now())
+    reasons = rows_of(api.database, "select reason from sending_stops order by id")
+    assert [row["reason"] for row in reasons] == [None, "a wrong price"]

@@ -127,10 +127,18 @@ where mail.batch_id = :batch_id and mail.position is not null;
 
 -- name: hold_stopped
 -- All that is due of a stopped organization waits as it is; what another worker has passes that worker's own gate.
-with due as (
+-- Whoever resumes waits for this, and so finds what is held here; where they came first, nothing is held.
+with stop as materialized (
+    select id
+    from sending_stops
+    where resumed_at is null and :purpose = any (purposes) and (org_id is null or org_id = :org_id)
+    order by id
+    for share
+),
+due as (
     select id
     from email_batches
-    where org_id = :org_id and purpose = :purpose and state in ('queued', 'sending') and not_before <= :now
+    where exists (select from stop) and org_id = :org_id and purpose = :purpose and state in ('queued', 'sending') and not_before <= :now
         and (claimed_until is null or claimed_until <= :now)
     order by id
     limit :limit

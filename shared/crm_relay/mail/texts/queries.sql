@@ -18,14 +18,19 @@ select pg_advisory_xact_lock(hashtextextended('text_claim', 54)) is null as is_t
 
 -- name: claim_text
 -- The text message that waits longest, ours until `claimed_until`; of one that was tried before nobody knows what became of it.
--- What an operator stopped waits as it is; so does the same step for the same number while one of them is being sent.
-with stopped as (
+-- What an operator stopped waits as it is, and whoever resumes waits for this, as of mail; so does the same step for the same number while one of them is being sent.
+with stop as materialized (
+    select org_id, purposes from sending_stops where resumed_at is null order by id for share
+),
+stopped as (
     select id
     from sms_sends
-    where (select exists (select from sending_stops where resumed_at is null))
+    where (select exists (select from stop))
         and not_before <= :now
         and (status = 'queued' or (status = 'sending' and coalesce(claimed_until, not_before) <= :now))
-        and is_sending_stopped(org_id, purpose)
+        and exists (
+            select from stop where purpose = any (stop.purposes) and (stop.org_id is null or stop.org_id = sms_sends.org_id)
+        )
     order by id
     limit :most_held
     for update skip locked

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from crm_relay.campaigns.engine.settle import settle, settle_texts
+from crm_relay.campaigns.engine.settle import settle_what_can_be
+from crm_relay.campaigns.unsettled.store import EMAIL, SMS
 from crm_relay.integrity import store
 from crm_relay.integrity.models import (
     CheckName,
@@ -19,9 +20,8 @@ from crm_relay.integrity.models import (
     SettleLine,
 )
 from crm_relay.integrity.replicate_again import RepeatedReplication
+from crm_relay.mail.models import Settled
 from crm_relay.platform.database import Queryable, Transaction
-from crm_relay.platform.errors import RejectedInput, describe_error
-from crm_relay.platform.logging import logger
 
 _MARKS = {"orphaned", "duplicate_of"}
 Numbered = tuple[int, Finding]
@@ -90,35 +90,27 @@ class Fixing:
         return store.fix_enrollments(self.inspection.db, self.run_id, self.check, fixes, self.who, now)
 
     def _lines(self, found: Sequence[Numbered], now: datetime) -> tuple[set[int], set[int]]:
-        """By the engine's own rules. One that the database refuses is found by halving: somebody has to look at it."""
-        if not found:
-            return set(), set()
-        try:
-            return self.inspection.db.transact(lambda tx: self._settle(tx, found, now)), set()
-        except RejectedInput as error:
-            if len(found) == 1:
-                logger().warning("a step cannot be settled", line=found[0][1].row_id, reason=describe_error(error))
-                return set(), {found[0][0]}
-        half = len(found) // 2
-        first, second = self._lines(found[:half], now), self._lines(found[half:], now)
-        return first[0] | second[0], first[1] | second[1]
+        """By the engine's own rules. Somebody has to look at those that the database refuses still."""
+        return self.inspection.db.transact(lambda tx: self._settle(tx, found, now)) if found else (set(), set())
 
-    def _settle(self, tx: Transaction, found: Sequence[Numbered], now: datetime) -> set[int]:
+    def _settle(self, tx: Transaction, found: Sequence[Numbered], now: datetime) -> tuple[set[int], set[int]]:
         remedies = {number: each.remedy for number, each in found if isinstance(each.remedy, SettleLine)}
         before = store.lock_lines(tx, [each.line_id for each in remedies.values()])
-        open_now = {number: each for number, each in remedies.items() if each.line_id in before}
-        settle(tx, [each.settled for each in open_now.values() if each.channel == "email"], now)
-        settle_texts(tx, [each.settled for each in open_now.values() if each.channel == "sms"], now)
-        after = store.lines(tx, [each.line_id for each in open_now.values()])
+        waits: set[Settled] = set()
+        for channel in (EMAIL, SMS):
+            ours = [each.settled for each in remedies.values() if each.line_id in before and each.channel == channel]
+            waits.update(settle_what_can_be(tx, ours, channel, now, keeps=False))
+        done = {n: each for n, each in remedies.items() if each.line_id in before and each.settled not in waits}
+        after = store.lines(tx, [each.line_id for each in done.values()])
         fixes = [
             {"finding_id": number, "entity": "campaign_sequence_logs", "row_id": str(each.line_id)}
             | {"action": "settled by its ledger", "before": before[each.line_id]["state"]}
             | {"after": after[each.line_id]["state"]}
-            for number, each in open_now.items()
+            for number, each in done.items()
         ]
         numbers = store.log_fixes(tx, self.run_id, self.check, fixes, self.who, now)
         store.confirm_fixes(tx, list(numbers.values()), now)
-        return set(numbers)
+        return set(numbers), {number for number, each in remedies.items() if each.settled in waits}
 
     def _push(self, found: Sequence[Numbered], now: datetime) -> set[int]:
         """The ordinary run, only at once: it has an audit trail of its own, and nothing to be taken back."""

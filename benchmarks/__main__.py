@@ -23,6 +23,7 @@ from benchmarks import (
     million,
     operations,
     outreach,
+    side_by_side,
     sync_process,
 )
 from benchmarks.figures import Figure, Subject
@@ -42,6 +43,7 @@ SUBJECTS = tuple(
         outreach,
         campaigns,
         campaign_simulate,
+        side_by_side,
         cache_sync,
         integrity,
         operations,

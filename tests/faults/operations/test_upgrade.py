@@ -24,7 +24,7 @@ from local.simulators.resend.webhooks.delivery import HookMessage
 from tests.support.campaigns.campaign_harness import BEGIN, CampaignHarness, email
 from tests.support.platform.rows import one, rows_of
 from tests.support.source_tree import ROOT
-from tests.support.upgrades.former_version import FormerWorker, is_in_history, unpack
+from tests.support.upgrades.former_version import VersionWorker, is_in_history, unpack
 
 PEOPLE, STEPS = 18, 5
 WITHOUT_HISTORY = "the former version is not in this clone's history (git fetch --unshallow)"
@@ -35,7 +35,7 @@ class UpgradeHarness:
     """A campaign, and two workers of each version; `delivered` counts how often each message was brought."""
 
     campaigns: CampaignHarness
-    former: list[FormerWorker]
+    former: list[VersionWorker]
     url: str
     read: int = 0
     delivered: Counter[str] = field(default_factory=Counter)
@@ -133,7 +133,7 @@ def both(empty_database_url: str, tmp_path: Path) -> Iterator[UpgradeHarness]:
     ):
         harness = CampaignHarness(database, simulator, empty_database_url, time)
         workers = [
-            stack.enter_context(FormerWorker.start(former, empty_database_url, simulator.url, simulator.sending_key))
+            stack.enter_context(VersionWorker.start(former, empty_database_url, simulator.url, simulator.sending_key))
             for _ in range(2)
         ]
         yield UpgradeHarness(harness, workers, empty_database_url)

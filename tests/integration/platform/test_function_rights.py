@@ -103,6 +103,7 @@ SERVERS = """
     suppression(uuid,text,text)
     system_identifier()
     take_back_ended(timestamp with time zone)
+    take_back_queued(uuid[],text[],timestamp with time zone)
     take_turn(timestamp with time zone)
     try_uuid(text)
     unsubscribe_reader(text,boolean,timestamp with time zone)

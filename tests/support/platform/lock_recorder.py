@@ -123,15 +123,18 @@ class LockOrder:
     groups: Sequence[tuple[str, Sequence[str]]]
     guarded: frozenset[str]
     counted: frozenset[str]
+    unwaiting: Sequence[str] = ()
 
     @classmethod
     def read(cls, path: Path) -> "LockOrder":
         """The file at `path`."""
-        groups = tomllib.loads(path.read_text(encoding="utf-8"))["order"]
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+        groups = written["order"]
         guarded, counted = (
             frozenset(table for group in groups for table in group.get(name, ())) for name in ("guarded", "counted")
         )
-        return cls([(group["name"], group["tables"]) for group in groups], guarded, counted)
+        named = [(group["name"], group["tables"]) for group in groups]
+        return cls(named, guarded, counted, written["unwaiting"])
 
     @property
     def tables(self) -> list[str]:
@@ -157,4 +160,5 @@ class LockOrder:
 
     def _is_waited_for(self, table: str, statement: LockingStatement) -> bool:
         is_named = re.search(rf"\b{table}\b", statement.sql) is not None
-        return statement.waits and (is_named or table not in self.counted)
+        waits = statement.waits and not any(f"{name}(" in statement.sql for name in self.unwaiting)
+        return waits and (is_named or table not in self.counted)

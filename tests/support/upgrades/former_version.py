@@ -15,6 +15,7 @@ from tests.support.source_tree import ROOT
 from tests.support.upgrades.capture import COMMIT
 
 _WORKER = Path(__file__).with_name("former_worker.py")
+_PRESENT = Path(__file__).with_name("present_worker.py")
 
 
 def is_in_history() -> bool:
@@ -35,38 +36,45 @@ def unpack(folder: Path) -> Path:
     return folder
 
 
+def _started(script: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(script), *arguments],
+        env={**os.environ, "PYTHONPATH": str(folder / "shared")},
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
 @dataclass
-class FormerWorker:
-    """A process of the former version; each order is carried out before `ask` returns."""
+class VersionWorker:
+    """A process of one version; each order is carried out before `ask` returns."""
 
     process: subprocess.Popen[str]
 
     @classmethod
-    def start(cls, folder: Path, database_url: str, resend_url: str, api_key: str) -> "FormerWorker":
-        """`folder`: where it was unpacked."""
-        environment = {**os.environ, "PYTHONPATH": str(folder / "shared")}
-        return cls(
-            subprocess.Popen(
-                [sys.executable, str(_WORKER), database_url, resend_url, api_key],
-                env=environment,
-                cwd=folder,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        )
+    def start(cls, folder: Path, *arguments: str) -> "VersionWorker":
+        """`folder`: where it was unpacked. `arguments`: addresses of the database and of Resend, and the key."""
+        return cls(_started(_WORKER, folder, *arguments))
 
-    def ask(self, **order: Any) -> None:
-        """AssertionError where the process died of it."""
+    @classmethod
+    def of_this_version(cls, *arguments: str) -> "VersionWorker":
+        """The same with this tree's sources, for a comparison of both; deliveries alone."""
+        return cls(_started(_PRESENT, ROOT, *arguments))
+
+    def ask(self, **order: Any) -> float:
+        """How many seconds it took. AssertionError where the process died of it."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
-        while (answered := self.process.stdout.readline()) != "{}\n":
+        while not (answered := self.process.stdout.readline()).startswith("answered "):
             # What it logs is no answer.
-            assert answered, "the former version failed"
+            assert answered, "the worker failed"
+        return float(answered.split()[1])
 
-    def __enter__(self) -> "FormerWorker":
+    def __enter__(self) -> "VersionWorker":
         return self
 
     def __exit__(

@@ -1,12 +1,13 @@
 # mypy: ignore-errors
 """A process of the former version: `python former_worker.py`, with that version's `shared` as its PYTHONPATH.
 
-It reads an order a line, {"run": {…}} for the engine or {"deliver": {…}} for a delivery of Resend or of the page behind
-a mail's link, and answers each with a line. It knows the former version's modules alone.
+It reads an order a line: `run` for the engine, `token` for the page behind a mail's link, `body` and `key` for a
+delivery of Resend. It answers each with the seconds that it took. It knows the former version's modules alone.
 """
 
 import json
 import sys
+import time
 from datetime import datetime
 
 from crm_relay.campaigns.follow_mail import follow_mail
@@ -31,6 +32,7 @@ def main(database_url, resend_url, api_key):
     for line in sys.stdin:
         order = json.loads(line)
         now = datetime.fromisoformat(order["now"])
+        began = time.perf_counter()
         if "run" in order:
             run_due_steps(database, context, lambda now=now: now, Deadline.after(60))
         elif "token" in order:
@@ -46,7 +48,7 @@ def main(database_url, resend_url, api_key):
                 delivered,
                 lambda tx, e=event, k=key, n=now: apply_event(tx, e, key=k, received_at=n, follow=follow_mail),
             )
-        sys.stdout.write("{}\n")
+        sys.stdout.write(f"answered {time.perf_counter() - began}\n")
         sys.stdout.flush()
 
 

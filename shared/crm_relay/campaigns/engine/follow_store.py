@@ -89,8 +89,7 @@ def record_followers(enrolled: Sequence[Enrolled], at: datetime) -> Statement:
 
 def take_back(reasons: Mapping[UUID, str], at: datetime) -> Statement:
     """By enrollment. Safe to call twice."""
-    ended: list[Mapping[str, SqlValue]] = [{"enrollment_id": key, "reason": reason} for key, reason in reasons.items()]
-    return _SQL["take_back"].bind(ended=Rows(ended), at=at)
+    return _SQL["take_back"].bind(enrollments=list(reasons), reasons=list(reasons.values()), at=at)
 
 
 def _of_mails(query: str, names: MailNames) -> Statement:

@@ -48,7 +48,8 @@ def write(
     Variables that are not given stay as they are; one that is given as null is removed. Values are never shown. With
     --dry-run, exit status 1 means that something would change.
     """
-    use_settings(env_file)
+    if env_file is not None:  # never the AWS of a stack that runs here: the secrets are a deployment's
+        use_settings(env_file)
     variables = secret_variables(SamTemplate.read(ROOT / "template.yaml").functions)
     given = _given(file, from_secret)
     if unknown := sorted(given.keys() - variables.keys()):

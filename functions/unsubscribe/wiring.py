@@ -65,6 +65,9 @@ def _act(request: HttpRequest) -> tuple[int, PageContent]:
         received = UNSUBSCRIBE.receive(request, dependencies().keys, utc_now())
     except RejectedInput as error:
         return error.status, page.unknown()
+    except TransientError as error:
+        logger().warning("request not taken", reason=str(error))
+        return 503, page.later()
     if received.parsed.reader is None:
         dependencies().inbox.defer(UNSUBSCRIBE, received, "whose link it is cannot be known now")
         return 202, page.kept()

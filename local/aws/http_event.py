@@ -17,7 +17,7 @@ from local.template.template import ACCOUNT, TemplateRoute
 
 GATEWAY_LIMIT_BYTES = 10 * 1024 * 1024
 LAMBDA_LIMIT_BYTES = 6 * 1024 * 1024
-_DROPPED_AT_ONCE = 64 * 1024
+_READ_AT_ONCE = 64 * 1024
 
 # Everything else comes base64, a form and a body without a type included, as seen on the real service:
 # https://github.com/ministackorg/ministack/pull/766
@@ -79,12 +79,14 @@ def read_body(request: Request) -> bytes | None:
 
     The rest is read and dropped in any case: an unread body would break the connection.
     """
-    body = request.stream.read(GATEWAY_LIMIT_BYTES + 1)
-    if len(body) <= GATEWAY_LIMIT_BYTES:
-        return body
-    while request.stream.read(_DROPPED_AT_ONCE):
-        pass
-    return None
+    parts, size = [], 0
+    while part := request.stream.read(_READ_AT_ONCE):
+        size += len(part)
+        if size <= GATEWAY_LIMIT_BYTES:
+            parts.append(part)
+        else:
+            parts.clear()
+    return b"".join(parts) if size <= GATEWAY_LIMIT_BYTES else None
 
 
 def build_event(request: Request, match: RouteMatch, body: bytes, now: datetime) -> dict[str, Any]:

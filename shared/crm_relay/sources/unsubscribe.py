@@ -30,24 +30,29 @@ _MOST_UNKNOWN = 30
 """More than an address book of people whose mail was erased opens within a minute."""
 
 
+class TooManyUnknown(TransientError):
+    """Strangers try links: of one that is not signed nothing is looked up for a while."""
+
+
 @dataclass(frozen=True)
 class LinkKeys:
     """Whose link it is, at a bounded price for links that are nobody's.
 
-    A link that we signed is looked up each time. All others share a budget that only unknown ones spend; once it is
-    spent, nothing can be known of them for a minute, as if the database were away.
+    A link that we signed is looked up each time. All others share a budget that only unknown ones spend. Once it is
+    spent, a few requests a minute are kept unseen, since each may be a reader's, and the rest have to come again.
     """
 
     signed_with: Sequence[str]
     find_reader: FindReader
     refusals: RefusalBudget = field(default_factory=lambda: RefusalBudget(_MOST_UNKNOWN))
+    unseen: RefusalBudget = field(default_factory=lambda: RefusalBudget(_MOST_UNKNOWN))
 
     def reader(self, token: str, now: datetime) -> Reader | None:
         """None: nobody's. TransientError: that cannot be known now."""
         if not may_be_token(token):
             return None
         if self.refusals.is_spent(now) and not is_signed_link(token, self.signed_with):
-            raise TransientError("too many unknown links")
+            raise TooManyUnknown("too many unknown links")
         reader = self.find_reader(token)
         if reader is None:
             self.refusals.spend(now)
@@ -55,7 +60,7 @@ class LinkKeys:
 
 
 def receive(request: WebhookRequest, keys: LinkKeys, now: datetime) -> Received[UnsubscribeRequest]:
-    """RejectedInput: 404 for a token that nobody has.
+    """RejectedInput: 404 for a token that nobody has. TooManyUnknown: come again.
 
     While that cannot be known, a token of our form is let in: no wish to leave is lost, and whether anybody has it is
     found out when it is applied. Whatever a form says that is not the topic's button means everything.
@@ -70,6 +75,11 @@ def receive(request: WebhookRequest, keys: LinkKeys, now: datetime) -> Received[
 def _reader(token: str, keys: LinkKeys, now: datetime) -> Reader | None:
     try:
         reader = keys.reader(token, now)
+    except TooManyUnknown:
+        if keys.unseen.is_spent(now):
+            raise
+        keys.unseen.spend(now)
+        return None
     except TransientError:
         return None
     if reader is None:

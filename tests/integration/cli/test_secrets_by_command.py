@@ -1,6 +1,7 @@
 """crm-relay secret write: one file of variables becomes the secrets that functions may read."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from crm_relay.platform.errors import FatalError, TransientError
 from crm_relay.platform.settings import SettingsModel, read_settings
 from local.aws.moto_server import MotoServer
 from migrate.settings import Settings as MigrateSettings
-from tests.support.function_settings import WITHOUT_AWS
+from tests.support.function_settings import NOWHERE, WITHOUT_AWS
 
 BASE = "crm-relay/test"
 EVERYTHING = {
@@ -126,6 +127,20 @@ def test_what_no_function_reads_from_a_secret_is_refused_by_its_name(
 @pytest.mark.parametrize("options", [(), ("--file", "nowhere.json"), ("--from-secret", "nobody/has-it")])
 def test_without_variables_nothing_is_written(options: tuple[str, ...]) -> None:
     assert write(*options)[0] == 2
+
+
+@pytest.mark.usefixtures("aws")
+def test_secrets_are_a_deployments_also_while_a_stack_runs_here(
+    aws: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.console.running_stack", lambda: {"environment": {"AWS_ENDPOINT_URL": NOWHERE}})
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", aws.meta.endpoint_url)
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    aws_client.cache_clear()
+    assert write("--file", file_with(tmp_path, EVERYTHING))[0] == 0
+    assert "AWS_ENDPOINT_URL" not in os.environ
+    assert content(aws, "admin")
 
 
 def read(kind: type[SettingsModel], *groups: SecretGroup, **environment: str) -> Any:

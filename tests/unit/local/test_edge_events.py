@@ -1,6 +1,8 @@
 """What the local edge makes of HTTP requests and of functions' answers."""
 
 import base64
+import io
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from local.aws.http_event import build_event, match_route, to_response
+from local.aws.http_event import GATEWAY_LIMIT_BYTES, build_event, match_route, read_body, to_response
 from local.template.template import TemplateRoute
 
 NOW = datetime(2026, 11, 20, 12, 22, 50, 317000, tzinfo=UTC)
@@ -26,6 +28,45 @@ def event_of(path: str, body: bytes = b"", method: str = "POST", **arguments: An
     match = match_route(ROUTES, method, request.path)
     assert match
     return build_event(request, match, request.get_data(), NOW)
+
+
+class Zeros(io.RawIOBase):
+    """So many bytes, made when they are read; a read may give fewer than were asked for."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = min(len(buffer), self.left, 50_000)
+        buffer[:size] = bytes(size)
+        self.left -= size
+        return size
+
+
+def request_of(size: int) -> tuple[Request, Zeros]:
+    stream = Zeros(size)
+    environ = EnvironBuilder(path="/", method="POST").get_environ()
+    return Request({**environ, "wsgi.input": stream, "CONTENT_LENGTH": str(size)}), stream
+
+
+@pytest.mark.parametrize("over", [-1, 0, 1])
+def test_a_body_up_to_the_services_limit_is_read_whole(over: int) -> None:
+    request, stream = request_of(GATEWAY_LIMIT_BYTES + over)
+    body = read_body(request)
+    assert (None if body is None else len(body)) == (None if over > 0 else GATEWAY_LIMIT_BYTES + over)
+    assert stream.left == 0
+
+
+def test_of_a_larger_body_no_more_is_kept_than_the_limit() -> None:
+    request, stream = request_of(20 * GATEWAY_LIMIT_BYTES)
+    tracemalloc.start()
+    assert read_body(request) is None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (stream.left, peak < 1.5 * GATEWAY_LIMIT_BYTES) == (0, True)
 
 
 def test_a_json_body_comes_as_the_text_that_was_sent() -> None:

@@ -117,6 +117,10 @@ def test_a_readers_form_is_read_where_the_token_may_be_theirs() -> None:
 ADA = Reader("Example", "a•••@e•••.com", None, is_out=False, is_out_of_topic=False)
 
 
+def sealed_but_for_its_form(token: str) -> Request:
+    return Request(b"", path_parameters={"token": token})
+
+
 def spent(asked: list[str], readers: Mapping[str, Reader], *signed_with: str) -> unsubscribe.LinkKeys:
     """After strangers have tried as many links as may be looked up within a minute."""
 
@@ -149,9 +153,15 @@ def test_while_strangers_try_links_a_signed_one_is_looked_up_and_another_is_let_
     assert keys.reader(ours, NOW) == ADA
     with pytest.raises(TransientError):
         keys.reader(older, NOW)
-    kept = unsubscribe.receive(Request(b"", path_parameters={"token": older}), keys, NOW)
+    kept = unsubscribe.receive(sealed_but_for_its_form(older), keys, NOW)
     assert (kept.parsed.token, kept.parsed.reader) == (older, None)
     assert asked[before:] == [ours]
+    for _ in range(29):
+        assert unsubscribe.receive(sealed_but_for_its_form(older), keys, NOW).parsed.reader is None
+    with pytest.raises(unsubscribe.TooManyUnknown):
+        unsubscribe.receive(sealed(older), keys, NOW)
+    assert asked[before:] == [ours]
+    assert unsubscribe.receive(sealed_but_for_its_form(ours), keys, NOW).parsed.reader == ADA
     assert keys.reader(older, NOW + timedelta(minutes=1)) == ADA
 
 

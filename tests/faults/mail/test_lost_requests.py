@@ -142,6 +142,40 @@ def test_an_event_of_the_old_request_says_nothing_of_a_new_one_that_is_unclear_a
     }
 
 
+class AnswersLate(ShowsNothing):
+    """While it waits for its answer another worker finds nothing of the batch, and gives the request up."""
+
+    def send_batch(self, payload: bytes, key: str) -> EmailAnswer:
+        answer = super().send_batch(payload, key)
+        self.meanwhile()
+        return answer
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_an_answer_that_comes_after_its_request_was_given_up_still_says_who_was_sent(
+    post: MailHarness, waits: bool
+) -> None:
+    """Some have left again by then, or nobody has: whoever waits was sent by the first request."""
+    ids = post.queue(*NAMES)
+    later = NAMES if waits else NAMES[3:]
+
+    def given_up() -> None:
+        window = "update email_sends set send_window = cast(:window as jsonb) where address = any (:later) returning id"
+        addresses = [f"{name}@example.com" for name in later]
+        rows_of(post.db, window, window=json.dumps(NEVER.to_json()), later=addresses)
+        post.wait(minutes=10)
+        post.send(SendContext(post.db, ShowsNothing(post), post.policy))
+        assert {post.status()[name] for name in later} == {"queued"}
+
+    post.send(SendContext(post.db, AnswersLate(post, given_up), post.policy), seconds=21)
+    rows_of(post.db, "update email_sends set send_window = null returning id")
+    post.wait(days=8)
+    post.send()
+    assert {name: post.got(name) for name in later} == dict.fromkeys(later, 1)
+    assert post.status() == dict.fromkeys(NAMES, "sent")
+    assert post.settler.fates == dict.fromkeys(ids, "sent")
+
+
 class LostHistory:
     """Faults, lists that are behind, opt-outs, windows and events in any order; the first request was taken."""
 

@@ -122,12 +122,12 @@ def test_an_event_without_our_tag_that_waits_is_found_by_the_answer(post: MailHa
 
 def accept(post: MailHarness, database: Database, send: UUID) -> None:
     """The answer to a batch, recorded by itself."""
-    (batch,) = rows_of(database, "update email_batches set state = 'sending' returning id")
+    (batch,) = rows_of(database, "update email_batches set state = 'sending' returning id, generation")
     rows_of(database, "update email_sends set status = 'sending'")
     result = {"id": send, "resend_id": "em_of_the_answer", "problem": None}
 
     def work(tx: Any) -> None:
-        accepted = accept_answer(tx, batch["id"], [result], MONDAY)
+        accepted = accept_answer(tx, batch["id"], batch["generation"], [result], MONDAY)
         assert accepted is not None
         tx.finish(accepted.writes)
 

@@ -22,7 +22,7 @@ class AcceptedMails:
 
 
 def accept_answer(
-    tx: Transaction, batch_id: UUID, results: Sequence[Mapping[str, Any]], now: datetime
+    tx: Transaction, batch_id: UUID, generation: int, results: Sequence[Mapping[str, Any]], now: datetime
 ) -> AcceptedMails | None:
     """What becomes of the mails; None where somebody else has recorded the answer.
 
@@ -31,7 +31,7 @@ def accept_answer(
     """
     email_ids = [result["resend_id"] for result in results if result["resend_id"] is not None]
     ids = [result["id"] for result in results]
-    is_ours, before, _, reported = tx.send_all(store.accepting(batch_id, ids, email_ids, now))
+    is_ours, before, _, reported = tx.send_all(store.accepting(batch_id, generation, ids, email_ids, now))
     if not is_ours:
         return None
     known = {result["id"]: result for result in results}

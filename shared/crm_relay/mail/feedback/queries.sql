@@ -96,7 +96,7 @@ where mail.id = now.id;
 -- The provider has answered; nobody else has recorded that.
 update email_batches
 set state = 'done', payload = null, claimed_until = null, problem = null, finished_at = :now
-where id = :batch_id and state = 'sending'
+where id = :batch_id and state = 'sending' and generation = :generation
 returning id;
 
 -- name: lock_accepted

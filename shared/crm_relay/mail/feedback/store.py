@@ -77,13 +77,15 @@ def record_mails(mails: Sequence[Row]) -> Statement:
     return _SQL["record_mails"].bind(mails=Rows([{name: mail[name] for name in _STATE_COLUMNS} for mail in mails]))
 
 
-def accepting(batch_id: UUID, ids: Sequence[UUID], email_ids: Sequence[str], now: datetime) -> list[Statement]:
+def accepting(
+    batch_id: UUID, generation: int, ids: Sequence[UUID], email_ids: Sequence[str], now: datetime
+) -> list[Statement]:
     """Four: whether the batch was not finished, rows as those of `lock_mails`, a wait, and events of these mails.
 
     Those that wait for one of these ids of the provider have no email_send_id.
     """
     return [
-        _SQL["finish_batch"].bind(batch_id=batch_id, now=now),
+        _SQL["finish_batch"].bind(batch_id=batch_id, generation=generation, now=now),
         _SQL["lock_accepted"].bind(batch_id=batch_id, ids=list(ids)),
         _SQL["hold_events"].bind(),
         _SQL["reported_before"].bind(email_ids=list(email_ids), ids=list(ids)),

@@ -258,6 +258,23 @@ set
 from found
 where mail.id = found.id;
 
+-- name: accept_late
+-- The answer of a request that was given up as lost: whoever has not left again was sent by it, and their batch settles that.
+with late as (
+    select mail.id, accepted.provider_id
+    from jsonb_to_recordset(:accepted) as accepted (id uuid, provider_id text)
+    join email_sends mail on mail.id = accepted.id
+    where mail.lost_request is not null and mail.status = 'queued' and mail.resend_id is null
+    order by mail.id
+    for no key update of mail
+)
+update email_sends mail
+set
+    status = 'sent', resend_id = late.provider_id, sent_at = :now, left_at = coalesce(mail.left_at, :now), payload = null,
+    held_for = null, held_until = null, updated_at = now()
+from late
+where mail.id = late.id and mail.status = 'queued';
+
 -- name: set_batch_aside
 -- One row of it is refused by the database: the other batches go on.
 update email_batches

@@ -186,8 +186,10 @@ def accept(
     db: Transaction, batch: MailBatch, results: Sequence[dict[str, object]], settle: Settle, now: datetime
 ) -> AnswerRecorded:
     """The provider has the batch: each result has a mail's id, and PROVIDER_ID or its problem."""
-    accepted = accept_answer(db, batch.id, results, now)
+    accepted = accept_answer(db, batch.id, batch.generation, results, now)
     if accepted is None:
+        # Its request was given up as lost, and who has not left again was sent by it after all.
+        store.accept_late(db, {result["id"]: result[store.PROVIDER_ID] for result in results}, now)
         return AnswerRecorded()
     problems = {result["id"]: str(result["problem"]) for result in results if result["problem"] is not None}
     settled = [

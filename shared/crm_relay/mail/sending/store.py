@@ -106,6 +106,13 @@ def note_found(db: Queryable, batch_id: UUID, found: Mapping[UUID, str], now: da
     db.run(_SQL["note_found"], batch_id=batch_id, found=rows, now=now)
 
 
+def accept_late(db: Queryable, accepted: Mapping[object, object], now: datetime) -> None:
+    """Mail -> the provider's id, of a request that was given up as lost. What has left again stays as it is."""
+    rows = [{"id": mail, "provider_id": given} for mail, given in accepted.items() if given is not None]
+    if rows:
+        db.run(_SQL["accept_late"], accepted=Json(rows), now=now)
+
+
 def set_batch_aside(db: Queryable, batch: MailBatch, *, not_before: datetime, problem: str) -> None:
     """The database refuses what was to be recorded of it: it is tried again later, and holds up no other."""
     db.run(_SQL["set_batch_aside"], not_before=not_before, problem=problem, **_this_attempt(batch))

@@ -25,10 +25,13 @@ from crm_relay.webhooks.source import Received
 from tests.support.campaigns.campaign_harness import CampaignHarness, email
 from tests.support.mail.mail_events import delivered, email_event
 from tests.support.platform.rows import one, rows_of
-from tests.support.processes.meanwhile import MeanwhileBefore
+from tests.support.processes.meanwhile import MeanwhileBefore, MeanwhileBetween
 
 COMMIT, LINES, QUEUE = "commit", "update campaign_sequence_logs", "insert into email_sends"
 """Where a transaction is interrupted: before its end, before it records a fate, before it queues what it claimed."""
+
+LOCK = "select id from campaign_enrollments where id = any"
+"""What settling locks before it reads."""
 
 Act = Callable[[Database], object]
 
@@ -94,6 +97,16 @@ def test_a_fate_that_becomes_known_beside_a_pause_leaves_the_person_paused(
     assert (row["status"], row["emails_sent"]) == ("paused", 1)
     assert row["next_step_at"] is not None
     assert campaigns.lines(person) == [(1, "sent", None)]
+
+
+def test_a_pause_directly_before_the_lock_of_a_fate_stays(campaigns: CampaignHarness, database_url: str) -> None:
+    _, person, recorded = on_its_way(campaigns, email(1), email(2, delay_days=1))
+    database = MeanwhileBetween(database_url, LOCK, lambda db: pause_enrollment(db, person, campaigns.now))
+    recorded(database)
+    database.join()
+    database.close()
+    row = campaigns.enrollment(person)
+    assert (row["status"], row["emails_sent"]) == ("paused", 1)
 
 
 def test_a_person_who_goes_on_while_the_last_fate_becomes_known_is_not_left_without_a_time(

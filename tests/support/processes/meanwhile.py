@@ -1,10 +1,13 @@
 """A transaction during which somebody else acts, at a moment that a test names."""
 
+import re
 import threading
 from collections.abc import Callable
 
 from crm_relay.platform.database import Database, Row
 from tests.support.platform.rows import rows_of
+
+_BETWEEN = re.compile(r"\n; |(?<=^begin); ")
 
 
 class MeanwhileBefore(Database):
@@ -63,3 +66,17 @@ class MeanwhileBefore(Database):
         if self._other is not None:
             self._other.join()
         super().close()
+
+
+class MeanwhileBetween(MeanwhileBefore):
+    """The same where the statement shares its message with others: each statement is sent by itself."""
+
+    def _send(self, sql: str, **more: bool) -> list[list[Row]]:
+        pieces = _BETWEEN.split(sql) if more.get("in_transaction") else [sql]
+        results: list[list[Row]] = []
+        for place, piece in enumerate(pieces):
+            is_last = place == len(pieces) - 1
+            place_of_it = {"continues": more.get("continues", False) or place > 0}
+            commits = {"commits": more.get("commits", False) and is_last}
+            results += super()._send(piece, **{**more, **place_of_it, **commits})
+        return results

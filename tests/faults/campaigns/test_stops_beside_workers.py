@@ -82,7 +82,7 @@ class StopBook:
         ]
 
 
-class WatchedDatabase(Database):
+class GateWatchingDatabase(Database):
     """Notes when its last gate was asked."""
 
     def __init__(self, url: str, book: StopBook) -> None:
@@ -110,7 +110,7 @@ class WatchedResend(Resend):
     """Takes seven mails at once, so that a run has many requests."""
 
     largest_batch = 7
-    database: WatchedDatabase
+    database: GateWatchingDatabase
 
     def send_batch(self, payload: bytes, key: str) -> EmailAnswer:
         self.database.book.asked.append(self.database.gate)
@@ -122,7 +122,7 @@ class WatchedResend(Resend):
 class WatchedTwilio(Twilio):
     """As WatchedResend."""
 
-    database: WatchedDatabase
+    database: GateWatchingDatabase
 
     def send(self, to: str, body: str) -> TextAnswer:
         self.database.book.asked.append(self.database.gate)
@@ -131,7 +131,7 @@ class WatchedTwilio(Twilio):
 
 def worker(harness: CampaignHarness, twilio: TwilioSimulator, book: StopBook, skew: timedelta) -> None:
     """One run of a process of its own, whose clock differs."""
-    database = WatchedDatabase(harness.url, book)
+    database = GateWatchingDatabase(harness.url, book)
     emails = WatchedResend(HttpClient(harness.sim.url, timeout=(2, 10), repeats=0), harness.sim.api_key)
     http = HttpClient(twilio.url, timeout=(2, 10), repeats=0)
     texts = WatchedTwilio(http, twilio.account_sid, twilio.auth_token, twilio.number)

@@ -21,7 +21,10 @@ place as (
     from campaigns campaign
     where campaign.status = 'active' and campaign.source = 'native'
         -- While an operator stops sending everybody keeps their place, as in a pause.
-        and not is_sending_stopped(coalesce(campaign.org_id, default_org_id()), 'campaign')
+        and not (
+            (select exists (select from sending_stops where resumed_at is null))
+            and is_sending_stopped(coalesce(campaign.org_id, default_org_id()), 'campaign')
+        )
         and (cast(:campaigns as uuid[]) is null or campaign.id = any (cast(:campaigns as uuid[])))
         and (
             cast(:people as uuid[]) is null
@@ -93,7 +96,7 @@ waiting as materialized (
 ),
 -- What an organization may still queue in this minute; null: as much as it wants. What waits to leave uses the room as well.
 room as materialized (
-    select sender.org_id, here.mails - emails_waiting(sender.org_id, :now) as mails_left
+    select sender.org_id, case when here.mails is not null then here.mails - emails_waiting(sender.org_id, :now) end as mails_left
     from (select distinct org_id from waiting where channel = 'email') sender
     cross join lateral email_room(sender.org_id, :now) here
 ),
@@ -328,7 +331,7 @@ select
         select count(*) from campaign_sequence_logs other where other.enrollment_id = enrollment.id and other.status = 'pending'
     )::integer as pending,
     following.delay_days, following.delay_hours, following.delay_minutes,
-    owner.send_days, owner.send_window_start, owner.send_window_end, owner.timezone,
+    owner.send_days, owner.send_window_start::text, owner.send_window_end::text, owner.timezone,
     case when owner.use_recipient_timezone then person.timezone end as recipient_zone
 from :steps as given (enrollment_id uuid, sequence_id uuid)
 join campaign_enrollments enrollment on enrollment.id = given.enrollment_id

@@ -3,7 +3,7 @@
 select
     given.send_id, enrollment.status, enrollment.stopped_reason, person.deleted_at is not null as contact_deleted,
     owner.status as campaign_status, coalesce(step.is_active, false) as is_step_active, line.scheduled_at,
-    owner.send_days, owner.send_window_start, owner.send_window_end, owner.timezone,
+    owner.send_days, owner.send_window_start::text, owner.send_window_end::text, owner.timezone,
     case when owner.use_recipient_timezone then person.timezone end as recipient_zone, owner.late_policy, owner.late_minutes
 from :mails as given (send_id uuid, enrollment_id uuid, sequence_id uuid)
 left join campaign_enrollments enrollment on enrollment.id = given.enrollment_id

@@ -86,10 +86,13 @@ select
         select from email_logs log where log.email_send_id = mail.id and log.event_type <> 'unsubscribed'
     ) as is_seen,
     mail.lost_request, coalesce(lost.is_seen, false) as is_lost_request_seen,
-    exists (
+    -- `is not distinct from` keeps the planner to the index of the address: without statistics it would also go through all
+    -- mails of the organization, or of the step, for each mail of the batch.
+    mail.sequence_id is not null and exists (
         select
         from email_sends twin
-        where twin.org_id = mail.org_id and twin.address = mail.address and twin.sequence_id = mail.sequence_id and twin.id <> mail.id
+        where twin.org_id is not distinct from mail.org_id and twin.address = mail.address
+            and twin.sequence_id is not distinct from mail.sequence_id and twin.id <> mail.id
             and twin.status not in ('queued', 'refused', 'dry_run', 'failed', 'suppressed')
     ) as has_twin
 from email_sends mail
@@ -101,7 +104,7 @@ left join lateral (
     from (
         select coalesce(sent.left_at, sent.queued_at) as at
         from email_sends sent
-        where room.cap_emails is not null and sent.org_id = mail.org_id and sent.address = mail.address and sent.id <> mail.id
+        where room.cap_emails is not null and sent.org_id is not distinct from mail.org_id and sent.address = mail.address and sent.id <> mail.id
             and sent.status not in ('queued', 'refused', 'dry_run', 'failed', 'suppressed')
             and coalesce(sent.left_at, sent.queued_at) > cast(:now as timestamptz) - room.cap_days * interval '1 day'
         order by 1 desc

@@ -232,6 +232,18 @@ def test_whoever_shares_the_address_is_stamped_and_keeps_the_own_column(database
     assert len(ledger(database)) == 1
 
 
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_two_who_share_an_address_and_leave_in_one_delivery_both_leave_in_person(
+    database: Database, order: tuple[int, int]
+) -> None:
+    for contact_id in (1, 2):
+        add_customer(database, EMAIL, contact_id=contact_id)
+    deliver(delivery(lead_channel_subscription_changed=[subscription(contact_id=each) for each in order]))
+    rows = rows_of(database, "select marketing_opt_in, opted_out_at is not null as stamped from customer_profiles")
+    assert rows == [{"marketing_opt_in": False, "stamped": True}] * 2
+    assert len(ledger(database)) == 2
+
+
 def test_a_column_that_the_application_turned_back_is_turned_again_without_a_second_ledger_line(
     database: Database,
 ) -> None:

@@ -137,6 +137,18 @@ def test_fifty_deliveries_cost_two_messages(database: Database, counted: Counted
     }
 
 
+def test_missed_events_and_numbers_of_an_erased_person_leave_no_trace_of_them(database: Database) -> None:
+    block_return(database, Person(addresses=frozenset([address(1)]), phones=frozenset(["+61400111222"])), RECEIVED_AT)
+    body = KINDS["open"](1, 2)
+    counts = apply_events(database, received(body).parsed.events, CONTACTS)
+    assert counts == {"unmatched": 2}
+    stored = rows_of(database, "select address, raw_payload is null as is_empty from customer_email_engagement")
+    assert {(row["address"], row["is_empty"]) for row in stored} == {(None, True), (address(2), False)}
+    texts = received(changes("unsubscribed", 3, channel="sms", mobile="+61400111222")).parsed.events
+    assert apply_events(database, texts, CONTACTS) == {"unmatched": 1}
+    assert "+61400111222" not in str(rows_of(database, "select each::text from consent_events each"))
+
+
 def test_events_that_were_missed_cost_two_messages(database: Database, counted: Counted) -> None:
     proxy, mine = counted
     plant(database, 10)

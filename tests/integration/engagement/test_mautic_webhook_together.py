@@ -14,9 +14,9 @@ from crm_relay.engagement.match_waiting import match_waiting
 from crm_relay.platform.database import Database, Row
 from crm_relay.sources.mautic import MAUTIC
 from crm_relay.webhooks.models import DeliveryOutcome
-from crm_relay.webhooks.receive import apply_all_stored
+from crm_relay.webhooks.receive import apply_together
 from tests.support.customers.former_engagement import apply_formerly, match_formerly
-from tests.support.customers.mautic_deliveries import RECEIVED_AT, apply, delivered
+from tests.support.customers.mautic_deliveries import RECEIVED_AT, apply, received
 from tests.support.customers.mautic_hooks import deleted, delivery, opened, subscription
 from tests.support.customers.mautic_webhook_function import tables
 from tests.support.platform.rows import rows_of
@@ -112,9 +112,9 @@ def test_deliveries_that_share_a_transaction_leave_what_one_after_the_other_leav
     }
 
     start_again(database)
-    outcomes: list[DeliveryOutcome | Exception] = []
+    outcomes: list[DeliveryOutcome] = []
     for batch in batches(chance, bodies):
-        outcomes += apply_all_stored(database, MAUTIC, [delivered(body) for body in batch])
+        outcomes += apply_together(database, MAUTIC, [received(body) for body in batch])
     assert outcomes == expected
     assert state(database) == alone
 

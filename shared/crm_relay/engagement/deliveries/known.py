@@ -50,14 +50,14 @@ class KnownEngagement:
         )
 
     def owner_of(self, event: FiledEvent) -> OwnerVerdict:
-        """Whose it is; a number is nobody's address."""
+        """Whose it is, and why."""
         named = None if event.customer_id is None else self.named.get(event.customer_id)
         of_contact = None if event.contact_id is None else self.contacts.owner_of(event.contact_id)
         return judge_owner(named, of_contact, self.holders_of(event))
 
     def holders_of(self, event: FiledEvent) -> list[AddressHolder]:
-        """Who has the e-mail address of an event."""
-        return [] if event.kind == "sms_opt_out" or event.address is None else self.holders.get(event.address, [])
+        """Who has the e-mail address of an event; nobody has a number for an address."""
+        return [] if event.address is None else self.holders.get(event.address, [])
 
 
 def _holders(rows: list[Row]) -> dict[str, list[AddressHolder]]:

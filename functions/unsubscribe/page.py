@@ -48,6 +48,12 @@ def asks(reader: Reader) -> PageContent:
     sender = html.escape(reader.organization) or "us"
     if reader.is_out:
         return done(reader, of_topic=False)
+    if reader.is_colleague:
+        name = reader.topic or "this"
+        about = html.escape(name)
+        text = f"<p>Shall {sender} stop sending you e-mails about <strong>{about}</strong>{recipient}?</p>"
+        form = f'<form method="post">{_button("topic", f"No more e-mails about {name}")}</form>'
+        return _page("Unsubscribe", f"{text}{form}<p class=soft>{_STAYS} Nothing changes until you press it.</p>")
     topic = "" if reader.topic is None or reader.is_out_of_topic else _button("topic", f"No more of {reader.topic}")
     everything = _button("all", "No more e-mails at all", is_second=bool(topic))
     text = f"<p>Shall {sender} stop sending e-mails{recipient}?</p>"
@@ -58,6 +64,9 @@ def asks(reader: Reader) -> PageContent:
 def done(reader: Reader | None, *, of_topic: bool) -> PageContent:
     """After: what was done, also where it had been done before."""
     sender = html.escape(reader.organization) if reader and reader.organization else "us"
+    if reader is not None and reader.is_colleague:
+        about = html.escape(reader.topic or "this")
+        return _page("Done", f"<p>You will get no more e-mails about <strong>{about}</strong>.</p><p>{_STAYS}</p>")
     if of_topic and reader is not None and reader.topic is not None and not reader.is_out:
         topic = html.escape(reader.topic)
         more = f'<form method="post">{_button("all", "No more e-mails at all", is_second=True)}</form>'
@@ -82,6 +91,7 @@ def later() -> PageContent:
     return PageContent(page.text, page.content_type, {**page.headers, "retry-after": "120"})
 
 
+_STAYS = "Notifications in the application stay."
 _CLOSE = "<p class=soft>You can close this page.</p>"
 
 

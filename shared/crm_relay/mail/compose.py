@@ -4,11 +4,12 @@ import html as markup
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from crm_relay.consent.address import normalise
 from crm_relay.mail.link_tokens import new_link_token
-from crm_relay.mail.mail_text import formatted_address, with_footer
+from crm_relay.mail.mail_text import formatted_address, with_colleague_footer, with_footer
 from crm_relay.mail.models import Identity, Letter, Mail, id_of_send
 from crm_relay.platform.errors import RejectedInput
 
@@ -28,10 +29,35 @@ def compose(letter: Letter, identity: Identity, public_url: str, link_keys: Sequ
     or something could break out of a header.
     """
     _check(letter)
-    # An address may be written in capital letters at one end and read in small ones at the other: hex survives that.
-    unsubscribe_token, reply_token = new_link_token(link_keys), secrets.token_hex(10)
-    unsubscribe_url = f"{public_url}/unsubscribe/{unsubscribe_token}"
-    html, text = with_footer(letter.html, letter.text, unsubscribe_url, identity.postal_address or "")
+    links = _Links.of(public_url, link_keys)
+    html, text = with_footer(letter.html, letter.text, links.url, identity.postal_address or "")
+    return _composed(letter, identity, links, html, text)
+
+
+def compose_for_colleague(letter: Letter, identity: Identity, public_url: str, link_keys: Sequence[str] = ()) -> Mail:
+    """As `compose`, for mail within the organization: no postal address, and its link ends mails of its kind alone."""
+    _check(letter)
+    links = _Links.of(public_url, link_keys)
+    html, text = with_colleague_footer(letter.html, letter.text, links.url)
+    return _composed(letter, identity, links, html, text)
+
+
+@dataclass(frozen=True)
+class _Links:
+    """Where a reader unsubscribes, and the token of a reply."""
+
+    url: str
+    token: str
+    reply_token: str
+
+    @classmethod
+    def of(cls, public_url: str, link_keys: Sequence[str]) -> "_Links":
+        # An address may be written in capital letters and read in small ones: hex survives that.
+        token = new_link_token(link_keys)
+        return cls(f"{public_url}/unsubscribe/{token}", token, secrets.token_hex(10))
+
+
+def _composed(letter: Letter, identity: Identity, links: _Links, html: str, text: str) -> Mail:
     content = {"html": html, "text": text}
     payload: dict[str, Any] = {
         "from": formatted_address(identity.from_name, identity.from_address),
@@ -39,12 +65,12 @@ def compose(letter: Letter, identity: Identity, public_url: str, link_keys: Sequ
         "subject": letter.subject.strip(),
         **{part: written for part, written in content.items() if written},
         # https://www.rfc-editor.org/rfc/rfc8058
-        "headers": {"List-Unsubscribe": f"<{unsubscribe_url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"},
+        "headers": {"List-Unsubscribe": f"<{links.url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"},
         "tags": _tags(letter),
     }
-    if (reply_to := _reply_to(identity, reply_token)) is not None:
+    if (reply_to := _reply_to(identity, links.reply_token)) is not None:
         payload["reply_to"] = reply_to
-    return _mail(letter, identity, payload, unsubscribe_token=unsubscribe_token, reply_token=reply_token)
+    return _mail(letter, identity, payload, unsubscribe_token=links.token, reply_token=links.reply_token)
 
 
 def count_links(html: str) -> int:

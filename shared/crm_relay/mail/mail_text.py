@@ -39,6 +39,10 @@ _FOOTER = (
     '<div style="margin-top:24px;font-size:12px;line-height:18px;color:#666666"><p style="margin:0">{postal}</p>'
     '<p style="margin:8px 0 0"><a href="{url}" style="color:#666666">Unsubscribe</a></p></div>'
 )
+_FOOTER_FOR_COLLEAGUES = (
+    '<div style="margin-top:24px;font-size:12px;line-height:18px;color:#666666">'
+    '<p style="margin:0"><a href="{url}" style="color:#666666">No more e-mails about this</a></p></div>'
+)
 
 
 @lru_cache(maxsize=128)
@@ -65,6 +69,18 @@ def with_footer(html: str, text: str, unsubscribe_url: str, postal_address: str)
         raise RejectedInput("the link to unsubscribe is not a URL")
     footer = _FOOTER.format(postal="<br>".join(map(markup.escape, lines)), url=markup.escape(unsubscribe_url))
     below = "\n".join(["---", *lines, f"Unsubscribe: {unsubscribe_url}"])
+    return _inside_body(html, footer) if html else html, f"{text.rstrip()}\n\n{below}\n" if text else text
+
+
+def with_colleague_footer(html: str, text: str, unsubscribe_url: str) -> tuple[str, str]:
+    """Both parts (html, text) of a mail to a colleague with the link that ends mails of its kind.
+
+    An empty part stays empty. RejectedInput where the link is none.
+    """
+    if not _is_link(unsubscribe_url):
+        raise RejectedInput("the link to unsubscribe is not a URL")
+    footer = _FOOTER_FOR_COLLEAGUES.format(url=markup.escape(unsubscribe_url))
+    below = f"---\nNo more e-mails about this: {unsubscribe_url}"
     return _inside_body(html, footer) if html else html, f"{text.rstrip()}\n\n{below}\n" if text else text
 
 

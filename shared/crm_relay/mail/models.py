@@ -1,7 +1,7 @@
 """A mail on its way out: what is queued, as whom, in which mode, and what became of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -32,12 +32,18 @@ class SendPolicy:
 
     mode: Mode = Mode.DRY_RUN
     allow_list: frozenset[str] = frozenset()
+    is_for_colleagues: bool = False
 
     def allows(self, address: str) -> bool:
         """Whether a mail to this normalised address may leave."""
+        has_domain = f"@{address.rpartition('@')[2]}" in self.allow_list
         if self.mode is Mode.ALLOW_LIST:
-            return address in self.allow_list or f"@{address.rpartition('@')[2]}" in self.allow_list
-        return self.mode is Mode.LIVE
+            return address in self.allow_list or has_domain
+        return self.mode is Mode.LIVE or (self.is_for_colleagues and has_domain)
+
+    def for_colleagues(self) -> "SendPolicy":
+        """The same for mail to colleagues: in dry-run mode it leaves to the domains of the allow-list."""
+        return replace(self, is_for_colleagues=True)
 
 
 @dataclass(frozen=True)

@@ -5,3 +5,11 @@ CAMPAIGN = "campaign"
 
 STOPPED_PURPOSES = (CAMPAIGN,)
 """What the emergency brake holds. Mail to colleagues has another purpose and leaves: they need it most then."""
+
+NOTIFICATION_LANES = ("notification_urgent", "notification", "notification_digest")
+"""Purposes of mail to colleagues, the most urgent first: no opt-out from marketing, cap, window or pause holds it."""
+
+
+def is_to_colleagues(purpose: str) -> bool:
+    """Whether mail of this purpose is for colleagues; SQL says `purpose like 'notification%'`."""
+    return purpose.startswith("notification")

@@ -12,6 +12,7 @@ import pytest
 from crm_relay.campaigns.lifecycle.end_campaign import cancel
 from crm_relay.mail.holds.holds import waiting_of
 from crm_relay.mail.models import Fate
+from crm_relay.mail.purposes import CAMPAIGN
 from crm_relay.mail.sending.gate import GateVerdict
 from crm_relay.mail.texts import store
 from crm_relay.mail.texts.models import QueuedText
@@ -66,7 +67,9 @@ def incidents(campaigns: CampaignHarness) -> set[tuple[str, str]]:
 
 def claim(campaigns: CampaignHarness) -> QueuedText:
     until = campaigns.now + timedelta(minutes=5)
-    found = campaigns.db.transact(lambda tx: store.claim_text(tx, campaigns.now, claimed_until=until, held_until=until))
+    found = campaigns.db.transact(
+        lambda tx: store.claim_text(tx, campaigns.now, purposes=(CAMPAIGN,), claimed_until=until, held_until=until)
+    )
     assert found is not None
     return found
 

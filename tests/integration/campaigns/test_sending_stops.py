@@ -258,7 +258,7 @@ def test_mail_to_colleagues_has_another_purpose_and_leaves(campaigns: CampaignHa
         deadline=Deadline.after(60),
         settle=lambda _db, _settled, _now: None,
         still_wanted=always_wanted,
-        purpose=purpose,
+        purposes=(purpose,),
     )
     assert (report.sent, report.held) == (sent, 1 - sent)
 

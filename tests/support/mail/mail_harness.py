@@ -81,12 +81,12 @@ class MailHarness:
             clock=lambda: self.now,
             deadline=Deadline.after(seconds),
             settle=self.settler,
-            purpose="test",
+            purposes=("test",),
         )
 
     def send_one(self, send_context: SendContext | None = None) -> SendReport | None:
         return send_batch(
-            send_context or self.send_context(), clock=lambda: self.now, settle=self.settler, purpose="test"
+            send_context or self.send_context(), clock=lambda: self.now, settle=self.settler, purposes=("test",)
         )
 
     def queue(self, *names: str, **details: Any) -> list[UUID]:

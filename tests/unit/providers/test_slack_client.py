@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from crm_relay.platform.errors import FatalError, NotConnected, RateLimited, RejectedInput, ServerFailed
-from crm_relay.providers.slack.client import Slack, cut, escape, paragraph
+from crm_relay.providers.slack.client import Slack
+from crm_relay.providers.slack.message_text import cut, escape, paragraph
 from tests.support.platform.canned_server import Canned, CannedServer, canned_server
 
 PATH = "/services/T0001/B0002/never-to-be-seen"

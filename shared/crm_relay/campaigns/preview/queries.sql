@@ -69,7 +69,7 @@ left join lateral (
         from email_sends sent
         where cast(:cap_emails as integer) is not null and sent.org_id = enrollment.org_id and sent.address = mailbox.address
             and coalesce(sent.left_at, sent.queued_at) > cast(:now as timestamptz) - cast(:cap_days as integer) * interval '1 day'
-            and sent.status not in ('refused', 'dry_run', 'failed', 'suppressed')
+            and sent.status not in ('refused', 'dry_run', 'failed', 'suppressed') and sent.purpose not like 'notification%'
         order by 1 desc
         limit cast(:cap_emails as integer)
     ) latest

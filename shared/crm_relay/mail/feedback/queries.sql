@@ -25,7 +25,8 @@ for no key update;
 select
     id, org_id, enrollment_id, campaign_id, sequence_id, address, topic, links, unsubscribe_token, resend_id, status, sent_at, message_id,
     delivered_at, opened_at, opened_count, human_opens, first_human_open_at, clicked_at, clicked_count, human_clicks,
-    first_human_click_at, last_human_at, bounced_at, bounce_type, complained_at, unsubscribed_at, error_message
+    first_human_click_at, last_human_at, bounced_at, bounce_type, complained_at, unsubscribed_at, error_message,
+    purpose, entity_type, entity_id
 from email_sends
 where unsubscribe_token = any (cast(:tokens as text[]))
 order by id
@@ -264,7 +265,7 @@ returning id;
 -- name: reader_of
 -- What the page behind a link has to say; the address itself stays here.
 select
-    mail.topic, organization.name as organization,
+    mail.topic, mail.purpose, organization.name as organization,
     left(mail.address, 1) as first_letter, substring(mail.address from '@(.)') as domain_letter,
     substring(mail.address from '(\.[^.@]+)$') as ending,
     (select suppressed_by from suppression(mail.org_id, 'email', mail.address)) is not null or mail.address is null as is_out,
@@ -291,7 +292,7 @@ with refused as (
     select mail.id, gone.reason
     from :gone as gone (org_id uuid, address text, topic text, reason text)
     join email_sends mail on mail.address = gone.address and mail.org_id = gone.org_id
-    where mail.status = 'queued' and (gone.topic is null or mail.topic = gone.topic)
+    where mail.status = 'queued' and (gone.topic is null or mail.topic = gone.topic) and mail.purpose not like 'notification%'
     order by mail.id
     for no key update of mail
 )

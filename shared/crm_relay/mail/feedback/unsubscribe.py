@@ -12,6 +12,8 @@ from crm_relay.mail.decisions import EmailEvent
 from crm_relay.mail.feedback import store
 from crm_relay.mail.feedback.mail_events import MAILS, FoldedMail, ReportedEvent, fold_events, locks, reads
 from crm_relay.mail.feedback.mail_names import Departure, MailNames
+from crm_relay.mail.models import OwnedMail
+from crm_relay.mail.purposes import is_to_colleagues
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.sql import Statement
@@ -24,13 +26,17 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 @dataclass(frozen=True)
 class Reader:
-    """Who opens the page. `masked` is their address for their eyes alone; `is_out`: they get nothing any more."""
+    """Who opens the page. `masked` is their address for their eyes alone; `is_out`: they get nothing any more.
+
+    `is_colleague`: the mail was a notification, and its topic is all that can be left.
+    """
 
     organization: str
     masked: str
     topic: str | None
     is_out: bool
     is_out_of_topic: bool
+    is_colleague: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,13 +68,17 @@ class UnsubscribeRequest:
 
 @dataclass(frozen=True)
 class Unsubscribed:
-    """What a batch means. `refused` comes behind what follows from the departures."""
+    """What a batch means. `refused` comes behind what follows from the departures.
+
+    `colleagues`: the owners of mails to colleagues, who decide what their readers have left.
+    """
 
     outcomes: Sequence[DeliveryOutcome]
     mails: Sequence[FoldedMail]
     departures: Sequence[Departure]
     writes: Sequence[Statement]
     refused: Sequence[Statement]
+    colleagues: Sequence[OwnedMail] = ()
 
 
 def may_be_token(token: str) -> bool:
@@ -106,14 +116,24 @@ class UnsubscribeBatch:
         mails = {row["unsubscribe_token"]: row for row in rows[MAILS]}
         found = [(each, mails[each.token]) for each in self.requests if each.token in mails]
         folded = fold_events([_reported(each, mail) for each, mail in found], rows)
-        words = [_word(each, mail) for each, mail in found if mail["address"] is not None]
+        colleagues = [mail for _, mail in found if is_to_colleagues(mail["purpose"])]
+        words = [
+            _word(each, mail)
+            for each, mail in found
+            if mail["address"] is not None and not is_to_colleagues(mail["purpose"])
+        ]
         outcomes = [
             DeliveryOutcome(processed=1) if each.token in mails else DeliveryOutcome(ignored=1)
             for each in self.requests
         ]
         departures = [departure for departure, _ in words]
         writes = [*folded.writes, *_recorded(words, rows[_SUPPRESSED])]
-        return Unsubscribed(outcomes, list(folded.mails.values()), departures, writes, list(_refused(departures)))
+        mails_after, refused = list(folded.mails.values()), list(_refused(departures))
+        return Unsubscribed(outcomes, mails_after, departures, writes, refused, [_owned(mail) for mail in colleagues])
+
+
+def _owned(mail: Row) -> OwnedMail:
+    return OwnedMail(mail["id"], mail["entity_type"], mail["entity_id"])
 
 
 def _topic(request: UnsubscribeRequest, mail: Row) -> str | None:
@@ -166,12 +186,14 @@ def _refused(departures: Sequence[Departure]) -> Iterator[Statement]:
 
 
 def _reader(row: Row) -> Reader:
+    is_colleague = is_to_colleagues(row["purpose"])
     return Reader(
         organization=row["organization"] or "",
         masked=f"{row['first_letter']}•••@{row['domain_letter']}•••{row['ending'] or ''}"
         if row["first_letter"]
         else "",
         topic=row["topic"],
-        is_out=row["is_out"],
-        is_out_of_topic=row["is_out_of_topic"],
+        is_out=row["is_out"] and not is_colleague,
+        is_out_of_topic=row["is_out_of_topic"] and not is_colleague,
+        is_colleague=is_colleague,
     )

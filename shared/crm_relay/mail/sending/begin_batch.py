@@ -40,7 +40,7 @@ class BatchWork:
     policy: SendPolicy
     settle: Settle
     still_wanted: StillWanted
-    purpose: str
+    purposes: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class BatchBegun:
 
 def begin_batch(db: Transaction, work: BatchWork, now: datetime, batch_id: UUID | None = None) -> BatchBegun | None:
     """In one transaction; None where no batch is due and free."""
-    batch = store.claim_batch(db, now, purpose=work.purpose, batch_id=batch_id)
+    batch = store.claim_batch(db, now, purposes=work.purposes, batch_id=batch_id)
     if batch is None:
         return None
     if batch.has_locked:
@@ -67,7 +67,7 @@ def begin_batch(db: Transaction, work: BatchWork, now: datetime, batch_id: UUID 
     if batch.is_stopped:
         # Before any other question: nobody's step is settled while nothing may leave.
         until = now + PAUSES_ARE_LOOKED_AT_AGAIN
-        held = store.hold_stopped(db, batch.org_id, work.purpose, now, until=until)
+        held = store.hold_stopped(db, batch.org_id, batch.purpose, now, until=until)
         return BatchBegun(batch, None, AnswerRecorded(held=held))
     if batch.attempts == 0 or batch.first_attempt_at is None:
         return _freeze(db, batch, work, now)
@@ -147,7 +147,7 @@ def _freeze(db: Transaction, batch: MailBatch, work: BatchWork, now: datetime) -
 
 def _judged(db: Queryable, batch: MailBatch, work: BatchWork, now: datetime) -> list[tuple[WaitingMail, GateVerdict]]:
     queued = [mail for mail in batch.mails if mail.status == "queued"]
-    gate = Gate(work.policy, now, batch.room if work.purpose == CAMPAIGN else Room())
+    gate = Gate(work.policy, now, batch.room if batch.purpose == CAMPAIGN else Room())
     return [(mail, gate.judge(mail.facts, standing)) for mail, standing in _standings(db, queued, work, now)]
 
 

@@ -25,7 +25,7 @@ def begin_in_parts(
 
     A batch that was tried before waits as a whole: its bytes and its key are fixed.
     """
-    batch = store.next_batch(db, now, purpose=work.purpose, batch_id=batch_id)
+    batch = store.next_batch(db, now, purposes=work.purposes, batch_id=batch_id)
     if batch is None:
         raise error
     begun: list[BatchBegun] = []

@@ -4,14 +4,14 @@ with queued as (
     insert into email_sends (
         id, org_id, send_key, entity_type, entity_id, enrollment_id, campaign_id, sequence_id, contact_id, ab_variant,
         identity_id, batch_id, position, recipient_email, address, subject, topic, send_window, payload, links, status,
-        unsubscribe_token, reply_token, queued_at
+        unsubscribe_token, reply_token, purpose, queued_at
     )
     select
         mail.id, mail.org_id, mail.send_key, mail.entity_type, mail.entity_id,
         -- Reports read it; what sends knows the entity alone.
         case mail.entity_type when 'campaign_enrollment' then mail.entity_id end,
         mail.campaign_id, mail.sequence_id, mail.contact_id, mail.ab_variant, mail.identity_id, mail.batch_id, mail.position, mail.recipient_email, mail.address,
-        mail.subject, mail.topic, mail.send_window, mail.payload, mail.links, 'queued', mail.unsubscribe_token, mail.reply_token, :now
+        mail.subject, mail.topic, mail.send_window, mail.payload, mail.links, 'queued', mail.unsubscribe_token, mail.reply_token, :purpose, :now
     from jsonb_to_recordset(:mails) as mail (
         id uuid, org_id uuid, send_key text, entity_type text, entity_id uuid, campaign_id uuid, sequence_id uuid,
         contact_id uuid, ab_variant text, identity_id uuid, batch_id uuid, position integer, recipient_email text, address text,
@@ -30,20 +30,26 @@ select id from queued;
 -- name: claim_batch
 -- The batch that is ours for this transaction, with its mails, and the turn of its organization: gates count one after another.
 with batch as materialized (
-    select waiting.id, org_id, generation, attempts, first_attempt_at, last_attempt_at, attempted_at, locked_since
+    select waiting.id, org_id, purpose, generation, attempts, first_attempt_at, last_attempt_at, attempted_at, locked_since
     from email_batches waiting
     -- New batches refer to it.
     join organizations organization on organization.id = waiting.org_id
-    where purpose = :purpose and state in ('queued', 'sending') and not_before <= :now
+    where purpose = any (:purposes::text[]) and state in ('queued', 'sending') and not_before <= :now
         and (claimed_until is null or claimed_until <= :now)
         and (cast(:batch_id as uuid) is null or waiting.id = :batch_id)
-    order by not_before, waiting.created_at, waiting.id
+    order by array_position(:purposes::text[], purpose), not_before, waiting.created_at, waiting.id
     limit 1
     for update of waiting skip locked
     for key share of organization skip locked
 ),
 turn as materialized (
-    select pg_advisory_xact_lock(hashtextextended(org_id::text, 53)) is null as is_taken from batch
+    -- Nothing of what goes to colleagues is counted.
+    select
+        case
+            when purpose like 'notification%' then false
+            else pg_advisory_xact_lock(hashtextextended(org_id::text, 53)) is null
+        end as is_taken
+    from batch
 ),
 mail as materialized (
     select id, position, status, address, identity_id, entity_type, entity_id, sequence_id
@@ -58,7 +64,7 @@ select
         from email_sends other
         where other.batch_id = batch.id and other.position is not null and other.id not in (select id from mail)
     ) as has_locked, batch.locked_since,
-    batch.id as batch_id, batch.org_id, batch.generation, batch.attempts, batch.first_attempt_at, batch.last_attempt_at,
+    batch.id as batch_id, batch.org_id, batch.purpose, batch.generation, batch.attempts, batch.first_attempt_at, batch.last_attempt_at,
     greatest(cast(:now as timestamptz) - batch.first_attempt_at, clock_timestamp() - batch.attempted_at) as age,
     mail.id, mail.status, mail.identity_id, mail.entity_type, mail.entity_id, mail.sequence_id
 from batch
@@ -73,15 +79,32 @@ with room as materialized (
     left join delivery_limits limits on limits.org_id = :org_id
 )
 select
-    mail.id, mail.address, mail.send_window, room.mails as room, room.frees_at, room.cap_emails, room.cap_days, room.is_stopped,
+    mail.id, mail.address, mail.send_window, room.mails as room, room.frees_at,
+    case when mail.purpose not like 'notification%' then room.cap_emails end as cap_emails, room.cap_days, room.is_stopped,
     latest.times as left_times,
-    (select suppressed_by from recipient_suppression(mail.org_id, 'email', mail.address, mail.contact_id)) as suppressed_by,
-    exists (
+    case
+        when mail.purpose like 'notification%' then (
+            -- What somebody wants of marketing says nothing about their work; an address that is dead is dead.
+            select
+                case
+                    when ledger.suppressed_by <> 'opt_out' then ledger.suppressed_by
+                    when exists (
+                        select
+                        from consent_events event
+                        where event.channel = 'email' and event.address = mail.address and event.kind = 'hard_bounce'
+                            and consent_effective_at(event.occurred_at, event.recorded_at) >= coalesce(ledger.consented_at, '-infinity')
+                    ) then 'hard_bounce'
+                end
+            from suppression(mail.org_id, 'email', mail.address) ledger
+        )
+        else (select suppressed_by from recipient_suppression(mail.org_id, 'email', mail.address, mail.contact_id))
+    end as suppressed_by,
+    mail.purpose not like 'notification%' and exists (
         select
         from topic_opt_outs refused
         where refused.org_id = mail.org_id and refused.address = mail.address and refused.topic = mail.topic
     ) as is_topic_opt_out,
-    coalesce(identity.paused_at, own.paused_at) is not null as is_sender_paused,
+    mail.purpose not like 'notification%' and coalesce(identity.paused_at, own.paused_at) is not null as is_sender_paused,
     mail.resend_id is not null or exists (
         select from email_logs log where log.email_send_id = mail.id and log.event_type <> 'unsubscribed'
     ) as is_seen,
@@ -105,6 +128,7 @@ left join lateral (
         select coalesce(sent.left_at, sent.queued_at) as at
         from email_sends sent
         where room.cap_emails is not null and sent.org_id is not distinct from mail.org_id and sent.address = mail.address and sent.id <> mail.id
+            and mail.purpose not like 'notification%' and sent.purpose not like 'notification%'
             and sent.status not in ('queued', 'refused', 'dry_run', 'failed', 'suppressed')
             and coalesce(sent.left_at, sent.queued_at) > cast(:now as timestamptz) - room.cap_days * interval '1 day'
         order by 1 desc
@@ -292,12 +316,12 @@ where id = :batch_id;
 
 -- name: next_batch
 -- Which batch a claim would take, by its key and times alone.
-select id, org_id, generation, attempts
+select id, org_id, purpose, generation, attempts
 from email_batches
-where purpose = :purpose and state in ('queued', 'sending') and not_before <= :now
+where purpose = any (:purposes::text[]) and state in ('queued', 'sending') and not_before <= :now
     and (claimed_until is null or claimed_until <= :now)
     and (cast(:batch_id as uuid) is null or id = :batch_id)
-order by not_before, created_at, id
+order by array_position(:purposes::text[], purpose), not_before, created_at, id
 limit 1
 for update skip locked;
 

@@ -1,6 +1,6 @@
 """Carries queued mail to the provider: gate and freeze, one request, and what became of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from uuid import UUID
@@ -72,9 +72,13 @@ def send_due(
     deadline: Deadline,
     settle: Settle,
     still_wanted: StillWanted = always_wanted,
-    purpose: str = CAMPAIGN,
+    purposes: Sequence[str] = (CAMPAIGN,),
+    between: Callable[[], object] | None = None,
 ) -> SendReport:
-    """Send every batch of `purpose` that is due, the one that waits longest first, until none is left or time is up.
+    """Send every batch of these purposes that is due, until none is left or time is up.
+
+    Before each batch the purposes are asked in their order, and the batch that waits longest goes first. `between` is
+    called behind each batch: what is more urgent may be queued by it.
 
     Any number may run side by side, and be killed at any line. `settle(db, settled, now)` is called in the transaction
     that records the fate of these mails, once a mail; `still_wanted(db, mails, now)` before mails leave that surely
@@ -84,7 +88,7 @@ def send_due(
     done = SendReport()
     unclear = 0
     while deadline.allows(_BATCH_SECONDS):
-        one = send_batch(context, clock=clock, settle=settle, still_wanted=still_wanted, purpose=purpose)
+        one = send_batch(context, clock=clock, settle=settle, still_wanted=still_wanted, purposes=purposes)
         if one is None:
             return _recovered(context, done, clock())
         done += one
@@ -92,6 +96,8 @@ def send_due(
         if one.stopped is not None and (one.stopped != "unclear" or unclear == _MOST_UNCLEAR):
             return _recovered(context, done, clock())
         done = replace(done, stopped=None)
+        if between is not None:
+            between()
     return replace(_recovered(context, done, clock()), stopped="deadline")
 
 
@@ -101,11 +107,11 @@ def send_batch(
     clock: Clock,
     settle: Settle,
     still_wanted: StillWanted = always_wanted,
-    purpose: str = CAMPAIGN,
+    purposes: Sequence[str] = (CAMPAIGN,),
     batch_id: UUID | None = None,
 ) -> SendReport | None:
     """Send one batch: this one, or the one that waits longest. None: there is none that is due and free."""
-    work = BatchWork(context.provider, context.policy, settle, still_wanted, purpose)
+    work = BatchWork(context.provider, context.policy, settle, still_wanted, purposes)
     now = clock()
     begun = _begin(context.database, work, now, batch_id)
     reports = [_carried(context, work, each, clock) for each in begun]

@@ -26,21 +26,27 @@ def queueing(rows: Iterable[tuple[Mail, UUID, int]], now: datetime, purpose: str
     return _SQL["queue_emails"].bind(mails=Json(mails), now=now, purpose=purpose)
 
 
-def claim_batch(db: Queryable, now: datetime, *, purpose: str, batch_id: UUID | None = None) -> MailBatch | None:
-    """This batch, or the one that waits longest; None where none is due and free. Two statements: lock, then read."""
-    rows = db.run(_SQL["claim_batch"], purpose=purpose, now=now, batch_id=batch_id)
+def claim_batch(
+    db: Queryable, now: datetime, *, purposes: Sequence[str], batch_id: UUID | None = None
+) -> MailBatch | None:
+    """This batch, or of the first of these purposes that has one the batch that waits longest.
+
+    None where none is due and free. Two statements: lock, then read.
+    """
+    rows = db.run(_SQL["claim_batch"], purposes=list(purposes), now=now, batch_id=batch_id)
     if not rows:
         return None
     head = rows[0]
     known = {
         row["id"]: row
         for row in db.run(
-            _SQL["gate_facts"], org_id=head["org_id"], batch_id=head["batch_id"], purpose=purpose, now=now
+            _SQL["gate_facts"], org_id=head["org_id"], batch_id=head["batch_id"], purpose=head["purpose"], now=now
         )
     }
     return MailBatch(
         head["batch_id"],
         head["org_id"],
+        head["purpose"],
         head["generation"],
         head["attempts"],
         head["first_attempt_at"],
@@ -123,15 +129,14 @@ def set_locked_aside(db: Queryable, batch_id: UUID, now: datetime, *, not_before
     db.run(_SQL["set_locked_aside"], batch_id=batch_id, now=now, not_before=not_before, problem=problem)
 
 
-def next_batch(db: Queryable, now: datetime, *, purpose: str, batch_id: UUID | None) -> MailBatch | None:
+def next_batch(db: Queryable, now: datetime, *, purposes: Sequence[str], batch_id: UUID | None) -> MailBatch | None:
     """The one that a claim would take, without its mails and times; None where none is due and free."""
-    rows = db.run(_SQL["next_batch"], purpose=purpose, now=now, batch_id=batch_id)
+    rows = db.run(_SQL["next_batch"], purposes=list(purposes), now=now, batch_id=batch_id)
     if not rows:
         return None
     (row,) = rows
-    return MailBatch(
-        row["id"], row["org_id"], row["generation"], row["attempts"], None, None, timedelta(), Room(), mails=()
-    )
+    head = (row["id"], row["org_id"], row["purpose"], row["generation"], row["attempts"])
+    return MailBatch(*head, None, None, timedelta(), Room(), mails=())
 
 
 def mails_of_batch(db: Queryable, batch_id: UUID) -> list[UUID]:

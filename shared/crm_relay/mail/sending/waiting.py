@@ -52,6 +52,7 @@ class MailBatch:
 
     id: UUID
     org_id: UUID
+    purpose: str
     generation: int
     attempts: int
     first_attempt_at: datetime | None

@@ -34,6 +34,7 @@ class QueuedText:
 
     id: UUID
     org_id: UUID
+    entity_type: str | None
     entity_id: UUID | None
     sequence_id: UUID | None
     to_number: str | None
@@ -48,8 +49,7 @@ class QueuedText:
     @property
     def owned(self) -> OwnedMail:
         """As its owner knows it."""
-        kind = None if self.entity_id is None else "campaign_enrollment"
-        return OwnedMail(self.id, kind, self.entity_id, self.sequence_id)
+        return OwnedMail(self.id, self.entity_type, self.entity_id, self.sequence_id)
 
     @property
     def facts(self) -> RecipientFacts:

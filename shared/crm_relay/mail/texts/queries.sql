@@ -1,11 +1,13 @@
 -- name: queue_texts
 -- The ledger has it before anything leaves; a key that it knows is the same message and is left alone.
 insert into sms_sends (
-    org_id, send_key, enrollment_id, campaign_id, sequence_id, contact_id, to_number, body, not_before, queued_at, updated_at
+    org_id, send_key, purpose, entity_type, entity_id, enrollment_id, campaign_id, sequence_id, contact_id, to_number, body, not_before,
+    queued_at, updated_at
 )
 select
-    text.org_id, text.send_key, case text.entity_type when 'campaign_enrollment' then text.entity_id end, text.campaign_id, text.sequence_id, text.contact_id, text.to_number, text.body,
-    :now, :now, :now
+    text.org_id, text.send_key, :purpose, text.entity_type, text.entity_id,
+    case text.entity_type when 'campaign_enrollment' then text.entity_id end, text.campaign_id, text.sequence_id, text.contact_id,
+    text.to_number, text.body, :now, :now, :now
 from jsonb_to_recordset(:texts) as text (
     org_id uuid, send_key text, entity_type text, entity_id uuid, campaign_id uuid, sequence_id uuid, contact_id uuid,
     to_number text, body text
@@ -54,13 +56,14 @@ due as (
                     and twin.status = 'sending' and twin.id <> message.id
             )
         )
+        and purpose = any (:purposes::text[])
         and not is_sending_stopped(org_id, purpose)
         and (cast(:message_id as uuid) is null or id = :message_id)
         -- One that stopped the others is taken by its id alone.
         and (cast(:message_id as uuid) is not null or id::text not in (
             select subject from incidents where kind = 'sms_refused' and closed_at is null and told_closed_at is null
         ))
-    order by not_before, id
+    order by array_position(:purposes::text[], purpose), not_before, id
     limit 1
     for update skip locked
 ),
@@ -74,7 +77,10 @@ claimed as (
     returning message.*
 )
 select
-    claimed.id, claimed.org_id, claimed.enrollment_id as entity_id, claimed.sequence_id, claimed.to_number, claimed.body,
+    claimed.id, claimed.org_id,
+    -- What was queued by an earlier version has the enrollment alone.
+    coalesce(claimed.entity_type, case when claimed.enrollment_id is not null then 'campaign_enrollment' end) as entity_type,
+    coalesce(claimed.entity_id, claimed.enrollment_id) as entity_id, claimed.sequence_id, claimed.to_number, claimed.body,
     claimed.attempts, claimed.generation, claimed.first_attempt_at,
     exists (
         select
@@ -97,7 +103,7 @@ from claimed;
 -- Which messages a claim would take, by their keys and times alone.
 select id
 from sms_sends
-where not_before <= :now
+where purpose = any (:purposes::text[]) and not_before <= :now
     and (status = 'queued' or (status = 'sending' and coalesce(claimed_until, not_before) <= :now))
     and id::text not in (
         select subject from incidents where kind = 'sms_refused' and closed_at is null and told_closed_at is null
@@ -111,6 +117,10 @@ for update skip locked;
 select try_uuid(subject) as id
 from incidents
 where kind = 'sms_refused' and closed_at is null and told_closed_at is null and try_uuid(subject) is not null
+    -- Another worker looks after messages of other purposes; one that is gone is anybody's.
+    and not exists (
+        select from sms_sends message where message.id = try_uuid(subject) and message.purpose <> all (:purposes::text[])
+    )
 order by random()
 limit :limit;
 

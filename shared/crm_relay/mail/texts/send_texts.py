@@ -8,6 +8,7 @@ from typing import assert_never
 from uuid import UUID
 
 from crm_relay.mail.models import WANTED, Fate, SendPolicy, Settle, StillWanted, always_wanted
+from crm_relay.mail.purposes import CAMPAIGN
 from crm_relay.mail.sending.gate import PAUSES_ARE_LOOKED_AT_AGAIN, Gate, GateVerdict
 from crm_relay.mail.sending.record_answer import LONGEST_REST, rest_of
 from crm_relay.mail.sending.repeat import LOOKED_UP_AFTER
@@ -76,6 +77,7 @@ def send_texts(
     deadline: Deadline,
     settle: Settle,
     still_wanted: StillWanted = always_wanted,
+    purposes: Sequence[str] = (CAMPAIGN,),
 ) -> TextReport:
     """Every message that is due, until none is left or time is up; kill it anywhere.
 
@@ -83,8 +85,8 @@ def send_texts(
     called in the transaction that records the fate of a message, once a message. One whose sending was cut off is
     looked up before anything else is done with it.
     """
-    sending = _TextRun(context, still_wanted, settle)
-    for message_id in store.refused_texts(context.database, limit=_LOOKED_AT_AGAIN):
+    sending = _TextRun(context, still_wanted, settle, purposes)
+    for message_id in store.refused_texts(context.database, limit=_LOOKED_AT_AGAIN, purposes=purposes):
         sending.take_again(message_id, clock())
     while deadline.allows(_SECONDS) and not sending.is_stopped:
         now = clock()
@@ -101,6 +103,7 @@ class _TextRun:
     context: TextContext
     still_wanted: StillWanted
     settle: Settle
+    purposes: Sequence[str]
     counts: Counter[str] = field(default_factory=Counter)
     is_stopped: bool = False
 
@@ -109,7 +112,8 @@ class _TextRun:
         try:
             queued = self._claim(now, None)
         except OF_ONE_ROW as error:
-            return self._take_one_of(store.due_texts(self.context.database, now, limit=_LOOKED_AT_AGAIN), now, error)
+            due = store.due_texts(self.context.database, now, limit=_LOOKED_AT_AGAIN, purposes=self.purposes)
+            return self._take_one_of(due, now, error)
         return queued is not None and self._carry(queued, now)
 
     def take_again(self, message_id: UUID, now: datetime) -> None:
@@ -137,7 +141,14 @@ class _TextRun:
     def _claim(self, now: datetime, message_id: UUID | None) -> QueuedText | None:
         until = now + PAUSES_ARE_LOOKED_AT_AGAIN
         return self.context.database.transact(
-            lambda tx: store.claim_text(tx, now, claimed_until=now + _CLAIM, held_until=until, message_id=message_id)
+            lambda tx: store.claim_text(
+                tx,
+                now,
+                purposes=self.purposes,
+                claimed_until=now + _CLAIM,
+                held_until=until,
+                message_id=message_id,
+            )
         )
 
     def _carry(self, queued: QueuedText, now: datetime) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
+from crm_relay.mail.purposes import CAMPAIGN
 from crm_relay.mail.reasons import STOPPED
 from crm_relay.mail.texts.models import QueuedText, TextDraft
 from crm_relay.platform.database import Queryable, Transaction
@@ -14,23 +15,29 @@ _SQL = queries_beside(__file__)
 _HELD_AT_ONCE = 1_000
 
 
-def queueing_texts(texts: Sequence[TextDraft], now: datetime) -> Statement:
+def queueing_texts(texts: Sequence[TextDraft], now: datetime, *, purpose: str = CAMPAIGN) -> Statement:
     """One statement, whatever their number; due from `now` on. Safe to repeat: a known `send_key` is left alone."""
-    return _SQL["queue_texts"].bind(texts=Json([asdict(text) for text in texts]), now=now)
+    return _SQL["queue_texts"].bind(texts=Json([asdict(text) for text in texts]), now=now, purpose=purpose)
 
 
-def due_texts(db: Queryable, now: datetime, *, limit: int) -> list[UUID]:
+def due_texts(db: Queryable, now: datetime, *, limit: int, purposes: Sequence[str]) -> list[UUID]:
     """Which a claim would take; reads nothing else."""
-    return [row["id"] for row in db.run(_SQL["due_texts"], now=now, limit=limit)]
+    return [row["id"] for row in db.run(_SQL["due_texts"], now=now, limit=limit, purposes=list(purposes))]
 
 
-def refused_texts(db: Queryable, *, limit: int) -> list[UUID]:
+def refused_texts(db: Queryable, *, limit: int, purposes: Sequence[str]) -> list[UUID]:
     """Some of those that are set aside, at random."""
-    return [row["id"] for row in db.run(_SQL["refused_texts"], limit=limit)]
+    return [row["id"] for row in db.run(_SQL["refused_texts"], limit=limit, purposes=list(purposes))]
 
 
 def claim_text(
-    tx: Transaction, now: datetime, *, claimed_until: datetime, held_until: datetime, message_id: UUID | None = None
+    tx: Transaction,
+    now: datetime,
+    *,
+    purposes: Sequence[str],
+    claimed_until: datetime,
+    held_until: datetime,
+    message_id: UUID | None = None,
 ) -> QueuedText | None:
     """None where no message is due and free; those that an operator stopped wait until `held_until`.
 
@@ -38,6 +45,7 @@ def claim_text(
     """
     claiming = _SQL["claim_text"].bind(
         now=now,
+        purposes=list(purposes),
         message_id=message_id,
         claimed_until=claimed_until,
         stopped=STOPPED,

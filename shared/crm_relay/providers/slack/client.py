@@ -10,10 +10,7 @@ from urllib.parse import urlsplit
 
 from crm_relay.platform.errors import FatalError, RejectedInput, ServerFailed
 from crm_relay.platform.http.http_client import HttpClient
-
-LONGEST_TEXT = 40_000
-LONGEST_BLOCK = 3_000
-MOST_BLOCKS = 50
+from crm_relay.providers.slack.message_text import LONGEST_TEXT, MOST_BLOCKS, cut, escape, paragraph
 
 _HOST = "hooks.slack.com"
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -33,7 +30,6 @@ _DISABLED_WORDS = {
     "user_not_found",
 }
 _WORD = re.compile(r"[a-z][a-z_]{1,60}")
-_HALF_AN_ENTITY = re.compile(r"&[a-z]{0,3}\Z")
 
 
 class Slack:
@@ -68,23 +64,6 @@ class Slack:
             raise RejectedInput(f"Slack refuses the message: {word}")
         if word != "ok":
             raise ServerFailed(f"Slack: status {answer.status} without ok")
-
-
-def escape(text: str) -> str:
-    """Text in which nothing is a link, a mention or a mark-up of Slack's any more."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def cut(escaped: str, longest: int) -> str:
-    """At most `longest` characters of escaped text, with an ellipsis where some are missing."""
-    if len(escaped) <= longest:
-        return escaped
-    return _HALF_AN_ENTITY.sub("", escaped[: longest - 1]) + "…"
-
-
-def paragraph(escaped: str) -> dict[str, Any]:
-    """A block of text that is escaped already, so that links can stand in it."""
-    return {"type": "section", "text": {"type": "mrkdwn", "text": cut(escaped, LONGEST_BLOCK)}}
 
 
 def _blocks(blocks: Sequence[str | Mapping[str, Any]]) -> list[Mapping[str, Any]]:

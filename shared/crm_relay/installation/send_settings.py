@@ -1,0 +1,90 @@
+"""Settings of everything that sends: both channels out, and what may leave."""
+
+from email.utils import parseaddr
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from crm_relay.consent.address import normalise
+from crm_relay.mail.models import Identity, Mode, SendPolicy
+from crm_relay.platform.aws.secret_groups import IN_WORKERS_SECRET
+from crm_relay.platform.settings import CommaSeparated, SettingsModel
+from crm_relay.platform.shared_settings import (
+    AlertSlackWebhookUrl,
+    AlertTopicArn,
+    DatabaseCaFile,
+    DatabaseUrl,
+    EmailFrom,
+    TwilioFrom,
+    UnsubscribeLinkKey,
+)
+from crm_relay.providers.resend import API_URL
+from crm_relay.providers.twilio import API_URL as TWILIO_API_URL
+
+
+class SendingSettings(SettingsModel):
+    """Nothing leaves until SEND_MODE says otherwise."""
+
+    database_url: DatabaseUrl
+    database_ca_file: DatabaseCaFile = None
+    public_url: str = Field(
+        description="Public base address of the HTTP API. Links in e-mails and the webhook addresses of providers "
+        "start with it."
+    )
+    unsubscribe_link_key: UnsubscribeLinkKey = ()
+    resend_api_key: Annotated[str | None, IN_WORKERS_SECRET] = Field(
+        default=None,
+        description="API key of Resend, with full access, which reading replies needs. Required unless `SEND_MODE` is "
+        "`dry-run`.",
+    )
+    resend_api_url: str = Field(default=API_URL, description="Base address of Resend's API.")
+    send_mode: Mode = Field(
+        default=Mode.DRY_RUN,
+        description="What may be sent: `dry-run` is a rehearsal that does everything except send, and sends nothing of "
+        "it later; `allow-list` sends only to `SEND_ALLOW_LIST`, `live` to everybody. To stop for a while: "
+        "`crm-relay stop-sending`.",
+    )
+    send_allow_list: CommaSeparated = Field(
+        default=(),
+        description="Recipients for `allow-list`: addresses, whole domains (`@example.com`) and phone numbers "
+        "(`+15550100000`), separated by commas. Unset: nobody.",
+    )
+    email_from: EmailFrom = None
+    twilio_account_sid: Annotated[str | None, IN_WORKERS_SECRET] = Field(
+        default=None, description="Account of Twilio (`AC…`). Unset: SMS steps are skipped, and the log says why."
+    )
+    twilio_auth_token: Annotated[str | None, IN_WORKERS_SECRET] = Field(
+        default=None, description="Token of the same account. Unset: SMS steps are skipped."
+    )
+    twilio_from: TwilioFrom = None
+    twilio_api_url: str = Field(default=TWILIO_API_URL, description="Base address of Twilio's API.")
+    alert_slack_webhook_url: AlertSlackWebhookUrl = None
+    alert_topic_arn: AlertTopicArn = None
+
+    @field_validator("send_mode")
+    @classmethod
+    def _sending_needs_a_key(cls, mode: Mode, given: ValidationInfo) -> Mode:
+        if mode is not Mode.DRY_RUN and not given.data.get("resend_api_key"):
+            raise ValueError(f"{mode.value} needs RESEND_API_KEY, which is not set")
+        return mode
+
+    @field_validator("email_from")
+    @classmethod
+    def _sender_is_an_address(cls, sender: str | None) -> str | None:
+        if sender is not None and normalise(parseaddr(sender)[1]) is None:
+            raise ValueError("must be an address, or Name <address>")
+        return sender
+
+    @property
+    def policy(self) -> SendPolicy:
+        """What may leave at all."""
+        allowed = (each.lower() if each.startswith("@") else normalise(each) or each for each in self.send_allow_list)
+        return SendPolicy(self.send_mode, frozenset(allowed))
+
+    @property
+    def sender(self) -> Identity | None:
+        """EMAIL_FROM; the postal address is the organization's."""
+        if self.email_from is None:
+            return None
+        name, address = parseaddr(self.email_from)
+        return Identity(id=None, from_address=address, from_name=name or None)

@@ -120,6 +120,22 @@ def add_days(at: datetime, days: int, zone: str) -> datetime:
     return wall.replace(tzinfo=_zone(zone), fold=0).astimezone(UTC)
 
 
+def next_time(days: Iterable[str], at: time, zone: str, after: datetime) -> datetime:
+    """The first instant behind `after` (aware) at which clocks of `zone` show `at` on one of these days; in UTC.
+
+    A time that the zone leaves out on that day moves forward by what is left out; of one that it repeats it is the
+    first. RejectedInput where no day is given.
+    """
+    moment, wanted = _naive_utc(after), frozenset(days)
+    wall = moment + _offset(zone, moment)
+    for ahead in range(-1, _HORIZON.days):
+        day = wall.date() + ahead * _DAY
+        instant = datetime.combine(day, at, tzinfo=_zone(zone)).astimezone(UTC)
+        if DAYS[day.weekday()] in wanted and instant > after:
+            return instant
+    raise RejectedInput("days of a time: at least one of mon, tue, wed, thu, fri, sat, sun")
+
+
 # Between two changes of its offset a zone's wall clock runs like UTC, only shifted. Inside such a stretch the rules
 # are plain arithmetic, without gaps and repeated hours; these exist only where two stretches meet.
 

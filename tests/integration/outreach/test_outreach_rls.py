@@ -138,6 +138,6 @@ def test_counters_and_accounts_are_published_in_real_time_and_nothing_else_of_ou
     published = rows_of(
         filled, "select tablename from pg_publication_tables where pubname = 'supabase_realtime' order by 1"
     )
-    assert [row["tablename"] for row in published] == ["client_metrics", "sender_emails_cache"]
+    assert [row["tablename"] for row in published] == ["client_metrics", "notifications", "sender_emails_cache"]
     published = rows_of(filled, "select pubinsert and pubupdate and pubdelete as all from pg_publication")
     assert published == [{"all": True}]

@@ -27,6 +27,14 @@ CLIENTS = {
     "normalise_phone(text)": "indexes of tables that an application writes to",
     "consent_effective_at(timestamp with time zone,timestamp with time zone)": "the view consent_state",
     "consent_clock_tolerance()": "called by consent_effective_at",
+    "is_time_zone(text)": "a check of preferences that their person writes",
+    "are_notification_channels(jsonb)": "a check of preferences that their person writes",
+    "unread_notification_count(text)": "the caller's own notifications",
+    "mark_notifications_read(uuid[])": "the caller's own notifications",
+    "mark_all_notifications_read(text)": "the caller's own notifications",
+    "mark_notifications_unread(uuid[])": "the caller's own notifications",
+    "archive_notifications(uuid[])": "the caller's own notifications",
+    "archive_read_notifications(text)": "the caller's own notifications",
     "edge_bucket(uuid)": "the view edge_source, and indexes of tables that an application writes to",
     "edge_time(timestamp with time zone)": "the view edge_source",
     "aggregate_provider_stats()": "statistics over the accounts that the caller may see",
@@ -84,6 +92,7 @@ SERVERS = """
     match_waiting_mautic_events(integer,integer)
     milliseconds_so_far()
     move_lead_times(text,bigint,timestamp with time zone,timestamp with time zone,timestamp with time zone)
+    notification_setting(uuid,text)
     open_month(text,timestamp with time zone)
     punycode(text)
     put_account_state(text,bigint,text,timestamp with time zone,timestamp with time zone,timestamp with time zone)
@@ -112,14 +121,18 @@ SERVERS = """
 # Run by their triggers, with whatever rights the writer has.
 TRIGGERS = """
     archive_deleted_lines()
+    broadcast_notifications()
     check_consent_event()
     count_enrollments()
+    count_template_version()
     draw_edge_version()
     hide_erased_address()
     keep_contact_opt_out()
+    keep_delivery_status()
     note_address_opt_out()
     note_contact_opt_out()
     note_campaign_hold_change()
+    note_category_change()
     note_edge_change()
     note_hold_change()
     note_mailed_opt_out()
@@ -129,15 +142,20 @@ TRIGGERS = """
     note_mautic_dirty_former()
     note_mautic_dirty_segment()
     note_mautic_removal()
+    note_preference_change()
     note_profile_opt_out()
     keep_workspace_name()
     refuse_erased_address()
     refuse_ledger_change()
     refuse_shared_inbound_domain()
+    refuse_system_template_change()
+    stamp_notification()
+    stamp_notification_preference()
 """
 
 # For migrations.
 OWNER = """
+    allow_own_notification_topic()
     remember_tables()
     secure_new_table(regclass,text)
     secure_table(regclass,text)

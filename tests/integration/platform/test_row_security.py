@@ -85,7 +85,8 @@ def seen_by(database: Database, role: str, relation: str, identify: str, user: U
 
 def strangers_own(database: Database) -> dict[str, int]:
     tables = ["organizations", "user_profiles", "workspaces", "workspace_members", "workspace_names"]
-    return dict.fromkeys(tables, 1)
+    (templates,) = ask(database, "select count(*)::integer as n from notification_templates where org_id is null")
+    return dict.fromkeys(tables, 1) | {"notification_templates": templates["n"]}
 
 
 @pytest.mark.parametrize("identify", [BY_NOTHING, BY_CLAIMS, BY_SETTINGS])
@@ -111,7 +112,7 @@ def test_an_organizations_own_user_sees_its_rows(filled: Database, identify: str
         filled,
         """select relname from pg_class
            where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm')
-               and has_table_privilege('authenticated', oid, 'select')""",
+               and has_any_column_privilege('authenticated', oid, 'select')""",
     )
     assert len(readable) > 20
     for row in readable:
@@ -129,12 +130,42 @@ def test_a_setting_of_an_earlier_transaction_leaves_nothing_behind(filled: Datab
     assert seen_by(filled, "authenticated", "customer_profiles", BY_NOTHING, EVERYWHERE) == 0
 
 
-def test_no_client_role_may_write_anything_or_log_in(filled: Database) -> None:
+# What a client may write, of own rows: whole preferences, and of a notification whether it was read or put away.
+_PREFERENCES = (
+    "category channels digest_day digest_time dnd_enabled dnd_until email_unsubscribed frequency org_id "
+    "quiet_hours_enabled quiet_hours_end quiet_hours_start quiet_hours_timezone sound_enabled user_id"
+)
+CLIENTS_WRITE = [
+    {"relname": "notification_preferences", "what": "delete", "columns": ""},
+    {"relname": "notification_preferences", "what": "insert", "columns": _PREFERENCES},
+    {"relname": "notification_preferences", "what": "update", "columns": _PREFERENCES},
+    {"relname": "notifications", "what": "update", "columns": "archived_at read_at"},
+]
+
+
+def test_no_client_role_may_log_in_or_write_more_than_own_preferences_and_marks(filled: Database) -> None:
     writable = ask(
+        filled,
+        """select relname, what, coalesce((
+               select string_agg(attname, ' ' order by attname)
+               from pg_attribute
+               where attrelid = pg_class.oid and attnum > 0 and not attisdropped
+                   and case when what in ('insert', 'update', 'references')
+                       then has_column_privilege('authenticated', pg_class.oid, attnum, what) end
+           ), '') as columns
+           from pg_class, unnest('{insert, update, delete, truncate, references, trigger}'::text[]) as what
+           where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm') and (
+               has_table_privilege('authenticated', pg_class.oid, what)
+               or case when what in ('insert', 'update', 'references')
+                   then has_any_column_privilege('authenticated', pg_class.oid, what) end
+           )
+           order by 1, 2""",
+    )
+    others = ask(
         filled,
         """select relname, role.name from pg_class, (values ('anon'), ('authenticated')) as role (name)
            where relnamespace = 'public'::regnamespace and (
-               relkind in ('r', 'p', 'v', 'm') and (
+               role.name = 'anon' and relkind in ('r', 'p', 'v', 'm') and (
                    has_table_privilege(role.name, pg_class.oid, 'insert, update, delete, truncate, references, trigger')
                    or has_any_column_privilege(role.name, pg_class.oid, 'insert, update')
                )
@@ -142,7 +173,7 @@ def test_no_client_role_may_write_anything_or_log_in(filled: Database) -> None:
            )""",
     )
     login = ask(filled, "select rolname from pg_roles where rolname in ('anon', 'authenticated') and rolcanlogin")
-    assert (writable, login) == ([], [])
+    assert (writable, others, login) == (CLIENTS_WRITE, [], [])
 
 
 def test_a_users_attempt_to_write_is_refused(filled: Database) -> None:

@@ -18,12 +18,19 @@ _SAMPLES = {
     "time without time zone": "'09:00'",
     "timestamp with time zone": "'2026-01-01T00:00Z'",
 }
+_CHANNELS = """'["in_app"]'"""
 # Where a check asks for more than a type.
 _OWN_SAMPLES = {
     ("api_tokens", "sha256"): "repeat('0', 64)",
     ("api_tokens", "name"): "'sample'",
     ("campaign_sequences", "skip_conditions"): "'[]'",
     ("campaign_sequences", "ab_variants"): """'[{"id": "a"}]'""",
+    ("notification_categories", "channels"): _CHANNELS,
+    ("notification_preferences", "channels"): _CHANNELS,
+    ("notification_preferences", "quiet_hours_timezone"): "'UTC'",
+    ("notification_templates", "default_channels"): _CHANNELS,
+    ("notification_templates", "variables"): "'[]'",
+    ("notification_templates", "action_url_template"): "'/sample'",
     ("campaigns", "send_days"): "'{mon}'",
     ("campaigns", "send_window_start"): "'09:00'",
     ("campaigns", "send_window_end"): "'17:00'",

@@ -1,0 +1,1 @@
+"""Notifications to colleagues: told once, at the right time, on the right channel, and able to say why."""

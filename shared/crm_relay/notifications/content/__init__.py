@@ -1,0 +1,1 @@
+"""What a notification says: templates, their rules, links, and how a reader writes numbers and dates."""

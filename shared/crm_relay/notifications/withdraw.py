@@ -1,0 +1,18 @@
+"""What a notification asked for is done or gone: it is over for everybody who has it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from crm_relay.notifications import store
+from crm_relay.notifications.models import EntityRef
+from crm_relay.platform.database import Queryable
+
+
+def withdraw(
+    db: Queryable, org_id: UUID, entity: EntityRef, now: datetime, *, slug: str | None = None, reason: str = "decided"
+) -> None:
+    """Its rows are put away, and what has not left yet is dropped, also out of digests. One statement; safe twice.
+
+    `slug`: only those of one template. `reason`: the word that `why` shows.
+    """
+    store.withdraw(db, org_id, entity.entity_type, entity.entity_id, slug=slug, reason=reason, now=now)

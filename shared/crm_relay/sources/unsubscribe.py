@@ -14,6 +14,7 @@ from crm_relay.consent.person import Person
 from crm_relay.mail.feedback.mail_names import MailNames
 from crm_relay.mail.feedback.unsubscribe import Reader, UnsubscribeBatch, UnsubscribeRequest, may_be_token
 from crm_relay.mail.link_tokens import is_signed_link
+from crm_relay.notifications.people.unsubscribe import leave_categories
 from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.platform.http.refusals import RefusalBudget
 from crm_relay.platform.sql import Statement
@@ -98,7 +99,7 @@ def reads(batch: Batch[UnsubscribeRequest]) -> Mapping[str, Statement]:
 
 
 def decide(kept: Sequence[KeptDelivery[UnsubscribeRequest]], rows: ReadRows) -> Decided:
-    """To the ledger, the mail, the sequences and the queue."""
+    """To the ledger, the mail, the sequences and the queue; of a notification to its reader's preference alone."""
     new = [each for each in kept if each.is_new]
     if not new:
         return Decided([DeliveryOutcome(duplicates=1) for _ in kept])
@@ -108,7 +109,8 @@ def decide(kept: Sequence[KeptDelivery[UnsubscribeRequest]], rows: ReadRows) -> 
     at = max(each.parsed.at for each in new)
     writes = _followed(batch).writes(rows, left.mails, left.departures, at)
     outcomes = [found.get(id(each), DeliveryOutcome(duplicates=1)) for each in kept]
-    return Decided(outcomes, [*left.writes, *writes, *left.refused])
+    colleagues = [leave_categories(left.colleagues, at)] if left.colleagues else []
+    return Decided(outcomes, [*left.writes, *writes, *left.refused, *colleagues])
 
 
 def _reads(batch: UnsubscribeBatch) -> dict[str, Statement]:

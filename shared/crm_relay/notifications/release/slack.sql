@@ -1,0 +1,194 @@
+-- name: lock_unclear
+-- The notifications of posts that a worker began and never ended.
+select notification.id
+from notifications notification
+where notification.id in (
+    select notification_id
+    from notification_deliveries delivery
+    where channel = 'slack'
+        and (
+            state = 'sending' and claimed_until <= :now
+            or state = 'queued' and not exists (
+                select
+                from notification_slack_webhooks webhook
+                where webhook.id = uuid_or_null(delivery.content ->> 'webhook_id') and webhook.disabled_at is null
+            )
+        )
+    union
+    select member.notification_id
+    from notification_digests digest
+    join notification_deliveries member on member.digest_id = digest.id
+    where digest.channel = 'slack'
+        and (
+            digest.state = 'sending' and digest.claimed_until <= :now
+            or digest.state = 'queued' and not exists (
+                select
+                from notification_slack_webhooks webhook
+                where webhook.id = uuid_or_null(digest.content ->> 'webhook_id') and webhook.disabled_at is null
+            )
+        )
+)
+order by notification.id
+for no key update;
+
+-- name: park_unclear
+-- A post that was cut off may stand in the channel: never again. One whose webhook is gone cannot be made.
+with digests as (
+    update notification_digests
+    set
+        state = case state when 'sending' then 'unknown' else 'failed' end,
+        reason = case state when 'sending' then 'unclear' else 'no_address' end, content = null, updated_at = :now
+    where channel = 'slack'
+        and (
+            state = 'sending' and claimed_until <= :now
+            or state = 'queued' and not exists (
+                select
+                from notification_slack_webhooks webhook
+                where webhook.id = uuid_or_null(content ->> 'webhook_id') and webhook.disabled_at is null
+            )
+        )
+    returning id, state, reason
+),
+members as (
+    update notification_deliveries delivery
+    set state = digests.state, reason = digests.reason, content = null, updated_at = :now
+    from digests
+    where delivery.digest_id = digests.id and delivery.state = 'queued'
+),
+alone as (
+    update notification_deliveries
+    set
+        state = case state when 'sending' then 'unknown' else 'failed' end,
+        reason = case state when 'sending' then 'unclear' else 'no_address' end, content = null, updated_at = :now
+    where channel = 'slack' and digest_id is null
+        and (
+            state = 'sending' and claimed_until <= :now
+            or state = 'queued' and not exists (
+                select
+                from notification_slack_webhooks webhook
+                where webhook.id = uuid_or_null(content ->> 'webhook_id') and webhook.disabled_at is null
+            )
+        )
+    returning id, state
+)
+select id, state from digests
+union all
+select id, state from alone;
+
+-- name: claim_post
+-- The next message for a channel that had none within the second, ours until `claimed_until`.
+with hook as materialized (
+    select webhook.id, webhook.webhook_url
+    from notification_slack_webhooks webhook
+    join lateral (
+        select least(
+            (
+                select min(delivery.lane * interval '100 years' + delivery.not_before)
+                from notification_deliveries delivery
+                where delivery.channel = 'slack' and delivery.state = 'queued' and delivery.digest_id is null
+                    and delivery.not_before <= :now and uuid_or_null(delivery.content ->> 'webhook_id') = webhook.id
+            ),
+            (
+                select min(3 * interval '100 years' + digest.not_before)
+                from notification_digests digest
+                where digest.channel = 'slack' and digest.state = 'queued' and digest.not_before <= :now
+                    and uuid_or_null(digest.content ->> 'webhook_id') = webhook.id
+            )
+        ) as first
+    ) due on due.first is not null
+    where webhook.disabled_at is null and coalesce(webhook.rests_until, '-infinity') <= :now
+    order by due.first, webhook.id
+    limit 1
+    for no key update of webhook skip locked
+),
+next as (
+    select message.*
+    from (
+        select delivery.id, false as is_digest, delivery.lane, delivery.not_before, delivery.content
+        from notification_deliveries delivery, hook
+        where delivery.channel = 'slack' and delivery.state = 'queued' and delivery.digest_id is null
+            and delivery.not_before <= :now and uuid_or_null(delivery.content ->> 'webhook_id') = hook.id
+        union all
+        select digest.id, true, 3, digest.not_before, digest.content
+        from notification_digests digest, hook
+        where digest.channel = 'slack' and digest.state = 'queued' and digest.not_before <= :now
+            and uuid_or_null(digest.content ->> 'webhook_id') = hook.id
+    ) message
+    order by message.lane, message.not_before, message.id
+    limit 1
+),
+delivery as (
+    update notification_deliveries
+    set state = 'sending', claimed_until = :claimed_until, attempts = attempts + 1, updated_at = :now
+    where id = (select id from next where not is_digest) and state = 'queued'
+    returning id, attempts
+),
+digest as (
+    update notification_digests
+    set state = 'sending', claimed_until = :claimed_until, attempts = attempts + 1, updated_at = :now
+    where id = (select id from next where is_digest) and state = 'queued'
+    returning id, attempts
+),
+rest as (
+    update notification_slack_webhooks
+    set rests_until = cast(:now as timestamptz) + interval '1 second'
+    where id = (select id from hook)
+)
+select next.id, next.is_digest, next.content, hook.id as webhook_id, hook.webhook_url, claimed.attempts
+from next
+cross join hook
+join (select * from delivery union all select * from digest) claimed on claimed.id = next.id;
+
+-- name: next_post_at
+-- When a channel of Slack takes the next message that is due.
+select min(greatest(webhook.rests_until, :now)) as at
+from notification_slack_webhooks webhook
+where webhook.disabled_at is null
+    and (
+        exists (
+            select
+            from notification_deliveries delivery
+            where delivery.channel = 'slack' and delivery.state = 'queued' and delivery.not_before <= :now
+                and uuid_or_null(delivery.content ->> 'webhook_id') = webhook.id
+        )
+        or exists (
+            select
+            from notification_digests digest
+            where digest.channel = 'slack' and digest.state = 'queued' and digest.not_before <= :now
+                and uuid_or_null(digest.content ->> 'webhook_id') = webhook.id
+        )
+    );
+
+-- name: lock_post
+-- The notifications of a message, before what is recorded of it.
+select notification.id
+from notifications notification
+where notification.id in (select notification_id from notification_deliveries where id = :id or digest_id = :id)
+order by notification.id
+for no key update;
+
+-- name: record_post
+-- What became of a message; one that surely did not arrive is due again.
+with digest as (
+    update notification_digests
+    set
+        state = :state, reason = coalesce(:reason, reason), not_before = coalesce(cast(:not_before as timestamptz), not_before),
+        content = case when cast(:state as text) = 'queued' then content end, claimed_until = null, updated_at = :now
+    where id = :id and state = 'sending'
+    returning id
+)
+update notification_deliveries delivery
+set
+    state = :state, reason = coalesce(:reason, delivery.reason),
+    not_before = coalesce(cast(:not_before as timestamptz), delivery.not_before),
+    content = case when cast(:state as text) = 'queued' then delivery.content end, claimed_until = null, updated_at = :now
+where delivery.id = :id and delivery.state = 'sending'
+    or delivery.digest_id = (select id from digest) and delivery.state = 'queued';
+
+-- name: rest_webhook
+-- Slack asks for a rest.
+update notification_slack_webhooks set rests_until = :until where id = :id;
+
+-- name: disable_webhook
+-- Slack knows the address no more: nobody is sent anything there until it is replaced.
+update notification_slack_webhooks set disabled_at = :now, disabled_reason = :reason where id = :id and disabled_at is null;

@@ -1,0 +1,104 @@
+"""Notifications' SQL for what leaves: claims, facts, what was decided, and the fate of what left."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from crm_relay.platform.database import Queryable, Row, Transaction
+from crm_relay.platform.sql import Json, Statement, queries_beside
+
+_SQL = queries_beside(__file__)
+
+
+@dataclass(frozen=True)
+class WhatIsDue:
+    """Which kinds of work there are now."""
+
+    deliveries: bool
+    digests: bool
+    mails: bool
+    texts: bool
+    posts: bool
+
+    @property
+    def is_anything(self) -> bool:
+        """Whether there is something to do."""
+        return self.deliveries or self.digests or self.mails or self.texts or self.posts
+
+
+def what_is_due(db: Queryable, now: datetime, *, purposes: Sequence[str]) -> WhatIsDue:
+    """One statement that changes nothing."""
+    return WhatIsDue(**db.run(_SQL["what_is_due"], now=now, purposes=list(purposes))[0])
+
+
+def claim_deliveries(db: Queryable, now: datetime, *, limit: int) -> list[UUID]:
+    """Ours until the transaction ends; what another worker has is left out."""
+    return [row["id"] for row in db.run(_SQL["claim_deliveries"], now=now, limit=limit)]
+
+
+def delivery_facts(db: Queryable, ids: Sequence[UUID], now: datetime, *, late_before: datetime) -> list[Row]:
+    """Everything that decides about them, as it is now."""
+    return db.run(_SQL["delivery_facts"], ids=list(ids), now=now, late_before=late_before) if ids else []
+
+
+def recording_deliveries(decided: Sequence[Mapping[str, Any]], now: datetime) -> Statement:
+    """Each with id, state, reason, not_before, digest_id, send_id, content and left_at."""
+    return _SQL["record_deliveries"].bind(decided=Json([dict(each) for each in decided]), now=now)
+
+
+def known_posts(db: Queryable, ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Which messages a channel of Slack has already."""
+    return frozenset(row["send_id"] for row in db.run(_SQL["known_posts"], ids=list(ids))) if ids else frozenset()
+
+
+def claim_digests(db: Queryable, now: datetime, *, limit: int) -> list[Row]:
+    """id, org_id, user_id, channel, leaves_at and reason, the latest of a person and channel first."""
+    return db.run(_SQL["claim_digests"], now=now, limit=limit)
+
+
+def take_members(db: Transaction, digests: Sequence[UUID]) -> list[Row]:
+    """What open digests hold, ours until the transaction ends; in the order in which it came."""
+    if not digests:
+        return []
+    lock = _SQL["lock_members"].bind(digests=list(digests))
+    return db.send_all([lock, _SQL["members_of"].bind(digests=list(digests), states=["digest"])])[1]
+
+
+def queued_members(db: Queryable, digests: Sequence[UUID]) -> list[Row]:
+    """What digests hold that are in the ledger."""
+    return db.run(_SQL["members_of"], digests=list(digests), states=["queued"]) if digests else []
+
+
+def recording_digests(decided: Sequence[Mapping[str, Any]], now: datetime) -> Statement:
+    """Each with id, state, reason, not_before, send_id, lines, content and left_at."""
+    return _SQL["record_digests"].bind(decided=Json([dict(each) for each in decided]), now=now)
+
+
+def settling(fates: Sequence[Mapping[str, Any]], now: datetime) -> list[Statement]:
+    """Each with send_id, delivery_id or digest_id, state and reason; the notifications are locked first."""
+    deliveries = [each["delivery_id"] for each in fates if each["delivery_id"] is not None]
+    digests = [each["digest_id"] for each in fates if each["digest_id"] is not None]
+    locks = _SQL["lock_settled"].bind(deliveries=deliveries, digests=digests)
+    return [locks, _SQL["settle"].bind(fates=Json([dict(each) for each in fates]), now=now)]
+
+
+def missed_fates(db: Queryable, *, before: datetime, limit: int) -> list[Row]:
+    """send_id, status, reason, entity_type and entity_id of settled mails whose delivery has not changed since."""
+    return db.run(_SQL["missed_fates"], before=before, limit=limit)
+
+
+def free_stranded(db: Queryable, now: datetime, *, before: datetime) -> int:
+    """How many members of closed digests wait by themselves now."""
+    return len(db.run(_SQL["free_stranded"], now=now, before=before))
+
+
+def remove_old(db: Queryable, *, before: datetime, limit: int) -> dict[str, int]:
+    """How many notifications and digests were removed."""
+    return db.run(_SQL["remove_old"], before=before, limit=limit)[0]
+
+
+def zones(db: Queryable) -> list[Row]:
+    """zone, and the user_id of one of those who have it."""
+    return db.run(_SQL["zones"])

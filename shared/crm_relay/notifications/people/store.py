@@ -1,0 +1,24 @@
+"""The SQL about one person's settings and past notifications."""
+
+from datetime import datetime
+from uuid import UUID
+
+from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.sql import queries_beside
+
+_SQL = queries_beside(__file__)
+
+
+def find_colleagues(db: Queryable, who: str) -> list[Row]:
+    """id, org_id, is_active, timezone and locale, of at most two people; `who` is an id or an address."""
+    return db.run(_SQL["find_colleagues"], who=who)
+
+
+def settings_of_person(db: Queryable, user_id: UUID, org_id: UUID, *, since: datetime) -> list[Row]:
+    """category with the columns of `notification_setting`."""
+    return db.run(_SQL["settings_of_person"], user_id=user_id, org_id=org_id, since=since)
+
+
+def notifications_since(db: Queryable, user_id: UUID, since: datetime, *, limit: int) -> list[Row]:
+    """The newest first."""
+    return db.run(_SQL["notifications_since"], user_id=user_id, since=since, limit=limit)

@@ -20,12 +20,21 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Database": ("DATABASE_", "MIGRATION"),
     "Mautic": ("MAUTIC_",),
     "EmailBison": ("BISON_",),
+    "Notifications": ("APP_URL", "NOTIFICATION_LINK", "NOTIFICATION_RETENTION"),
     "E-mail and text messages": ("SEND_", "EMAIL_", "RESEND_", "TWILIO_", "UNSUBSCRIBE_"),
     "Edge cache and integrity": ("EDGE_", "INTEGRITY_FIX"),
     "Webhooks": ("PUBLIC_URL", "INBOX_"),
     "Access and alerts": ("ADMIN_", "API_", "ALERT_"),
     "Logs": ("LOG_LEVEL", "POWERTOOLS_"),
-    "AWS resources": ("COORDINATION_", "CACHE_ORDERS_", "INTEGRITY_ORDERS_", "CONTINUE_", "DEFERRED_", "OVERSIZE_"),
+    "AWS resources": (
+        "COORDINATION_",
+        "CACHE_ORDERS_",
+        "INTEGRITY_ORDERS_",
+        "NOTIFICATION_QUEUE",
+        "CONTINUE_",
+        "DEFERRED_",
+        "OVERSIZE_",
+    ),
     "Installation": ("LEFT_OUT_", "WATCHED_", "DEAD_LETTER_"),
 }
 

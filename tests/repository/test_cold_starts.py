@@ -19,14 +19,14 @@ WATCHED = (
     *(f"crm_relay.{room}" for room in ("campaigns", "customers", "edge_cache", "engagement", "integrity", "mail")),
     *(
         f"crm_relay.{room}"
-        for room in ("operations", "outreach", "webhooks", "incidents.channels", "platform.migrations")
+        for room in ("notifications", "operations", "outreach", "webhooks", "incidents.channels", "platform.migrations")
     ),
     *(f"crm_relay.providers.{name}.client" for name in ("bison", "mautic", "resend", "slack", "twilio")),
 )
 
 # Function -> what of it its handler and wiring may import before the first request.
 ALLOWED = {
-    "admin_api": {"campaigns", "edge_cache", "integrity", "mail", "operations", "webhooks"},
+    "admin_api": {"campaigns", "edge_cache", "integrity", "mail", "notifications", "operations", "webhooks"},
     "bison_poll": {"outreach", "providers.bison.client", "requests"},
     "bison_webhook": {"outreach", "webhooks"},
     "cache_digest": {"edge_cache"},
@@ -36,11 +36,12 @@ ALLOWED = {
     "mautic_sync": {"customers", "engagement", "operations", "providers.mautic.client", "requests", "webhooks"},
     "mautic_webhook": {"customers", "engagement", "webhooks"},
     "migrate": {"platform.migrations"},
+    "notification_cron": {"mail", "notifications"},
     "provider_report": {"outreach"},
     "resend_webhook": {"campaigns", "mail", "webhooks"},
-    "unsubscribe": {"campaigns", "mail", "webhooks"},
+    "unsubscribe": {"campaigns", "mail", "notifications", "webhooks"},
     "watchdog": {"operations"},
-    "webhook_replay": {"campaigns", "customers", "engagement", "mail", "outreach", "webhooks"},
+    "webhook_replay": {"campaigns", "customers", "engagement", "mail", "notifications", "outreach", "webhooks"},
 }
 
 SETTINGS = {

@@ -45,7 +45,13 @@ GENERATED = generated_files()
 LAYER = ROOT / "shared" / "crm_relay"
 README_LIMIT = 8192
 # By erasure and by `crm-relay bison webhooks ensure`.
-WRITTEN_BY_COMMANDS = {"contacts", "erasure_receipts", "notifications", "provider_topics", "workspaces"}
+WRITTEN_BY_COMMANDS = {
+    "contacts",
+    "erasure_receipts",
+    "provider_topics",
+    "user_profiles",
+    "workspaces",
+}
 
 
 def tracked() -> list[Path]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from crm_relay.installation.needs import (
     MayHaveEdgeCache,
+    MayWakeNotifications,
     NeedsAdminToken,
     NeedsAlerts,
     NeedsBison,
@@ -19,8 +20,9 @@ from crm_relay.installation.needs import (
     NeedsTwilio,
 )
 from crm_relay.platform.clock import Deadline, utc_now
-from crm_relay.platform.errors import RejectedInput
+from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.platform.first_use import on_first_use
+from crm_relay.platform.logging import logger
 from crm_relay.platform.settings import SettingsModel, read_settings
 
 if TYPE_CHECKING:
@@ -162,6 +164,17 @@ class Installation(Generic[S]):
         from crm_relay.providers.twilio.client import open_twilio
 
         return open_twilio(*parts, http=self.http(settings.twilio_api_url, read_seconds=15.0, repeats=0))
+
+    def wake_notifications(self: "Installation[MayWakeNotifications]") -> None:
+        """Spare what is due the wait for the next minute: call it after the commit. Never raises."""
+        from crm_relay.platform.aws.queue import send_message
+
+        if (queue_url := self.settings.notification_queue_url) is None:
+            return
+        try:
+            send_message(queue_url, {})
+        except (TransientError, FatalError) as error:
+            logger().warning("notifications were not woken", reason=str(error))
 
     @on_first_use
     def _bison_http(self: "Installation[NeedsBison]") -> "HttpClient":

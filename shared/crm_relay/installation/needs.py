@@ -65,6 +65,13 @@ class NeedsAdminToken(NeedsDatabase, Protocol):
     def admin_token(self) -> str | None: ...
 
 
+class MayWakeNotifications(Protocol):
+    """The queue of `notification_cron`; None: it is waited for."""
+
+    @property
+    def notification_queue_url(self) -> str | None: ...
+
+
 class NeedsMautic(Protocol):
     """Mautic's API and an OAuth 2 credential."""
 

@@ -6,15 +6,15 @@ from pydantic import BeforeValidator, Field
 
 from crm_relay.platform.settings import split_commas
 
-RoomName = Literal["mautic", "emailbison", "campaigns", "edge_cache"]
+RoomName = Literal["mautic", "emailbison", "campaigns", "edge_cache", "notifications"]
 ROOMS: tuple[RoomName, ...] = get_args(RoomName)
 
 LeftOutRooms = Annotated[
     tuple[RoomName, ...],
     BeforeValidator(split_commas),
     Field(
-        description="Rooms that are not installed: `mautic`, `emailbison`, `campaigns`, `edge_cache`, separated by "
-        "commas. The template sets it from its parameters."
+        description="Rooms that are not installed: `mautic`, `emailbison`, `campaigns`, `edge_cache`, "
+        "`notifications`, separated by commas. The template sets it from its parameters."
     ),
 ]
 

@@ -132,6 +132,29 @@ EmailFrom = Annotated[
     ),
 ]
 
+AppUrl = Annotated[
+    str | None,
+    Field(
+        description="Base address of your application, such as `https://crm.example.com`: a path in a notification "
+        "is a link to it in e-mails and in Slack. Unset: such links are left out there."
+    ),
+]
+
+LinkHosts = Annotated[
+    CommaSeparated,
+    Field(
+        description="Hosts besides your application's that the link of a notification may lead to, separated by commas."
+    ),
+]
+
+NotificationQueueUrl = Annotated[
+    str | None,
+    Field(
+        description="SQS queue that wakes `notification_cron` once something is due. Unset: it leaves with the next "
+        "minute."
+    ),
+]
+
 TwilioFrom = Annotated[
     str | None,
     Field(

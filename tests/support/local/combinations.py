@@ -2,7 +2,13 @@
 
 from itertools import combinations
 
-LEFT_OUT = {"MauticUrl": "", "BisonInstanceUrl": "", "Campaigns": "disabled", "EdgeReplication": "disabled"}
+LEFT_OUT = {
+    "MauticUrl": "",
+    "BisonInstanceUrl": "",
+    "Campaigns": "disabled",
+    "EdgeReplication": "disabled",
+    "Notifications": "disabled",
+}
 """Parameter -> the value that leaves its room out."""
 
 COMBINATIONS = [chosen for count in range(len(LEFT_OUT) + 1) for chosen in combinations(LEFT_OUT, count)]

@@ -193,6 +193,18 @@ def _forgotten(row: Row) -> Finding:
     return Finding("failed_tasks", str(row["id"]), "older than a day", {"source": row["source"]})
 
 
+def look_at_notifications(inspection: Inspection) -> Looked:
+    """Deliveries of notifications that contradict the ledger of mail, their digest, or what the notification shows."""
+    settled_before = inspection.clock() - _SETTLED
+    return _looked(
+        store.contradicting_notifications(inspection.db, settled_before=settled_before, limit=MOST_KEPT), _contradicting
+    )
+
+
+def _contradicting(row: Row) -> Finding:
+    return Finding(row["entity"], str(row["id"]), row["what"], {"state": row["state"], "other": row["other"]})
+
+
 def _looked(rows: Sequence[Row], finding: Callable[[Row], Finding]) -> Looked:
     return Looked(tuple(finding(row) for row in rows), rows[0]["total"] if rows else 0)
 
@@ -206,4 +218,5 @@ LOOKS: Mapping[CheckName, Callable[[Inspection], Looked]] = {
     "accounting": look_at_accounting,
     "counters": look_at_counters,
     "retention": look_at_retention,
+    "notifications": look_at_notifications,
 }

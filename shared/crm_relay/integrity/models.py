@@ -14,7 +14,15 @@ from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
 
 CheckName = Literal[
-    "backlog", "drift", "orphaned_email", "duplicate_message", "invalid_state", "accounting", "counters", "retention"
+    "backlog",
+    "drift",
+    "orphaned_email",
+    "duplicate_message",
+    "invalid_state",
+    "accounting",
+    "counters",
+    "retention",
+    "notifications",
 ]
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 

@@ -289,6 +289,52 @@ where replayed_at is null and failed_at < :before
 order by id
 limit :limit;
 
+-- name: contradicting_notifications
+-- Deliveries whose mail is settled while they are not, digests that left without a member or count others, and what is shown.
+with wrong as (
+    select
+        'notification_deliveries' as entity, delivery.id, 'its mail is settled, and it is not' as what, delivery.state,
+        mail.status as other
+    from notification_deliveries delivery
+    left join notification_digests digest on digest.id = delivery.digest_id
+    join email_sends mail on mail.id = coalesce(digest.send_id, delivery.send_id)
+    where delivery.state in ('queued', 'sending') and delivery.updated_at < :settled_before
+        and mail.status not in ('queued', 'sending')
+    union all
+    select 'notification_deliveries', delivery.id, 'a member of a digest that is closed', delivery.state, digest.state
+    from notification_deliveries delivery
+    join notification_digests digest on digest.id = delivery.digest_id
+    where delivery.state = 'digest' and digest.state <> 'open' and delivery.updated_at < :settled_before
+    union all
+    select 'notification_digests', digest.id, 'more members than lines', digest.state, members.count || ' of ' || digest.lines
+    from notification_digests digest
+    cross join lateral (
+        select count(*) from notification_deliveries member where member.digest_id = digest.id and member.state <> 'digest'
+    ) members
+    where digest.lines is not null and digest.updated_at < :settled_before and members.count > digest.lines
+        and digest.left_at > cast(:settled_before as timestamptz) - interval '7 days'
+    union all
+    select
+        'notification_deliveries', delivery.id, 'the notification shows another state', delivery.state,
+        notification.delivery_status ->> delivery.channel
+    from notification_deliveries delivery
+    join notifications notification on notification.id = delivery.notification_id
+    where delivery.state in ('sent', 'dry_run', 'skipped', 'failed', 'unknown')
+        and delivery.updated_at < :settled_before
+        and delivery.updated_at > cast(:settled_before as timestamptz) - interval '7 days'
+        and notification.delivery_status ->> delivery.channel is distinct from delivery.state
+    union all
+    select 'notifications', notification.id, 'a notification without a delivery', 'none', notification.template_slug
+    from notifications notification
+    where notification.group_count is not null and notification.created_at < :settled_before
+        and notification.created_at > cast(:settled_before as timestamptz) - interval '7 days'
+        and not exists (select from notification_deliveries delivery where delivery.notification_id = notification.id)
+)
+select wrong.*, count(*) over () as total
+from wrong
+order by entity, id, what
+limit :limit;
+
 -- name: reverted_rows
 -- What somebody took back within the last month: it is not done again unasked.
 select distinct entity, row_id

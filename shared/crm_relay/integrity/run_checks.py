@@ -40,6 +40,7 @@ _TITLES: dict[CheckName, str] = {
     "accounting": "Steps of campaigns reached more or fewer people than their log has lines",
     "counters": "Counters are not the sum of their log",
     "retention": "Failed tasks are older than a day",
+    "notifications": "Deliveries of notifications contradict their mail, their digest or their notification",
 }
 
 

@@ -120,6 +120,11 @@ def forgotten_tasks(db: Queryable, *, before: datetime, limit: int) -> list[Row]
     return db.run(_SQL["forgotten_tasks"], before=before, limit=limit)
 
 
+def contradicting_notifications(db: Queryable, *, settled_before: datetime, limit: int) -> list[Row]:
+    """entity, id, what, state, other, total; of what has not changed since `settled_before`."""
+    return db.run(_SQL["contradicting_notifications"], settled_before=settled_before, limit=limit)
+
+
 def reverted_rows(db: Queryable, check: CheckName, now: datetime) -> set[tuple[str, str]]:
     """(entity, row id) of what somebody took back lately."""
     return {(row["entity"], row["row_id"]) for row in db.run(_SQL["reverted_rows"], check_name=check, now=now)}

@@ -18,6 +18,7 @@ from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import close_incidents, open_incidents
 from crm_relay.integrity.erase import count_fixes, erase_fixes
 from crm_relay.mail.erase import count_mail, erase_mail
+from crm_relay.notifications.people.erase import count_colleague, erase_colleague
 from crm_relay.operations import store
 from crm_relay.operations.last_look import LastLook
 from crm_relay.outreach.erase import count_leads, erase_leads
@@ -120,6 +121,7 @@ def preview(scope: ErasureScope, who: str) -> ErasurePreview:
         "client_leads": count_leads(db, person),
         **count_enrolled(db, person),
         **count_mail(db, person),
+        **count_colleague(db, person),
         "edge_conflicts": count_conflicts(db, person),
         "integrity_fixes": count_fixes(db, person),
         "webhook_inbox": erase_deliveries(db, REDACTORS, person, dry_run=True).redacted,
@@ -194,6 +196,7 @@ def _from_everywhere_else(scope: ErasureScope, person: Person, receipt: Receipt)
     _reach(receipt, "client_leads", lambda: erase_leads(db, person))
     _reach(receipt, "campaigns", lambda: erase_enrolled(db, person, scope.run.now()))
     _reach(receipt, "mail", lambda: erase_mail(db, person, scope.run.now()))
+    _reach(receipt, "notifications", lambda: erase_colleague(db, person))
     _reach(receipt, "edge_conflicts", lambda: erase_conflicts(db, person))
     _reach(receipt, "integrity_fixes", lambda: erase_fixes(db, person))
 

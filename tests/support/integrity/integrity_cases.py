@@ -210,6 +210,25 @@ def unbalanced_step(harness: BusyIntegrityHarness) -> Fault:
     return Fault((str(row),), lambda: harness.one("select * from campaign_sequences where id = :id", id=row))
 
 
+def notification(harness: BusyIntegrityHarness) -> Fault:
+    person = uuid4()
+    harness.rows("insert into user_profiles (id, org_id) values (:id, default_org_id())", id=person)
+    shown = harness.one(
+        """insert into notifications (user_id, title, message, category, group_count, delivery_status)
+           values (:id, 'x', 'y', 'deal', 1, '{"email": "waiting"}') returning id""",
+        id=person,
+    )["id"]
+    row = harness.one(
+        """insert into notification_deliveries
+               (notification_id, org_id, user_id, channel, category, state, created_at, updated_at)
+           values (:shown, default_org_id(), :id, 'email', 'deal', 'sent', :at, :at) returning id""",
+        shown=shown,
+        id=person,
+        at=harness.now - timedelta(hours=2),
+    )["id"]
+    return Fault((str(row),), lambda: harness.one("select * from notification_deliveries where id = :id", id=row))
+
+
 def total(harness: BusyIntegrityHarness) -> Fault:
     campaign = add_campaign(harness)
     harness.taken.add(campaign)
@@ -365,5 +384,6 @@ CASES = [
     IntegrityCase("a step", "accounting", "reached is not the sum of its log", unbalanced_step),
     IntegrityCase("a total", "counters", "not what its rows say", total),
     IntegrityCase("a counter", "counters", "not the sum of its log", counters, late=True),
+    IntegrityCase("a notification", "notifications", "the notification shows another state", notification),
     IntegrityCase("a failed task", "retention", "older than a day", forgotten_task, late=True),
 ]

@@ -53,10 +53,13 @@ def columns_of(database: Database) -> list[PlantedColumn]:
         database,
         """select
                relation.relname as relation, attname as name, typname as kind, attnum::integer as place,
-               attnotnull and not atthasdef and attidentity = '' as is_required
+               -- A default that is whoever asks is none here: nobody does.
+               attnotnull and attidentity = ''
+                   and coalesce(pg_get_expr(adbin, adrelid) like 'current_%', true) as is_required
            from pg_attribute
            join pg_class relation on relation.oid = attrelid and relation.relkind = 'r'
            join pg_type on pg_type.oid = atttypid
+           left join pg_attrdef on adrelid = attrelid and adnum = attnum
            where relation.relnamespace = 'public'::regnamespace and attnum > 0 and not attisdropped
                and attgenerated = '' and attidentity = ''
            order by relation.relname, attnum""",
@@ -101,4 +104,6 @@ def _drop_checks(database: Database) -> None:
                    )
                )""",
     )
-    database.run_script("; ".join(row["statement"] for row in rows))
+    # A length is a check too.
+    lengths = "update pg_attribute set atttypmod = -1 where atttypid = 'varchar'::regtype and attrelid >= 16384"
+    database.run_script("; ".join([*(row["statement"] for row in rows), lengths]))

@@ -33,6 +33,7 @@ from cli.erase import erase_person
 from cli.incident import app as incident
 from cli.integrity import app as integrity
 from cli.mautic.commands import app as mautic
+from cli.notification.commands import app as notification
 from cli.token import app as token
 from cli.webhook import app as webhook
 from cli.why import explain_to_operator
@@ -63,6 +64,7 @@ for name, group in (
     ("integrity", integrity),
     ("incident", incident),
     ("campaign", campaign),
+    ("notification", notification),
     ("deferred", deferred),
     ("consent", consent),
     ("secret", secret),

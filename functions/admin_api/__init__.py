@@ -5,6 +5,7 @@ queue.
 
 Use cases: operations/overview/read_overview.py, operations/orders.py, operations/access/tokens.py
 Writes: api_tokens, campaigns, campaign_sequences, campaign_enrollments, campaign_sequence_logs, email_identities,
-email_sends, sms_sends, sending_stops, hold_changes, entity_history, incidents, incident_closures; what it orders,
+email_sends, sms_sends, sending_stops, hold_changes, entity_history, incidents, incident_closures,
+notification_templates, notifications, notification_keys, notification_deliveries, notification_digests; what it orders,
 reverts or replays writes the tables of its room
 """

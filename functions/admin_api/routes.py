@@ -18,6 +18,7 @@ from admin_api.inputs import (
     TokenWanted,
     Who,
 )
+from admin_api.notification_routes import NOTIFICATIONS
 from admin_api.sending import SENDING
 from admin_api.table import ADMIN, OPERATE, READ, get, post
 from crm_relay.edge_cache.documents import EmailDocument
@@ -235,4 +236,4 @@ _TOKENS = [
     ),
 ]
 
-TABLE = (*_OPEN, *_SYNC, *_SHOWN, *_PERSONAL, *_ACTING, *SENDING, *CAMPAIGNS, *_TOKENS)
+TABLE = (*_OPEN, *_SYNC, *_SHOWN, *_PERSONAL, *_ACTING, *SENDING, *CAMPAIGNS, *NOTIFICATIONS, *_TOKENS)

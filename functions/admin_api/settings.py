@@ -5,12 +5,15 @@ from crm_relay.platform.settings import SettingsModel
 from crm_relay.platform.shared_settings import (
     AdminToken,
     ApiOrigins,
+    AppUrl,
     CacheOrdersQueueUrl,
     DatabaseCaFile,
     DatabaseUrl,
     DeferredQueueUrl,
     EmailFrom,
     IntegrityOrdersQueueUrl,
+    LinkHosts,
+    NotificationQueueUrl,
     OptionalEdgeCacheTable,
     OversizeBucket,
     TwilioFrom,
@@ -18,7 +21,7 @@ from crm_relay.platform.shared_settings import (
 
 
 class Settings(SettingsModel):
-    """What the API reads and orders, and the senders that a campaign is checked against.
+    """What the API reads and orders, the senders that a campaign is checked against, and where notifications lead.
 
     Without `edge_cache_table` and `cache_orders_queue_url` what is about the edge cache is answered 404.
     """
@@ -35,3 +38,6 @@ class Settings(SettingsModel):
     api_origins: ApiOrigins = ()
     email_from: EmailFrom = None
     twilio_from: TwilioFrom = None
+    app_url: AppUrl = None
+    notification_link_hosts: LinkHosts = ()
+    notification_queue_url: NotificationQueueUrl = None

@@ -2,6 +2,8 @@
 import { Refused, get, post, token } from "./api.js";
 import { byId, bodyOf, empty, h, number } from "./dom.js";
 import { showCampaigns } from "./campaigns.js";
+import { showColleague, showWeek } from "./colleague.js";
+import { showNotifications, showPreview } from "./notifications.js";
 import { differences, showConflicts, showDeadLetters, showIncidents, showIntegrity, showProviders, showWorkspaces } from "./sections.js";
 import { hideSending, showSending } from "./sending.js";
 import { showNothing, showRuns, showStatus } from "./sync.js";
@@ -41,8 +43,8 @@ function ask(title, text, yes, { why = false } = {}) {
 }
 
 function clearBoard() {
-  for (const body of document.querySelectorAll("section:not(#why) > .body")) body.replaceChildren(empty("Shown once you are signed in."));
-  bodyOf("why").replaceChildren();
+  for (const body of document.querySelectorAll("section:not(#why):not(#colleague) > .body")) body.replaceChildren(empty("Shown once you are signed in."));
+  for (const id of ["why", "colleague"]) bodyOf(id).replaceChildren();
 }
 
 function signOut(text) {
@@ -53,7 +55,7 @@ function signOut(text) {
   byId("token-help").hidden = false;
   byId("replay-all").hidden = byId("checks").hidden = true;
   clearBoard();
-  for (const id of ["dead-note", "incidents-note", "integrity-note", "campaigns-note"]) byId(id).textContent = "";
+  for (const id of ["dead-note", "incidents-note", "integrity-note", "campaigns-note", "notifications-note"]) byId(id).textContent = "";
   showNothing();
   hideSending();
   say(text, text.startsWith("Signed") || !text ? "" : "bad");
@@ -61,7 +63,8 @@ function signOut(text) {
 }
 
 async function fill() {
-  const [data, funnels] = await Promise.all([get("/api/dashboard"), get("/api/campaigns/funnels")]);
+  const [data, funnels, channels, templates] = await Promise.all(
+    ["/api/dashboard", "/api/campaigns/funnels", "/api/notifications", "/api/notifications/templates"].map(get));
   byId("sign-in").hidden = true;
   byId("signed-in").hidden = false;
   byId("token-help").hidden = true;
@@ -72,6 +75,7 @@ async function fill() {
   showWorkspaces(data.workspaces);
   showProviders(data.provider_days);
   showCampaigns(funnels);
+  showNotifications(channels, templates, { preview: previewTemplate });
   showSending(data.sending_stops, data.role, resumeSending);
   showIntegrity(data.integrity, { compare: compareFix, undo: undoFix });
   showConflicts(data.conflicts, { compare: compareConflict, revert: revertConflict });
@@ -95,6 +99,8 @@ async function unfold(button, load, show) {
 const compareConflict = (each, button) => unfold(button, () => get(`/api/conflicts/${each.id}`), (both) =>
   each.winner === "edge" ? differences(both.postgres, both.edge) : differences(both.edge, both.postgres));
 const compareFix = (each, button) => unfold(button, () => get(`/api/integrity/fixes/${each.id}`), (fix) => differences(fix.before, fix.after));
+
+const previewTemplate = (each, button) => unfold(button, () => post("/api/notifications/templates/preview", { slug: each.slug, organization: each.org_id }), showPreview);
 
 async function revertConflict(each) {
   const loser = each.winner === "edge" ? "PostgreSQL" : "the edge";
@@ -220,6 +226,17 @@ byId("why-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const known = await attempt(() => get(`/api/why?who=${encodeURIComponent(byId("why-who").value.trim())}`));
   if (known) { say(""); showWhy(known); }
+});
+byId("colleague-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const who = byId("colleague-who").value.trim();
+  const found = await attempt(() => get(`/api/notifications/settings?who=${encodeURIComponent(who)}`));
+  if (!found) return;
+  say("");
+  showColleague(found, async (wanted) => {
+    const week = await attempt(() => post("/api/notifications/settings/week", { who, ...wanted }));
+    if (week) { say(""); showWeek(week); }
+  });
 });
 byId("zone").textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
 setInterval(() => { if (token.get() && !following && !document.hidden && !document.querySelector("dialog[open], [data-detail]")) refresh(); }, REFRESH_MS);

@@ -17,6 +17,7 @@ from crm_relay.platform.sql import parse_queries
 from local.demo.agreement import disagreements
 from local.demo.campaigns import CampaignAct
 from local.demo.edge import EdgeAct
+from local.demo.notifications import NotificationAct
 from local.demo.outreach import DemoOutreach
 from local.demo.sample_data import insert_customers
 from local.serve import describe
@@ -66,6 +67,7 @@ class Demo:
         self._business_goes_on()
         self._outreach()
         self._campaigns()
+        self._notifications()
         self._edge()
 
     def expect(self, what: str, expected: object, found: object) -> None:
@@ -161,6 +163,12 @@ class Demo:
             expect=self.expect,
             announce=self.announce,
         ).play()
+
+    def _notifications(self) -> None:
+        resend = self.stack.simulated.resend
+        if resend is None:
+            raise AssertionError("the demo always brings its own Resend")
+        NotificationAct(resend, self.database, self.stack.edge.base_url, self.expect, self.announce).play()
 
     def _edge(self) -> None:
         fire = self.stack.scheduler.run_round

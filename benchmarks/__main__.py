@@ -21,6 +21,8 @@ from benchmarks import (
     mautic_sync,
     mautic_webhook,
     million,
+    notification_changes,
+    notifications,
     operations,
     outreach,
     side_by_side,
@@ -46,6 +48,8 @@ SUBJECTS = tuple(
         side_by_side,
         cache_sync,
         integrity,
+        notification_changes,
+        notifications,
         operations,
         bundle,
     )

@@ -37,6 +37,10 @@ GOALS = {
     "operations.dashboard_data_ms": 300.0,
     "cache_sync.writes_per_changed_row": 1.05,
     "cache_sync.statements_per_1000_rows": 10.0,
+    "notify.statements_per_1000_recipients": 6.0,
+    "notification_cron.idle_statements": 3.0,
+    "notification_cron.digest_10k_users_seconds": 30.0,
+    "notifications.insert_to_change_p95_ms": 100.0,
     "bundle.layer_mb": 15.0,
 }
 

@@ -133,6 +133,33 @@ def test_a_malformed_organization_of_the_installation_shows_nothing_and_raises_n
     assert (shown["segments"], shown["campaigns"]) == (0, 1)
 
 
+CLIENT_CALLS = {
+    "unread_notification_count()": {"unread_notification_count": 0},
+    **{
+        f"{name}": {"changed": 0, "unread": 0}
+        for name in (
+            f"mark_notifications_read('{{{EVERYWHERE}}}')",
+            f"mark_notifications_unread('{{{EVERYWHERE}}}')",
+            f"archive_notifications('{{{EVERYWHERE}}}')",
+            "mark_all_notifications_read()",
+            "archive_read_notifications()",
+        )
+    },
+}
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(claims=CLAIMS, user=SETTINGS)
+def test_no_function_that_a_client_calls_raises_or_touches_a_foreign_row(
+    filled: Database, claims: str | None, user: str | None
+) -> None:
+    def call(transaction: Transaction) -> list[dict[str, Any]]:
+        with identity(transaction, {"request.jwt.claims": claims, "app.user_id": user}):
+            return [dict(transaction.run(parse(f"select * from {name}"))[0]) for name in CLIENT_CALLS]
+
+    assert filled.transact(call) == list(CLIENT_CALLS.values())
+
+
 def test_policies_call_no_function_but_those_that_are_tested_here(filled: Database) -> None:
     called = rows_of(
         filled,

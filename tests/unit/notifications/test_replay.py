@@ -36,6 +36,8 @@ def test_what_comes_at_night_leaves_in_the_morning() -> None:
     late = MONDAY.replace(hour=23)
     morning = MONDAY.replace(day=17, hour=8)
     assert outcomes([past(late)], Preference(quiet_hours=NIGHT)) == [("sent", "quiet_hours", morning)]
+    read = past(late, read_at=late + timedelta(hours=1))
+    assert outcomes([read], Preference(quiet_hours=NIGHT)) == [("skipped", "read", morning)]
     urgent = past(late, urgency=Urgency.URGENT)
     assert outcomes([urgent], Preference(quiet_hours=NIGHT)) == [("sent", None, late)]
 

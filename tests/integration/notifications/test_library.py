@@ -1,5 +1,7 @@
 """Keeping a template of an organization, looking at one with values, and sending one as a test."""
 
+import json
+import re
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from crm_relay.notifications.people.settings_of_person import find_colleague
 from crm_relay.platform.errors import RejectedInput
 from tests.support.notifications.notification_harness import LINKS, NotificationHarness
 from tests.support.platform.rows import rows_of
+from tests.support.source_tree import ROOT
 
 OWN: dict[str, Any] = {
     "slug": "deal_closed_won",
@@ -29,6 +32,16 @@ READER = ReaderLocale("Europe/Berlin", "de")
 
 def preview(stage: NotificationHarness, slug: str, **values: object) -> Any:
     return preview_template(stage.db, slug, stage.org, values, READER, stage.now, links=LINKS)
+
+
+def test_the_template_of_the_documentation_can_be_saved_and_sent(crew: NotificationHarness) -> None:
+    document = (ROOT / "docs" / "notifications.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```json\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
+    saved = save_template(crew.db, crew.org, json.loads(example), LINKS)
+    assert saved.is_changed
+    shown = preview(crew, saved.slug, **{"deal.id": 7, "deal.name": "Northwind"})
+    assert shown.message == "Northwind, 12.500,00, closed on 18.11.2026."
+    assert shown.action_url == "/deals/7"
 
 
 def test_an_organizations_template_speaks_instead_of_the_systems(crew: NotificationHarness) -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -95,6 +95,12 @@ def test_what_is_wrong_is_listed_by_column_and_nothing_is_kept(
         save_template(crew.db, crew.org, OWN | change, LINKS)
     assert any(each.startswith(problem) for each in error.value.details), error.value.details
     assert rows_of(crew.db, "select id from notification_templates where org_id is not null") == []
+
+
+def test_a_template_of_nobody_is_refused(crew: NotificationHarness) -> None:
+    with pytest.raises(RejectedInput) as error:
+        save_template(crew.db, uuid4(), OWN, LINKS)
+    assert error.value.status == 404
 
 
 def test_malformed_variables_are_refused(crew: NotificationHarness) -> None:

@@ -17,6 +17,10 @@ from notification_templates template
 where template.slug = :slug and (template.org_id is null or template.org_id = :org_id)
 order by template.org_id nulls last;
 
+-- name: organization_exists
+-- Whether there is such an organization, before a template is kept for it.
+select exists (select from organizations where id = :org_id) as is_there;
+
 -- name: save_template
 -- An organization's template: new, or changed; the trigger counts its versions, and one that is the same stays as it is.
 insert into notification_templates as kept (

@@ -48,13 +48,16 @@ class TemplateSaved:
 def save_template(db: Queryable, org_id: UUID, columns: Mapping[str, Any], links: LinkRules) -> TemplateSaved:
     """`columns` of `notification_templates`; what is left out has its default. Safe to call twice.
 
-    RejectedInput lists everything that is wrong, by column. `is_critical` is set by operators in the database alone.
+    RejectedInput lists everything that is wrong, by column; with 404 for an organization that is not there.
+    `is_critical` is set by operators in the database alone.
     """
     if problems := _problems_of_columns(columns):
         raise RejectedInput("the template cannot be saved", status=422, details=problems)
     document = _DEFAULTS | dict(columns)
     if problems := problems_of_template(_template(org_id, document), links):
         raise RejectedInput("the template cannot be saved", status=422, details=problems)
+    if not store.organization_exists(db, org_id):
+        raise RejectedInput("there is no such organization", status=404)
     saved = store.save_template(db, org_id, document)
     if saved is not None:
         return TemplateSaved(document["slug"], saved["version"], is_changed=True)

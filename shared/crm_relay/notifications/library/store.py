@@ -20,6 +20,11 @@ def templates_of_slug(db: Queryable, slug: str, org_id: UUID | None) -> list[Row
     return db.run(_SQL["templates_of_slug"], slug=slug, org_id=org_id)
 
 
+def organization_exists(db: Queryable, org_id: UUID) -> bool:
+    """Whether templates can be kept for it."""
+    return bool(db.run(_SQL["organization_exists"], org_id=org_id)[0]["is_there"])
+
+
 def save_template(db: Queryable, org_id: UUID, template: Mapping[str, Any]) -> Row | None:
     """id and version; None: it is there exactly like this."""
     rows = db.run(_SQL["save_template"], org_id=org_id, template=Json(dict(template)))

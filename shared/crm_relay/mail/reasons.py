@@ -50,7 +50,7 @@ _TABLE = (
     _refuse("gone", "The enrollment or its campaign was deleted."),
     _refuse("contact_deleted", "The contact was deleted in the CRM."),
     _refuse("duplicate_address", "Somebody else of the campaign has the same address by now, and gets the step."),
-    _refuse("duplicate_number", "Somebody else of the campaign has the same number, and gets the text message."),
+    _refuse("duplicate_number", "Somebody of the campaign with the same number and address gets the text message."),
     _refuse("replied", "The person replied."),
     _refuse("company_replied", "A colleague replied, and the campaign stops for the whole account."),
     _refuse("bounced", "The sequence ended with a bounce."),

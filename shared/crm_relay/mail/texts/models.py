@@ -28,7 +28,8 @@ class TextDraft:
 class QueuedText:
     """One message that is ours to send. `attempts` counts this one; above 1 nobody knows whether it was sent before.
 
-    `generation`: how often it surely was not sent and began anew. `has_twin`: the step has left for the number before.
+    `generation`: how often it surely was not sent and began anew. `has_twin`: the step has left for the
+    same person before: one number and one address.
     Number and text are None once the person was erased. `known`: the provider's ids of other messages to this number.
     """
 

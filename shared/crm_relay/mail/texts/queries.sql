@@ -83,10 +83,14 @@ select
     coalesce(claimed.entity_id, claimed.enrollment_id) as entity_id, claimed.sequence_id, claimed.to_number, claimed.body,
     claimed.attempts, claimed.generation, claimed.first_attempt_at,
     exists (
+        -- Two people may share a number; with one address besides they are one person.
         select
         from sms_sends twin
+        join contacts theirs on theirs.id = twin.contact_id
+        join contacts ours on ours.id = claimed.contact_id
         where twin.to_number = claimed.to_number and twin.sequence_id = claimed.sequence_id and twin.org_id = claimed.org_id
             and twin.status in ('sent', 'unknown') and twin.id <> claimed.id
+            and (theirs.id = ours.id or normalise_address(theirs.email) = normalise_address(ours.email))
     ) as has_twin,
     (
         select suppressed_by from recipient_suppression(claimed.org_id, 'sms', claimed.to_number, claimed.contact_id)

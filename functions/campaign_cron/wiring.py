@@ -16,6 +16,7 @@ from crm_relay.mail.stops.stop_sending import watch_stops
 from crm_relay.platform.clock import Clock, Deadline, LambdaContext, utc_now
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.logging import logger
+from crm_relay.platform.parts import Parts
 
 _RESERVE_SECONDS = 10.0
 _WATCH_EVERY = 10
@@ -36,18 +37,23 @@ def run(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
 def run_campaigns(
     installation: Installation[Settings], clock: Clock, deadline: Deadline, *, judges: bool
 ) -> dict[str, Any]:
-    """One round: replies first, so that nobody is written to who has answered, and senders in bad health."""
+    """One round: replies first, so that nobody is written to who has answered, and senders in bad health.
+
+    No part stops another one; the first error is raised behind the last part.
+    """
+    database, parts = installation.database, Parts()
     if (inbound := installation.inbound_provider) is not None:
-        read_inbound(installation.database, inbound, clock=clock, deadline=deadline)
+        parts.run("replies", lambda: read_inbound(database, inbound, clock=clock, deadline=deadline))
     if clock().minute % _WATCH_EVERY == 0:
-        watch_senders(installation.database, clock())
-        watch_stops(installation.database, clock())
-        watch_locks(installation.database, clock())
-    done = run_due_steps(installation.database, _engine(installation), clock, deadline)
-    fold_totals(installation.database)
-    judged = judge_variants(installation.database, clock()) if judges else []
+        parts.run("senders", lambda: watch_senders(database, clock()))
+        parts.run("stops", lambda: watch_stops(database, clock()))
+        parts.run("locks", lambda: watch_locks(database, clock()))
+    done = parts.run("steps", lambda: run_due_steps(database, _engine(installation), clock, deadline))
+    parts.run("totals", lambda: fold_totals(database))
+    judged = parts.run("tests", lambda: judge_variants(database, clock())) if judges else None
     alerts = installation.send_alerts(deadline)
-    return _summary(done) | {"tests_judged": len(judged)} | alerts.as_json()
+    parts.raise_first()
+    return _summary(done or EngineReport()) | {"tests_judged": len(judged or ())} | alerts.as_json()
 
 
 def _engine(installation: Installation[Settings]) -> EngineContext:

@@ -12,6 +12,7 @@ from crm_relay.platform.clock import Deadline, LambdaContext, utc_now
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.fence.clone_fence import ensure_armed
 from crm_relay.platform.logging import count_metric, logger
+from crm_relay.platform.parts import Parts
 from mautic_sync.order import SyncOrder
 from mautic_sync.settings import Settings
 
@@ -42,12 +43,17 @@ def watch(context: LambdaContext) -> dict[str, object]:
 
 
 def sync(order: SyncOrder, context: LambdaContext) -> dict[str, object]:
-    """Run once; what is left is handed on by message, a stop is reported to the operator."""
-    match_waiting(installation().database, CONTACTS)
+    """Run once; what is left is handed on by message, a stop is reported to the operator.
+
+    Events that cannot be given to their customer do not stop the sync; their error is raised behind it.
+    """
+    parts = Parts()
+    parts.run("waiting events", lambda: match_waiting(installation().database, CONTACTS))
     run = _run(Deadline.of_invocation(context, reserve=_RESERVE_SECONDS, limit=order.limit_seconds))
     report = sync_contacts(run, full=order.full, after=order.after)
     _hand_on(installation().settings.continue_queue_url, order, report)
     _send_alerts(report)
+    parts.raise_first()
     return report.answer()
 
 

@@ -11,7 +11,8 @@ from campaign_cron import wiring
 from campaign_cron.handler import handler
 from campaign_cron.settings import Settings
 from crm_relay.mail.models import Mode, SendPolicy
-from crm_relay.platform.errors import FatalError
+from crm_relay.platform.clock import Deadline
+from crm_relay.platform.errors import FatalError, RowRefused, TransientError
 from crm_relay.platform.settings import read_settings
 from tests.support.campaigns.campaign_harness import CampaignHarness, email
 from tests.support.function_settings import give_settings
@@ -151,3 +152,37 @@ def test_the_allow_list_holds_addresses_domains_and_numbers() -> None:
     )
     assert settings.policy.allows("x@staging.example")
     assert not settings.policy.allows("x@example.com")
+
+
+@pytest.mark.parametrize(
+    "part", ["read_inbound", "watch_senders", "watch_stops", "watch_locks", "fold_totals", "judge_variants"]
+)
+def test_a_part_that_fails_for_a_row_stops_no_other_part(
+    campaigns: CampaignHarness, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    configure(monkeypatch, campaigns)
+    person = plant(campaigns)
+
+    def fails(*_given: object, **_named: object) -> None:
+        raise RowRefused("a row that this part cannot read")
+
+    monkeypatch.setattr(wiring, part, fails)
+    at = (datetime.now(UTC) + timedelta(hours=1)).replace(minute=0)
+    with pytest.raises(RowRefused):
+        wiring.run_campaigns(wiring.installation(), lambda: at, Deadline.after(170.0), judges=True)
+    assert campaigns.lines(person) == [(1, "sent", None)]
+
+
+def test_a_database_that_is_away_ends_the_round_at_once(
+    campaigns: CampaignHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(monkeypatch, campaigns)
+    person = plant(campaigns)
+
+    def fails(*_given: object, **_named: object) -> None:
+        raise TransientError("away")
+
+    monkeypatch.setattr(wiring, "read_inbound", fails)
+    with pytest.raises(TransientError):
+        invoke()
+    assert campaigns.lines(person) == []

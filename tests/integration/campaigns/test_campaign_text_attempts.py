@@ -180,7 +180,9 @@ def test_a_message_for_a_number_that_is_being_written_to_waits_for_what_becomes_
     assert campaigns.lines(waiting) == [(1, "sent", None)]
 
 
-def test_workers_side_by_side_write_once_to_each_of_those_who_share_a_number(campaigns: CampaignHarness, database_url: str) -> None:
+def test_workers_side_by_side_write_once_to_each_of_those_who_share_a_number(
+    campaigns: CampaignHarness, database_url: str
+) -> None:
     provider = campaigns.texts = Scripted(campaigns)
     _, enrolled = people(campaigns, 12)
     rows_of(campaigns.db, "update delivery_limits set emails_per_minute = null returning org_id")

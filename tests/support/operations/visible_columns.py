@@ -31,6 +31,8 @@ NOT_PERSONAL = {
     "integrity_fixes.fixed_by": "the name of a token",
     "integrity_fixes.reverted_by": "the name of a token",
     "integrity_runs.ordered_by": "the name of a token",
+    "notification_deliveries.reason": "a word of ours",
+    "notifications.template_slug": "the operator's word",
     "organizations.name": "an organization",
     "sending_stops.purposes": "words of ours",
     "sending_stops.stopped_by": "the name of a token",

@@ -10,7 +10,9 @@ from crm_relay.platform.sql import SqlValue
 from tests.support.platform.rows import parse, rows_of
 
 # Relation -> why users of several organizations see one row of it.
-SHARED: dict[str, str] = {}
+SHARED: dict[str, str] = {"notification_templates": "the system's templates are for everybody"}
+# Relation -> why a user writes rows of it: own ones, by a policy that names them.
+WRITTEN_BY_USERS = {"notification_preferences": "what a person wants to hear of"}
 _BY_COLUMN = """select '{table}' as relation, {column}::text as owner,
         md5(string_agg(md5(t::text), '' order by md5(t::text))) as sum
     from {table} t where {column} is not null group by 2"""

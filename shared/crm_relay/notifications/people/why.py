@@ -6,7 +6,7 @@ from uuid import UUID
 
 from crm_relay.notifications import store
 from crm_relay.notifications.decisions import CONFIGURABLE, GateAnswer, gates
-from crm_relay.notifications.models import ALL_CHANNELS, Channel, Notice, Preference, Urgency
+from crm_relay.notifications.models import ALL_CHANNELS, Channel, Notice, Preference, Urgency, channels_of
 from crm_relay.notifications.preferences import preference_of, reachable, without_digest
 from crm_relay.platform.database import Queryable, Row
 
@@ -40,7 +40,9 @@ def history_of(
     row = store.notification(db, notification_id)
     if row is None:
         return None
-    deliveries = store.deliveries_of(db, notification_id, now)
+    # A word that is no channel leaves nowhere, and says nothing about the others.
+    rows = store.deliveries_of(db, notification_id, now)
+    deliveries = [each for each in rows if channels_of([each["channel"]])]
     return NotificationHistory(row, tuple(_channel(row, each, now, configured) for each in deliveries))
 
 

@@ -12,6 +12,7 @@ from crm_relay.notifications.tidy_up import mend_left_behind, remove_old, watch_
 from crm_relay.platform.clock import Clock, Deadline, LambdaContext, utc_now
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.logging import logger
+from crm_relay.platform.parts import Parts
 from notification_cron.settings import Settings
 
 _RESERVE_SECONDS = 10.0
@@ -30,16 +31,21 @@ def run(context: LambdaContext) -> Mapping[str, Any]:
 
 
 def run_notifications(installation: Installation[Settings], clock: Clock, deadline: Deadline) -> dict[str, Any]:
-    """One round, and now and then what has to be tidied up."""
-    database, settings = installation.database, installation.settings
-    done = run_due_deliveries(database, _context(installation), clock, deadline)
+    """One round, and now and then what has to be tidied up.
+
+    No part stops another one; the first error is raised behind the last part.
+    """
+    database, parts, days = installation.database, Parts(), installation.settings.notification_retention_days
+    done = parts.run("deliveries", lambda: run_due_deliveries(database, _context(installation), clock, deadline))
     now = clock()
     if now.minute % _WATCH_EVERY == 0:
-        watch_zones(database, now)
+        parts.run("zones", lambda: watch_zones(database, now))
     if now.minute == 0:
-        mend_left_behind(database, now)
-        remove_old(database, now, days=settings.notification_retention_days, deadline=deadline)
-    return _summary(done) | installation.send_alerts(deadline).as_json()
+        parts.run("left behind", lambda: mend_left_behind(database, now))
+        parts.run("retention", lambda: remove_old(database, now, days=days, deadline=deadline))
+    alerts = installation.send_alerts(deadline)
+    parts.raise_first()
+    return _summary(done or ReleaseReport()) | alerts.as_json()
 
 
 def _context(installation: Installation[Settings]) -> ReleaseContext:

@@ -493,6 +493,18 @@ def test_one_digest_that_the_database_refuses_fails_alone(crew: Crew) -> None:
     assert sum(crew.got(f"p{number}") for number in range(12)) == 11
 
 
+def test_a_row_that_cannot_be_read_fails_alone(crew: Crew) -> None:
+    """Somebody wrote a channel by hand that there is none of."""
+    people = [crew.person(f"p{number}") for number in range(12)]
+    crew.announce(*people)
+    crew.rows(
+        "update notification_deliveries set channel = 'fax' where user_id = :one and channel = 'email'", one=people[7]
+    )
+    assert crew.tick().refused == 1
+    assert crew.states(people[7], "fax") == [("failed", "refused")]
+    assert sum(crew.got(f"p{number}") for number in range(12)) == 11
+
+
 def test_a_content_that_no_mail_can_carry_fails_alone(crew: Crew) -> None:
     ada, bob = crew.person("ada"), crew.person("bob")
     crew.announce(ada, bob)

@@ -15,7 +15,7 @@ from crm_relay.notifications.release.release_digests import ReleasedDigests, rel
 from crm_relay.notifications.release.settle import settle, still_wanted
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database, Transaction
-from crm_relay.platform.errors import RejectedInput, describe_error
+from crm_relay.platform.errors import OF_ONE_ROW, describe_error
 from crm_relay.platform.fence.clone_fence import ensure_armed
 
 BATCH = 500
@@ -92,7 +92,7 @@ class _Release:
         now, batch = self.clock(), ReleasedBatch()
         try:
             self.db.transact(lambda tx: release_deliveries(tx, self.context, now, batch, limit=limit))
-        except RejectedInput as error:
+        except OF_ONE_ROW as error:
             return self._refused(limit, error, lambda tx, why: give_up(tx, batch.claimed, why, now))
         self.report.verdicts.update(batch.verdicts)
         return len(batch.claimed)
@@ -101,12 +101,12 @@ class _Release:
         now, batch = self.clock(), ReleasedDigests()
         try:
             self.db.transact(lambda tx: release_digests(tx, self.context, now, batch, limit=limit))
-        except RejectedInput as error:
+        except OF_ONE_ROW as error:
             return self._refused(limit, error, lambda tx, why: set_aside(tx, batch.claimed, why, now))
         self.report.digests.update(batch.fates)
         return len(batch.claimed)
 
-    def _refused(self, limit: int, error: RejectedInput, alone: Callable[[Transaction, str], None]) -> int:
+    def _refused(self, limit: int, error: Exception, alone: Callable[[Transaction, str], None]) -> int:
         if limit > 1:
             return -1
         self.db.transact(lambda tx: alone(tx, describe_error(error)))

@@ -106,7 +106,7 @@ class Installation(Generic[S]):
     @on_first_use
     def inbox(self: "Installation[NeedsInbox]") -> "Inbox":
         """Of webhooks; it remembers that the database is away, so it lives as long as the environment."""
-        from crm_relay.platform.circuit import DatabaseCircuit
+        from crm_relay.platform.aws.circuit import DatabaseCircuit
         from crm_relay.webhooks.receive import Inbox
 
         return Inbox(self.database, DatabaseCircuit(self.settings.coordination_table), self.deferred)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from crm_relay.platform.circuit import DatabaseCircuit
+from crm_relay.platform.aws.circuit import DatabaseCircuit
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import DuplicateRow, RejectedInput, TransientError, describe_error
 from crm_relay.platform.logging import count_metric, logger

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from crm_relay.platform.circuit import DatabaseCircuit
+from crm_relay.platform.aws.circuit import DatabaseCircuit
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import TransientError
 from mautic_webhook import wiring as webhook_wiring

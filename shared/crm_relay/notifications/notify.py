@@ -17,7 +17,7 @@ from crm_relay.notifications.drafts import DecidedDraft, DigestKey, Draft, categ
 from crm_relay.notifications.models import NotificationRequest, NotificationTemplate, ReaderLocale, Rendered
 from crm_relay.notifications.preferences import locale_of
 from crm_relay.platform.database import Row, Transaction
-from crm_relay.platform.errors import RejectedInput, describe_error
+from crm_relay.platform.errors import OF_ONE_ROW, RejectedInput, describe_error
 from crm_relay.platform.logging import logger
 
 TEMPLATE_TROUBLE = "notification_template"
@@ -190,7 +190,7 @@ def _template_of(request: NotificationRequest, rows: Sequence[Row]) -> Notificat
     own = [row for row in rows if row["slug"] == request.slug and row["org_id"] in {None, request.org_id}]
     try:
         found = choose_template([NotificationTemplate.from_row(row) for row in own], _facts(request))
-    except (RejectedInput, ValueError) as error:
+    except OF_ONE_ROW as error:
         raise _RefusedRequest("template", [describe_error(error)], is_fault=True) from None
     if found is None:
         raise _RefusedRequest("no_template", is_fault=not own)
@@ -259,6 +259,8 @@ def _render(
         made = render_notification(template, request.variables, reader, action_url=request.action_url, links=links)
     except RejectedInput as error:
         raise _RefusedRequest("template", [error.message, *error.details], is_fault=True) from None
+    except OF_ONE_ROW:
+        raise _RefusedRequest("template", ["a value cannot be written"], is_fault=True) from None
     if any(_NOT_STORABLE.search(text) for text in _texts_of(made)):
         raise _RefusedRequest("template", ["a value holds a character that cannot be stored"], is_fault=True)
     return Rendered(request.title or made.title, request.message or made.message, made.action_url, made.email, made.sms)

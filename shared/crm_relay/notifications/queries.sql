@@ -108,6 +108,7 @@ returning id, user_id, channel, leaves_at;
 
 -- name: write_deliveries
 -- One row a channel. That of a group is sent again an hour after it left; one that has not left yet carries the newest text.
+-- Something more urgent than what left is sent at once.
 insert into notification_deliveries as delivery (
     id, notification_id, org_id, user_id, channel, category, lane, state, reason, not_before, digest_id, content, left_at, created_at,
     updated_at
@@ -124,7 +125,7 @@ set
     content = case
         when delivery.state in ('waiting', 'digest') or excluded.state in ('waiting', 'digest') then excluded.content
     end,
-    lane = least(delivery.lane, excluded.lane),
+    lane = case when delivery.state in ('waiting', 'digest') then least(delivery.lane, excluded.lane) else excluded.lane end,
     category = excluded.category,
     -- What waits keeps its turn, unless something more urgent came into the group.
     state = case when delivery.state in ('waiting', 'digest') and excluded.lane >= delivery.lane then delivery.state else excluded.state end,
@@ -145,10 +146,14 @@ set
     updated_at = :now
 where delivery.state in ('waiting', 'digest')
     or delivery.state in ('sent', 'dry_run', 'skipped', 'failed', 'unknown')
-    and (delivery.channel = 'in_app' or delivery.left_at is null or delivery.left_at <= cast(:now as timestamptz) - interval '1 hour');
+    and (
+        delivery.channel = 'in_app' or delivery.left_at is null or excluded.lane < delivery.lane
+        or delivery.left_at <= cast(:now as timestamptz) - interval '1 hour'
+    );
 
 -- name: leave_categories
 -- No more e-mails of the categories of these notifications and digests; where a person has no preference, what acts stays.
+-- A link holds longer than what it came with: of a notification that was removed the ledger knows reader and category.
 insert into notification_preferences as own (
     org_id, user_id, category, channels, frequency, quiet_hours_timezone, email_unsubscribed, email_unsubscribed_at, updated_at
 )
@@ -164,6 +169,13 @@ from (
     select org_id, user_id, category
     from notification_deliveries
     where digest_id = any (:entities::uuid[])
+    union
+    select mail.org_id, person.id, category
+    from email_sends mail
+    join user_profiles person on person.org_id = mail.org_id and normalise_address(person.email) = mail.address
+    cross join lateral string_to_table(mail.topic, ', ') category
+    where mail.id = any (:mails::uuid[])
+        and not exists (select from notification_deliveries kept where mail.entity_id in (kept.id, kept.digest_id))
 ) left_one
 cross join lateral notification_setting(left_one.user_id, left_one.category) setting
 order by left_one.user_id, left_one.category

@@ -50,9 +50,9 @@ def write_deliveries(db: Queryable, deliveries: Sequence[Document], now: datetim
         db.run(_SQL["write_deliveries"], deliveries=Json([dict(each) for each in deliveries]), now=now)
 
 
-def leaving_categories(entities: Sequence[UUID], now: datetime) -> Statement:
-    """Of deliveries and digests."""
-    return _SQL["leave_categories"].bind(entities=list(entities), now=now)
+def leaving_categories(entities: Sequence[UUID], mails: Sequence[UUID], now: datetime) -> Statement:
+    """Of deliveries and digests, and of the mails that they were."""
+    return _SQL["leave_categories"].bind(entities=list(entities), mails=list(mails), now=now)
 
 
 def withdraw(

@@ -246,6 +246,29 @@ def test_something_urgent_in_a_group_does_not_wait_for_the_digest_of_the_others(
     assert [(row["state"], row["lane"]) for row in crew.deliveries(ada)] == [("waiting", 1)]
 
 
+def test_something_urgent_in_a_group_is_mailed_within_the_hour_and_once(crew: Crew) -> None:
+    ada = crew.person()
+    crew.announce(ada, group_key="g")
+    crew.tick()
+    crew.wait(minutes=5)
+    for _ in range(2):
+        crew.announce(ada, group_key="g", priority=Priority.URGENT)
+        crew.tick()
+    assert crew.got() == 2
+
+
+def test_a_group_that_was_urgent_once_is_a_usual_one_when_it_is_mailed_again(crew: Crew) -> None:
+    ada = crew.person()
+    crew.announce(ada, group_key="g", priority=Priority.URGENT)
+    crew.tick()
+    crew.wait(hours=2)
+    crew.prefer(ada, frequency="daily_digest")
+    crew.announce(ada, group_key="g")
+    crew.prefer(ada, frequency="daily_digest", digest_time="10:00")
+    crew.tick()
+    assert (crew.got(), crew.states(ada)) == (1, [("digest", "daily_digest")])
+
+
 # --- refused --------------------------------------------------------------------------------------------------------
 
 

@@ -82,6 +82,22 @@ def test_the_link_of_a_digest_ends_the_mails_of_all_its_categories(crew: Crew) -
     assert left(crew) == {(ada, "assignment"), (ada, "deal")}
 
 
+@pytest.mark.parametrize("frequency", ["immediate", "hourly_digest"])
+def test_a_link_holds_when_what_it_came_with_was_removed_long_ago(crew: Crew, frequency: str) -> None:
+    ada, bob = crew.person("ada"), crew.person("bob")
+    crew.prefer(ada, frequency=frequency)
+    crew.announce(ada, bob)
+    crew.wait(hours=1)
+    crew.tick()
+    link = token(crew, next(place for place, mail in enumerate(crew.sim.mails) if "ada" in mail.to[0]))
+    crew.rows("update notifications set read_at = cast(:now as timestamptz)", now=crew.now)
+    crew.rows("delete from notification_preferences")
+    crew.wait(days=91)
+    assert remove_old(crew.db, crew.now, days=90, deadline=Deadline.after(60)) == 2
+    press(crew, link)
+    assert left(crew) == {(ada, "assignment")}
+
+
 def test_who_had_no_preference_keeps_what_acted(crew: Crew) -> None:
     """The table's own defaults are others: only the application, by New York's clock."""
     ada = crew.person(timezone="Europe/Berlin")

@@ -140,6 +140,20 @@ def test_a_webhook_that_is_gone_is_used_no_more(crew: Crew) -> None:
     assert len(crew.posted(SHARED)) == 1
 
 
+def test_an_event_that_a_channel_never_showed_is_shown_for_the_next_person(crew: Crew) -> None:
+    hook = crew.webhook(SHARED)
+    ada, bob = on_slack(crew), on_slack(crew, "bob")
+    crew.prefer(bob, channels=["slack"], quiet_hours_enabled=True, quiet_hours_start="15:00", quiet_hours_end="18:00")
+    say(crew, ada, bob)
+    crew.slack_troubles = [FatalError("Slack: destination disabled, no_service")]
+    crew.tick()
+    assert crew.states(ada, "slack") == [("failed", "no_address")]
+    crew.rows("update notification_slack_webhooks set disabled_at = null where id = :id", id=hook)
+    crew.wait(hours=4)
+    crew.tick()
+    assert (crew.states(bob, "slack")[0][0], len(crew.posted(SHARED))) == ("sent", 1)
+
+
 def test_a_message_that_slack_refuses_fails_alone(crew: Crew) -> None:
     ada = on_slack(crew, own=OWN)
     say(crew, ada)

@@ -13,4 +13,5 @@ def leave_categories(mails: Sequence[OwnedMail], now: datetime) -> Statement:
 
     Who has no preference yet keeps what acts for them, without e-mail.
     """
-    return store.leaving_categories([mail.entity_id for mail in mails if mail.entity_id is not None], now)
+    entities = [mail.entity_id for mail in mails if mail.entity_id is not None]
+    return store.leaving_categories(entities, [mail.send_id for mail in mails], now)

@@ -86,7 +86,8 @@ class DueDelivery:
             reachable=reachable(row),
             without_digest=without_digest(row),
             expires_at=row["expires_at"],
-            is_user_active=row["is_user_active"],
+            # Somebody who changed the organization hears nothing of the former one.
+            is_user_active=row["is_user_active"] and row["org_id"] == row["delivery_org_id"],
             was_seen=row["was_seen"],
             has_waited=row["reason"] is not None,
             withdrawn_for=row["withdrawn_for"],

@@ -43,8 +43,8 @@ for no key update of notification skip locked;
 -- name: delivery_facts
 -- Everything that decides about these deliveries, as it is now.
 select
-    delivery.id, delivery.user_id, delivery.channel, delivery.category, delivery.lane, delivery.reason, delivery.round,
-    delivery.content, delivery.created_at,
+    delivery.id, delivery.org_id as delivery_org_id, delivery.user_id, delivery.channel, delivery.category, delivery.lane,
+    delivery.reason, delivery.round, delivery.content, delivery.created_at,
     -- What Slack is sent; mail and text messages have their own words.
     case when delivery.channel = 'slack' then notification.title end as title,
     case when delivery.channel = 'slack' then notification.message end as message,
@@ -121,8 +121,8 @@ for no key update;
 -- name: members_of
 -- What these digests hold, with everything that decides whether it still leaves.
 select
-    delivery.digest_id, delivery.id, delivery.user_id, delivery.channel, delivery.category, delivery.lane, delivery.reason,
-    delivery.round, null::jsonb as content, delivery.created_at, notification.title, notification.message, notification.action_url,
+    delivery.digest_id, delivery.id, delivery.org_id as delivery_org_id, delivery.user_id, delivery.channel, delivery.category,
+    delivery.lane, delivery.reason, delivery.round, null::jsonb as content, delivery.created_at, notification.title, notification.message, notification.action_url,
     notification.event_key, notification.group_count, notification.expires_at, notification.unless_read_within, notification.withdrawn_for,
     notification.is_critical as is_notification_critical,
     notification.read_at is not null or notification.archived_at is not null as was_seen,

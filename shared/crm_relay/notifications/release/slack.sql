@@ -59,7 +59,9 @@ alone as (
     update notification_deliveries
     set
         state = case state when 'sending' then 'unknown' else 'failed' end,
-        reason = case state when 'sending' then 'unclear' else 'no_address' end, content = null, updated_at = :now
+        reason = case state when 'sending' then 'unclear' else 'no_address' end, content = null, updated_at = :now,
+        -- The channel does not show the event: somebody else's delivery of it may.
+        send_id = case state when 'sending' then send_id end
     where channel = 'slack' and digest_id is null
         and (
             state = 'sending' and claimed_until <= :now
@@ -181,7 +183,8 @@ update notification_deliveries delivery
 set
     state = :state, reason = coalesce(:reason, delivery.reason),
     not_before = coalesce(cast(:not_before as timestamptz), delivery.not_before),
-    content = case when cast(:state as text) = 'queued' then delivery.content end, claimed_until = null, updated_at = :now
+    content = case when cast(:state as text) = 'queued' then delivery.content end, claimed_until = null, updated_at = :now,
+    send_id = case when cast(:state as text) <> 'failed' then delivery.send_id end
 where delivery.id = :id and delivery.state = 'sending'
     or delivery.digest_id = (select id from digest) and delivery.state = 'queued';
 

@@ -1,6 +1,7 @@
 """The function notification_cron as Lambda calls it, by its schedule and by its queue."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from crm_relay.installation.installation import Installation, install
 from crm_relay.mail.models import Mode
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database, Row
-from crm_relay.platform.errors import FatalError
+from crm_relay.platform.errors import FatalError, RowRefused
 from crm_relay.platform.fence.clone_fence import NotArmed
 from crm_relay.platform.settings import read_settings
 from notification_cron import wiring
@@ -162,3 +163,32 @@ def test_waking_never_breaks_what_was_committed(monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setenv(name, value)
     installation: Installation[Any] = Installation(lambda: WakeSettings(queue))
     installation.wake_notifications()
+
+
+PARTS = ("run_due_deliveries", "watch_zones", "mend_left_behind", "remove_old")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_fails_for_a_row_stops_no_other_part_and_no_alert(
+    lately: Crew, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    configure(monkeypatch, lately)
+    ran: list[str] = []
+
+    def fails(*_given: object, **_named: object) -> None:
+        raise RowRefused("a row that this part cannot read")
+
+    def noted(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def runs(*given: object, **named: object) -> object:
+            ran.append(name)
+            return work(*given, **named)
+
+        return runs
+
+    for name in PARTS:
+        monkeypatch.setattr(wiring, name, fails if name == part else noted(name, getattr(wiring, name)))
+    installation = wiring.installation()
+    monkeypatch.setattr(Installation, "send_alerts", noted("alerts", Installation.send_alerts))
+    with pytest.raises(RowRefused):
+        wiring.run_notifications(installation, lambda: datetime.now(UTC).replace(minute=0), Deadline.after(170.0))
+    assert ran == [*(name for name in PARTS if name != part), "alerts"]

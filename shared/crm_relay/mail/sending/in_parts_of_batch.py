@@ -1,6 +1,7 @@
 """Finds the one mail for which a batch cannot be begun or recorded; the others leave, or are settled, without it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -12,6 +13,7 @@ from crm_relay.mail.sending.record_answer import AnswerRecorded, park_refused, s
 from crm_relay.mail.sending.waiting import MailBatch, WaitingMail
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import OF_ONE_ROW, describe_error
+from crm_relay.platform.logging import logger
 from crm_relay.providers.answers import Accepted, EmailAnswer
 from crm_relay.rules.in_parts import in_parts
 
@@ -21,7 +23,9 @@ K = TypeVar("K")
 def begin_in_parts(
     db: Database, work: BatchWork, now: datetime, batch_id: UUID | None, error: Exception
 ) -> list[BatchBegun]:
-    """What could be begun, each with a request of its own. What could not waits for an hour, with an incident.
+    """What could be begun, and one request. What could not be begun waits for an hour, with an incident.
+
+    The other parts are due again: their gate is asked just before they leave, which may be many requests later.
 
     A batch that was tried before waits as a whole: its bytes and its key are fixed.
     """
@@ -41,7 +45,7 @@ def begin_in_parts(
         why = describe_error(next(iter(refused.values()), error))
         aside = db.transact(lambda tx: set_aside(tx, batch, why, now, list(refused)))
         begun.append(BatchBegun(batch, None, aside))
-    return begun
+    return _one_request(db, begun, now)
 
 
 def record_in_parts(
@@ -68,6 +72,20 @@ def record_in_parts(
         aside = db.transact(lambda tx: set_aside(tx, batch, reason, now, [mail.id for mail in refused]))
         return AnswerRecorded(noted, is_postponed=aside.is_postponed)
     return AnswerRecorded([*noted, *(each for each in parked.settled if each.send_id not in known)])
+
+
+def _one_request(db: Database, begun: Sequence[BatchBegun], now: datetime) -> list[BatchBegun]:
+    first = next((each for each in begun if each.payload is not None), None)
+    return [each if each is first or each.payload is None else _put_back(db, each, now) for each in begun]
+
+
+def _put_back(db: Database, begun: BatchBegun, now: datetime) -> BatchBegun:
+    """Surely nothing of it was sent. Where that cannot be recorded, it is found again as a batch without an answer."""
+    try:
+        store.requeue_batch(db, begun.batch, not_before=now, problem="begun beside others", held_for=None)
+    except OF_ONE_ROW as error:
+        logger().warning("a batch cannot be put back", batch=str(begun.batch.id), reason=describe_error(error))
+    return replace(begun, payload=None)
 
 
 def _refused(each: Sequence[K], work: Callable[[Sequence[K]], object]) -> dict[K, Exception]:

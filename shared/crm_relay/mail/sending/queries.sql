@@ -194,6 +194,39 @@ held as (
 )
 select count(*)::integer as mails from held;
 
+-- name: hold_begun
+-- A stop that came between two requests for a batch: it may have been sent, and waits as it is. Whoever resumes waits for this.
+-- What another transaction has locked goes on when its claim ends.
+with stop as materialized (
+    select id
+    from sending_stops
+    where resumed_at is null and :purpose = any (purposes) and (org_id is null or org_id = :org_id)
+    order by id
+    for share
+),
+mine as (
+    select id
+    from email_batches
+    where exists (select from stop)
+        and id = :batch_id and state = 'sending' and attempts = :attempts and generation = :generation
+    for update skip locked
+),
+mail as (
+    select waiting.id
+    from email_sends waiting
+    join mine on mine.id = waiting.batch_id
+    where waiting.position is not null and waiting.status = 'sending'
+    order by waiting.id
+    for update of waiting skip locked
+),
+batches as (
+    update email_batches batch set not_before = :until, claimed_until = null from mine where batch.id = mine.id
+),
+held as (
+    update email_sends waiting set held_for = :reason, held_until = :until from mail where waiting.id = mail.id
+)
+select exists (select from stop) as is_stopped;
+
 -- name: freeze_batch
 -- From here on the bytes are these, whoever carries them on; what the gate kept back is recorded in the same statement.
 with verdict as (

@@ -10,6 +10,7 @@ from crm_relay.mail.models import SendPolicy, Settle, StillWanted, always_wanted
 from crm_relay.mail.purposes import CAMPAIGN
 from crm_relay.mail.sending import store
 from crm_relay.mail.sending.begin_batch import BatchBegun, BatchWork, begin_batch
+from crm_relay.mail.sending.gate import PAUSES_ARE_LOOKED_AT_AGAIN
 from crm_relay.mail.sending.in_parts_of_batch import begin_in_parts, record_in_parts
 from crm_relay.mail.sending.look_up import look_up, record_look_up
 from crm_relay.mail.sending.record_answer import (
@@ -152,7 +153,7 @@ def _looked_up(db: Database, work: BatchWork, begun: BatchBegun, clock: Clock) -
     found = look_up(work.provider, begun.batch, begun.payload or b"")
     if found.is_taken or (found.never and begun.repeats_unasked and begun.batch.age < KEY_LIVES):
         # The batch is one request: who has a part of it has it all, and repeating only asks for the other ids.
-        return replace(begun, looks_up=False)
+        return _unless_stopped(db, begun, clock())
     now, name = clock(), work.provider.name
     recorded = _recorded(
         db,
@@ -163,6 +164,13 @@ def _looked_up(db: Database, work: BatchWork, begun: BatchBegun, clock: Clock) -
         lambda tx: record_look_up(tx, begun.batch, found, work.settle, now, provider=name),
     )
     return BatchBegun(begun.batch, None, recorded)
+
+
+def _unless_stopped(db: Database, begun: BatchBegun, now: datetime) -> BatchBegun:
+    """An operator may have stopped sending while the provider was asked."""
+    if store.hold_begun(db, begun.batch, until=now + PAUSES_ARE_LOOKED_AT_AGAIN):
+        return BatchBegun(begun.batch, None, AnswerRecorded(is_postponed=True))
+    return replace(begun, looks_up=False)
 
 
 def _recorded(

@@ -68,6 +68,19 @@ def hold_stopped(db: Queryable, org_id: UUID, purpose: str, now: datetime, *, un
     return held
 
 
+def hold_begun(db: Queryable, batch: MailBatch, *, until: datetime) -> bool:
+    """Whether an operator stopped it since it was claimed; then it waits as it is. Atomic."""
+    rows = db.run(
+        _SQL["hold_begun"],
+        org_id=batch.org_id,
+        purpose=batch.purpose,
+        reason=STOPPED,
+        until=until,
+        **_this_attempt(batch),
+    )
+    return bool(rows[0]["is_stopped"])
+
+
 def freezing(
     batch_id: UUID,
     verdicts: Sequence[dict[str, Any]],

@@ -128,6 +128,40 @@ where kind = 'sms_refused' and closed_at is null and told_closed_at is null and 
 order by random()
 limit :limit;
 
+-- name: hold_stopped_text
+-- Asked between a look-up and the request that follows it; whoever resumes waits for this, and so finds what is held here.
+-- What another transaction has locked goes on when its claim ends.
+with stop as materialized (
+    select id
+    from sending_stops
+    where resumed_at is null
+        and (select purpose from sms_sends where id = :id) = any (purposes)
+        and (org_id is null or org_id = :org_id)
+    order by id
+    for share
+),
+mine as (
+    select id
+    from sms_sends
+    where exists (select from stop) and id = :id and status = 'sending' and attempts = :attempts and generation = :generation
+    for no key update skip locked
+),
+held as (
+    update sms_sends message
+    set held_for = :stopped, held_until = :until, not_before = :until, claimed_until = null, updated_at = :now
+    from mine
+    where message.id = mine.id
+)
+select exists (select from stop) as is_stopped;
+
+-- name: is_suppressed_now
+-- Whether somebody opted out while the provider was asked.
+select (
+    select suppressed_by from recipient_suppression(message.org_id, 'sms', message.to_number, message.contact_id)
+) is not null as is_suppressed
+from sms_sends message
+where message.id = :id;
+
 -- name: record_text
 -- What became of a text message; surely unsent ones begin anew. Nothing where somebody else has carried it on since.
 update sms_sends

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 from uuid import UUID
@@ -159,8 +159,11 @@ class _TextRun:
         return True
 
     def _record(self, queued: QueuedText, now: datetime) -> None:
-        outcome = _carry(self.context, queued, self.still_wanted, now)
-        outcome = _recorded(self.context, queued, outcome, self.settle, now)
+        carried = _carry(self.context, queued, self.still_wanted, now)
+        if carried is None:
+            self.counts["sending"] += 1
+            return
+        outcome = _recorded(self.context, queued, carried, self.settle, now)
         self.counts[outcome.status] += 1
         if outcome.stops and (until := outcome.verdict.until) is not None:
             store.hold_due(self.context.database, now, until=until, held_for=outcome.held_for)
@@ -184,7 +187,8 @@ def _recorded(
     return outcome
 
 
-def _carry(context: TextContext, queued: QueuedText, still_wanted: StillWanted, now: datetime) -> TextOutcome:
+def _carry(context: TextContext, queued: QueuedText, still_wanted: StillWanted, now: datetime) -> TextOutcome | None:
+    """None: an operator stopped it while the provider was asked, and it waits as it is."""
     to_number, body = queued.to_number, queued.body
     if to_number is None or body is None:
         return _erased(queued)
@@ -195,6 +199,10 @@ def _carry(context: TextContext, queued: QueuedText, still_wanted: StillWanted, 
             return _unclear(queued, now)
         if found is not None:
             return TextOutcome(GateVerdict(Fate.SENT), sid=found.sid)
+        # What the claim said is as old as the look-up.
+        if store.hold_if_stopped(context.database, queued, now, until=now + PAUSES_ARE_LOOKED_AT_AGAIN):
+            return None
+        queued = replace(queued, is_suppressed=store.is_suppressed_now(context.database, queued.id))
     owned = queued.owned
     standing = still_wanted(context.database, [owned], now).get(queued.id, WANTED)
     verdict = Gate(context.policy, now).judge(queued.facts, standing)

@@ -56,6 +56,27 @@ def claim_text(
     return QueuedText(**rows[0]) if rows else None
 
 
+def hold_if_stopped(db: Queryable, queued: QueuedText, now: datetime, *, until: datetime) -> bool:
+    """Whether an operator stopped it since it was claimed; then it waits as it is. Atomic."""
+    rows = db.run(
+        _SQL["hold_stopped_text"],
+        id=queued.id,
+        org_id=queued.org_id,
+        attempts=queued.attempts,
+        generation=queued.generation,
+        stopped=STOPPED,
+        until=until,
+        now=now,
+    )
+    return bool(rows[0]["is_stopped"])
+
+
+def is_suppressed_now(db: Queryable, message_id: UUID) -> bool:
+    """By the ledger of consent; True where the message is gone."""
+    rows = db.run(_SQL["is_suppressed_now"], id=message_id)
+    return not rows or bool(rows[0]["is_suppressed"])
+
+
 def hold_due(db: Queryable, now: datetime, *, until: datetime, held_for: str | None) -> None:
     """Everything that is due waits until then; `held_for` is a word of mail/reasons.py."""
     db.run(_SQL["hold_due"], now=now, until=until, held_for=held_for, limit=_HELD_AT_ONCE)

@@ -9,13 +9,27 @@ from crm_relay.engagement.deliveries.reads import erased_marks, reads_of
 from crm_relay.engagement.models import ContactDirectory, FiledEvent
 from crm_relay.engagement.transact import transact
 from crm_relay.platform.database import Database, Transaction
+from crm_relay.platform.errors import describe_error
+from crm_relay.platform.logging import logger
 from crm_relay.providers.mautic.events import MauticEvent
+from crm_relay.rules.in_parts import in_parts
 from crm_relay.webhooks.models import Counted
 
 
 def apply_events(database: Database, events: Sequence[MauticEvent], contacts: ContactDirectory) -> Counter[Counted]:
-    """Two messages, however many events; each is in exactly one count. Safe to call twice. Errors as in `transact`."""
-    return transact(database, lambda transaction: _apply(transaction, events, contacts))
+    """Two messages, however many events; each is in exactly one count, but for those that the database refuses.
+
+    They hold up no other. Safe to call twice. Errors as in `transact`, where it refuses all of them.
+    """
+    counts: Counter[Counted] = Counter()
+
+    def apply(places: Sequence[int]) -> None:
+        part = [events[place] for place in places]
+        counts.update(transact(database, lambda transaction: _apply(transaction, part, contacts)))
+
+    for place, error in in_parts(range(len(events)), apply).items():
+        logger().error("an event is left out", key=events[place].key, reason=describe_error(error))
+    return counts
 
 
 def _apply(transaction: Transaction, events: Sequence[MauticEvent], contacts: ContactDirectory) -> Counter[Counted]:

@@ -72,3 +72,4 @@ def _apply(database: Database, contacts: ContactDirectory, missed: Missed, page:
         missed.added += counts["processed"]
         missed.unmatched += counts["unmatched"]
         missed.known += counts["duplicates"]
+        missed.unreadable += len(page.events) - counts.total()

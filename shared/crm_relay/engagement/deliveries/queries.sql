@@ -80,7 +80,7 @@ from customer_email_engagement
 where customer_id is null;
 
 -- name: claim_waiting
--- Events that wait and whose contact is known by now, or whose address somebody has. What they say never changes.
+-- Events that wait and whose contact is known by now, or whose address somebody has; of `ids`, or all. What they say never changes.
 with found as materialized (
     select waiting.id
     from customer_email_engagement waiting
@@ -96,6 +96,7 @@ with found as materialized (
 select waiting.id, waiting.event_key, waiting.event_type, waiting.occurred_at, waiting.mautic_contact_id, waiting.address
 from found
 join customer_email_engagement waiting on waiting.id = found.id and waiting.customer_id is null
+where cast(:ids as uuid[]) is null or waiting.id = any (cast(:ids as uuid[]))
 order by waiting.id
 limit :limit
 for no key update of waiting;
@@ -136,7 +137,8 @@ set
     marketing_opt_in = case when to_stamp.in_person then false else profile.marketing_opt_in end,
     -- A stamp that stays as it is would tell the trigger on this table that the application had set the column.
     opted_out_at = case
-        when profile.opted_out_at >= to_stamp.at then profile.opted_out_at + interval '1 microsecond'
+        when profile.opted_out_at >= to_stamp.at
+        then least(profile.opted_out_at + interval '1 microsecond', timestamptz '9999-12-31 23:59:59.999999+00')
         else to_stamp.at
     end,
     updated_at = now()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from uuid import UUID
 
 from crm_relay.engagement.decisions import STORED_KINDS
 from crm_relay.engagement.models import ContactDirectory, FiledEvent
@@ -47,9 +48,13 @@ def waiting_contacts(db: Queryable) -> list[int] | None:
     return row["contact_ids"] if row["events"] else None
 
 
-def claim_waiting(known_contacts: Sequence[int], limit: int) -> Statement:
-    """Locks up to `limit` events that wait and can be given to somebody; in a message before `reads_of`."""
-    return _SQL["claim_waiting"].bind(contact_ids=Json(list(known_contacts)), limit=limit)
+def claim_waiting(known_contacts: Sequence[int], limit: int, ids: Sequence[UUID] | None = None) -> Statement:
+    """Locks up to `limit` events that wait and can be given to somebody; in a message before `reads_of`.
+
+    `ids`: only of these.
+    """
+    among = None if ids is None else list(ids)
+    return _SQL["claim_waiting"].bind(contact_ids=Json(list(known_contacts)), limit=limit, ids=among)
 
 
 def _locks(events: Sequence[FiledEvent], contacts: ContactDirectory) -> dict[str, Statement]:

@@ -9,14 +9,15 @@ import pytest
 from crm_relay.consent.models import ConsentChannel, ConsentEvent, ConsentKind
 from crm_relay.consent.record import record_events
 from crm_relay.mail.sending import store as sending_store
-from crm_relay.mail.stops.stop_sending import resume_sending, stop_sending
+from crm_relay.mail.stops.stop_sending import SendingChanged, resume_sending, stop_sending, watch_stops
+from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.resend.client import Resend
 from crm_relay.providers.twilio.client import Twilio
 from local.simulators.twilio import TwilioSimulator
 from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
 from tests.support.campaigns.planted_faults import FaultyDatabase, PlantedFault
-from tests.support.platform.rows import one, rows_of
+from tests.support.platform.rows import one, parse, rows_of
 
 ALWAYS: dict[str, Any] = {
     "send_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
@@ -129,3 +130,19 @@ def test_a_stop_between_two_parts_of_one_batch_is_seen_before_the_second(
     campaigns.tick()
     assert {status for each in people for _, status, _ in campaigns.lines(each)} == {"sent"}
     assert len(campaigns.sim.mails) == len({each.recipients[0] for each in campaigns.sim.mails}) == 8
+
+
+def test_a_stop_takes_effect_while_somebody_holds_its_incident(campaigns: CampaignHarness) -> None:
+    stop_sending(campaigns.db, campaigns.now)
+    resume_sending(campaigns.db, campaigns.now)
+    somebody, operator = Database(campaigns.url), Database(campaigns.url, timeout=1)
+
+    def stop_meanwhile(tx: Transaction) -> SendingChanged:
+        tx.run(parse("select id from incidents where kind = 'sending_stopped' for update"))
+        return stop_sending(operator, campaigns.now)
+
+    assert somebody.transact(stop_meanwhile).changed
+    somebody.close()
+    operator.close()
+    watch_stops(campaigns.db, campaigns.now)
+    assert one(campaigns.db, "select count(*) as n from incidents where closed_at is null")["n"] == 1

@@ -5,10 +5,11 @@ from datetime import datetime
 from uuid import UUID
 
 from crm_relay.incidents.models import Incident
-from crm_relay.incidents.record import close_incidents, keep_open, open_incidents
+from crm_relay.incidents.record import close_incidents, keep_open
 from crm_relay.mail.purposes import CAMPAIGN, STOPPED_PURPOSES
 from crm_relay.platform.database import Database, Queryable
-from crm_relay.platform.errors import RejectedInput
+from crm_relay.platform.errors import RejectedInput, TransientError
+from crm_relay.platform.logging import logger
 from crm_relay.platform.sql import queries_beside
 
 OPERATOR = "operator"
@@ -55,7 +56,14 @@ def stop_sending(
     Whoever asks the gate after the commit sends nothing. Mail to colleagues has another purpose and leaves. Safe to
     call twice: the first stop keeps its reason. RejectedInput with 404 for no such organization.
     """
-    return db.transact(lambda tx: _stop(tx, now, who, reason, org_id))
+    changed = db.transact(lambda tx: _stop(tx, now, who, reason, org_id))
+    try:
+        watch_stops(db, now)
+    except TransientError:
+        # The brake waits for no row but its own; the next run opens the incident.
+        logger().warning("the incident about stopped sending is not open yet")
+    (row,) = db.run(_SQL["on_its_way"], org_id=org_id, purposes=list(STOPPED_PURPOSES), now=now)
+    return SendingChanged(changed, row["requests"], sending_stops(db))
 
 
 def resume_sending(db: Database, now: datetime, *, who: str = OPERATOR, org_id: UUID | None = None) -> SendingChanged:
@@ -88,16 +96,11 @@ def watch_stops(db: Database, now: datetime) -> None:
     db.transact(watch)
 
 
-def _stop(tx: Queryable, now: datetime, who: str, reason: str | None, org_id: UUID | None) -> SendingChanged:
+def _stop(tx: Queryable, now: datetime, who: str, reason: str | None, org_id: UUID | None) -> bool:
     tx.run(_SQL["take_turn"])
     _check(tx, org_id)
     purposes = list(STOPPED_PURPOSES)
-    changed = bool(
-        tx.run(_SQL["stop_sending"], org_id=org_id, purposes=purposes, reason=reason or None, who=who, now=now)
-    )
-    open_incidents(tx, [_incident(org_id)], now)
-    (row,) = tx.run(_SQL["on_its_way"], org_id=org_id, purposes=purposes, now=now)
-    return SendingChanged(changed, row["requests"], sending_stops(tx))
+    return bool(tx.run(_SQL["stop_sending"], org_id=org_id, purposes=purposes, reason=reason or None, who=who, now=now))
 
 
 def _resume(tx: Queryable, now: datetime, who: str, org_id: UUID | None) -> SendingChanged:

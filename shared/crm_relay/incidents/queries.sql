@@ -5,6 +5,12 @@ with given as (
     from jsonb_to_recordset(:incidents) as incident (
         kind text, subject text, workspace_name text, title text, details jsonb
     )
+    -- One that is open stays as it is, whoever has its row locked: campaigns report with the claimers' turn.
+    where not exists (
+        select
+        from incidents open
+        where open.kind = incident.kind and open.subject = incident.subject and open.closed_at is null and open.told_closed_at is null
+    )
     order by kind, subject
 ),
 opened as (
@@ -42,6 +48,24 @@ with locked as (
     where kind = :kind and subject = any (cast(:subjects as text[])) and closed_at is null and told_closed_at is null
     order by subject
     for update
+),
+closed as (
+    update incidents known
+    set closed_at = cast(:now as timestamptz)
+    from locked
+    where known.id = locked.id and known.closed_at is null
+    returning known.id
+)
+select count(*)::integer as closed from closed;
+
+-- name: close_free_incidents
+-- The same for whoever looks again: one that somebody else has locked is left to the next look.
+with locked as (
+    select id
+    from incidents
+    where kind = :kind and subject = any (cast(:subjects as text[])) and closed_at is null and told_closed_at is null
+    order by subject
+    for update skip locked
 ),
 closed as (
     update incidents known

@@ -26,6 +26,11 @@ def close_incidents(db: Queryable, kind: str, subjects: Sequence[str], now: date
     return int(db.run(_SQL["close_incidents"], kind=kind, subjects=list(subjects), now=now)[0]["closed"])
 
 
+def close_free_incidents(db: Queryable, kind: str, subjects: Sequence[str], now: datetime) -> int:
+    """How many of these were open and locked by nobody."""
+    return int(db.run(_SQL["close_free_incidents"], kind=kind, subjects=list(subjects), now=now)[0]["closed"])
+
+
 def keep_open(db: Queryable, kind: str, incidents: Sequence[Incident], now: datetime, scope: str | None) -> Kept:
     """Everything of the kind that is open in the workspace `scope`, or anywhere, and not among these is closed."""
     given = Json([_as_json(each) for each in incidents])

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from crm_relay.campaigns.watch import store
 from crm_relay.campaigns.watch.faults import CONTENT_INCIDENT, UNREADABLE, CampaignFault, problems_of_campaign
-from crm_relay.incidents.record import close_incidents, open_incidents
+from crm_relay.incidents.record import close_free_incidents, open_incidents
 from crm_relay.platform.database import Database, Queryable, Row
 from crm_relay.platform.errors import OF_ONE_ROW
 from crm_relay.platform.logging import logger
@@ -47,6 +47,6 @@ def _release(tx: Queryable, repaired: list[Row], now: datetime) -> int:
     subjects = sorted({row["subject"] for row in repaired})
     released = store.release_held(tx, subjects, now)
     for kind in (UNREADABLE, CONTENT_INCIDENT):
-        close_incidents(tx, kind, subjects, now)
+        close_free_incidents(tx, kind, subjects, now)
     logger().info("campaigns go on", campaigns=subjects, people=released)
     return released

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from crm_relay.incidents.models import Incident
-from crm_relay.incidents.record import close_incidents, open_incidents
+from crm_relay.incidents.record import close_free_incidents, close_incidents, open_incidents
 from crm_relay.mail.decisions import SenderWeek, sender_problem
 from crm_relay.mail.senders import store
 from crm_relay.mail.sending.record_answer import OWN_SENDER, REFUSED_BATCH, UNKNOWN
@@ -64,9 +64,9 @@ def _watch(tx: Queryable, now: datetime) -> int:
         )
         logger().error("senders paused", count=len(problems))
     if taken := [_subject(row["id"]) for row in rows if row["was_taken_again"]]:
-        close_incidents(tx, "sender_refused", taken, now)
+        close_free_incidents(tx, "sender_refused", taken, now)
     if clear := store.cleared_up(tx):
-        close_incidents(tx, UNKNOWN, clear, now)
+        close_free_incidents(tx, UNKNOWN, clear, now)
     if begun := begun_again(tx):
-        close_incidents(tx, REFUSED_BATCH, begun, now)
+        close_free_incidents(tx, REFUSED_BATCH, begun, now)
     return len(problems)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from uuid import UUID
 
-from crm_relay.incidents.record import close_incidents
+from crm_relay.incidents.record import close_free_incidents
 from crm_relay.mail.models import SendPolicy, Settle, StillWanted, always_wanted
 from crm_relay.mail.purposes import CAMPAIGN
 from crm_relay.mail.sending import store
@@ -205,5 +205,5 @@ def _recovered(context: SendContext, done: SendReport, now: datetime) -> SendRep
     if done.sent and done.stopped is None:
         name = context.provider.name
         for kind in store.open_troubles(context.database, CLOSED_BY_SUCCESS, name):
-            close_incidents(context.database, kind, [name], now)
+            close_free_incidents(context.database, kind, [name], now)
     return done

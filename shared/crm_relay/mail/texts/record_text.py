@@ -8,7 +8,7 @@ from uuid import UUID
 from crm_relay.consent.models import ConsentChannel, ConsentEvent, ConsentKind
 from crm_relay.consent.record import record_events
 from crm_relay.incidents.models import Incident
-from crm_relay.incidents.record import close_incidents, open_incidents
+from crm_relay.incidents.record import close_free_incidents, open_incidents
 from crm_relay.mail.models import Fate, Settle, Settled
 from crm_relay.mail.sending.gate import GateVerdict
 from crm_relay.mail.texts import store
@@ -85,7 +85,7 @@ def park_refused(
 def close_settled(db: Database, now: datetime) -> None:
     """Settings that nothing waits for any more are nobody's trouble."""
     if subjects := store.waited_in_vain(db, CONFIGURATION):
-        db.transact(lambda tx: close_incidents(tx, CONFIGURATION, subjects, now))
+        db.transact(lambda tx: close_free_incidents(tx, CONFIGURATION, subjects, now))
 
 
 def set_aside(db: Queryable, message_id: UUID, why: Exception, now: datetime) -> None:
@@ -98,7 +98,7 @@ def set_aside(db: Queryable, message_id: UUID, why: Exception, now: datetime) ->
 
 def goes_on(db: Queryable, message_id: UUID, now: datetime) -> None:
     """It can be worked on again."""
-    close_incidents(db, REFUSED, [str(message_id)], now)
+    close_free_incidents(db, REFUSED, [str(message_id)], now)
 
 
 def _nobody_hears(_db: Transaction, _settled: Sequence[Settled], _now: datetime) -> None:
@@ -132,7 +132,7 @@ def _record(
         open_incidents(tx, [Incident(outcome.incident, subject, _TITLES[outcome.incident])], now)
     elif fate is Fate.SENT:
         for kind in (CONFIGURATION, REST):
-            close_incidents(tx, kind, [provider], now)
+            close_free_incidents(tx, kind, [provider], now)
 
 
 def _opt_out(queued: QueuedText, number: str, now: datetime, provider: str) -> ConsentEvent:

@@ -15,6 +15,7 @@ import crm_relay.incidents
 import crm_relay.mail
 from crm_relay.campaigns.engine import claim, make_steps, settle, stop
 from crm_relay.campaigns.queued import still_wanted
+from crm_relay.campaigns.unsettled import settle_again
 from crm_relay.mail.models import id_of_send
 from crm_relay.mail.senders.watch_senders import watch_senders
 from crm_relay.mail.sending import begin_batch, gate
@@ -39,6 +40,7 @@ STEPS = (
     email(4, delay_minutes=30),
 )
 ALL, FIRST = [1, 2, 3, 4], [1]
+REFUSE = "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'planted'; end $$"
 
 
 def named_queries() -> dict[str, Query]:
@@ -241,3 +243,72 @@ def test_a_decision_that_fails_for_one_stops_nobody_else(
         assert fired
         trouble = trouble_in(history, fired=True, repair=lambda: monkeypatch.setattr(module, name, decided))
         assert trouble is None
+
+
+def test_people_whose_steps_cannot_be_settled_keep_no_others_waiting(
+    campaigns: CampaignHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are, and however long they wait already."""
+    monkeypatch.setattr(settle_again, "_AT_ONCE", 2)
+    steps = (email(1), email(2, delay_minutes=10))
+    mine, other = campaigns.campaign(*steps, name="Mine"), campaigns.campaign(*steps, name="Other")
+    stuck, late = [campaigns.enroll(mine) for _ in range(5)], [campaigns.enroll(other) for _ in range(2)]
+    campaigns.sim.fault("429", retry_after=60)
+    campaigns.tick()
+    refuse = (
+        """create function refuse() returns trigger language plpgsql as $$ begin raise exception 'planted'; end $$"""
+    )
+    rows_of(campaigns.db, refuse)
+    on = "before update on campaign_enrollments for each row"
+    rows_of(campaigns.db, f"create trigger mine {on} when (new.campaign_id = '{mine}') execute function refuse()")
+    rows_of(campaigns.db, f"create trigger late {on} when (new.campaign_id = '{other}') execute function refuse()")
+    campaigns.wait(minutes=2)
+    campaigns.tick()
+    rows_of(campaigns.db, "drop trigger late on campaign_enrollments")
+    # Nobody of them was set aside yet, and the others have waited longer.
+    rows_of(campaigns.db, "delete from incidents")
+    older = "update campaign_unsettled set since = since - interval '1 hour' where enrollment_id = any (:ids::uuid[])"
+    rows_of(campaigns.db, older, ids=stuck)
+    for _ in range(6):
+        campaigns.wait(minutes=12)
+        campaigns.tick()
+    assert [campaigns.lines(person) for person in late] == [[(1, "sent", None), (2, "sent", None)]] * 2
+    assert [campaigns.lines(person) for person in stuck] == [[(1, "pending", None)]] * 5
+    rows_of(campaigns.db, "drop trigger mine on campaign_enrollments")
+    for _ in range(4):
+        campaigns.wait(minutes=12)
+        campaigns.tick()
+    assert [campaigns.lines(person) for person in stuck] == [[(1, "sent", None), (2, "sent", None)]] * 5
+    assert rows_of(campaigns.db, "select kind from incidents where closed_at is null") == []
+
+
+@pytest.mark.parametrize("is_closed_by_hand", [False, True])
+def test_who_wrote_a_reply_that_cannot_be_followed_gets_no_more_however_long_that_lasts(
+    campaigns: CampaignHarness, is_closed_by_hand: bool
+) -> None:
+    """The next step is due a day later: until then there is nothing that fails for the person."""
+    person = campaigns.enroll(campaigns.campaign(email(1), email(2, delay_days=1)))
+    campaigns.tick()
+    campaigns.wait(minutes=5)
+    token = rows_of(campaigns.db, "select reply_token from email_sends")[0]["reply_token"]
+    campaigns.reply(campaigns.sim.mails[0], in_reply_to=None, to_addresses=[f"reply+{token}@in.example.com"])
+    rows_of(campaigns.db, REFUSE)
+    on = "before update on inbox_items for each row"
+    rows_of(campaigns.db, f"create trigger refuse {on} execute function refuse()")
+    for _ in range(3):
+        campaigns.tick()
+        campaigns.wait(minutes=5)
+    if is_closed_by_hand:
+        rows_of(campaigns.db, "update incidents set closed_at = now()")
+    campaigns.wait(days=1)
+    for _ in range(3):
+        campaigns.tick()
+        campaigns.wait(minutes=5)
+    assert len(campaigns.sim.mails) == 1
+    assert rows_of(campaigns.db, "select from incidents where kind = 'reply_refused' and closed_at is null") != []
+    rows_of(campaigns.db, "drop trigger refuse on inbox_items")
+    for _ in range(3):
+        campaigns.wait(minutes=5)
+        campaigns.tick()
+    assert (len(campaigns.sim.mails), campaigns.enrollment(person)["status"]) == (1, "replied")
+    assert rows_of(campaigns.db, "select kind from incidents where closed_at is null") == []

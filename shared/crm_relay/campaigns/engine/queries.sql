@@ -10,6 +10,14 @@ with recursive aside as materialized (
     select subject
     from incidents
     where kind in ('campaign_refused', 'step_refused', 'reply_refused') and closed_at is null and told_closed_at is null
+    union
+    -- Who may have written a reply that cannot be followed waits with it, whatever becomes of an incident of their own.
+    select person.id
+    from incidents
+    cross join lateral jsonb_array_elements_text(
+        case jsonb_typeof(details -> 'people') when 'array' then details -> 'people' else '[]' end
+    ) as person (id)
+    where kind = 'reply_refused' and closed_at is null and told_closed_at is null and person.id is not null
 ),
 place as (
     -- Where somebody stands, one probe of the index each: everybody at one place of a campaign has the same next step.

@@ -37,21 +37,21 @@ def _in_parts(db: Database, now: datetime) -> int:
     stopped: list[int] = []
     items, ended = follow_store.unfollowed(db)
     found = in_parts(items, lambda part: stopped.append(db.transact(lambda tx: follow_replies(tx, now, items=part))))
-    aside = [SetAside(REPLY, item, why=why) for item, why in found.items()]
+    aside = [SetAside(REPLY, item, why=why, people=_people_of(db, item)) for item, why in found.items()]
     # Nobody is written to who has answered.
-    aside += [SetAside(STEP, person, why=why) for item, why in found.items() for person in _people_of(db, item)]
+    aside += [SetAside(STEP, person, why=reply.why) for reply in aside for person in reply.people]
     found = in_parts(list(ended), lambda part: _take_back(db, {each: ended[each] for each in part}, now))
     aside += [SetAside(STEP, enrollment, why=why) for enrollment, why in found.items()]
     set_aside_all(db, aside, now)
     return sum(stopped)
 
 
-def _people_of(db: Database, item: UUID) -> list[UUID]:
+def _people_of(db: Database, item: UUID) -> tuple[UUID, ...]:
     """Who may have written it; nobody where not even that can be read."""
     try:
-        return follow_store.people_of_reply(db, item)
+        return tuple(follow_store.people_of_reply(db, item))
     except OF_ONE_ROW:
-        return []
+        return ()
 
 
 def _take_back(db: Database, reasons: Mapping[UUID, str], now: datetime) -> None:

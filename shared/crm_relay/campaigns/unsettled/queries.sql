@@ -11,11 +11,16 @@ on conflict (send_id) do nothing;
 select exists (select from campaign_unsettled) as waits;
 
 -- name: lock_unsettled
--- What waits, the oldest first.
+-- What waits, at random: nobody waits for ever behind those whose rows are locked or refused. Who is set aside is looked at alone.
 select send_id, channel, fate, reason, enrollment_id, sequence_id, has_events
 from campaign_unsettled
-where cast(:people as uuid[]) is null or enrollment_id = any (cast(:people as uuid[]))
-order by since, send_id
+where case when cast(:people as uuid[]) is null
+    then enrollment_id::text not in (
+        select subject from incidents where kind = 'step_refused' and closed_at is null and told_closed_at is null
+    )
+    else enrollment_id = any (cast(:people as uuid[]))
+end
+order by random()
 limit :limit
 for update skip locked;
 

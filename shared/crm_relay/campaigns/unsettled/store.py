@@ -38,7 +38,7 @@ def is_anything_unsettled(db: Queryable) -> bool:
 
 
 def lock_unsettled(db: Queryable, people: Sequence[UUID] | None, *, limit: int) -> dict[str, list[Settled]]:
-    """By channel, the oldest first; what another worker has is left to it. `people` None: of all."""
+    """By channel, some of them; what another worker has is left to it. `people` None: of all that are not set aside."""
     only = None if people is None else list(people)
     found: dict[str, list[Settled]] = {}
     for row in db.run(_SQL["lock_unsettled"], people=only, limit=limit):

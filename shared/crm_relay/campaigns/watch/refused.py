@@ -7,7 +7,7 @@ from uuid import UUID
 
 from crm_relay.campaigns.watch import store
 from crm_relay.incidents.models import Incident
-from crm_relay.incidents.record import close_incidents, open_incidents
+from crm_relay.incidents.record import close_free_incidents, open_incidents
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import describe_error
 from crm_relay.platform.logging import logger
@@ -24,19 +24,23 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class SetAside:
-    """`campaign` None: it is not known. `why` None: it was set aside before."""
+    """`campaign` None: it is not known. `why` None: it was set aside before. `people`: who may have written a reply."""
 
     kind: str
     id: UUID
     campaign: UUID | None = None
     why: Exception | None = None
+    people: tuple[UUID, ...] = ()
 
     @property
     def incident(self) -> Incident:
         """Names ids and the problem, and nobody."""
         problem = None if self.why is None else describe_error(self.why)
         campaign = None if self.campaign is None else str(self.campaign)
-        return Incident(self.kind, str(self.id), _TITLES[self.kind], details={"campaign": campaign, "problem": problem})
+        details: dict[str, object] = {"campaign": campaign, "problem": problem}
+        if self.people:
+            details["people"] = [str(person) for person in self.people]
+        return Incident(self.kind, str(self.id), _TITLES[self.kind], details=details)
 
 
 def set_aside_all(db: Queryable, each: Sequence[SetAside], now: datetime) -> None:
@@ -53,4 +57,4 @@ def set_aside(db: Queryable, *, limit: int) -> list[SetAside]:
 
 def goes_on(db: Queryable, one: SetAside, now: datetime) -> None:
     """It can be worked on again."""
-    close_incidents(db, one.kind, [str(one.id)], now)
+    close_free_incidents(db, one.kind, [str(one.id)], now)

@@ -11,6 +11,7 @@ import pytest
 from crm_relay.campaigns.watch.fold_totals import fold_totals
 from crm_relay.campaigns.watch.watch_locks import watch_locks
 from crm_relay.mail.senders.watch_senders import watch_senders
+from crm_relay.mail.stops.stop_sending import resume_sending, stop_sending
 from crm_relay.platform.database import Database, Queryable
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.twilio.client import Twilio
@@ -41,6 +42,8 @@ HELD = {
     "topic_opt_outs": "org_id = :org",
     "campaign_total_changes": "campaign_id = :campaign",
     "campaign_unsettled": "enrollment_id = any (cast(:people as uuid[]))",
+    "incidents": "true",
+    "sending_stops": "true",
 }
 
 
@@ -153,3 +156,76 @@ def test_rows_that_are_held_hold_up_nobody_elses_campaign(
     for people in two.values():
         assert sent_to(campaigns, people) == done
     assert incidents(campaigns) == set()
+
+
+@pytest.mark.parametrize("is_repaired", [False, True])
+def test_an_incident_that_is_held_holds_up_nobody(
+    campaigns: CampaignHarness, two: dict[UUID, list[UUID]], is_repaired: bool
+) -> None:
+    """One of a campaign that cannot be written: found again while it is open, and closed where it is repaired."""
+    mine, other = two
+    rows_of(campaigns.db, "update campaign_sequences set body_text = null where campaign_id = :id", id=mine)
+    for _ in range(3):
+        cron(campaigns)
+        campaigns.wait(minutes=31)
+    assert incidents(campaigns) == {"campaign_content"}
+    repair = "update campaign_sequences set body_text = 'Hi' where campaign_id = :id and channel = 'sms'"
+    if is_repaired:
+        rows_of(campaigns.db, repair, id=mine)
+    org = one(campaigns.db, "select org_id from campaigns where id = :id", id=other)["org_id"]
+    late = campaigns.enroll(other, campaigns.contact(org=org, phone="+15550100099"))
+    with held(campaigns.url, "incidents", {}):
+        for _ in range(5):
+            cron(campaigns)
+            campaigns.wait(minutes=31)
+        assert sent_to(campaigns, [*two[other], late]) == [ALL] * 4
+    rows_of(campaigns.db, repair, id=mine)
+    for _ in range(4):
+        cron(campaigns)
+        campaigns.wait(minutes=31)
+    assert sent_to(campaigns, two[mine]) == [ALL] * 3
+    assert incidents(campaigns) == set()
+
+
+@pytest.mark.parametrize("is_queued", [False, True])
+def test_a_stop_that_is_held_holds_up_nobody_else_and_lets_nothing_of_its_own_leave(
+    campaigns: CampaignHarness, two: dict[UUID, list[UUID]], is_queued: bool
+) -> None:
+    mine, other = two
+    if is_queued:
+        campaigns.sim.fault("429", retry_after=60)
+    cron(campaigns)
+    before = sent_to(campaigns, two[mine])
+    stop_sending(campaigns.db, campaigns.now, org_id=campaigns.org)
+    with held(campaigns.url, "sending_stops", {}):
+        for _ in range(5):
+            campaigns.wait(minutes=31)
+            cron(campaigns)
+        assert sent_to(campaigns, two[other]) == [ALL] * 3
+        assert sent_to(campaigns, two[mine]) == before
+    resume_sending(campaigns.db, campaigns.now, org_id=campaigns.org)
+    for _ in range(4):
+        campaigns.wait(minutes=31)
+        cron(campaigns)
+    assert sent_to(campaigns, two[mine]) == [ALL] * 3
+    assert incidents(campaigns) == set()
+
+
+def test_a_batch_that_was_locked_before_and_asked_since_is_no_batch_that_is_locked_for_long(
+    campaigns: CampaignHarness,
+) -> None:
+    person = campaigns.enroll(campaigns.campaign(email(1)))
+    values = {"people": [person]}
+    campaigns.sim.fault("cut_before")
+    campaigns.tick()
+    for _ in range(2):
+        campaigns.wait(minutes=2)
+        with held(campaigns.url, "email_sends", values):
+            campaigns.tick()
+        assert incidents(campaigns) == set()
+        campaigns.sim.fault("cut_before")
+        campaigns.wait(minutes=20)
+        campaigns.tick()
+    campaigns.wait(minutes=20)
+    campaigns.tick()
+    assert sent_to(campaigns, [person]) == [[1]]

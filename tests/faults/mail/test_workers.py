@@ -6,13 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from crm_relay.mail.models import always_wanted
+from crm_relay.mail.sending.begin_batch import BatchWork
+from crm_relay.mail.sending.in_parts_of_batch import begin_in_parts
 from crm_relay.mail.sending.send_batches import SendContext
-from crm_relay.platform.database import Database
+from crm_relay.platform.database import Database, Queryable
+from crm_relay.platform.errors import RowRefused
 from crm_relay.providers.answers import ConfigurationWrong, EmailAnswer, KeyMisused, QuotaExhausted, RefusedWhole
 from crm_relay.providers.resend.client import Resend
 from local.simulators.resend import MovableClock, ResendSimulator
 from tests.support.mail.mail_harness import MONDAY, MailHarness, add_identity
-from tests.support.platform.rows import one, rows_of
+from tests.support.platform.rows import one, parse, rows_of
 from tests.support.processes.sudden_death import Killed, Life, MortalDatabase, MortalHttp
 
 # Claim, freeze, commit; the request; record, settle (here nothing) and commit, and some looks more.
@@ -253,3 +257,43 @@ def test_an_opt_out_while_the_gate_is_passed_is_before_it_or_after_it(post: Mail
     for address, row in {row["recipient_email"]: row for row in rows_of(post.db, "select * from email_sends")}.items():
         assert post.simulator.sends[address] == (row["resend_id"] is not None), row["status"]
     assert {batch["state"] for batch in post.batches()} == {"done"}
+
+
+@pytest.mark.parametrize("is_repetition", [False, True])
+def test_a_batch_waits_for_no_fault_of_another_one_that_a_worker_has_set_aside(
+    post: MailHarness, is_repetition: bool
+) -> None:
+    """Between the claim that failed and the look whose fault it was, the next batch has taken its place."""
+    post.queue("ada")
+    if is_repetition:
+        post.simulator.fault("cut_before")
+        post.send()
+        post.wait(minutes=3)
+    work = BatchWork(post.client(), post.policy, lambda *_: None, always_wanted, ("test",))
+    (begun,) = begin_in_parts(post.db, work, post.now, None, RowRefused("of another batch"))
+    assert begun.payload is not None
+    assert rows_of(post.db, "select kind from incidents") == []
+    with pytest.raises(RowRefused):
+        begin_in_parts(post.db, work, post.now, None, RowRefused("of another batch"))
+    post.wait(minutes=3)
+    post.send()
+    assert post.got("ada") == 1
+
+
+def test_the_batch_of_a_locked_organization_waits_for_no_fault_of_another_one(
+    post: MailHarness, database_url: str
+) -> None:
+    post.queue("ada")
+    work = BatchWork(post.client(), post.policy, lambda *_: None, always_wanted, ("test",))
+    other = Database(database_url)
+
+    def look(tx: Queryable) -> None:
+        tx.run(parse("select id from organizations for update"))
+        with pytest.raises(RowRefused):
+            begin_in_parts(post.db, work, post.now, None, RowRefused("of another batch"))
+
+    other.transact(look)
+    other.close()
+    assert rows_of(post.db, "select kind from incidents") == []
+    post.send()
+    assert post.got("ada") == 1

@@ -16,7 +16,7 @@ from crm_relay.mail.purposes import CAMPAIGN
 from crm_relay.mail.sending.gate import GateVerdict
 from crm_relay.mail.texts import store
 from crm_relay.mail.texts.models import QueuedText
-from crm_relay.mail.texts.record_text import TextOutcome, record_outcome
+from crm_relay.mail.texts.record_text import TextOutcome, record_outcome, set_aside
 from crm_relay.platform.database import Database
 from crm_relay.providers.answers import Later, Taken, TextAnswer, Unclear
 from crm_relay.providers.text import TextMessage
@@ -31,6 +31,7 @@ ALWAYS: dict[str, Any] = {
     "timezone": "UTC",
 }
 NUMBER = "+15550100001"
+OPEN = "select kind from incidents where closed_at is null"
 
 
 class Scripted:
@@ -257,3 +258,36 @@ def test_a_rest_that_the_provider_asks_for_shows_with_every_message_that_waits(c
     (waiting,) = waiting_of(campaigns.db, campaign)
     assert (waiting.held_for, waiting.messages) == ("provider_rest", 3)
     assert waiting.until == campaigns.now + timedelta(minutes=1)
+
+
+def test_a_message_that_is_set_aside_stays_reported_until_it_was_looked_at(campaigns: CampaignHarness) -> None:
+    """While it is claimed, or not due yet, a look at it says nothing."""
+    campaigns.texts = Scripted(campaigns)
+    _, (person,) = people(campaigns, 1)
+    refuse = (
+        """create function refuse() returns trigger language plpgsql as $$ begin raise exception 'planted'; end $$"""
+    )
+    rows_of(campaigns.db, refuse)
+    when = "before update on sms_sends for each row when (new.status in ('sent', 'unknown'))"
+    rows_of(campaigns.db, f"create trigger refuse {when} execute function refuse()")
+    for _ in range(4):
+        campaigns.tick()
+        assert [row["kind"] for row in rows_of(campaigns.db, OPEN)] == ["sms_refused"]
+        campaigns.wait(minutes=1)
+    rows_of(campaigns.db, "drop trigger refuse on sms_sends")
+    campaigns.wait(minutes=6)
+    campaigns.tick()
+    assert (campaigns.lines(person)[0], rows_of(campaigns.db, OPEN)) == ((1, "sent", None), [])
+
+
+def test_a_message_that_is_set_aside_and_taken_back_is_reported_no_more(campaigns: CampaignHarness) -> None:
+    campaigns.texts = Scripted(campaigns, Later("rest", 60.0))
+    people(campaigns, 1)
+    campaigns.tick()
+    message = one(campaigns.db, "select id from sms_sends")["id"]
+    set_aside(campaigns.db, message, ValueError(), campaigns.now)
+    campaigns.tick()
+    assert [row["kind"] for row in rows_of(campaigns.db, OPEN)] == ["sms_refused"]
+    rows_of(campaigns.db, "update sms_sends set status = 'refused', reason = 'taken_back'")
+    campaigns.tick()
+    assert rows_of(campaigns.db, OPEN) == []

@@ -66,9 +66,7 @@ def begin_batch(db: Transaction, work: BatchWork, now: datetime, batch_id: UUID 
         return _without_locked(db, batch, work, now)
     if batch.is_stopped:
         # Before any other question: nobody's step is settled while nothing may leave.
-        until = now + PAUSES_ARE_LOOKED_AT_AGAIN
-        held = store.hold_stopped(db, batch.org_id, batch.purpose, now, until=until)
-        return BatchBegun(batch, None, AnswerRecorded(held=held))
+        return _stopped(db, batch, now)
     if batch.attempts == 0 or batch.first_attempt_at is None:
         return _freeze(db, batch, work, now)
     provider = work.provider
@@ -87,6 +85,14 @@ def begin_batch(db: Transaction, work: BatchWork, now: datetime, batch_id: UUID 
             return BatchBegun(batch, None, AnswerRecorded(settled))
         case _:
             assert_never(what)
+
+
+def _stopped(db: Transaction, batch: MailBatch, now: datetime) -> BatchBegun:
+    held = store.hold_stopped(db, batch.org_id, batch.purpose, now, until=now + PAUSES_ARE_LOOKED_AT_AGAIN)
+    if held is None:
+        set_locked_aside(db, batch, now)
+        return BatchBegun(batch, None, AnswerRecorded(is_postponed=True))
+    return BatchBegun(batch, None, AnswerRecorded(held=held))
 
 
 def _without_locked(db: Transaction, batch: MailBatch, work: BatchWork, now: datetime) -> BatchBegun:

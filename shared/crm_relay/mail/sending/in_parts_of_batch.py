@@ -27,7 +27,8 @@ def begin_in_parts(
 
     The other parts are due again: their gate is asked just before they leave, which may be many requests later.
 
-    A batch that was tried before waits as a whole: its bytes and its key are fixed.
+    A batch that was tried before waits as a whole: its bytes and its key are fixed. Another worker may have set aside
+    the batch that `error` is about: nothing waits that was not tried by its own id.
     """
     batch = store.next_batch(db, now, purposes=work.purposes, batch_id=batch_id)
     if batch is None:
@@ -40,12 +41,26 @@ def begin_in_parts(
             begun.append(one)
 
     mails = store.mails_of_batch(db, batch.id) if batch.attempts == 0 else []
-    refused = _refused(mails, begin) if len(mails) > 1 else dict.fromkeys(mails, error)
-    if refused or not begun:
-        why = describe_error(next(iter(refused.values()), error))
-        aside = db.transact(lambda tx: set_aside(tx, batch, why, now, list(refused)))
-        begun.append(BatchBegun(batch, None, aside))
+    refused = _refused(mails, begin) if len(mails) > 1 else {}
+    why = next(iter(refused.values()), None) if len(mails) > 1 else _begin_whole(db, work, batch, now, begun)
+    if why is not None:
+        reason, whose = describe_error(why), list(refused) or mails
+        begun.append(BatchBegun(batch, None, db.transact(lambda tx: set_aside(tx, batch, reason, now, whose))))
+    if not begun:
+        raise error
     return _one_request(db, begun, now)
+
+
+def _begin_whole(
+    db: Database, work: BatchWork, batch: MailBatch, now: datetime, begun: list[BatchBegun]
+) -> Exception | None:
+    """Why it cannot be begun."""
+    try:
+        one = db.transact(lambda tx: begin_batch(tx, work, now, batch.id))
+    except OF_ONE_ROW as error:
+        return error
+    begun += [] if one is None else [one]
+    return None
 
 
 def record_in_parts(

@@ -154,13 +154,13 @@ where mail.batch_id = :batch_id and mail.position is not null;
 
 -- name: hold_stopped
 -- All that is due of a stopped organization waits as it is; what another worker has passes that worker's own gate.
--- Whoever resumes waits for this, and so finds what is held here; where they came first, nothing is held.
+-- Whoever resumes waits for this, and so finds what is held here; where they came first, or hold the stop, nothing is held.
 with stop as materialized (
     select id
     from sending_stops
     where resumed_at is null and :purpose = any (purposes) and (org_id is null or org_id = :org_id)
     order by id
-    for share
+    for share skip locked
 ),
 due as (
     select id
@@ -181,7 +181,9 @@ mail as (
 ),
 batches as (
     update email_batches batch
-    set not_before = :until, claimed_until = null, problem = case batch.state when 'queued' then :reason else batch.problem end
+    set
+        not_before = :until, claimed_until = null, locked_since = null,
+        problem = case batch.state when 'queued' then :reason else batch.problem end
     from due
     where batch.id = due.id
 ),
@@ -192,7 +194,14 @@ held as (
     where waiting.id = mail.id
     returning waiting.id
 )
-select count(*)::integer as mails from held;
+select
+    count(*)::integer as mails,
+    not exists (select from stop) and exists (
+        select
+        from sending_stops
+        where resumed_at is null and :purpose = any (purposes) and (org_id is null or org_id = :org_id)
+    ) as is_locked
+from held;
 
 -- name: hold_begun
 -- A stop that came between two requests for a batch: it may have been sent, and waits as it is. Whoever resumes waits for this.
@@ -288,14 +297,14 @@ returning email_batches.payload;
 -- name: repeat_batch
 -- The same bytes once more, under the same key.
 update email_batches
-set attempts = attempts + 1, last_attempt_at = :now, claimed_until = :claimed_until
+set attempts = attempts + 1, last_attempt_at = :now, claimed_until = :claimed_until, locked_since = null
 where id = :batch_id
 returning payload;
 
 -- name: claim_for_look_up
 -- Nobody else carries it on while the provider is asked what it has of it; asking is an attempt, since its bytes may follow.
 update email_batches
-set attempts = attempts + 1, last_attempt_at = :now, claimed_until = :claimed_until
+set attempts = attempts + 1, last_attempt_at = :now, claimed_until = :claimed_until, locked_since = null
 where id = :batch_id
 returning payload;
 
@@ -349,14 +358,16 @@ where id = :batch_id;
 
 -- name: next_batch
 -- Which batch a claim would take, by its key and times alone.
-select id, org_id, purpose, generation, attempts
-from email_batches
-where purpose = any (:purposes::text[]) and state in ('queued', 'sending') and not_before <= :now
-    and (claimed_until is null or claimed_until <= :now)
-    and (cast(:batch_id as uuid) is null or id = :batch_id)
-order by array_position(:purposes::text[], purpose), not_before, created_at, id
+select waiting.id, waiting.org_id, waiting.purpose, waiting.generation, waiting.attempts
+from email_batches waiting
+join organizations organization on organization.id = waiting.org_id
+where waiting.purpose = any (:purposes::text[]) and waiting.state in ('queued', 'sending') and waiting.not_before <= :now
+    and (waiting.claimed_until is null or waiting.claimed_until <= :now)
+    and (cast(:batch_id as uuid) is null or waiting.id = :batch_id)
+order by array_position(:purposes::text[], waiting.purpose), waiting.not_before, waiting.created_at, waiting.id
 limit 1
-for update skip locked;
+for update of waiting skip locked
+for key share of organization skip locked;
 
 -- name: mails_of_batch
 -- Those that are still in it.
@@ -392,7 +403,7 @@ where trouble.kind = 'email_batch_refused' and trouble.closed_at is null and tro
 -- It may have been sent: it waits as it is. Nothing where somebody else has carried it on since.
 with batch as (
     update email_batches
-    set not_before = :not_before, claimed_until = null, problem = :problem
+    set not_before = :not_before, claimed_until = null, problem = :problem, locked_since = null
     where id = :batch_id and state = 'sending' and attempts = :attempts and generation = :generation
     returning id
 ),

@@ -60,12 +60,15 @@ def claim_batch(
     )
 
 
-def hold_stopped(db: Queryable, org_id: UUID, purpose: str, now: datetime, *, until: datetime) -> int:
-    """Mails of a stopped organization that were due and wait until then; one statement, whatever their number."""
-    held: int = db.run(
+def hold_stopped(db: Queryable, org_id: UUID, purpose: str, now: datetime, *, until: datetime) -> int | None:
+    """Mails of a stopped organization that were due and wait until then; one statement, whatever their number.
+
+    None where somebody else has the stop locked: nothing is held, and nothing may leave.
+    """
+    (row,) = db.run(
         _SQL["hold_stopped"], org_id=org_id, purpose=purpose, reason=STOPPED, now=now, until=until, limit=_HELD_AT_ONCE
-    )[0]["mails"]
-    return held
+    )
+    return None if row["is_locked"] else int(row["mails"])
 
 
 def hold_begun(db: Queryable, batch: MailBatch, *, until: datetime) -> bool:

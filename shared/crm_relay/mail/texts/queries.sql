@@ -22,7 +22,7 @@ select pg_advisory_xact_lock(hashtextextended('text_claim', 54)) is null as is_t
 -- The text message that waits longest, ours until `claimed_until`; of one that was tried before nobody knows what became of it.
 -- What an operator stopped waits as it is, and whoever resumes waits for this, as of mail; so does the same step for the same number while one of them is being sent.
 with stop as materialized (
-    select org_id, purposes from sending_stops where resumed_at is null order by id for share
+    select org_id, purposes from sending_stops where resumed_at is null order by id for share skip locked
 ),
 stopped as (
     select id
@@ -161,6 +161,10 @@ select (
 ) is not null as is_suppressed
 from sms_sends message
 where message.id = :id;
+
+-- name: is_waiting
+-- Whether a message may still leave.
+select exists (select from sms_sends where id = :id and status in ('queued', 'sending')) as waits;
 
 -- name: record_text
 -- What became of a text message; surely unsent ones begin anew. Nothing where somebody else has carried it on since.

@@ -122,6 +122,9 @@ class _TextRun:
             queued = self._claim(now, message_id)
             if queued is not None:
                 self._record(queued, now)
+            elif store.is_waiting(self.context.database, message_id):
+                # Not due, or another worker has it: nothing is known of it that was not known before.
+                return
         except OF_ONE_ROW:
             return
         goes_on(self.context.database, message_id, now)

@@ -30,6 +30,11 @@ def refused_texts(db: Queryable, *, limit: int, purposes: Sequence[str]) -> list
     return [row["id"] for row in db.run(_SQL["refused_texts"], limit=limit, purposes=list(purposes))]
 
 
+def is_waiting(db: Queryable, message_id: UUID) -> bool:
+    """Whether it may still leave."""
+    return bool(db.run(_SQL["is_waiting"], id=message_id)[0]["waits"])
+
+
 def claim_text(
     tx: Transaction,
     now: datetime,

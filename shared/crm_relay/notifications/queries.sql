@@ -145,6 +145,8 @@ set
     left_at = case when delivery.state in ('waiting', 'digest') then delivery.left_at else excluded.left_at end,
     updated_at = :now
 where delivery.state in ('waiting', 'digest')
+    -- A mail that the ledger still holds may wait long; what is more urgent goes its own way.
+    or delivery.state = 'queued' and delivery.channel = 'email' and excluded.lane < delivery.lane
     or delivery.state in ('sent', 'dry_run', 'skipped', 'failed', 'unknown')
     and (
         delivery.channel = 'in_app' or delivery.left_at is null or excluded.lane < delivery.lane

@@ -15,7 +15,7 @@ from crm_relay.notifications.notify import notify
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.sql import Json
 from tests.support.notifications.notification_harness import LINKS, NotificationHarness
-from tests.support.platform.rows import one
+from tests.support.platform.rows import one, rows_of
 
 Crew = NotificationHarness
 
@@ -255,6 +255,21 @@ def test_something_urgent_in_a_group_is_mailed_within_the_hour_and_once(crew: Cr
         crew.announce(ada, group_key="g", priority=Priority.URGENT)
         crew.tick()
     assert crew.got() == 2
+
+
+def test_something_urgent_in_a_group_does_not_wait_for_a_mail_that_the_ledger_holds(crew: Crew) -> None:
+    ada = crew.person()
+    crew.announce(ada, group_key="g")
+    rows_of(
+        crew.db,
+        "update notification_deliveries set state = 'queued', content = null where channel = 'email' returning id",
+    )
+    crew.announce(ada, group_key="g")
+    crew.tick()
+    assert crew.got() == 0
+    crew.announce(ada, group_key="g", priority=Priority.URGENT)
+    crew.tick()
+    assert crew.got() == 1
 
 
 def test_a_group_that_was_urgent_once_is_a_usual_one_when_it_is_mailed_again(crew: Crew) -> None:

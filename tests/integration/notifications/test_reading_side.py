@@ -291,3 +291,20 @@ def test_a_person_reads_own_deliveries_and_digests_without_their_content(
     for column in ("content", "send_id", "*"):
         with pytest.raises(FatalError, match="42501"):
             as_reader(database, people.ada, f"select {column} from {table}")
+
+
+@pytest.mark.parametrize(
+    ("profile", "saved"),
+    [("Europe/Berlin", "Europe/Berlin"), (None, "America/New_York"), ("Mars/Base", "America/New_York")],
+)
+def test_a_preference_without_a_zone_goes_by_the_clock_of_its_person(
+    database: Database, people: People, profile: str | None, saved: str
+) -> None:
+    rows_of(database, "update user_profiles set timezone = :zone where id = :id", zone=profile, id=people.ada)
+    as_reader(
+        database,
+        people.ada,
+        "insert into notification_preferences (category, quiet_hours_enabled) values ('deal', true) returning id",
+    )
+    (row,) = rows_of(database, "select quiet_hours_timezone as zone from notification_preferences")
+    assert row["zone"] == saved

@@ -28,6 +28,7 @@ CLIENTS = {
     "consent_effective_at(timestamp with time zone,timestamp with time zone)": "the view consent_state",
     "consent_clock_tolerance()": "called by consent_effective_at",
     "is_time_zone(text)": "a check of preferences that their person writes",
+    "own_time_zone()": "a default of preferences that their person writes",
     "are_notification_channels(jsonb)": "a check of preferences that their person writes",
     "unread_notification_count(text)": "the caller's own notifications",
     "mark_notifications_read(uuid[])": "the caller's own notifications",

@@ -4,11 +4,14 @@ import contextlib
 import ssl
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
+from struct import Struct
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import UUID
 
-from pg8000.converters import timestamptz_in
-from pg8000.native import TIMESTAMPTZ, Connection, DatabaseError, InterfaceError
+from pg8000.converters import string_in, timestamptz_in
+from pg8000.native import TIMESTAMPTZ, UUID_TYPE, Connection, DatabaseError, InterfaceError
 
 from crm_relay.platform.errors import DuplicateRow, FatalError, RejectedInput, RowRefused, TransientError
 
@@ -25,6 +28,10 @@ _UNIQUE_VIOLATION = "23505"
 _TRANSIENT_POOLER_WORDS = ("ECHECKOUT", "EMAXCONN", "EDBHANDLEREXITED")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _DESCRIPTIONS_KEPT = 1000
+_LENGTH, _HEADER = Struct("!i"), Struct("!ci")
+_READY = b"Z"
+_Columns = list[tuple[str, Callable[[str], Any] | None]]
+"""Name and what reads a value; None: text, which is as it comes."""
 _URL_SHAPE = (
     "DATABASE_URL must look like postgresql://user:password@host:port/name "
     "(percent-encode what is neither letter nor digit in the password)"
@@ -62,13 +69,15 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
 
     The driver appends the rows of all statements of a message to one list. Here each CommandComplete ends a result
     set, and what a RowDescription says is read once: the same statement has the same description, byte by byte.
+    Messages and rows are read here too: the driver copies each message twice, and decodes also what is text already.
     https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
     """
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         """Connect; `arguments` as `connection_arguments` returns them. Raises one of our errors."""
         self._results: list[list[Row]] = []
-        self._descriptions: dict[bytes, tuple[list[dict[str, Any]], list[Callable[[str], Any]]]] = {}
+        self._descriptions: dict[bytes, _Columns] = {}
+        self._columns: _Columns = []
         self._command = b""
         try:
             super().__init__(**arguments)
@@ -84,6 +93,7 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
             # A host name or a password that cannot be encoded.
             raise FatalError(_URL_SHAPE) from None
         self.register_in_adapter(TIMESTAMPTZ, _timestamptz)
+        self.register_in_adapter(UUID_TYPE, _uuid)
         if self.parameter_statuses.get("standard_conforming_strings", "on") != "on":
             raise FatalError("the database must run with standard_conforming_strings = on")
 
@@ -121,24 +131,60 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
             raise ConnectionLost from None
         return self._results
 
+    def handle_messages(self, context: Any) -> None:
+        """Every message of an answer."""
+        kind = None
+        while kind != _READY:
+            kind, length = _HEADER.unpack(self._read(_HEADER.size))
+            self.message_types[kind](self._read(length - _LENGTH.size), context)
+        if context.error is not None:
+            raise context.error
+
     def handle_ROW_DESCRIPTION(self, data: bytes, context: Any) -> None:  # noqa: N802 - the driver's name
         """Begin a result set."""
         known = self._descriptions.get(data)
         if known is None:
             super().handle_ROW_DESCRIPTION(data, context)
+            names = [column["name"] for column in context.columns]
+            readers = [None if read is string_in else read for read in context.input_funcs]
             if len(self._descriptions) >= _DESCRIPTIONS_KEPT:
                 self._descriptions.clear()
-            self._descriptions[data] = (context.columns, context.input_funcs)
-        else:
-            context.columns, context.input_funcs = known
+            known = self._descriptions[data] = list(zip(names, readers, strict=True))
+        self._columns = known
         context.rows = []
+
+    def handle_DATA_ROW(self, data: bytes, context: Any) -> None:  # noqa: N802 - the driver's name
+        """Add a row."""
+        row: Row = {}
+        begin, encoding = 2, self._client_encoding
+        for name, read in self._columns:
+            (length,) = _LENGTH.unpack_from(data, begin)
+            begin += _LENGTH.size
+            if length < 0:
+                row[name] = None
+                continue
+            text = data[begin : begin + length].decode(encoding)
+            begin += length
+            row[name] = text if read is None else read(text)
+        context.rows.append(row)
 
     def handle_COMMAND_COMPLETE(self, data: bytes, context: Any) -> None:  # noqa: N802 - the driver's name
         """End a result set."""
         self._command = data[:-1]
-        names = [column["name"] for column in context.columns or ()]
-        self._results.append([dict(zip(names, row, strict=True)) for row in context.rows or ()])
+        self._results.append(context.rows or [])
         context.rows = context.columns = None
+
+    def _read(self, size: int) -> bytes:
+        data: bytes = self._sock.read(size)
+        if len(data) < size:
+            raise InterfaceError("network error")
+        return data
+
+
+@lru_cache(maxsize=4096)
+def _uuid(text: str) -> UUID:
+    """The same ids come with each statement of a batch."""
+    return UUID(text)
 
 
 def _timestamptz(text: str) -> Any:

@@ -40,8 +40,8 @@ def accept_answer(
     logs = [log for log in reported if log["email_send_id"] is not None]
     # A mail of which nothing was reported is as the answer says.
     folded, adopted = adopt_events([row for row in accepted if _is_seen(row, waiting, logs)], waiting, logs)
-    after = {row["id"]: row for row in accepted} | {each.row["id"]: each.as_row for each in folded}
-    writes = [*store.record_accepted(list(after.values())), *store.adopt_logs(adopted)]
+    seen = [store.record_mails([each.as_row for each in folded])] if folded else []
+    writes = [*store.record_accepted(accepted), *seen, *store.adopt_logs(adopted)]
     return AcceptedMails(frozenset(each.row["id"] for each in folded), writes)
 
 

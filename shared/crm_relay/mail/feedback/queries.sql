@@ -133,21 +133,12 @@ from :logs as adopted (id uuid, email_send_id uuid, event_data jsonb, verdict te
 where log.id = adopted.id;
 
 -- name: record_accepted
--- What the answer made of these mails.
+-- What the answer made of these mails; what events made of some of them is recorded behind it.
 update email_sends mail
 set
-    status = now.status, reason = now.reason, resend_id = now.resend_id, message_id = now.message_id, sent_at = now.sent_at,
-    delivered_at = now.delivered_at, opened_at = now.opened_at, opened_count = now.opened_count, human_opens = now.human_opens,
-    first_human_open_at = now.first_human_open_at, clicked_at = now.clicked_at, clicked_count = now.clicked_count,
-    human_clicks = now.human_clicks, first_human_click_at = now.first_human_click_at, last_human_at = now.last_human_at,
-    bounced_at = now.bounced_at, bounce_type = now.bounce_type, complained_at = now.complained_at,
-    unsubscribed_at = now.unsubscribed_at, error_message = now.error_message, payload = null, updated_at = now()
-from :mails as now (
-    id uuid, status text, reason text, resend_id text, message_id text, sent_at timestamptz, delivered_at timestamptz,
-    opened_at timestamptz, opened_count integer, human_opens integer, first_human_open_at timestamptz, clicked_at timestamptz,
-    clicked_count integer, human_clicks integer, first_human_click_at timestamptz, last_human_at timestamptz, bounced_at timestamptz,
-    bounce_type text, complained_at timestamptz, unsubscribed_at timestamptz, error_message text
-)
+    status = now.status, reason = now.reason, resend_id = now.resend_id, sent_at = now.sent_at, error_message = now.error_message,
+    payload = null, updated_at = now()
+from :mails as now (id uuid, status text, reason text, resend_id text, sent_at timestamptz, error_message text)
 where mail.id = now.id;
 
 -- name: find_inbound

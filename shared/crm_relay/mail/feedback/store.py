@@ -93,8 +93,8 @@ def accepting(
 
 
 def record_accepted(mails: Sequence[Row]) -> list[Statement]:
-    """Rows of `accepting`, as they become; their payload goes."""
-    columns = (*_STATE_COLUMNS, "reason")
+    """Rows of `accepting`, as the answer alone makes them; their payload goes."""
+    columns = ("id", "status", "reason", "resend_id", "sent_at", "error_message")
     rows = [{name: mail[name] for name in columns} for mail in mails]
     return [_SQL["record_accepted"].bind(mails=Rows(rows))] if rows else []
 

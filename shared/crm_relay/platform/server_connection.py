@@ -1,6 +1,7 @@
 """One connection to PostgreSQL by the driver: a message out, the result set of each of its statements back."""
 
 import contextlib
+import re
 import ssl
 from collections.abc import Callable
 from datetime import datetime
@@ -10,8 +11,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
-from pg8000.converters import string_in, timestamptz_in
-from pg8000.native import TIMESTAMPTZ, UUID_TYPE, Connection, DatabaseError, InterfaceError
+from pg8000.converters import string_array_in, string_in, timestamptz_in
+from pg8000.native import TEXT_ARRAY, TIMESTAMPTZ, UUID_TYPE, Connection, DatabaseError, InterfaceError
 
 from crm_relay.platform.errors import DuplicateRow, FatalError, RejectedInput, RowRefused, TransientError
 
@@ -30,6 +31,7 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _DESCRIPTIONS_KEPT = 1000
 _LENGTH, _HEADER = Struct("!i"), Struct("!ci")
 _READY = b"Z"
+_BESIDES_WORDS = re.compile(r'["\\{]|NULL')
 _Columns = list[tuple[str, Callable[[str], Any] | None]]
 """Name and what reads a value; None: text, which is as it comes."""
 _URL_SHAPE = (
@@ -94,6 +96,7 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
             raise FatalError(_URL_SHAPE) from None
         self.register_in_adapter(TIMESTAMPTZ, _timestamptz)
         self.register_in_adapter(UUID_TYPE, _uuid)
+        self.register_in_adapter(TEXT_ARRAY, _text_array)
         if self.parameter_statuses.get("standard_conforming_strings", "on") != "on":
             raise FatalError("the database must run with standard_conforming_strings = on")
 
@@ -193,6 +196,12 @@ def _timestamptz(text: str) -> Any:
         return datetime.fromisoformat(text)
     except ValueError:
         return timestamptz_in(text)
+
+
+def _text_array(text: str) -> Any:
+    """Of plain words; the driver, which goes letter by letter, takes what is quoted, nested or null."""
+    is_plain = text[:1] == "{" and len(text) > len("{}") and not _BESIDES_WORDS.search(text, 1)
+    return text[1:-1].split(",") if is_plain else string_array_in(text)
 
 
 def connection_arguments(url: str, ca_file: str | None, timeout: float) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -13,6 +14,7 @@ from crm_relay.rules.send_windows import SendWindow
 _SENDS = UUID("5f0c1b53-7f6c-4b5e-9d0e-1c7f0f3f8a11")
 
 
+@lru_cache(maxsize=1024)
 def id_of_send(send_key: str) -> UUID:
     """The ledger's id of the mail with this key, known before the row is there: the mail carries it as a tag."""
     return uuid5(_SENDS, send_key)

@@ -48,7 +48,7 @@ class SendWindow:
     @classmethod
     def of(cls, days: Iterable[str], start: time | str, end: time | str, zone: str) -> "SendWindow":
         """From what a column or a request holds: days in any case, hours as `HH:MM` or `HH:MM:SS`."""
-        return cls(frozenset(day.strip().lower() for day in days), _time(start), _time(end), zone.strip())
+        return _written_window(tuple(days), start, end, zone)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "SendWindow":
@@ -63,6 +63,12 @@ class SendWindow:
     def in_zone(self, zone: str) -> "SendWindow":
         """The same days and hours on another clock."""
         return self if zone == self.zone else replace(self, zone=zone)
+
+
+@lru_cache(maxsize=1024)
+def _written_window(days: tuple[str, ...], start: time | str, end: time | str, zone: str) -> SendWindow:
+    """The rows of a batch hold the same few, again and again."""
+    return SendWindow(frozenset(day.strip().lower() for day in days), _time(start), _time(end), zone.strip())
 
 
 def is_zone(name: str | None) -> bool:

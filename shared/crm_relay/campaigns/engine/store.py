@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from crm_relay.campaigns.engine.outcomes import StepOutcome
@@ -59,7 +60,7 @@ def campaign_document(db: Queryable, campaign_id: UUID) -> None:
 
 def recording(outcomes: Sequence[StepOutcome], now: datetime) -> Statement:
     """One statement; it answers how many new lines there are in the log."""
-    return _SQL["record"].bind(outcomes=Json([asdict(outcome) for outcome in outcomes]), now=now)
+    return _SQL["record"].bind(outcomes=Json([_row(outcome) for outcome in outcomes]), now=now)
 
 
 def settling(settled: Sequence[Settled]) -> list[Statement]:
@@ -79,6 +80,11 @@ def settled(
 ) -> list[Statement]:
     """The lines of the log, then the enrollments; by id."""
     fates = [{"id": line.id, "status": fate.line, "reason": fate.reason} for line, fate in lines if line.id is not None]
-    places = [{"id": enrollment, **asdict(moved[enrollment])} for enrollment in sorted(moved)]
+    places = [{"id": enrollment, **vars(moved[enrollment])} for enrollment in sorted(moved)]
     statements = [_SQL["record_settled_lines"].bind(lines=Rows(fates), now=now)] if fates else []
     return statements + ([_SQL["record_settled"].bind(places=Rows(places), now=now)] if places else [])
+
+
+def _row(outcome: StepOutcome) -> dict[str, Any]:
+    """`asdict` copies every value besides."""
+    return {**vars(outcome), "activity": None if outcome.activity is None else asdict(outcome.activity)}

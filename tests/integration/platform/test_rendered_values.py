@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -50,6 +51,17 @@ def test_any_text_comes_back_as_it_was(server: Database, text: str) -> None:
 def test_lists_come_back_as_they_were(server: Database, texts: list[str], numbers: list[int]) -> None:
     assert echo(server, "text[]", texts) == texts
     assert echo(server, "bigint[]", numbers) == numbers
+
+
+@THOROUGH
+@given(
+    ids=st.lists(st.uuids()), words=st.lists(st.sampled_from(["null", "NULL", "a", "", "{}", '"', " b", "c,d", "\\"]))
+)
+def test_lists_of_ids_and_of_words_that_need_quotes_come_back_as_they_were(
+    server: Database, ids: list[UUID], words: list[str]
+) -> None:
+    assert echo(server, "uuid[]", ids) == ids
+    assert echo(server, "text[]", words) == words
 
 
 @THOROUGH

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import TransientError
@@ -18,10 +18,11 @@ from crm_relay.platform.migrations import migrate, read_migrations
 from local.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).parent.parent
-# In CI the same examples each time: a build says something about its commit. At home and in `make torture` new ones.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# Nothing here depends on how fast the machine is. In CI the same examples each time: a build says something about its
+# commit. At home and in `make torture` new ones.
+settings.register_profile("home", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("home"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "home")
 TEMPLATE = "template_migrated"
 _SERVER = pytest.StashKey[EmbeddedPostgres]()
 

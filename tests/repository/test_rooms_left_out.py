@@ -79,9 +79,12 @@ def test_a_reference_to_what_is_left_out_is_found() -> None:
 
 @pytest.mark.skipif(not SAM_PYTHON.exists(), reason="make .venv-sam/.ready installs SAM and cfn-lint")
 @pytest.mark.timeout(400)
-def test_sam_and_cfn_lint_accept_every_combination(tmp_path: Path) -> None:
+def test_sam_and_cfn_lint_accept_a_template_with_each_room_in_or_out_alone(tmp_path: Path) -> None:
+    """The references of every combination are looked at above: these tools take ten seconds a template."""
     paths = []
-    for number, left_out in enumerate(COMBINATIONS):
+    number_of_rooms = max(map(len, COMBINATIONS))
+    alone = [left_out for left_out in COMBINATIONS if len(left_out) in {0, 1, number_of_rooms - 1, number_of_rooms}]
+    for number, left_out in enumerate(alone):
         paths.append(tmp_path / f"{number:02}-without-{'-'.join(left_out) or 'nothing'}.yaml")
         paths[-1].write_text(yaml.safe_dump(resolve_document(template(left_out)), sort_keys=False))
     with ThreadPoolExecutor(2) as both:

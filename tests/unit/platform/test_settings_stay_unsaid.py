@@ -107,6 +107,7 @@ USES: dict[str, Callable[[Any], object]] = {
     "CACHE_ORDERS_QUEUE_URL": _queue,
     "INTEGRITY_ORDERS_QUEUE_URL": _queue,
     "CONTINUE_QUEUE_URL": _queue,
+    "NOTIFICATION_QUEUE_URL": _queue,
     "OVERSIZE_BUCKET": _bucket,
     "ALERT_TOPIC_ARN": lambda arn: _alert(None, arn),
     "ALERT_SLACK_WEBHOOK_URL": lambda url: _alert(url, None),
@@ -135,6 +136,8 @@ USES: dict[str, Callable[[Any], object]] = {
 }
 READ_ONLY = {
     "API_ORIGINS",
+    "APP_URL",
+    "NOTIFICATION_LINK_HOSTS",
     "DEAD_LETTER_QUEUE_URLS",
     "WATCHED_SCHEDULES",
     "ADMIN_TOKEN",

@@ -24,6 +24,7 @@ class QueuedStep:
     """The step that a queued mail or text message belongs to, as campaigns have it now.
 
     `due_at`: when it was first due. `window`: the campaign's as it is now; None where it makes no sense.
+    `has_unread_reply`: a reply of the person cannot be followed, as the incident `reply_refused` says.
     """
 
     status: str
@@ -35,6 +36,7 @@ class QueuedStep:
     contact_deleted: bool = False
     late_policy: LatePolicy = LatePolicy.SEND
     late_after: timedelta = timedelta(minutes=60)
+    has_unread_reply: bool = False
 
 
 def standing_of(step: QueuedStep | None, now: datetime) -> Standing:
@@ -43,6 +45,8 @@ def standing_of(step: QueuedStep | None, now: datetime) -> Standing:
         return Standing(refused_for="gone")
     if (reason := _refusal(step, now)) is not None:
         return Standing(refused_for=reason)
+    if step.has_unread_reply:
+        return Standing(held_for="reply_unread")
     if step.window is None:
         return Standing(held_for="campaign_unreadable")
     if not is_open(step.window, now):

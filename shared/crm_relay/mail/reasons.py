@@ -69,6 +69,7 @@ _TABLE = (
     _keep("no_address", "There is no address to send to."),
     _hold("campaign_paused", "The campaign is paused, or a draft again."),
     _hold("person_paused", "The enrollment is paused."),
+    _hold("reply_unread", "The person may have written a reply that cannot be followed until its row is corrected."),
     _hold("sender_paused", "The sender is paused for its bounces or complaints."),
     _hold("window", "The campaign's send window is closed."),
     _hold("campaign_unreadable", "The campaign has columns that make no sense."),

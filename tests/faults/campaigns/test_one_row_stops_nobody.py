@@ -312,3 +312,27 @@ def test_who_wrote_a_reply_that_cannot_be_followed_gets_no_more_however_long_tha
         campaigns.tick()
     assert (len(campaigns.sim.mails), campaigns.enrollment(person)["status"]) == (1, "replied")
     assert rows_of(campaigns.db, "select kind from incidents where closed_at is null") == []
+
+
+def test_a_queued_mail_waits_while_a_reply_of_its_reader_cannot_be_followed(campaigns: CampaignHarness) -> None:
+    person = campaigns.enroll(campaigns.campaign(email(1), email(2, delay_days=1)))
+    campaigns.tick()
+    campaigns.wait(days=1)
+    campaigns.sim.fault("429", retry_after=600)
+    campaigns.tick()
+    token = rows_of(campaigns.db, "select reply_token from email_sends order by queued_at limit 1")[0]["reply_token"]
+    campaigns.reply(campaigns.sim.mails[0], in_reply_to=None, to_addresses=[f"reply+{token}@in.example.com"])
+    rows_of(campaigns.db, REFUSE)
+    on = "before update on inbox_items for each row"
+    rows_of(campaigns.db, f"create trigger refuse {on} execute function refuse()")
+    for _ in range(4):
+        campaigns.wait(minutes=15)
+        campaigns.tick()
+    assert len(campaigns.sim.mails) == 1
+    held = rows_of(campaigns.db, "select status, held_for from email_sends where status <> 'sent'")
+    assert held == [{"status": "queued", "held_for": "reply_unread"}]
+    rows_of(campaigns.db, "drop trigger refuse on inbox_items")
+    for _ in range(4):
+        campaigns.wait(minutes=15)
+        campaigns.tick()
+    assert (len(campaigns.sim.mails), campaigns.enrollment(person)["status"]) == (1, "replied")

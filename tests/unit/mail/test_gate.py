@@ -108,6 +108,7 @@ def test_every_reason_crossed_with_every_state_has_one_answer_and_its_word(
         ({"is_step_active": False}, "step_inactive"),
         ({"late_policy": LatePolicy.SKIP, "due_at": NOON - timedelta(hours=6)}, "late"),
         ({"window": CLOSED}, "window"),
+        ({"has_unread_reply": True}, "reply_unread"),
         ({"window": None}, "campaign_unreadable"),
         ({"status": "replied"}, "replied"),
     ],

@@ -1,10 +1,20 @@
 -- name: queued_steps
 -- What decides whether a queued mail or text message may still leave, of each.
+with silent as materialized (
+    -- Who may have written a reply that cannot be followed.
+    select person.id
+    from incidents
+    cross join lateral jsonb_array_elements_text(
+        case jsonb_typeof(details -> 'people') when 'array' then details -> 'people' else '[]' end
+    ) as person (id)
+    where kind = 'reply_refused' and closed_at is null and told_closed_at is null and person.id is not null
+)
 select
     given.send_id, enrollment.status, enrollment.stopped_reason, person.deleted_at is not null as contact_deleted,
     owner.status as campaign_status, coalesce(step.is_active, false) as is_step_active, line.scheduled_at,
     owner.send_days, owner.send_window_start::text, owner.send_window_end::text, owner.timezone,
-    case when owner.use_recipient_timezone then person.timezone end as recipient_zone, owner.late_policy, owner.late_minutes
+    case when owner.use_recipient_timezone then person.timezone end as recipient_zone, owner.late_policy, owner.late_minutes,
+    enrollment.id::text in (select id from silent) as has_unread_reply
 from :mails as given (send_id uuid, enrollment_id uuid, sequence_id uuid)
 left join campaign_enrollments enrollment on enrollment.id = given.enrollment_id
 left join campaigns owner on owner.id = enrollment.campaign_id

@@ -43,6 +43,7 @@ def _queued(row: Row) -> QueuedStep | None:
         window=window_in(row),
         late_policy=_late_policy(row["late_policy"]),
         late_after=timedelta(minutes=row["late_minutes"]),
+        has_unread_reply=row["has_unread_reply"],
     )
 
 

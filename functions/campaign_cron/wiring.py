@@ -46,9 +46,10 @@ def run_campaigns(
         parts.run("replies", lambda: read_inbound(database, inbound, clock=clock, deadline=deadline))
     if clock().minute % _WATCH_EVERY == 0:
         parts.run("senders", lambda: watch_senders(database, clock()))
+    done = parts.run("steps", lambda: run_due_steps(database, _engine(installation), clock, deadline))
+    if clock().minute % _WATCH_EVERY == 0:
         parts.run("stops", lambda: watch_stops(database, clock()))
         parts.run("locks", lambda: watch_locks(database, clock()))
-    done = parts.run("steps", lambda: run_due_steps(database, _engine(installation), clock, deadline))
     parts.run("totals", lambda: fold_totals(database))
     judged = parts.run("tests", lambda: judge_variants(database, clock())) if judges else None
     alerts = installation.send_alerts(deadline)

@@ -2,14 +2,17 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from crm_relay.campaigns.watch.fold_totals import fold_totals
-from crm_relay.campaigns.watch.watch_locks import watch_locks
+from crm_relay.campaigns.watch.watch_locks import LOCKED, watch_locks
+from crm_relay.incidents.models import Incident
+from crm_relay.incidents.record import open_incidents
 from crm_relay.mail.senders.watch_senders import watch_senders
 from crm_relay.mail.stops.stop_sending import resume_sending, stop_sending
 from crm_relay.platform.database import Database, Queryable
@@ -17,6 +20,7 @@ from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.twilio.client import Twilio
 from local.simulators.twilio import TwilioSimulator
 from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
+from tests.support.platform.aws_of_a_test import wait_until
 from tests.support.platform.rows import one, parse, rows_of
 
 STEPS = (email(1), step("sms", 2, body_text="Hi", delay_minutes=30), step("task", 3, delay_minutes=30))
@@ -45,6 +49,10 @@ HELD = {
     "incidents": "true",
     "sending_stops": "true",
 }
+
+
+WAITING = """select count(*)::integer as waiting from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'"""
 
 
 @contextmanager
@@ -229,3 +237,19 @@ def test_a_batch_that_was_locked_before_and_asked_since_is_no_batch_that_is_lock
     campaigns.wait(minutes=20)
     campaigns.tick()
     assert sent_to(campaigns, [person]) == [[1]]
+
+
+def test_whoever_watches_locks_waits_for_a_locked_incident_without_the_turn_of_the_claimers(
+    campaigns: CampaignHarness,
+) -> None:
+    person = campaigns.enroll(campaigns.campaign(email(1)))
+    open_incidents(campaigns.db, [Incident(LOCKED, str(uuid4()), "a campaign that is gone by now")], campaigns.now)
+    beside = Database(campaigns.url)
+    with ThreadPoolExecutor(1) as watcher, held(campaigns.url, "incidents", {}):
+        watching = watcher.submit(watch_locks, beside, campaigns.now)
+        wait_until(lambda: one(campaigns.db, WAITING)["waiting"] == 1)
+        campaigns.tick()
+        assert sent_to(campaigns, [person]) == [[1]]
+        assert not watching.done()
+    assert watching.result().closed == 1
+    beside.close()

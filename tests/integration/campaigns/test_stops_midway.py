@@ -1,6 +1,7 @@
 """A stop between two requests of one worker is seen before the second, whatever the first one was about."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +48,16 @@ def unclear(campaigns: CampaignHarness, twilio: TwilioSimulator) -> UUID:
     return person
 
 
+@contextmanager
+def rows_locked(db: Database, statement: str) -> Iterator[None]:
+    """As long as the block lasts, by a transaction of its own."""
+    db.run_script(f"begin; {statement}")
+    try:
+        yield
+    finally:
+        db.run_script("rollback")
+
+
 def before(monkeypatch: pytest.MonkeyPatch, kind: type, method: str, act: Callable[[], object]) -> None:
     """Somebody acts while the provider is asked."""
     ask = getattr(kind, method)
@@ -69,6 +80,27 @@ def test_a_text_does_not_leave_after_a_stop_that_came_while_it_was_looked_up(
     assert waits == {"status": "sending", "held_for": "stopped_by_operator", "claimed_until": None}
     campaigns.wait(minutes=1)
     resume_sending(campaigns.db, campaigns.now)
+    campaigns.tick()
+    assert (len(twilio.texts), campaigns.lines(unclear)) == (1, [(1, "sent", None)])
+
+
+def test_a_stop_that_somebody_has_locked_counts_and_is_not_waited_for(
+    campaigns: CampaignHarness, twilio: TwilioSimulator, unclear: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, holds = Database(campaigns.url), ExitStack()
+
+    def stop_and_lock() -> None:
+        stop_sending(campaigns.db, campaigns.now)
+        holds.enter_context(rows_locked(other, "select id from sending_stops for update"))
+
+    before(monkeypatch, Twilio, "find", stop_and_lock)
+    with holds:
+        campaigns.tick()
+        assert (len(twilio.texts), campaigns.lines(unclear)) == (0, [(1, "pending", None)])
+    other.close()
+    monkeypatch.undo()
+    resume_sending(campaigns.db, campaigns.now)
+    campaigns.wait(minutes=10)
     campaigns.tick()
     assert (len(twilio.texts), campaigns.lines(unclear)) == (1, [(1, "sent", None)])
 

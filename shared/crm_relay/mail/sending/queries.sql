@@ -211,7 +211,7 @@ with stop as materialized (
     from sending_stops
     where resumed_at is null and :purpose = any (purposes) and (org_id is null or org_id = :org_id)
     order by id
-    for share
+    for share skip locked
 ),
 mine as (
     select id
@@ -234,7 +234,12 @@ batches as (
 held as (
     update email_sends waiting set held_for = :reason, held_until = :until from mail where waiting.id = mail.id
 )
-select exists (select from stop) as is_stopped;
+-- A stop that somebody has locked stands: its batch is asked again when the claim ends.
+select exists (select from stop) or exists (
+    select
+    from sending_stops
+    where resumed_at is null and :purpose = any (purposes) and (org_id is null or org_id = :org_id)
+) as is_stopped;
 
 -- name: freeze_batch
 -- From here on the bytes are these, whoever carries them on; what the gate kept back is recorded in the same statement.

@@ -138,7 +138,7 @@ with stop as materialized (
         and (select purpose from sms_sends where id = :id) = any (purposes)
         and (org_id is null or org_id = :org_id)
     order by id
-    for share
+    for share skip locked
 ),
 mine as (
     select id
@@ -152,7 +152,14 @@ held as (
     from mine
     where message.id = mine.id
 )
-select exists (select from stop) as is_stopped;
+-- A stop that somebody has locked stands: its message is asked again when the claim ends.
+select exists (select from stop) or exists (
+    select
+    from sending_stops
+    where resumed_at is null
+        and (select purpose from sms_sends where id = :id) = any (purposes)
+        and (org_id is null or org_id = :org_id)
+) as is_stopped;
 
 -- name: is_suppressed_now
 -- Whether somebody opted out while the provider was asked.

@@ -1,4 +1,4 @@
-"""A million customers of whom a thousand changed: what the run, the nightly comparison and the memory come to."""
+"""A million customers, a thousand of them changed: what the run, the nightly comparison and the memory come to."""
 
 import time
 from collections.abc import Iterator

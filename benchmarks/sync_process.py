@@ -14,7 +14,7 @@ from local.simulators.mautic import MauticSimulator
 
 _CUSTOMERS = 100_000
 _RUNS = 3
-# More than one window of the dirty list, all of whom have to be created.
+# More than one window of the dirty list; every customer has to be created.
 _FIRST_SYNC = 5000
 
 

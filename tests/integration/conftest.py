@@ -6,9 +6,12 @@ from contextlib import contextmanager
 import pytest
 
 from crm_relay.platform.database import Database
+from crm_relay.platform.http.http_client import HttpClient
+from crm_relay.providers.twilio.client import Twilio
 from local.simulators.mautic import MauticSimulator
 from local.simulators.resend import ResendSimulator
 from local.simulators.resend.clock import MovableClock
+from local.simulators.twilio import TwilioSimulator
 from tests.conftest import fresh_database
 from tests.support.campaigns.campaign_harness import BEGIN, CampaignHarness
 from tests.support.customers.mautic_harness import CLIENT, MauticHarness
@@ -31,6 +34,15 @@ def campaigns(database: Database, database_url: str) -> Iterator[CampaignHarness
         harness = CampaignHarness(database, simulator, database_url, time)
         yield harness
         harness.assert_accounts()
+
+
+@pytest.fixture
+def twilio(campaigns: CampaignHarness) -> Iterator[TwilioSimulator]:
+    """A Twilio under the clock of `campaigns`, which sends its text messages there."""
+    with TwilioSimulator(now=campaigns.clock) as simulator:
+        http = HttpClient(simulator.url, timeout=(2, 5), repeats=0)
+        campaigns.texts = Twilio(http, simulator.account_sid, simulator.auth_token, simulator.number)
+        yield simulator
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import random
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,17 +12,11 @@ from crm_relay.campaigns.engine.run_due_steps import EngineContext
 from crm_relay.mail.stops.stop_sending import resume_sending, stop_sending
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.resend.client import Resend
-from tests.support.campaigns.campaign_harness import LIVE, PUBLIC_URL, CampaignHarness, email, step
+from tests.support.campaigns.campaign_harness import ALWAYS, LIVE, PUBLIC_URL, CampaignHarness, email, step
 from tests.support.platform.rows import rows_of
 
 DELAY = timedelta(hours=20)
 PEOPLE = 6
-ALWAYS: dict[str, Any] = {
-    "send_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-    "send_window_start": "00:00",
-    "send_window_end": "23:59",
-    "timezone": "UTC",
-}
 FAULTS = ("500_before", "500_after", "cut_before", "cut_after", "garbled_after", "502_page", "400_page", "429")
 WAITS = ({"minutes": 1}, {"minutes": 2}, {"minutes": 20}, {"hours": 1}, {"hours": 7}, {"hours": 26})
 

@@ -1,6 +1,5 @@
 """A repetition after an unclear attempt asks the whole gate first: who may not be written to by now gets nothing."""
 
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -8,15 +7,9 @@ import pytest
 from crm_relay.campaigns.engine.run_due_steps import EngineContext
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.resend.client import Resend
-from tests.support.campaigns.campaign_harness import LIVE, PUBLIC_URL, CampaignHarness, email
+from tests.support.campaigns.campaign_harness import ALWAYS, LIVE, PUBLIC_URL, CampaignHarness, email
 from tests.support.platform.rows import one, rows_of
 
-ALWAYS: dict[str, Any] = {
-    "send_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-    "send_window_start": "00:00",
-    "send_window_end": "23:59",
-    "timezone": "UTC",
-}
 REFUSED = {
     "replied": "update campaign_enrollments set status = 'replied' where id = :id returning id",
     "stopped": "update campaign_enrollments set status = 'stopped' where id = :id returning id",

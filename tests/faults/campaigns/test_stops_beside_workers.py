@@ -25,15 +25,9 @@ from crm_relay.providers.twilio.client import Twilio
 from local.simulators.resend import MovableClock, ResendSimulator
 from local.simulators.twilio import TwilioSimulator
 from tests.conftest import fresh_database
-from tests.support.campaigns.campaign_harness import BEGIN, LIVE, PUBLIC_URL, CampaignHarness, email, step
+from tests.support.campaigns.campaign_harness import ALWAYS, BEGIN, LIVE, PUBLIC_URL, CampaignHarness, email, step
 from tests.support.platform.rows import one, rows_of
 
-ALWAYS: dict[str, Any] = {
-    "send_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-    "send_window_start": "00:00",
-    "send_window_end": "23:59",
-    "timezone": "UTC",
-}
 T = TypeVar("T")
 
 PEOPLE = 24

@@ -1,6 +1,5 @@
 """Text messages of campaigns: one by one, since nothing tells the provider that two requests are the same."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,14 +13,6 @@ from tests.support.campaigns.campaign_harness import CampaignHarness, email, ste
 from tests.support.platform.rows import one, rows_of
 
 NUMBER = "+15550100001"
-
-
-@pytest.fixture
-def twilio(campaigns: CampaignHarness) -> Iterator[TwilioSimulator]:
-    with TwilioSimulator(now=campaigns.clock) as simulator:
-        http = HttpClient(simulator.url, timeout=(2, 5), repeats=0)
-        campaigns.texts = Twilio(http, simulator.account_sid, simulator.auth_token, simulator.number)
-        yield simulator
 
 
 def texted(

@@ -1,34 +1,16 @@
 """What holds mail and text messages, by one mechanism; and that what was held is asked again when the reason goes."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
 
 from crm_relay.mail.holds.holds import waiting_of
-from crm_relay.platform.http.http_client import HttpClient
-from crm_relay.providers.twilio.client import Twilio
 from local.simulators.twilio import TwilioSimulator
-from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
+from tests.support.campaigns.campaign_harness import ALWAYS, CampaignHarness, email, step
 from tests.support.platform.rows import one, rows_of
 
-ALWAYS: dict[str, Any] = {
-    "send_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-    "send_window_start": "00:00",
-    "send_window_end": "23:59",
-    "timezone": "UTC",
-}
 NUMBER = "+15550100001"
-
-
-@pytest.fixture
-def twilio(campaigns: CampaignHarness) -> Iterator[TwilioSimulator]:
-    with TwilioSimulator(now=campaigns.clock) as simulator:
-        http = HttpClient(simulator.url, timeout=(2, 5), repeats=0)
-        campaigns.texts = Twilio(http, simulator.account_sid, simulator.auth_token, simulator.number)
-        yield simulator
 
 
 CHANGES = {

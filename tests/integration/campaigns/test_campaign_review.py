@@ -1,6 +1,6 @@
 """What happens to queued messages and replies when something around them goes: people, campaigns, numbers, headers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -21,7 +21,6 @@ from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.answers import EmailAnswer, RefusedWhole
 from crm_relay.providers.email_events import InboundMail
 from crm_relay.providers.resend.client import Resend
-from crm_relay.providers.twilio.client import Twilio
 from crm_relay.sources.unsubscribe import UNSUBSCRIBE
 from crm_relay.webhooks.models import Delivered
 from crm_relay.webhooks.receive import apply_once
@@ -33,14 +32,6 @@ from tests.support.mail.mail_events import arrive
 from tests.support.platform.rows import one, rows_of
 
 NUMBER = "+15550100001"
-
-
-@pytest.fixture
-def twilio(campaigns: CampaignHarness) -> Iterator[TwilioSimulator]:
-    with TwilioSimulator(now=campaigns.clock) as simulator:
-        http = HttpClient(simulator.url, timeout=(2, 5), repeats=0)
-        campaigns.texts = Twilio(http, simulator.account_sid, simulator.auth_token, simulator.number)
-        yield simulator
 
 
 def waiting_text(campaigns: CampaignHarness, name: str, phone: str = NUMBER) -> UUID:

@@ -4,7 +4,6 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -20,16 +19,10 @@ from crm_relay.mail.texts.record_text import TextOutcome, record_outcome, set_as
 from crm_relay.platform.database import Database
 from crm_relay.providers.answers import Later, Taken, TextAnswer, Unclear
 from crm_relay.providers.text import TextMessage
-from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
+from tests.support.campaigns.campaign_harness import ALWAYS, CampaignHarness, email, step
 from tests.support.platform.rows import one, rows_of
 from tests.support.processes.sudden_death import Killed
 
-ALWAYS: dict[str, Any] = {
-    "send_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-    "send_window_start": "00:00",
-    "send_window_end": "23:59",
-    "timezone": "UTC",
-}
 NUMBER = "+15550100001"
 OPEN = "select kind from incidents where closed_at is null"
 

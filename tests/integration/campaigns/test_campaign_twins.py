@@ -1,20 +1,12 @@
 """Two people of a campaign who have one address by now: each step goes to it once, whenever that became so."""
 
-from typing import Any
 from uuid import UUID
 
 import pytest
 
 from crm_relay.platform.database import Database
-from tests.support.campaigns.campaign_harness import CampaignHarness, email
+from tests.support.campaigns.campaign_harness import ALWAYS, CampaignHarness, email
 from tests.support.platform.rows import one, rows_of
-
-ALWAYS: dict[str, Any] = {
-    "send_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-    "send_window_start": "00:00",
-    "send_window_end": "23:59",
-    "timezone": "UTC",
-}
 
 
 def correct(campaigns: CampaignHarness, person: UUID, address: str) -> None:

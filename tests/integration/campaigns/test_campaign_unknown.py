@@ -1,6 +1,6 @@
 """Messages of an unknown fate are settled by an operator, and what is wrong with one message stops no other."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -11,23 +11,13 @@ from crm_relay.mail.models import Identity
 from crm_relay.mail.senders.watch_senders import resume_sender, watch_senders
 from crm_relay.mail.unknown.settle_unknown import unknown_messages
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.answers import Taken, TextAnswer
 from crm_relay.providers.text import TextMessage
-from crm_relay.providers.twilio.client import Twilio
 from local.simulators.twilio import TwilioSimulator
 from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
 from tests.support.platform.rows import one, rows_of
 
 NUMBER = "+15550100001"
-
-
-@pytest.fixture
-def twilio(campaigns: CampaignHarness) -> Iterator[TwilioSimulator]:
-    with TwilioSimulator(now=campaigns.clock) as simulator:
-        http = HttpClient(simulator.url, timeout=(2, 5), repeats=0)
-        campaigns.texts = Twilio(http, simulator.account_sid, simulator.auth_token, simulator.number)
-        yield simulator
 
 
 def incidents(campaigns: CampaignHarness) -> set[str]:

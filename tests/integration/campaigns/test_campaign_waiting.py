@@ -17,16 +17,10 @@ from crm_relay.campaigns.lifecycle.funnels import show_campaign
 from crm_relay.platform.http.callers import Role
 from crm_relay.providers.answers import Later, TextAnswer
 from crm_relay.providers.text import TextMessage
-from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
+from tests.support.campaigns.campaign_harness import ALWAYS, CampaignHarness, email, step
 from tests.support.operations.admin_function import AdminFunction, admin_function
 from tests.support.platform.rows import one, rows_of
 
-ALWAYS: dict[str, Any] = {
-    "send_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-    "send_window_start": "00:00",
-    "send_window_end": "23:59",
-    "timezone": "UTC",
-}
 NUMBER = "+15550100001"
 
 

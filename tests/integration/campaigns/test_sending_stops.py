@@ -1,6 +1,5 @@
 """The emergency brake: nothing leaves after it, everything keeps its place, and on resume goes on as after a pause."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -21,31 +20,15 @@ from crm_relay.mail.texts.send_texts import TextContext, send_texts
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.answers import EmailAnswer
 from crm_relay.providers.resend.client import Resend
-from crm_relay.providers.twilio.client import Twilio
 from local.simulators.twilio import TwilioSimulator
-from tests.support.campaigns.campaign_harness import LIVE, CampaignHarness, email, step
+from tests.support.campaigns.campaign_harness import ALWAYS, LIVE, CampaignHarness, email, step
 from tests.support.mail.mail_harness import mail
 from tests.support.platform.rows import one, rows_of
 from tests.support.processes.meanwhile import MeanwhileBefore
 
-ALWAYS: dict[str, Any] = {
-    "send_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-    "send_window_start": "00:00",
-    "send_window_end": "23:59",
-    "timezone": "UTC",
-}
 NUMBER = "+15550100001"
-
-
-@pytest.fixture
-def twilio(campaigns: CampaignHarness) -> Iterator[TwilioSimulator]:
-    with TwilioSimulator(now=campaigns.clock) as simulator:
-        http = HttpClient(simulator.url, timeout=(2, 5), repeats=0)
-        campaigns.texts = Twilio(http, simulator.account_sid, simulator.auth_token, simulator.number)
-        yield simulator
 
 
 def stop(harness: CampaignHarness, **more: Any) -> None:

@@ -12,29 +12,14 @@ from crm_relay.consent.record import record_events
 from crm_relay.mail.sending import store as sending_store
 from crm_relay.mail.stops.stop_sending import SendingChanged, resume_sending, stop_sending, watch_stops
 from crm_relay.platform.database import Database, Transaction
-from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.resend.client import Resend
 from crm_relay.providers.twilio.client import Twilio
 from local.simulators.twilio import TwilioSimulator
-from tests.support.campaigns.campaign_harness import CampaignHarness, email, step
+from tests.support.campaigns.campaign_harness import ALWAYS, CampaignHarness, email, step
 from tests.support.campaigns.planted_faults import FaultyDatabase, PlantedFault
 from tests.support.platform.rows import one, parse, rows_of
 
-ALWAYS: dict[str, Any] = {
-    "send_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-    "send_window_start": "00:00",
-    "send_window_end": "23:59",
-    "timezone": "UTC",
-}
 NUMBER = "+15550100001"
-
-
-@pytest.fixture
-def twilio(campaigns: CampaignHarness) -> Iterator[TwilioSimulator]:
-    with TwilioSimulator(now=campaigns.clock) as simulator:
-        http = HttpClient(simulator.url, timeout=(2, 5), repeats=0)
-        campaigns.texts = Twilio(http, simulator.account_sid, simulator.auth_token, simulator.number)
-        yield simulator
 
 
 @pytest.fixture

@@ -28,6 +28,13 @@ from tests.support.platform.rows import one, rows_of
 BEGIN = datetime(2026, 11, 18, 15, tzinfo=UTC)
 PUBLIC_URL = "https://api.example.com"
 LIVE = SendPolicy(Mode.LIVE)
+# A campaign's window that is never shut.
+ALWAYS: dict[str, Any] = {
+    "send_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+    "send_window_start": "00:00",
+    "send_window_end": "23:59",
+    "timezone": "UTC",
+}
 
 
 def email(number: int = 1, **more: Any) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Starts what should follow a change in the CRM, and takes its steps, each exactly once."""

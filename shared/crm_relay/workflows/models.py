@@ -60,7 +60,7 @@ class StepKind(Enum):
 
 
 @dataclass(frozen=True)
-class Condition:
+class Comparison:
     """One comparison. `field` is bare or `record.x` for the record, `contact.x`, `account.x`, `owner.x`, `event.x`."""
 
     field: str
@@ -73,7 +73,7 @@ class ConditionGroup:
     """`all` or `any` of its parts, which may be groups; an empty `all` holds, an empty `any` does not."""
 
     kind: str
-    parts: tuple["Condition | ConditionGroup", ...] = ()
+    parts: tuple["Comparison | ConditionGroup", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Trigger:
 
 
 @dataclass(frozen=True)
-class Step:
+class WorkflowStep:
     """One step of a program. `key` is its place in the definition, such as `2.then.0`, and stays in logs.
 
     `config` is the action's own, with the names of `actions/configs.py`. `next` and `otherwise` are places in
@@ -144,7 +144,7 @@ class Program:
 
     entity_type: EntityType
     triggers: tuple[Trigger, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[WorkflowStep, ...]
     conditions: ConditionGroup | None = None
     settings: WorkflowSettings = WorkflowSettings()
     initial_state: UUID | None = None

@@ -60,7 +60,7 @@ class StepKind(Enum):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RecordCondition:
     """One comparison. `field` is bare or `record.x` for the record, `contact.x`, `account.x`, `owner.x`, `event.x`."""
 
     field: str
@@ -73,7 +73,7 @@ class ConditionGroup:
     """`all` or `any` of its parts, which may be groups; an empty `all` holds, an empty `any` does not."""
 
     kind: str
-    parts: tuple["Comparison | ConditionGroup", ...] = ()
+    parts: tuple["RecordCondition | ConditionGroup", ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,10 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from crm_relay.rules.record_conditions import ConditionGroup as ConditionGroup
+from crm_relay.rules.record_conditions import RecordCondition as RecordCondition
+from crm_relay.rules.record_conditions import RecordFacts as RecordFacts
+
 
 class EntityType(Enum):
     """What a workflow may be about. The value is the word of `entity_type`; `TABLES` says where its rows are."""
@@ -57,23 +61,6 @@ class StepKind(Enum):
     ESCALATE = "escalate"
     TRANSITION = "transition"
     APPROVAL = "approval"
-
-
-@dataclass(frozen=True)
-class RecordCondition:
-    """One comparison. `field` is bare or `record.x` for the record, `contact.x`, `account.x`, `owner.x`, `event.x`."""
-
-    field: str
-    operator: str
-    value: object = None
-
-
-@dataclass(frozen=True)
-class ConditionGroup:
-    """`all` or `any` of its parts, which may be groups; an empty `all` holds, an empty `any` does not."""
-
-    kind: str
-    parts: tuple["RecordCondition | ConditionGroup", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,13 +154,3 @@ class EntityEvent:
     depth: int = 0
     cause: UUID | None = None
     occurred_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class RecordFacts:
-    """A record and what hangs on it, as they are now, each by its columns; None: there is none."""
-
-    record: Mapping[str, Any] | None = field(hash=False)
-    contact: Mapping[str, Any] | None = field(default=None, hash=False)
-    account: Mapping[str, Any] | None = field(default=None, hash=False)
-    owner: Mapping[str, Any] | None = field(default=None, hash=False)

@@ -11,12 +11,12 @@ from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.conditions import (
     CONTACT_FIELDS,
     ENROLLMENT_FIELDS,
-    OPERATORS,
     SkipCondition,
     first_true,
     problems_of_condition,
     read_conditions,
 )
+from crm_relay.rules.operators import OPERATORS
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.sampled_from(["1", "1.0", " "])

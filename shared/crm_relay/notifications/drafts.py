@@ -28,7 +28,10 @@ DigestKey = tuple[UUID, str, datetime]
 
 @dataclass(frozen=True)
 class Draft:
-    """One notification of one person. `setting`: a row of `notification_setting`; `count`: events in its group."""
+    """One notification of one person. `setting`: a row of `notification_setting`; `count`: events in its group.
+
+    `also_on`: channels that earlier events of its group ask for.
+    """
 
     id: UUID
     user_id: UUID
@@ -38,6 +41,7 @@ class Draft:
     setting: Row
     count: int = 1
     raised_to: Urgency = Urgency.NORMAL
+    also_on: tuple[Channel, ...] = ()
 
     @property
     def key(self) -> tuple[UUID, str]:
@@ -64,7 +68,7 @@ class Draft:
     def channels(self) -> tuple[Channel, ...]:
         """Those that are asked for; each is held against the preference."""
         default = (Channel.IN_APP,) if self.template is None else self.template.default_channels
-        return self.request.channels or default
+        return tuple(dict.fromkeys((*self.also_on, *(self.request.channels or default))))
 
     def notice(self, now: datetime) -> Notice:
         """As the gates look at it."""
@@ -72,7 +76,7 @@ class Draft:
             channels=self.channels,
             urgency=self.urgency,
             created_at=now,
-            contents=contents_of(self.rendered, has_template=self.template is not None),
+            contents=contents_of(self.rendered),
             reachable=reachable(self.setting),
             without_digest=without_digest(self.setting),
             expires_at=self.request.expires_at,
@@ -86,23 +90,41 @@ def category_of(request: NotificationRequest, template: NotificationTemplate | N
     return template.category if template is not None else request.category or ""
 
 
-def contents_of(rendered: Rendered, *, has_template: bool) -> frozenset[Channel]:
+def contents_of(rendered: Rendered) -> frozenset[Channel]:
     """The channels that there is a text for; Slack's is made of title, message and link."""
     texts = {Channel.EMAIL: rendered.email, Channel.SMS: rendered.sms}
-    return ALL_CHANNELS - {channel for channel, text in texts.items() if text is None or not has_template}
+    return ALL_CHANNELS - {channel for channel, text in texts.items() if text is None}
 
 
 def grouped(drafts: Iterable[Draft]) -> list[Draft]:
-    """Those of one person and group as one: the newest text, all their events, and the urgency of the most urgent."""
+    """Those of one person and group as one: the newest text of each channel, all their events and channels, and the
+    urgency of the most urgent.
+    """
     kept: dict[object, Draft] = {}
     for draft in drafts:
         group = draft.request.group_key
         key = draft.id if group is None else (draft.user_id, group)
         before = kept.get(key)
         if before is not None:
-            draft = replace(draft, count=before.count + 1, raised_to=min(before.urgency, draft.urgency))
+            draft = _joined(before, draft)
         kept[key] = draft
     return list(kept.values())
+
+
+def _joined(before: Draft, newest: Draft) -> Draft:
+    """A channel that the newest has no text for keeps the one before."""
+    rendered = replace(
+        newest.rendered,
+        email=newest.rendered.email or before.rendered.email,
+        sms=newest.rendered.sms or before.rendered.sms,
+    )
+    return replace(
+        newest,
+        rendered=rendered,
+        count=before.count + 1,
+        raised_to=min(before.urgency, newest.urgency),
+        also_on=before.channels,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What acts for a person and category, of the row that the database has of it."""
 
-from datetime import datetime, time
+from datetime import time
 from uuid import UUID
 
 from crm_relay.consent.address import normalise, normalise_phone
@@ -13,6 +13,7 @@ from crm_relay.notifications.models import (
     channels_of,
     day_of,
 )
+from crm_relay.notifications.moments import LATEST, moment_of
 from crm_relay.platform.database import Row
 from crm_relay.rules.send_windows import DAYS, SendWindow, is_zone
 
@@ -23,15 +24,15 @@ def preference_of(setting: Row) -> Preference:
     """Of a row of `notification_setting`."""
     zone = zone_of_person(setting["zone"])
     built_in = Preference(zone=zone)
-    dnd_until = setting["dnd_until"]
+    dnd_until = moment_of(setting["dnd_until"])
     return Preference(
         channels=built_in.channels if setting["channels"] is None else frozenset(channels_of(setting["channels"])),
         frequency=frequency_of(setting["frequency"]),
         digest_time=time_of(setting["digest_time"]) or built_in.digest_time,
         digest_day=day_of(setting["digest_day"]),
         quiet_hours=quiet_hours_of(setting, zone),
-        dnd_enabled=setting["dnd_enabled"] and not _is_before_all_time(dnd_until),
-        dnd_until=dnd_until if isinstance(dnd_until, datetime) else None,
+        dnd_enabled=setting["dnd_enabled"],
+        dnd_until=None if dnd_until == LATEST else dnd_until,
         email_unsubscribed=setting["email_unsubscribed"],
         zone=zone,
         source=PreferenceSource(setting["source"]),
@@ -41,13 +42,6 @@ def preference_of(setting: Row) -> Preference:
 def frequency_of(stored: str | None) -> Frequency:
     """At once where nothing is known, and for a word that is none: a table of the application may hold others."""
     return next((each for each in Frequency if each.value == stored), Frequency.IMMEDIATE)
-
-
-def _is_before_all_time(moment: object) -> bool:
-    """PostgreSQL knows moments that Python does not, and a driver hands them on as text: `infinity` has no end, and
-    `-infinity` and years before ours are over.
-    """
-    return isinstance(moment, str) and (moment.startswith("-") or moment.endswith("BC"))
 
 
 def zone_of_person(stored: str | None) -> str:

@@ -91,6 +91,7 @@ do update set
     title = excluded.title, message = excluded.message, type = excluded.type, category = excluded.category,
     entity_type = excluded.entity_type, entity_id = excluded.entity_id, action_url = excluded.action_url,
     action_label = excluded.action_label, priority = excluded.priority, expires_at = excluded.expires_at,
+    channels = notification.channels || (excluded.channels - array(select jsonb_array_elements_text(notification.channels))),
     template_slug = excluded.template_slug, template_version = excluded.template_version, event_key = excluded.event_key,
     group_count = notification.group_count + excluded.group_count, is_critical = excluded.is_critical,
     is_silent = excluded.is_silent, unless_read_within = excluded.unless_read_within, updated_at = excluded.updated_at
@@ -123,21 +124,22 @@ order by notification_id, channel
 on conflict (notification_id, channel) do update
 set
     content = case
-        when delivery.state in ('waiting', 'digest') or excluded.state in ('waiting', 'digest') then excluded.content
+        when delivery.state in ('waiting', 'digest') then coalesce(excluded.content, delivery.content)
+        when excluded.state in ('waiting', 'digest') then excluded.content
     end,
     lane = case when delivery.state in ('waiting', 'digest') then least(delivery.lane, excluded.lane) else excluded.lane end,
     category = excluded.category,
-    -- What waits keeps its turn, unless something more urgent came into the group.
-    state = case when delivery.state in ('waiting', 'digest') and excluded.lane >= delivery.lane then delivery.state else excluded.state end,
-    reason = case when delivery.state in ('waiting', 'digest') and excluded.lane >= delivery.lane then delivery.reason else excluded.reason end,
-    not_before = case
-        when delivery.state in ('waiting', 'digest') and excluded.lane >= delivery.lane then delivery.not_before
-        else excluded.not_before
-    end,
-    digest_id = case
-        when delivery.state in ('waiting', 'digest') and excluded.lane >= delivery.lane then delivery.digest_id
-        else excluded.digest_id
-    end,
+    -- What waits keeps its turn, unless something more urgent came into the group that can leave there.
+    (state, reason, not_before, digest_id) = (
+        select chosen.state, chosen.reason, chosen.not_before, chosen.digest_id
+        from (
+            values
+                (true, delivery.state, delivery.reason, delivery.not_before, delivery.digest_id),
+                (false, excluded.state, excluded.reason, excluded.not_before, excluded.digest_id)
+        ) as chosen (keeps_turn, state, reason, not_before, digest_id)
+        where chosen.keeps_turn
+            = (delivery.state in ('waiting', 'digest') and (excluded.lane >= delivery.lane or excluded.state = 'skipped'))
+    ),
     round = delivery.round + case when delivery.state in ('waiting', 'digest') then 0 else 1 end,
     send_id = case when delivery.state in ('waiting', 'digest') then delivery.send_id end,
     attempts = 0,
@@ -145,8 +147,8 @@ set
     left_at = case when delivery.state in ('waiting', 'digest') then delivery.left_at else excluded.left_at end,
     updated_at = :now
 where delivery.state in ('waiting', 'digest')
-    -- A mail that the ledger still holds may wait long; what is more urgent goes its own way.
-    or delivery.state = 'queued' and delivery.channel = 'email' and excluded.lane < delivery.lane
+    -- What a ledger still holds may wait long; what is more urgent goes its own way.
+    or delivery.state = 'queued' and delivery.channel in ('email', 'sms') and excluded.lane < delivery.lane and excluded.state <> 'skipped'
     or delivery.state in ('sent', 'dry_run', 'skipped', 'failed', 'unknown')
     and (
         delivery.channel = 'in_app' or delivery.left_at is null or excluded.lane < delivery.lane

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from crm_relay.notifications.moments import countable
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, Rows, Statement, queries_beside
 
@@ -20,7 +21,7 @@ def templates_of(db: Queryable, slugs: Sequence[str], orgs: Sequence[UUID]) -> l
 
 def recipients_of(db: Queryable, requests: Sequence[Mapping[str, Any]]) -> list[Row]:
     """place and user_id with the columns of `notification_setting`; nothing for a request that reaches nobody."""
-    return db.run(_SQL["recipients_of"], requests=Rows(requests)) if requests else []
+    return countable(db.run(_SQL["recipients_of"], requests=Rows(requests))) if requests else []
 
 
 def claim_keys(db: Queryable, keys: Sequence[tuple[UUID, str]], now: datetime) -> frozenset[tuple[UUID, str]]:
@@ -82,10 +83,10 @@ def count_colleague(db: Queryable, addresses: Sequence[str]) -> Row:
 
 def notification(db: Queryable, notification_id: UUID) -> Row | None:
     """Without its words; None where there is none."""
-    rows = db.run(_SQL["notification"], id=notification_id)
+    rows = countable(db.run(_SQL["notification"], id=notification_id))
     return rows[0] if rows else None
 
 
 def deliveries_of(db: Queryable, notification_id: UUID, now: datetime) -> list[Row]:
     """Each channel, with what decided about it."""
-    return db.run(_SQL["deliveries_of"], id=notification_id, now=now)
+    return countable(db.run(_SQL["deliveries_of"], id=notification_id, now=now))

@@ -7,7 +7,7 @@ from crm_relay.incidents.record import keep_open
 from crm_relay.mail.decisions import has_left
 from crm_relay.mail.models import Fate, Settled
 from crm_relay.notifications.release import store
-from crm_relay.notifications.release.settle import settle
+from crm_relay.notifications.release.settle import close_readable, settle
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database, Queryable
 from crm_relay.rules.send_windows import is_zone
@@ -33,10 +33,11 @@ def remove_old(db: Database, now: datetime, *, days: int, deadline: Deadline) ->
 def mend_left_behind(db: Database, now: datetime) -> int:
     """Deliveries that never heard of the fate of their mail, because whoever settled it could not tell; how many mails.
 
-    An operator who settles an unclear mail by hand is one of those.
+    An operator who settles an unclear mail by hand is one of those. Incidents about what can be read again close.
     """
     before = now - _SETTLED
     store.free_stranded(db, now, before=before)
+    close_readable(db, now)
     rows = store.missed_fates(db, before=before, limit=_BATCH)
     fates = [
         Settled(row["send_id"], fate_of(row["status"]), row["reason"], row["entity_type"], row["entity_id"])

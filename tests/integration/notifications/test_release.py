@@ -1,6 +1,5 @@
 """What leaves, what waits and what is dropped: every gate is asked again when the moment has come."""
 
-from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -13,13 +12,13 @@ from crm_relay.notifications.models import Channel, EntityRef, Priority
 from crm_relay.notifications.withdraw import withdraw
 from crm_relay.platform.database import Database, Row
 from crm_relay.platform.sql import Query, SqlValue
-from crm_relay.providers.answers import Taken, TextAnswer
-from crm_relay.providers.text import TextMessage
 from tests.support.notifications.notification_harness import ASSIGNED, NotificationHarness
+from tests.support.notifications.phone import Phone, plant_text_template
 from tests.support.platform.rows import one
 
 Crew = NotificationHarness
 SIX_IN_THE_EVENING = "18:00"
+YOU = {"task": {"title": "you"}}
 
 
 def in_quiet_hours(crew: Crew, name: str = "ada") -> UUID:
@@ -350,37 +349,12 @@ def test_what_was_held_up_by_us_comes_as_one_digest_a_person(crew: Crew) -> None
 # --- channels -------------------------------------------------------------------------------------------------------
 
 
-class Phone:
-    """Takes every text message."""
-
-    name = "twilio"
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, str]] = []
-
-    def send(self, to: str, body: str) -> TextAnswer:
-        self.sent.append((to, body))
-        return Taken(f"SM{len(self.sent)}", "queued")
-
-    def find(self, to: str, body: str, since: datetime, known: Collection[str] = ()) -> TextMessage | None:
-        raise AssertionError("nothing is unclear")
-
-
-def with_text(crew: Crew) -> None:
-    crew.rows(
-        """insert into notification_templates
-               (org_id, name, slug, category, title_template, message_template, sms_template, default_channels)
-           values (:org, 'Text', 'text', 'assignment', 'Hello', 'You', 'Hello you', '["in_app", "sms", "push"]')""",
-        org=crew.org,
-    )
-
-
 def test_a_text_message_leaves_by_the_ledger_of_text_messages(crew: Crew) -> None:
-    with_text(crew)
+    plant_text_template(crew)
     crew.texts = phone = Phone()
     ada = crew.person(phone="+15550100000")
     crew.prefer(ada, channels=["in_app", "sms", "push"])
-    crew.announce(ada, slug="text", variables={})
+    crew.announce(ada, slug="text", variables=YOU)
     crew.tick()
     assert phone.sent == [("+15550100000", "Hello you")]
     assert crew.states(ada, "sms") == [("sent", None)]
@@ -390,12 +364,12 @@ def test_a_text_message_leaves_by_the_ledger_of_text_messages(crew: Crew) -> Non
 
 
 def test_a_channel_that_is_not_configured_says_so(crew: Crew) -> None:
-    with_text(crew)
+    plant_text_template(crew)
     crew.sender = None
     ada = crew.person(phone="+15550100000")
     crew.prefer(ada, channels=["email", "sms"])
     crew.announce(ada)
-    crew.announce(ada, slug="text", variables={})
+    crew.announce(ada, slug="text", variables=YOU)
     crew.tick()
     assert crew.states(ada) == [("skipped", "not_configured")]
     assert crew.states(ada, "sms") == [("skipped", "not_configured")]

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from crm_relay.notifications.moments import countable
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import queries_beside
 
@@ -11,7 +12,7 @@ _SQL = queries_beside(__file__)
 
 def open_deliveries(db: Queryable, *, limit: int) -> list[Row]:
     """channel, state, reason, deliveries, next_at."""
-    return db.run(_SQL["open_deliveries"], limit=limit)
+    return countable(db.run(_SQL["open_deliveries"], limit=limit))
 
 
 def recent_deliveries(db: Queryable, since: datetime, *, limit: int) -> list[Row]:
@@ -28,4 +29,4 @@ def list_deliveries(
     db: Queryable, *, user_id: UUID | None, channel: str | None, state: str | None, limit: int
 ) -> list[Row]:
     """The newest first."""
-    return db.run(_SQL["list_deliveries"], user_id=user_id, channel=channel, state=state, limit=limit)
+    return countable(db.run(_SQL["list_deliveries"], user_id=user_id, channel=channel, state=state, limit=limit))

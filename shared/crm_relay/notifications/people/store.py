@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from crm_relay.notifications.moments import countable
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import queries_beside
 
@@ -16,9 +17,9 @@ def find_colleagues(db: Queryable, who: str) -> list[Row]:
 
 def settings_of_person(db: Queryable, user_id: UUID, org_id: UUID, *, since: datetime) -> list[Row]:
     """category with the columns of `notification_setting`."""
-    return db.run(_SQL["settings_of_person"], user_id=user_id, org_id=org_id, since=since)
+    return countable(db.run(_SQL["settings_of_person"], user_id=user_id, org_id=org_id, since=since))
 
 
 def notifications_since(db: Queryable, user_id: UUID, since: datetime, *, limit: int) -> list[Row]:
     """The newest first."""
-    return db.run(_SQL["notifications_since"], user_id=user_id, since=since, limit=limit)
+    return countable(db.run(_SQL["notifications_since"], user_id=user_id, since=since, limit=limit))

@@ -52,7 +52,12 @@ select
     notification.is_critical as is_notification_critical,
     notification.read_at is not null or notification.archived_at is not null as was_seen,
     setting.*,
-    recent.deliveries as left_this_hour, late.deliveries as late
+    recent.deliveries as left_this_hour, late.deliveries as late,
+    -- The id of what it is in a ledger now.
+    case delivery.channel
+        when 'email' then delivery.send_id
+        when 'sms' then (select id from sms_sends where send_key = 'notification/' || delivery.id || '/' || delivery.round)
+    end as ledger_id
 from notification_deliveries delivery
 join notifications notification on notification.id = delivery.notification_id
 cross join lateral notification_setting(delivery.user_id, delivery.category) setting
@@ -111,12 +116,17 @@ order by digest.leaves_at desc, digest.id
 for no key update skip locked;
 
 -- name: lock_members
--- Against a preference that changes at this moment and takes members out.
-select id
-from notification_deliveries
-where digest_id = any (:digests::uuid[]) and state = 'digest'
-order by id
-for no key update;
+-- Against a preference that changes at this moment; waits for nobody, since who has a notification may wait for its digest.
+select member.id
+from notification_deliveries member
+join notifications notification on notification.id = member.notification_id
+where member.digest_id = any (:digests::uuid[]) and member.state = 'digest'
+order by notification.id, member.id
+for no key update of notification, member skip locked;
+
+-- name: member_ids
+-- What these digests hold, by the ids alone.
+select id from notification_deliveries where digest_id = any (:digests::uuid[]) and state = 'digest' order by created_at, id;
 
 -- name: members_of
 -- What these digests hold, with everything that decides whether it still leaves.
@@ -132,6 +142,7 @@ from notification_deliveries delivery
 join notifications notification on notification.id = delivery.notification_id
 cross join lateral notification_setting(delivery.user_id, delivery.category) setting
 where delivery.digest_id = any (:digests::uuid[]) and delivery.state = any (:states::text[])
+    and (cast(:only as uuid[]) is null or delivery.id = any (:only::uuid[]))
 order by delivery.created_at, delivery.id;
 
 -- name: record_digests
@@ -182,27 +193,49 @@ update notification_deliveries delivery
 set state = fate.state, reason = coalesce(fate.reason, delivery.reason), content = null, claimed_until = null, updated_at = :now
 from fate
 where delivery.id = fate.delivery_id and delivery.state in ('queued', 'sending', 'unknown')
-    -- A text message gets its id in its own ledger; of mail an earlier round of the group may be settled late.
-    and (delivery.channel = 'sms' or delivery.send_id = fate.send_id);
+    -- An earlier round of the group may be settled late. A text message gets its id in its own ledger.
+    and (
+        delivery.send_id = fate.send_id
+        or delivery.channel = 'sms' and exists (
+            select
+            from sms_sends message
+            where message.id = fate.send_id and message.send_key = 'notification/' || delivery.id || '/' || delivery.round
+        )
+    );
 
 -- name: missed_fates
--- Mails that are settled while what they were sent for still waits to hear of it.
-select distinct mail.id as send_id, mail.status, mail.reason, mail.entity_type, mail.entity_id
+-- Mails and text messages that are settled while what they were sent for still waits to hear of it.
+select distinct message.id as send_id, message.status, message.reason, message.entity_type, message.entity_id
 from notification_deliveries delivery
 left join notification_digests digest on digest.id = delivery.digest_id
-join email_sends mail on mail.id = coalesce(digest.send_id, delivery.send_id)
+join lateral (
+    select id, status, reason, entity_type, entity_id
+    from email_sends
+    where id = coalesce(digest.send_id, delivery.send_id)
+    union all
+    select id, status, reason, entity_type, entity_id
+    from sms_sends
+    where delivery.channel = 'sms' and send_key = 'notification/' || delivery.id || '/' || delivery.round
+) message on true
 where delivery.state in ('queued', 'sending', 'unknown') and delivery.updated_at < :before
-    and mail.status not in ('queued', 'sending') and (mail.status <> 'unknown' or delivery.state <> 'unknown')
-order by mail.id
+    and message.status not in ('queued', 'sending') and (message.status <> 'unknown' or delivery.state <> 'unknown')
+order by message.id
 limit :limit;
 
 -- name: free_stranded
 -- Members of digests that are closed are asked again, each by itself.
-update notification_deliveries delivery
+with stranded as materialized (
+    select delivery.id
+    from notification_deliveries delivery
+    join notification_digests digest on digest.id = delivery.digest_id
+    where delivery.state = 'digest' and digest.state <> 'open' and delivery.updated_at < :before
+    order by delivery.id
+    for no key update of delivery skip locked
+)
+update notification_deliveries
 set state = 'waiting', reason = 'left_digest', not_before = :now, digest_id = null, updated_at = :now
-from notification_digests digest
-where digest.id = delivery.digest_id and delivery.state = 'digest' and digest.state <> 'open' and delivery.updated_at < :before
-returning delivery.id;
+where id in (select id from stranded)
+returning id;
 
 -- name: remove_old
 -- What was read or put away long ago; its key stays, so that the event is not told again.
@@ -234,3 +267,15 @@ from (
     select timezone, id from user_profiles where timezone is not null
 ) known
 group by zone;
+
+-- name: unreadable
+-- What an incident says that it cannot be read; a row that is gone has no id.
+select
+    incident.subject, coalesce(delivery.id, digest.id) as id,
+    case when delivery.id is not null then 'notification_delivery' when digest.id is not null then 'notification_digest' end as entity_type
+from incidents incident
+left join notification_deliveries delivery on delivery.id = try_uuid(incident.subject)
+left join notification_digests digest on digest.id = try_uuid(incident.subject)
+where incident.kind = 'notification_unreadable' and incident.closed_at is null and try_uuid(incident.subject) is not null
+order by incident.opened_at
+limit 100;

@@ -18,10 +18,11 @@ from crm_relay.notifications.release.context import ReleaseContext
 from crm_relay.notifications.release.digest_text import DigestLine, DigestText
 from crm_relay.notifications.release.due import DueDelivery
 from crm_relay.notifications.release.letters import DigestLetter, mail_of_digest
-from crm_relay.platform.database import Row, Transaction
-from crm_relay.platform.errors import RejectedInput, describe_error
+from crm_relay.platform.database import Database, Row, Transaction
+from crm_relay.platform.errors import OF_ONE_ROW, RejectedInput, describe_error
 from crm_relay.platform.logging import logger
 from crm_relay.platform.sql import Statement
+from crm_relay.rules.in_parts import in_parts
 
 DROPPED = "left_digest"
 """Why a member waits that is not worth a line any more: the gates say at once what becomes of it."""
@@ -41,34 +42,76 @@ def release_digests(
     """At most six statements, whatever the number of digests. `batch` is filled as it goes on.
 
     Several that are due for one person and channel, because we were down, leave as one. A member is never dropped
-    here: it goes back among the deliveries, which records why it does not leave.
+    here: it goes back among the deliveries, which records why it does not leave. Digests of which another transaction
+    has a member wait for the next run.
     """
     rows = store.claim_digests(db, now, limit=limit)
     batch.claimed = tuple(row["id"] for row in rows)
+    taken = store.take_members(db, batch.claimed)
     members: dict[UUID, list[DueDelivery]] = {}
-    for row in store.take_members(db, batch.claimed):
+    for row in taken.rows:
         members.setdefault(row["digest_id"], []).append(DueDelivery(row))
     releasing = _DigestBatch(context, now)
+    done: list[UUID] = []
     for group in _by_person(rows):
-        releasing.one(group[0], group[1:], [member for row in group for member in members.get(row["id"], ())])
+        held = [member for row in group for member in members.get(row["id"], ())]
+        if all(member.id in taken.ours for member in held):
+            releasing.one(group[0], group[1:], held)
+            done += (row["id"] for row in group)
+    batch.claimed = tuple(done)
     later = requests_store.join_digests(db, list(releasing.later.values()), now)
-    if rows:
+    if done:
         db.finish(releasing.statements(later))
     batch.fates.update(releasing.fates)
 
 
-def set_aside(db: Transaction, digests: Sequence[UUID], why: str, now: datetime) -> None:
-    """What the database refuses of one digest is an error of that one alone: its members are settled with it.
+def set_aside(db: Database, context: ReleaseContext, digests: Sequence[UUID], why: str, now: datetime) -> None:
+    """Members that cannot be read fail alone, and the others leave with the next try.
 
-    Raises RejectedInput where there is none.
+    Where the fault is no member's, the digest fails and all its members with it. Raises RejectedInput where there is
+    none.
     """
     if not digests:
         raise RejectedInput(why)
-    logger().error("a digest cannot be released", digests=[str(each) for each in digests], reason=why)
-    members = store.take_members(db, digests)
-    records = [_member(DueDelivery(row), "failed", "refused", digest_id=row["digest_id"]) for row in members]
-    failed = [_digest(each, "failed", reason="refused") for each in digests]
-    db.finish([store.recording_deliveries(records, now), store.recording_digests(failed, now)])
+    members = store.member_ids(db, digests)
+    unreadable = _unreadable(db, context, digests, members, now)
+    logger().error(
+        "a digest cannot be released",
+        digests=[str(each) for each in digests],
+        members=[str(each) for each in unreadable],
+        reason=why,
+    )
+    db.transact(lambda tx: _fail(tx, digests, unreadable, now))
+
+
+def _unreadable(
+    db: Database, context: ReleaseContext, digests: Sequence[UUID], members: Sequence[UUID], now: datetime
+) -> Sequence[UUID]:
+    """Those that stop their digest; none where it is not theirs."""
+
+    def read(part: Sequence[UUID]) -> None:
+        for row in store.members_of(db, digests, part):
+            member, line = DueDelivery(row), _line(row)
+            member.decide_as_member(now, configured=context.configured)
+            DigestText([line], None, context.links).email()
+
+    try:
+        return list(in_parts(members, read))
+    except OF_ONE_ROW:
+        return []
+
+
+def _fail(tx: Transaction, digests: Sequence[UUID], unreadable: Sequence[UUID], now: datetime) -> None:
+    """What another transaction has is looked at again by the next run."""
+    ours = store.lock_members(tx, digests)
+    if unreadable:
+        failed = [_member_record(each, "failed", "refused") for each in unreadable if each in ours]
+        tx.finish([store.recording_deliveries(failed, now)])
+        return
+    if ours.issuperset(store.member_ids(tx, digests)):
+        records = [_digest(each, "failed", reason="refused") for each in digests]
+        members = [_member_record(each, "failed", "refused", digest_id=digests[0]) for each in ours]
+        tx.finish([store.recording_deliveries(members, now), store.recording_digests(records, now)])
 
 
 def _by_person(rows: Sequence[Row]) -> list[list[Row]]:
@@ -195,8 +238,20 @@ def _member(
     digest_id: UUID | None = None,
     left_at: datetime | None = None,
 ) -> dict[str, Any]:
+    return _member_record(due.id, state, reason, not_before=not_before, digest_id=digest_id, left_at=left_at)
+
+
+def _member_record(
+    member: UUID,
+    state: str,
+    reason: str | None,
+    *,
+    not_before: datetime | None = None,
+    digest_id: UUID | None = None,
+    left_at: datetime | None = None,
+) -> dict[str, Any]:
     return {
-        "id": due.id,
+        "id": member,
         "state": state,
         "reason": reason,
         "not_before": not_before,

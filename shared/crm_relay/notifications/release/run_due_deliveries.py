@@ -14,7 +14,7 @@ from crm_relay.notifications.release.release_deliveries import ReleasedBatch, gi
 from crm_relay.notifications.release.release_digests import ReleasedDigests, release_digests, set_aside
 from crm_relay.notifications.release.settle import settle, still_wanted
 from crm_relay.platform.clock import Clock, Deadline
-from crm_relay.platform.database import Database, Transaction
+from crm_relay.platform.database import Database
 from crm_relay.platform.errors import OF_ONE_ROW, describe_error
 from crm_relay.platform.fence.clone_fence import ensure_armed
 
@@ -93,7 +93,9 @@ class _Release:
         try:
             self.db.transact(lambda tx: release_deliveries(tx, self.context, now, batch, limit=limit))
         except OF_ONE_ROW as error:
-            return self._refused(limit, error, lambda tx, why: give_up(tx, batch.claimed, why, now))
+            return self._refused(
+                limit, error, lambda why: self.db.transact(lambda tx: give_up(tx, batch.claimed, why, now))
+            )
         self.report.verdicts.update(batch.verdicts)
         return len(batch.claimed)
 
@@ -102,14 +104,14 @@ class _Release:
         try:
             self.db.transact(lambda tx: release_digests(tx, self.context, now, batch, limit=limit))
         except OF_ONE_ROW as error:
-            return self._refused(limit, error, lambda tx, why: set_aside(tx, batch.claimed, why, now))
+            return self._refused(limit, error, lambda why: set_aside(self.db, self.context, batch.claimed, why, now))
         self.report.digests.update(batch.fates)
         return len(batch.claimed)
 
-    def _refused(self, limit: int, error: Exception, alone: Callable[[Transaction, str], None]) -> int:
+    def _refused(self, limit: int, error: Exception, alone: Callable[[str], None]) -> int:
         if limit > 1:
             return -1
-        self.db.transact(lambda tx: alone(tx, describe_error(error)))
+        alone(describe_error(error))
         self.report.refused += 1
         return 1
 

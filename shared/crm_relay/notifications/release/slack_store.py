@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from crm_relay.notifications.moments import countable
 from crm_relay.platform.database import Queryable, Row, Transaction
 from crm_relay.platform.sql import queries_beside
 
@@ -41,7 +42,7 @@ def claim_post(db: Queryable, now: datetime, *, claimed_until: datetime) -> Clai
 
 def next_post_at(db: Queryable, now: datetime) -> datetime | None:
     """When the next one can be claimed; None: nothing is due."""
-    found: datetime | None = db.run(_SQL["next_post_at"], now=now)[0]["at"]
+    found: datetime | None = countable(db.run(_SQL["next_post_at"], now=now))[0]["at"]
     return found
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from crm_relay.notifications.moments import countable
 from crm_relay.platform.database import Queryable, Row, Transaction
 from crm_relay.platform.sql import Json, Statement, queries_beside
 
@@ -40,7 +41,9 @@ def claim_deliveries(db: Queryable, now: datetime, *, limit: int) -> list[UUID]:
 
 def delivery_facts(db: Queryable, ids: Sequence[UUID], now: datetime, *, late_before: datetime) -> list[Row]:
     """Everything that decides about them, as it is now."""
-    return db.run(_SQL["delivery_facts"], ids=list(ids), now=now, late_before=late_before) if ids else []
+    if not ids:
+        return []
+    return countable(db.run(_SQL["delivery_facts"], ids=list(ids), now=now, late_before=late_before))
 
 
 def recording_deliveries(decided: Sequence[Mapping[str, Any]], now: datetime) -> Statement:
@@ -58,17 +61,43 @@ def claim_digests(db: Queryable, now: datetime, *, limit: int) -> list[Row]:
     return db.run(_SQL["claim_digests"], now=now, limit=limit)
 
 
-def take_members(db: Transaction, digests: Sequence[UUID]) -> list[Row]:
-    """What open digests hold, ours until the transaction ends; in the order in which it came."""
+@dataclass(frozen=True)
+class TakenMembers:
+    """`rows` of `members_of`, in the order in which they came; `ours` until the transaction ends."""
+
+    rows: list[Row]
+    ours: frozenset[UUID]
+
+
+def take_members(db: Transaction, digests: Sequence[UUID]) -> TakenMembers:
+    """What open digests hold; a member that another transaction has is not ours."""
     if not digests:
-        return []
+        return TakenMembers([], frozenset())
     lock = _SQL["lock_members"].bind(digests=list(digests))
-    return db.send_all([lock, _SQL["members_of"].bind(digests=list(digests), states=["digest"])])[1]
+    locked, rows = db.send_all([lock, _SQL["members_of"].bind(digests=list(digests), states=["digest"], only=None)])
+    return TakenMembers(countable(rows), frozenset(row["id"] for row in locked))
+
+
+def lock_members(db: Transaction, digests: Sequence[UUID]) -> frozenset[UUID]:
+    """As `take_members`, without a look at them."""
+    return frozenset(row["id"] for row in db.run(_SQL["lock_members"], digests=list(digests)))
+
+
+def member_ids(db: Queryable, digests: Sequence[UUID]) -> list[UUID]:
+    """What open digests hold, in the order in which it came."""
+    return [row["id"] for row in db.run(_SQL["member_ids"], digests=list(digests))]
+
+
+def members_of(db: Queryable, digests: Sequence[UUID], only: Sequence[UUID]) -> list[Row]:
+    """These members of open digests."""
+    return countable(db.run(_SQL["members_of"], digests=list(digests), states=["digest"], only=list(only)))
 
 
 def queued_members(db: Queryable, digests: Sequence[UUID]) -> list[Row]:
     """What digests hold that are in the ledger."""
-    return db.run(_SQL["members_of"], digests=list(digests), states=["queued"]) if digests else []
+    if not digests:
+        return []
+    return countable(db.run(_SQL["members_of"], digests=list(digests), states=["queued"], only=None))
 
 
 def recording_digests(decided: Sequence[Mapping[str, Any]], now: datetime) -> Statement:
@@ -102,3 +131,8 @@ def remove_old(db: Queryable, *, before: datetime, limit: int) -> dict[str, int]
 def zones(db: Queryable) -> list[Row]:
     """zone, and the user_id of one of those who have it."""
     return db.run(_SQL["zones"])
+
+
+def unreadable(db: Queryable) -> list[Row]:
+    """subject of an open incident, and id and entity_type of its delivery or digest; both null where it is gone."""
+    return db.run(_SQL["unreadable"])

@@ -67,7 +67,7 @@ class StepKind(Enum):
 class Trigger:
     """What starts a workflow. `column` is the one that a change is about; None: any that the table allows.
 
-    `was` and `becomes` narrow a status change; None: any value. `cron` and `zone` are a schedule's, and `records`
+    `was` and `becomes` narrow a change; None: any value, "": null. `cron` and `zone` are a schedule's, and `records`
     filters whom it starts for. `event` is the name of an event.
     """
 
@@ -87,6 +87,7 @@ class WorkflowStep:
 
     `config` is the action's own, with the names of `actions/configs.py`. `next` and `otherwise` are places in
     `Program.steps`; None: the run is completed. `ask_again` has to hold when the step is due, else it is skipped.
+    `conditions` are a CONDITION's: `next` where they hold, else `otherwise`.
     """
 
     key: str
@@ -97,6 +98,7 @@ class WorkflowStep:
     otherwise: int | None = None
     ask_again: ConditionGroup | None = None
     goes_on_after_failure: bool = False
+    conditions: ConditionGroup | None = None
 
 
 @dataclass(frozen=True)

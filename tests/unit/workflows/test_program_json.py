@@ -60,6 +60,7 @@ STEPS = st.builds(
     otherwise=st.none() | COUNTS,
     ask_again=st.none() | GROUPS,
     goes_on_after_failure=st.booleans(),
+    conditions=st.none() | GROUPS,
 )
 BUDGETS = st.builds(EffectBudget, st.none() | COUNTS, st.none() | COUNTS)
 SETTINGS = st.builds(

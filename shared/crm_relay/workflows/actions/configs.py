@@ -130,3 +130,11 @@ class EscalateConfig(StepConfig):
     title: Line = "Escalated: {{record.name}}"
     message: Text = "{{workflow.name}} asks for your attention."
     reassign: bool = False
+
+
+class TransitionConfig(StepConfig):
+    """Enters a state: `state_id` becomes `current_state_id` of the instance. `transition_id`: the row it came by."""
+
+    state_id: UUID
+    state: Line
+    transition_id: UUID | None = None

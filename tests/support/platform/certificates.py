@@ -11,6 +11,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 @dataclass(frozen=True)
 class ServerCertificate:
@@ -21,13 +33,21 @@ class ServerCertificate:
     key: Path
 
 
-def make_server_certificate(folder: Path, *, address: str) -> ServerCertificate:
-    """A certificate for an IP `address` under a new authority, in `folder`."""
+def make_server_certificate(folder: Path, *, address: str, host: str | None = None) -> ServerCertificate:
+    """A certificate for an IP `address`, or for the name `host` alone, under a new authority, in `folder`."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     is_authority = x509.BasicConstraints(ca=True, path_length=None)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
-    authority = _unsigned("authority", authority_key).add_extension(is_authority, critical=True)
-    certificate = _unsigned("server", key).add_extension(names, critical=False)
+    name = x509.DNSName(host) if host is not None else x509.IPAddress(ip_address(address))
+    names = x509.SubjectAlternativeName([name])
+    # Which key is whose: a strict client asks for it (RFC 5280).
+    signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
+    authority = (
+        _unsigned("authority", authority_key)
+        .add_extension(is_authority, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
+        .add_extension(_SIGNS, critical=True)
+    )
+    certificate = _unsigned("server", key).add_extension(names, critical=False).add_extension(signer, critical=False)
 
     made = ServerCertificate(folder / "authority.pem", folder / "server.pem", folder / "server.key")
     made.authority.write_bytes(authority.sign(authority_key, hashes.SHA256()).public_bytes(Encoding.PEM))

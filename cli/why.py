@@ -45,8 +45,14 @@ def in_lines(known: Known) -> dict[str, str]:
         "failed tasks": [*map(_task, inbox.failed_tasks), _reach(inbox.failed_tasks_searched)],
         "erasure": _erasure(known.erasure),
         "ledger": [f"{_at(each.occurred_at)} {each.channel} {each.kind} from {each.source}" for each in known.ledger],
+        "opt-outs that wait": [_waiting(each) for each in known.opt_outs_waiting],
     }
     return {heading: "\n".join(lines) or "nothing" for heading, lines in sections.items() if lines is not None}
+
+
+def _waiting(row: Row) -> str:
+    where = row["address"] or (f"numbers that end in {row['number_end']}" if row["number_end"] else "no address")
+    return f"{_at(row['occurred_at'])} {row['channel']} opt_out from {row['source']}: {where}"
 
 
 def _customer(customer: Explanation) -> list[str]:

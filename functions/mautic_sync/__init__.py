@@ -1,6 +1,6 @@
 """Sends what changed about customers, segments and consent to Mautic.
 
-First, events that waited for their customer are applied. With `{"full": true}` every customer is compared,
+First, events and opt-outs that waited for their customer are applied. With `{"full": true}` every customer is compared,
 which finds what only time changes. With `{"watch": true}` it checks whether Mautic's webhook is still
 published and reads what it missed. `POST /api/sync/mautic` needs a token with the role `operate`; a run that
 stops itself publishes to the alert topic.

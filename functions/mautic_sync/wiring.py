@@ -4,7 +4,7 @@ from crm_relay.customers.contacts.directory import CONTACTS
 from crm_relay.customers.models import SyncOptions, SyncReport
 from crm_relay.customers.run import SyncContext
 from crm_relay.customers.syncing.sync_customers import sync_contacts
-from crm_relay.engagement.match_waiting import match_waiting
+from crm_relay.engagement.match_waiting import match_opt_outs, match_waiting
 from crm_relay.installation.installation import install
 from crm_relay.operations.watch_webhook import watch_webhook
 from crm_relay.platform.aws.queue import publish_alert, send_message
@@ -49,6 +49,7 @@ def sync(order: SyncOrder, context: LambdaContext) -> dict[str, object]:
     """
     parts = Parts()
     parts.run("waiting events", lambda: match_waiting(installation().database, CONTACTS))
+    parts.run("waiting opt-outs", lambda: match_opt_outs(installation().database, CONTACTS))
     run = _run(Deadline.of_invocation(context, reserve=_RESERVE_SECONDS, limit=order.limit_seconds))
     report = sync_contacts(run, full=order.full, after=order.after)
     _hand_on(installation().settings.continue_queue_url, order, report)

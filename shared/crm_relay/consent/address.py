@@ -22,6 +22,8 @@ _NO_ADDRESS = re.compile(f"[{_BLANK},;<>]")
 """What is left in the middle belongs to a list of addresses, or to no address."""
 
 _PHONE_NOISE = re.compile(r"[\s().\-/\u00a0]")
+_SHORTEST_END, _LONGEST_END = 6, 9
+"""Of a number without its country: a longer end would hold what some countries dial in front of it."""
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 # Countries in which the zero in front of an area code is dialled inside the country only. Italy keeps its zero.
 # https://www.itu.int/oth/T0202.aspx?parent=T0202
@@ -62,6 +64,24 @@ def normalise_phone(number: str) -> str | None:
     """
     bare = _TRUNK_ZERO.sub(r"\1", _PHONE_NOISE.sub("", number), count=1)
     return bare if _E164.fullmatch(bare) else None
+
+
+def end_of_number(written: str) -> str | None:
+    """What a number without its country and the same number in E.164 have in common: the last digits, at most nine.
+
+    None where there are too few to mean anybody.
+
+    >>> end_of_number("0400 111 222"), "+61400111222".endswith("400111222")
+    ('400111222', True)
+    """
+    digits = "".join(sign for sign in written if sign.isascii() and sign.isdigit()).lstrip("0")
+    return digits[-_LONGEST_END:] if len(digits) >= _SHORTEST_END else None
+
+
+def number_ends(number: str) -> list[str]:
+    """Every `end_of_number` that a number in E.164 may have been written with."""
+    digits = number.removeprefix("+")
+    return [digits[-length:] for length in range(_SHORTEST_END, _LONGEST_END + 1) if length <= len(digits)]
 
 
 def _fold(address: str) -> str:

@@ -97,11 +97,15 @@ def repair(db: Queryable, audit: Audit, now: datetime) -> None:
 
 
 def _record_opt_outs(db: Queryable, found: Sequence[AuditFinding], now: datetime) -> None:
-    """An opt-out on either side wins, at the contact's address and the customer's; Mautic does not say when it was."""
+    """An opt-out on either side wins, at the contact's address and the customer's; Mautic does not say when it was.
+
+    A customer who has none carries it to the first one.
+    """
     if not found:
         return
     customers = store.read_customers(db, [each.customer_id for each in found if each.customer_id], now)
     addresses = {each.address for each in found} | {customer.address for customer in customers}
+    store.stamp_opt_outs(db, [customer.customer_id for customer in customers if customer.address is None], now)
     concerned = store.organizations_of(db, [each for each in addresses if each is not None])
     record_events(
         db,

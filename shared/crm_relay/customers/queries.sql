@@ -154,6 +154,15 @@ left join customer_emails mail on normalise_address(mail.email) = wanted.address
 left join customer_profiles holder on holder.id = mail.customer_id
 order by 1, 2;
 
+-- name: stamp_customers
+-- Customers without an address who opted out: the stamp writes the ledger's line when the first address comes.
+update customer_profiles profile
+set opted_out_at = least(cast(:now as timestamptz), clock_timestamp())
+from (
+    select id from customer_profiles where id = any (cast(:ids as uuid[])) and opted_out_at is null order by id for no key update
+) stamped
+where profile.id = stamped.id;
+
 -- name: find_customers
 -- Whom an address, a customer id or a contact id of Mautic's means.
 select customer_id from customer_emails where normalise_address(email) = :address::text

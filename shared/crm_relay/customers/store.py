@@ -57,6 +57,12 @@ def organizations_of(db: Queryable, addresses: Iterable[str]) -> list[tuple[str,
     return [(row["address"], row["org_id"]) for row in rows]
 
 
+def stamp_opt_outs(db: Queryable, customer_ids: Sequence[UUID], now: datetime) -> None:
+    """They have opted out, and there is no address for the ledger; one statement, none for nobody."""
+    if customer_ids:
+        db.run(_SQL["stamp_customers"], ids=sorted(customer_ids), now=now)
+
+
 def find_customers(
     db: Queryable, *, address: str | None, customer_id: UUID | None, contact_id: int | None
 ) -> list[UUID]:

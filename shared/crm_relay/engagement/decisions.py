@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from crm_relay.consent.address import normalise_phone
 from crm_relay.engagement.models import AddressHolder, FiledEvent, Owner
 from crm_relay.providers.mautic.events import MauticEvent
 from crm_relay.providers.mautic.vocabulary import EventKind
@@ -140,19 +141,28 @@ def latest_bounce(bounces: Sequence[FiledEvent]) -> FiledEvent:
 
 @dataclass(frozen=True)
 class NumberVerdict:
-    """The number that opts out of text messages; None: no number is known, and the opt-out waits for none."""
+    """The numbers that opt out of text messages; none: none is known, and the opt-out waits for one."""
 
-    number: str | None
+    numbers: Sequence[str]
     reason: str
 
 
-def judge_number(given: str | None, owner: Owner | None) -> NumberVerdict:
-    """`given` is None where the contact has a number that could be anybody's, as a national one."""
+def judge_number(given: str | None, written_end: str | None, owner: Owner | None) -> NumberVerdict:
+    """`given` is None where the contact has a number that could be anybody's, as a national one; it ends in
+    `written_end`.
+
+    It is the person who leaves: where no number of theirs ends like that, all of them opt out.
+    """
     if given is not None:
-        return NumberVerdict(given, "the contact's number")
-    if owner is not None and owner.phone is not None:
-        return NumberVerdict(owner.phone, "the customer's first number: the contact's has no international form")
-    return NumberVerdict(None, "no number in international form is known")
+        return NumberVerdict((given,), "the contact's number")
+    phones = () if owner is None else owner.phones
+    numbers = tuple(dict.fromkeys(number for phone in phones if (number := normalise_phone(phone)) is not None))
+    alike = tuple(number for number in numbers if written_end is not None and number.endswith(written_end))
+    if alike:
+        return NumberVerdict(alike, "the customer's number that ends like the contact's")
+    if numbers:
+        return NumberVerdict(numbers, "all of the customer's numbers: none ends like the contact's")
+    return NumberVerdict((), "no number in international form is known")
 
 
 def _is_prefetch(sent_at: datetime | None, at: datetime) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from crm_relay.consent.address import normalise, normalise_phone
+from crm_relay.consent.address import end_of_number, normalise, normalise_phone
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Statement
 from crm_relay.providers.mautic.events import MauticEvent
@@ -21,7 +21,7 @@ class FiledEvent:
 
     `address` is in its one form: a number of an opt-out from text messages, else an e-mail address; None where there is
     none, or no such form. `customer_id` is whom the contact names, whether or not there is such a customer.
-    `is_erased`: it was about a person who was erased.
+    `number_end` is what is known of a number without its country. `is_erased`: it was about a person who was erased.
     """
 
     key: str | None
@@ -31,24 +31,28 @@ class FiledEvent:
     customer_id: UUID | None = None
     address: str | None = None
     is_erased: bool = False
+    number_end: str | None = None
 
     @classmethod
     def of(cls, event: MauticEvent) -> "FiledEvent":
         """As Mautic reports it."""
         form = normalise_phone if event.kind == "sms_opt_out" else normalise
         address = form(event.address) if event.address else None
-        return cls(event.key, event.kind, event.occurred_at, event.contact_id, event.customer_id, address)
+        end = end_of_number(event.address or "") if event.kind == "sms_opt_out" and address is None else None
+        return cls(
+            event.key, event.kind, event.occurred_at, event.contact_id, event.customer_id, address, number_end=end
+        )
 
     @property
     def without_person(self) -> "FiledEvent":
         """That something happened, and nothing else."""
-        return replace(self, contact_id=None, customer_id=None, address=None, is_erased=True)
+        return replace(self, contact_id=None, customer_id=None, address=None, number_end=None, is_erased=True)
 
 
 class Owner(Protocol):
     """The customer whose an event is.
 
-    `org_id` None is the installation's own organization; `phone` is the customer's first number, where it was read.
+    `org_id` None is the installation's own organization; `phones` are the customer's numbers, where they were read.
     """
 
     @property
@@ -58,7 +62,7 @@ class Owner(Protocol):
     def org_id(self) -> UUID | None: ...
 
     @property
-    def phone(self) -> str | None: ...
+    def phones(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class NamedCustomer:
 
     customer_id: UUID
     org_id: UUID | None
-    phone: str | None = None
+    phones: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class AddressHolder:
     created_at: datetime
     bounces: int = 0
     is_valid: bool = True
-    phone: str | None = None
+    phones: Sequence[str] = ()
 
 
 class Deletion(Protocol):

@@ -8,6 +8,7 @@ from crm_relay.campaigns.why import Enrollments, enrollments_of, names_of
 from crm_relay.consent.address import normalise_phone
 from crm_relay.consent.models import ConsentChannel, ConsentEntry
 from crm_relay.consent.person import Person
+from crm_relay.consent.waiting.waiting_opt_outs import waiting_of
 from crm_relay.consent.why import history
 from crm_relay.customers.explain import Explanation, explain
 from crm_relay.engagement.why import Engagement, engagement_of
@@ -47,6 +48,7 @@ class Known:
     inbox: Mentions
     erasure: Erasure
     ledger: list[ConsentEntry]
+    opt_outs_waiting: list[Row]
 
     @property
     def is_anything(self) -> bool:
@@ -66,6 +68,7 @@ class Known:
                 self.inbox.failed_tasks,
                 self.erasure.receipts,
                 self.ledger,
+                self.opt_outs_waiting,
             )
         )
 
@@ -88,6 +91,7 @@ def explain_person(db: Queryable, who: str, now: datetime) -> Known:
         inbox=mentions_of(db, REDACTORS, person),
         erasure=_erasure_of(db, person),
         ledger=history(db, *person.marks, *person.phones),
+        opt_outs_waiting=waiting_of(db, person),
     )
 
 

@@ -70,16 +70,19 @@ def meaning_of(event: BisonEvent, received_at: datetime, erased: AbstractSet[str
     Of a lead who was erased (`erased` are normalised addresses) it is counted that something happened, and nothing
     else is kept; a reply that an erased address wrote is not kept either.
     """
-    address = event.lead and normalise(event.lead.email or "")
-    lead = None if address in erased else event.lead
+    address = normalise(event.address or "")
+    is_erased = address in erased
+    lead = None if is_erased else event.lead
     is_unknown_lead = event.lead is not None and lead is None
+    suppression = None if is_erased else _suppression(event)
     return Meaning(
         metric=METRIC_OF.get(event.kind),
         lead=lead,
         lead_time=LEAD_TIME_OF.get(event.kind) if lead else None,
         reply=None if is_unknown_lead else _kept_reply(event, erased),
-        suppression=_suppression(event) if lead and address else None,
+        suppression=suppression if address else None,
         account=_reported_state(event, received_at),
+        waits=suppression is ConsentKind.OPT_OUT and not address,
     )
 
 

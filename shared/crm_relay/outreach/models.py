@@ -38,7 +38,10 @@ class AccountState:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What one event does. `lead`: whom it is about; `suppression`: what the ledger says of the lead's address."""
+    """What one event does. `lead`: whom it is about; `suppression`: what the ledger says of the lead's address.
+
+    `waits`: an opt-out without an address, which is kept until the lead has one.
+    """
 
     metric: Metric | None
     lead: BisonLead | None
@@ -46,6 +49,7 @@ class Meaning:
     reply: LeadReply | None
     suppression: ConsentKind | None
     account: AccountState | None
+    waits: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,9 @@ from uuid import UUID
 
 import pytest
 
+from crm_relay.consent.address import end_of_number
+from crm_relay.consent.models import ConsentChannel
+from crm_relay.consent.waiting.waiting_opt_outs import WaitingOptOut, keeping
 from crm_relay.mail.models import Mode, SendPolicy
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.twilio.client import Twilio
@@ -89,6 +92,24 @@ def test_who_answered_stop_gets_none_and_is_in_the_ledger(campaigns: CampaignHar
     other = texted(campaigns)
     campaigns.tick()
     assert campaigns.lines(other) == [(1, "skipped", "sms_opt_out")]
+
+
+def test_a_number_that_an_opt_out_without_its_country_may_mean_gets_none_and_is_in_no_ledger(
+    campaigns: CampaignHarness, twilio: TwilioSimulator
+) -> None:
+    queued, other = texted(campaigns), texted(campaigns, "+1 555 020 0002")
+    twilio.fault("429")
+    campaigns.tick()
+    waiting = WaitingOptOut("mautic", "e1", ConsentChannel.SMS, campaigns.now, number_end=end_of_number("555 010-0001"))
+    campaigns.db.transact(lambda tx: tx.finish([keeping([waiting])]))
+    later = texted(campaigns)
+    campaigns.wait(minutes=5)
+    campaigns.tick()
+    assert campaigns.lines(queued) == [(1, "stopped", "sms_opt_out")]
+    assert campaigns.lines(later) == [(1, "skipped", "sms_opt_out")]
+    assert campaigns.lines(other) == [(1, "sent", None)]
+    assert [text.to for text in twilio.texts] == ["+15550200002"]
+    assert rows_of(campaigns.db, "select from consent_events") == []
 
 
 def test_in_dry_run_no_text_message_leaves(campaigns: CampaignHarness, twilio: TwilioSimulator) -> None:

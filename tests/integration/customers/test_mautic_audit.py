@@ -6,9 +6,10 @@ from uuid import UUID
 import pytest
 
 from crm_relay.customers.audit import Audit, audit_everybody, repair
-from crm_relay.customers.models import Drift, SyncOptions
+from crm_relay.customers.models import AuditFinding, Drift, SyncOptions
 from local.simulators.mautic.state import SimulatedContact, SimulatedDoNotContact
 from tests.support.customers.mautic_harness import MauticHarness
+from tests.support.platform.rows import rows_of
 
 
 def audited(harness: MauticHarness) -> Audit:
@@ -92,6 +93,17 @@ def test_a_planted_difference_is_found_and_mended(
     assert audited(harness).findings == []
     if kind is Drift.OPTED_OUT_THERE:
         assert not harness.simulator.mailable(harness.contact(who).id), "an opt-out on either side wins"
+
+
+def test_an_opt_out_there_of_a_customer_without_an_address_waits_for_the_first_one(harness: MauticHarness) -> None:
+    who = with_customers(harness)
+    unsubscribe_unseen(harness, who)
+    rows_of(harness.db, "delete from customer_emails where customer_id = :id", id=who)
+    finding = AuditFinding(Drift.OPTED_OUT_THERE, who, harness.contact(who).id)
+    repair(harness.db, Audit(findings=[finding]), harness.now)
+    rows_of(harness.db, "insert into customer_emails (customer_id, email) values (:id, 'new@example.com')", id=who)
+    rows = rows_of(harness.db, "select kind from consent_events where address = 'new@example.com'")
+    assert [row["kind"] for row in rows] == ["opt_out"]
 
 
 def test_a_missing_do_not_contact_is_found_and_put_back(harness: MauticHarness) -> None:

@@ -261,7 +261,7 @@ def test_an_unsubscribe_writes_the_customer_once(database: Database) -> None:
     assert dirty(database) == [customer, customer]
 
 
-def test_an_opt_out_from_a_number_that_could_be_anybodys_counts_for_the_customers_first_number(
+def test_an_opt_out_from_a_number_that_could_be_anybodys_counts_for_the_customers_number_that_ends_like_it(
     database: Database,
 ) -> None:
     customer = add_customer(database, EMAIL, contact_id=88)
@@ -276,7 +276,7 @@ def test_an_opt_out_from_a_number_that_could_be_anybodys_counts_for_the_customer
     for named in (None, str(customer)):
         event = subscription(channel="sms", mobile="0400 999 999", supabase_id=named)
         deliver(delivery(lead_channel_subscription_changed=[event]))
-    assert ledger(database) == [("sms", "+61400111222", "opt_out")]
+    assert ledger(database) == [("sms", "+61400999999", "opt_out")]
     stranger = subscription(channel="sms", mobile="0400 999 999", contact_id=5, email="nobody@example.com")
     assert counts(deliver(delivery(lead_channel_subscription_changed=[stranger]))) == (0, 0, 1, 0)
 

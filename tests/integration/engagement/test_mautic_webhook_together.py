@@ -22,6 +22,8 @@ from tests.support.customers.mautic_webhook_function import tables
 from tests.support.platform.rows import rows_of
 
 ADDRESSES = ["ada@example.com", "bea@example.com", "cleo@example.com", "shared@example.com"]
+WAITING = """select source_event, address, number_end, source_person, customer_id, occurred_at
+             from waiting_opt_outs order by source_event"""
 KINDS = ["opened", "opened", "bounced", "bounced", "bounced", "unsubscribed", "manual", "text", "deleted"]
 
 
@@ -30,7 +32,7 @@ def start_again(database: Database) -> None:
     rows_of(
         database,
         "truncate webhook_inbox, customer_email_engagement, consent_events, customer_profiles, mautic_former_contacts, "
-        "mautic_dirty, mautic_sync_status, customer_emails, customer_phones, mautic_removals cascade",
+        "mautic_dirty, mautic_sync_status, customer_emails, customer_phones, mautic_removals, waiting_opt_outs cascade",
     )
     for number, contact_id in enumerate((1, 2, 2)):
         rows_of(
@@ -54,7 +56,7 @@ def start_again(database: Database) -> None:
         )
 
 
-def some_event(chance: random.Random) -> tuple[str, Any]:
+def some_event(chance: random.Random, prefixes: Sequence[str]) -> tuple[str, Any]:
     kind, contact_id = chance.choice(KINDS), chance.randint(1, 4)
     email, second = chance.choice([*ADDRESSES, "nobody@example.com"]), chance.randint(0, 9)
     if kind == "opened":
@@ -62,7 +64,8 @@ def some_event(chance: random.Random) -> tuple[str, Any]:
     if kind == "deleted":
         return "lead_post_delete", deleted(contact_id, f"2026-11-20T12:25:{second:02}+00:00")
     named = str(UUID(int=chance.randint(1, 4))) if chance.random() < 0.3 else None
-    text: dict[str, Any] = {"channel": "sms", "mobile": f"+6140011122{second}"} if kind == "text" else {}
+    mobile = f"{chance.choice(prefixes)}40011122{second}"
+    text: dict[str, Any] = {"channel": "sms", "mobile": mobile} if kind == "text" else {}
     new = "unsubscribed" if kind == "text" else kind
     at = f"2026-11-20T12:30:{second:02}+00:00"
     return "lead_channel_subscription_changed", subscription(
@@ -70,10 +73,10 @@ def some_event(chance: random.Random) -> tuple[str, Any]:
     )
 
 
-def some_delivery(chance: random.Random) -> bytes:
+def some_delivery(chance: random.Random, prefixes: Sequence[str] = ("+61",)) -> bytes:
     events: dict[str, list[Any]] = {}
     for _ in range(chance.randint(1, 5)):
-        name, event = some_event(chance)
+        name, event = some_event(chance, prefixes)
         events.setdefault(name, []).append(event)
     return delivery(**events)
 
@@ -99,12 +102,13 @@ def test_deliveries_that_share_a_transaction_leave_what_one_after_the_other_leav
     database: Database, seed: int
 ) -> None:
     chance = random.Random(seed)
-    bodies = [some_delivery(chance) for _ in range(40)]
+    bodies = [some_delivery(chance, ("+61", "0")) for _ in range(40)]
     bodies += chance.sample(bodies, 10)
 
     start_again(database)
     expected = [apply(database, body) for body in bodies]
-    alone = state(database)
+    alone, waiting_alone = state(database), rows_of(database, WAITING)
+    assert waiting_alone
     assert {count for each in expected for count, times in vars(each).items() if times} >= {
         "processed",
         "duplicates",
@@ -117,6 +121,7 @@ def test_deliveries_that_share_a_transaction_leave_what_one_after_the_other_leav
         outcomes += apply_together(database, MAUTIC, [received(body) for body in batch])
     assert outcomes == expected
     assert state(database) == alone
+    assert rows_of(database, WAITING) == waiting_alone
 
 
 # --- both versions during a deployment -------------------------------------------------------------------------------

@@ -120,6 +120,24 @@ def test_an_event_without_our_tag_that_waits_is_found_by_the_answer(post: MailHa
     assert (post.rows()["ada"]["status"], post.rows()["ada"]["opened_count"]) == ("opened", 1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "details", "recorded"),
+    [("complained", {}, "complaint"), ("bounced", {"bounce_type": "permanent"}, "hard_bounce"), ("opened", {}, None)],
+)
+def test_who_leaves_by_an_event_that_waits_and_names_nobody_is_in_the_ledger_once_its_mail_is_found(
+    post: MailHarness, kind: str, details: dict[str, Any], recorded: str | None
+) -> None:
+    (send,) = post.queue("ada")
+    event = delivered(email_event(kind, 60, **details), None, "em_of_the_answer", "one@example.com", "two@example.com")
+    apply_once(post.db, RESEND, event)
+    assert rows_of(post.db, "select from consent_events") == []
+    accept(post, post.db, send)
+    rows = rows_of(post.db, "select address, kind, source from consent_events")
+    address = one(post.db, "select address from email_sends")["address"]
+    expected = {"address": address, "kind": recorded, "source": "resend"}
+    assert rows == ([] if recorded is None else [expected])
+
+
 def accept(post: MailHarness, database: Database, send: UUID) -> None:
     """The answer to a batch, recorded by itself."""
     (batch,) = rows_of(database, "update email_batches set state = 'sending' returning id, generation")
@@ -127,7 +145,7 @@ def accept(post: MailHarness, database: Database, send: UUID) -> None:
     result = {"id": send, "resend_id": "em_of_the_answer", "problem": None}
 
     def work(tx: Any) -> None:
-        accepted = accept_answer(tx, batch["id"], batch["generation"], [result], MONDAY)
+        accepted = accept_answer(tx, batch["id"], batch["generation"], [result], MONDAY, provider="resend")
         assert accepted is not None
         tx.finish(accepted.writes)
 

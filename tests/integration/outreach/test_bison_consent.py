@@ -9,6 +9,7 @@ import pytest
 from crm_relay.consent.erase import block_return
 from crm_relay.consent.person import Person
 from crm_relay.outreach import store
+from crm_relay.outreach.deliveries.give_opt_outs import give_opt_outs
 from crm_relay.outreach.erase import count_leads, erase_leads
 from crm_relay.platform.database import Database
 from tests.support.outreach.bison_events import AT, PERMANENT, TEMPORARY, address, counters, mail, mail_data
@@ -94,10 +95,32 @@ def test_a_consent_that_followed_is_not_undone_by_what_arrives_late(database: Da
 
 
 @pytest.mark.parametrize("email", [None, "", "no address", 7])
-def test_a_lead_without_an_address_is_counted_and_suppresses_nobody(database: Database, email: Any) -> None:
+def test_the_opt_out_of_a_lead_without_an_address_is_counted_and_waits_for_one(database: Database, email: Any) -> None:
     data = mail_data("lead_unsubscribed", 1) | {"lead": {"id": 1, "email": email}}
     assert deliver(delivery("lead_unsubscribed", data))["events_processed"] == 1
     assert (counters(database), rows_of(database, LEDGER)) == ({"unsubscribed_mtd": 1}, [])
+    assert give_opt_outs(database) == 0
+
+    deliver(mail("lead_interested", 2, lead=1))
+    assert give_opt_outs(database) == 1
+    (entry,) = rows_of(database, LEDGER)
+    assert (entry["address"], entry["kind"], entry["source"]) == (address(1), "opt_out", "bison")
+    assert entry["occurred_at"] == datetime.fromisoformat(AT)
+    assert give_opt_outs(database) == 0
+    assert rows_of(database, "select from waiting_opt_outs") == []
+
+
+def test_the_opt_out_of_a_known_lead_needs_no_address(database: Database) -> None:
+    deliver(mail("lead_interested", 2, lead=1, workspace=CONTOSO), token=TOKENS[CONTOSO])
+    data = mail_data("lead_unsubscribed", 1) | {"lead": {"id": 1}}
+    deliver(delivery("lead_unsubscribed", data, workspace=CONTOSO), token=TOKENS[CONTOSO])
+    assert [(row["org_id"], row["address"]) for row in rows_of(database, LEDGER)] == [(ELSEWHERE, address(1))]
+
+
+def test_an_address_opts_out_without_a_leads_number(database: Database) -> None:
+    data = mail_data("lead_unsubscribed", 1) | {"lead": {"email": "Ada@Example.com"}}
+    deliver(delivery("lead_unsubscribed", data))
+    assert [row["address"] for row in rows_of(database, LEDGER)] == ["ada@example.com"]
 
 
 # --- erasure ----------------------------------------------------------------------------------------------------------

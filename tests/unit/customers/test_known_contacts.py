@@ -20,12 +20,12 @@ def row(contact_id: int, customer_id: UUID, *, is_former: bool = False) -> Row:
         "customer_id": customer_id,
         "is_former": is_former,
         "org_id": None,
-        "phone": "+61400111222",
+        "phones": ["+61400111222"],
     }
 
 
 def owner(customer_id: UUID) -> ContactOwner:
-    return ContactOwner(customer_id, None, "+61400111222")
+    return ContactOwner(customer_id, None, ["+61400111222"])
 
 
 def test_a_contact_is_whose_it_is_now_and_else_whose_it_was() -> None:

@@ -1,10 +1,12 @@
 """Whose an event is and what follows from it, cell by cell."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
+from crm_relay.consent.address import end_of_number, number_ends
 from crm_relay.engagement.decisions import (
     MAX_BOUNCES,
     judge_bounces,
@@ -21,8 +23,8 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OUR_ORG, OTHER_ORG = None, UUID(int=99)
 
 
-def customer(number: int, *, org_id: UUID | None = OUR_ORG, phone: str | None = None) -> NamedCustomer:
-    return NamedCustomer(UUID(int=number), org_id, phone)
+def customer(number: int, *, org_id: UUID | None = OUR_ORG, phones: Sequence[str] = ()) -> NamedCustomer:
+    return NamedCustomer(UUID(int=number), org_id, phones)
 
 
 def holder(number: int, *, day: int = 1, org_id: UUID | None = OUR_ORG) -> AddressHolder:
@@ -125,22 +127,51 @@ def test_the_latest_bounce_is_the_one_with_the_latest_time_and_then_the_highest_
 
 
 @pytest.mark.parametrize(
-    ("given", "phone", "is_known", "number"),
+    ("given", "end", "phones", "numbers"),
     [
-        ("+61400111222", "+61400999999", True, "+61400111222"),
-        ("+61400111222", None, True, "+61400111222"),
-        ("+61400111222", None, False, "+61400111222"),
-        (None, "+61400999999", True, "+61400999999"),
-        (None, None, True, None),
-        (None, None, False, None),
+        ("+61400111222", None, ["+61400999999"], ["+61400111222"]),
+        ("+61400111222", None, [], ["+61400111222"]),
+        ("+61400111222", None, None, ["+61400111222"]),
+        (None, "400111222", ["+61400999999", "+61 400 111 222"], ["+61400111222"]),
+        (None, "400111222", ["+61400999999", "+49176111222", "0400 111 222"], ["+61400999999", "+49176111222"]),
+        (None, None, ["+61400999999"], ["+61400999999"]),
+        (None, "400111222", ["0400 111 222"], []),
+        (None, "400111222", [], []),
+        (None, "400111222", None, []),
     ],
 )
-def test_the_number_is_the_contacts_and_else_the_customers_first(
-    given: str | None, phone: str | None, is_known: bool, number: str | None
+def test_the_number_is_the_contacts_and_else_the_customers_that_ends_like_it_and_else_all_of_theirs(
+    given: str | None, end: str | None, phones: list[str] | None, numbers: list[str]
 ) -> None:
-    verdict = judge_number(given, customer(1, phone=phone) if is_known else None)
-    assert verdict.number == number
+    verdict = judge_number(given, end, None if phones is None else customer(1, phones=phones))
+    assert list(verdict.numbers) == numbers
     assert verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("0400 111 222", "+61400111222"),
+        ("07911 123456", "+447911123456"),
+        ("8 912 345 67 89", "+79123456789"),
+        ("06 30 123 4567", "+36301234567"),
+        ("06 698 12345", "+3906 69812345"),
+        ("(415) 555-0100", "+14155550100"),
+        ("1-415-555-0100", "+14155550100"),
+        ("0061 400 111 222", "+61400111222"),
+        ("20 12 34 56", "+4520123456"),
+        ("555-0100", "+14155550100"),
+    ],
+)
+def test_a_number_ends_like_itself_without_its_country(written: str, number: str) -> None:
+    international = number.replace(" ", "")
+    assert end_of_number(written) in number_ends(international)
+    assert international.endswith(end_of_number(written) or "-")
+
+
+@pytest.mark.parametrize("written", ["", "12345", "0000000000", "mobile", "00012345"])
+def test_too_few_digits_end_like_nobodys_number(written: str) -> None:
+    assert end_of_number(written) is None
 
 
 # --- how an event is filed -------------------------------------------------------------------------------------------

@@ -176,9 +176,10 @@ def test_a_new_status_means(channel: str, status: str, kind: str | None) -> None
     assert found.ignored == (0 if kind else 1)
 
 
-def test_an_opt_out_from_text_messages_needs_a_number() -> None:
+def test_an_opt_out_from_text_messages_without_a_number_is_its_contacts() -> None:
     event = subscription(channel="sms", mobile=None)
-    assert parse(delivery(lead_channel_subscription_changed=[event])).ignored == 1
+    (found,) = parse(delivery(lead_channel_subscription_changed=[event])).events
+    assert (found.kind, found.contact_id, found.address) == ("sms_opt_out", 88, None)
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "manual", "bounced"])

@@ -26,11 +26,11 @@ UNKNOWN = DeletionVerdict("ignored", "the contact was never a customer's")
 
 @dataclass(frozen=True)
 class ContactOwner:
-    """`org_id` None is the installation's own organization; `phone` is the customer's first number, if it was read."""
+    """`org_id` None is the installation's own organization; `phones` are the customer's numbers, if they were read."""
 
     customer_id: UUID
     org_id: UUID | None
-    phone: str | None
+    phones: Sequence[str] = ()
 
 
 class KnownContacts:
@@ -49,7 +49,7 @@ class KnownContacts:
         present: dict[int, list[ContactOwner]] = {}
         former: dict[int, ContactOwner] = {}
         for row in rows:
-            owner = ContactOwner(row["customer_id"], row["org_id"], row["phone"])
+            owner = ContactOwner(row["customer_id"], row["org_id"], row["phones"])
             if row["is_former"]:
                 former[row["contact_id"]] = owner
             else:

@@ -23,19 +23,18 @@ order by customer_id
 for no key update;
 
 -- name: owners_of_contacts
--- Whose these contacts are or were. The customer's number is read only where somebody asks for it.
+-- Whose these contacts are or were. The customer's numbers are read only where somebody asks for it.
 select
     contact.contact_id,
     contact.customer_id,
     contact.is_former,
     nullif(profile.org_id, default_org_id()) as org_id,
-    case when :with_phones then (
+    case when :with_phones then array(
         select phone.phone_e164
         from customer_phones phone
         where phone.customer_id = profile.id
         order by phone.is_primary desc, phone.id
-        limit 1
-    ) end as phone
+    ) else '{}' end as phones
 from (
     select mautic_contact_id as contact_id, customer_id, false as is_former
     from mautic_sync_status

@@ -7,25 +7,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from crm_relay.consent.models import ConsentChannel, ConsentEvent, ConsentKind
+from crm_relay.consent.models import ConsentEvent, ConsentKind
 from crm_relay.consent.record import recording
 from crm_relay.engagement.decisions import (
     judge,
     judge_bounces,
-    judge_number,
     judge_opt_out,
     latest_bounce,
     stamped_by,
 )
 from crm_relay.engagement.deliveries.known import BounceKey, KnownEngagement
 from crm_relay.engagement.deliveries.rows import Values, row_of
+from crm_relay.engagement.deliveries.text_opt_outs import SOURCE, TextOptOuts
 from crm_relay.engagement.models import AddressHolder, FiledEvent, Owner
 from crm_relay.platform.sql import Json, Rows, Statement, queries_beside
 from crm_relay.providers.mautic.events import MauticEvent
 from crm_relay.webhooks.models import Counted
 
 _SQL = queries_beside(__file__)
-_SOURCE = "mautic"
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,11 @@ class EngagementChanges:
     _stamps: dict[UUID, _Stamp] = field(default_factory=dict)
     _bounced: dict[UUID, _BouncedAddress] = field(default_factory=dict)
     _latest: dict[BounceKey, FiledEvent] = field(default_factory=dict)
-    _numbers: set[tuple[str | None, str, UUID | None]] = field(default_factory=set)
     _suppressions: list[ConsentEvent] = field(default_factory=list)
+    _gone: list[Values] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.texts = TextOptOuts(self.known)
 
     def apply(self, events: Sequence[MauticEvent], erased: AbstractSet[str] = frozenset()) -> Counter[Counted]:
         """The events of one delivery, with all that they mean. `erased` are marks of erased persons in it."""
@@ -71,7 +73,7 @@ class EngagementChanges:
             if filed.kind == "contact_deleted":
                 deletions.append(filed)
             elif filed.kind == "sms_opt_out":
-                counts[self._opt_out_number(filed)] += 1
+                counts[self.texts.apply(filed)] += 1
             elif self._is_known(event.key):
                 counts["duplicates"] += 1
             else:
@@ -97,10 +99,13 @@ class EngagementChanges:
         if self._given:
             given = [{"id": row_id, "customer_id": owner} for row_id, owner in sorted(self._given.items())]
             yield _SQL["give_waiting"].bind(given=Json(given))
+        yield from self.texts.statements()
         if self._stamps:
             yield _SQL["stamp_opt_outs"].bind(stamps=Rows(self._stamp_rows()))
-        if self._suppressions:
-            yield recording(self._suppressions)
+        if self._suppressions or self.texts.suppressions:
+            yield recording([*self._suppressions, *self.texts.suppressions])
+        if self._gone:
+            yield _SQL["opt_out_addresses"].bind(gone=Rows(self._gone))
         if self._bounced:
             yield _SQL["count_bounces"].bind(counts=Rows(self._bounce_rows()))
         yield from self.known.contacts.statements()
@@ -136,6 +141,9 @@ class EngagementChanges:
             self._suppress(ConsentKind.OPT_OUT, event, event.address, owner)
         if owner is None:
             return
+        if event.address is None:
+            gone: Values = {"customer_id": owner.customer_id, "event_key": event.key, "at": event.occurred_at}
+            self._gone.append(gone)
         consented_at = None if event.address is None else self.known.consents.get((event.address, owner.org_id))
         if judge_opt_out(event.occurred_at, consented_at).stamps:
             for customer_id, in_person in stamped_by(owner, self.known.holders_of(event)).items():
@@ -167,30 +175,10 @@ class EngagementChanges:
         counted.times, counted.mutes = counted.times + times, verdict.mutes
         return verdict.is_news
 
-    def _opt_out_number(self, event: FiledEvent) -> Counted:
-        """In the ledger alone, where it is once a number and organization."""
-        owner = self.known.owner_of(event).owner
-        number = judge_number(event.address, owner).number
-        if number is None:
-            return "unmatched"
-        key = (event.key, number, None if owner is None else owner.org_id)
-        if key in self._numbers or key in self.known.numbers:
-            return "duplicates"
-        self._numbers.add(key)
-        self._suppress(ConsentKind.OPT_OUT, event, number, owner, ConsentChannel.SMS)
-        return "processed"
-
-    def _suppress(
-        self,
-        kind: ConsentKind,
-        event: FiledEvent,
-        address: str,
-        owner: Owner | None,
-        channel: ConsentChannel = ConsentChannel.EMAIL,
-    ) -> None:
+    def _suppress(self, kind: ConsentKind, event: FiledEvent, address: str, owner: Owner | None) -> None:
         org_id = None if owner is None else owner.org_id
         self._suppressions.append(
-            ConsentEvent(kind, address, _SOURCE, event.occurred_at, channel, source_event=event.key, org_id=org_id)
+            ConsentEvent(kind, address, SOURCE, event.occurred_at, source_event=event.key, org_id=org_id)
         )
 
     def _delete(self, deletions: Sequence[FiledEvent]) -> Iterator[Counted]:

@@ -20,7 +20,10 @@ NumberKey: TypeAlias = tuple[str, str, UUID | None]
 
 @dataclass(frozen=True)
 class KnownEngagement:
-    """`events` are stored; `consents` by address and organization; `erased`: addresses, customer ids and numbers."""
+    """`events` are stored; `consents` by address and organization; `erased`: addresses, customer ids and numbers.
+
+    `waiting`: opt-outs from text messages that wait.
+    """
 
     events: frozenset[str]
     named: Mapping[UUID, NamedCustomer]
@@ -29,6 +32,7 @@ class KnownEngagement:
     consents: Mapping[tuple[str, UUID | None], datetime]
     bounces: Mapping[BounceKey, FiledEvent]
     numbers: frozenset[NumberKey]
+    waiting: frozenset[str]
     erased: frozenset[str]
 
     @classmethod
@@ -42,8 +46,11 @@ class KnownEngagement:
             consents={(row["address"], row["org_id"]): row["consented_at"] for row in rows.get("consents", ())},
             bounces={(row["customer_id"], row["address"]): _bounce(row) for row in rows.get("latest_bounces", ())},
             numbers=frozenset(
-                (row["event_key"], row["address"], row["org_id"]) for row in rows.get("known_numbers", ())
+                (row["event_key"], row["address"], row["org_id"])
+                for row in rows.get("known_numbers", ())
+                if row["address"] is not None
             ),
+            waiting=frozenset(row["event_key"] for row in rows.get("known_numbers", ()) if row["address"] is None),
             erased=frozenset(row["number"] for row in rows.get("erased_numbers", ())).union(
                 *(row["erased"] for row in rows.get("erased_marks", ()))
             ),

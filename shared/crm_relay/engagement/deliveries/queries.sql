@@ -11,17 +11,16 @@ for no key update;
 select event_key from customer_email_engagement where event_key = any (:keys::text[]);
 
 -- name: named_customers
--- Customers whom events name by id. A number is read only where somebody asks for it.
+-- Customers whom events name by id. Numbers are read only where somebody asks for it.
 select
     profile.id as customer_id,
     nullif(profile.org_id, default_org_id()) as org_id,
-    case when :with_phones then (
+    case when :with_phones then array(
         select phone.phone_e164
         from customer_phones phone
         where phone.customer_id = profile.id
         order by phone.is_primary desc, phone.id
-        limit 1
-    ) end as phone
+    ) else '{}' end as phones
 from customer_profiles profile
 where profile.id = any (:ids::uuid[]);
 
@@ -58,10 +57,12 @@ where normalise_address(mail.email) = any (:addresses::text[])
 order by bounce.customer_id, bounce.address, bounce.occurred_at desc, bounce.event_key desc;
 
 -- name: known_numbers
--- Opt-outs from text messages that are in the ledger already.
+-- Opt-outs from text messages that are in the ledger already, and without an address those that wait.
 select source_event as event_key, address, nullif(org_id, default_org_id()) as org_id
 from consent_events
-where source = 'mautic' and channel = 'sms' and kind = 'opt_out' and source_event = any (:keys::text[]);
+where source = 'mautic' and channel = 'sms' and kind = 'opt_out' and source_event = any (:keys::text[])
+union all
+select source_event, null, null from waiting_opt_outs where source = 'mautic' and source_event = any (:keys::text[]);
 
 -- name: erased_numbers
 -- Numbers of erased persons; of addresses and customer ids the inbox says it.
@@ -144,6 +145,16 @@ set
     updated_at = now()
 from to_stamp
 where profile.id = to_stamp.id;
+
+-- name: opt_out_addresses
+-- Of customers whose opt-out named no address: all of theirs, in the one way into the ledger.
+select record_consent_events(coalesce(jsonb_agg(jsonb_build_object(
+    'org_id', owner.org_id, 'channel', 'email', 'address', mail.email, 'kind', 'opt_out', 'source', 'mautic',
+    'source_event', gone.event_key, 'occurred_at', gone.at
+)), '[]')) as recorded
+from :gone as gone (customer_id uuid, event_key text, at timestamptz)
+join customer_profiles owner on owner.id = gone.customer_id
+join customer_emails mail on mail.customer_id = gone.customer_id and normalise_address(mail.email) is not null;
 
 -- name: count_bounces
 -- Rows that were locked before.

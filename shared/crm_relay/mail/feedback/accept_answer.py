@@ -1,14 +1,17 @@
 """Records that the provider has a batch: whose ids these are, and what was reported before anybody knew them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from crm_relay.consent.models import ConsentEvent
+from crm_relay.consent.record import recording
 from crm_relay.mail.decisions import status_accepted
 from crm_relay.mail.feedback import store
 from crm_relay.mail.feedback.mail_events import adopt_events
+from crm_relay.mail.feedback.reports import suppressed_as
 from crm_relay.platform.database import Row, Transaction
 from crm_relay.platform.sql import Statement
 
@@ -22,7 +25,13 @@ class AcceptedMails:
 
 
 def accept_answer(
-    tx: Transaction, batch_id: UUID, generation: int, results: Sequence[Mapping[str, Any]], now: datetime
+    tx: Transaction,
+    batch_id: UUID,
+    generation: int,
+    results: Sequence[Mapping[str, Any]],
+    now: datetime,
+    *,
+    provider: str,
 ) -> AcceptedMails | None:
     """What becomes of the mails; None where somebody else has recorded the answer.
 
@@ -41,8 +50,26 @@ def accept_answer(
     # A mail of which nothing was reported is as the answer says.
     folded, adopted = adopt_events([row for row in accepted if _is_seen(row, waiting, logs)], waiting, logs)
     seen = [store.record_mails([each.as_row for each in folded])] if folded else []
-    writes = [*store.record_accepted(accepted), *seen, *store.adopt_logs(adopted)]
+    writes = [
+        *store.record_accepted(accepted),
+        *seen,
+        *store.adopt_logs(adopted),
+        *_opt_outs(adopted, before, provider),
+    ]
     return AcceptedMails(frozenset(each.row["id"] for each in folded), writes)
+
+
+def _opt_outs(adopted: Sequence[Row], mails: Sequence[Row], provider: str) -> Iterator[Statement]:
+    """What an event said of an address that it did not name: the mail has it."""
+    known = {mail["id"]: mail for mail in mails}
+    events = []
+    for log in adopted:
+        mail, kind = known[log["email_send_id"]], suppressed_as(log["event_type"], log["event_data"].get("bounce_type"))
+        if kind is not None and mail["address"] is not None:
+            at, key = log["occurred_at"], log["event_key"]
+            events.append(ConsentEvent(kind, mail["address"], provider, at, source_event=key, org_id=mail["org_id"]))
+    if events:
+        yield recording(events)
 
 
 def _accepted(mail: Row, result: Mapping[str, Any], now: datetime) -> Row:

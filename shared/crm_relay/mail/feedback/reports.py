@@ -56,11 +56,16 @@ def bracketed(message_id: str) -> str:
     return f"<{message_id.strip().strip('<>')}>"
 
 
+def suppressed_as(kind: str, bounce_type: str | None) -> ConsentKind | None:
+    """What an event of this kind is to the consent ledger."""
+    if kind == "complained":
+        return ConsentKind.COMPLAINT
+    return ConsentKind.HARD_BOUNCE if bounce_type == "permanent" or kind == "suppressed" else None
+
+
 def _suppresses(event: MailEvent) -> str | None:
-    """What it is to the consent ledger."""
-    if event.is_complaint:
-        return ConsentKind.COMPLAINT.value
-    return ConsentKind.HARD_BOUNCE.value if event.is_permanent_bounce or event.kind == "suppressed" else None
+    kind = ConsentKind.COMPLAINT if event.is_complaint else suppressed_as(event.kind, event.bounce_type)
+    return None if kind is None else kind.value
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -59,7 +59,7 @@ def record_look_up(
         results: list[dict[str, object]] = [
             {"id": mail, store.PROVIDER_ID: provider_id, "problem": None} for mail, provider_id in has.items()
         ]
-        return accept(db, batch, results, settle, now)
+        return accept(db, batch, results, settle, now, provider=provider)
     # An event outweighs a list that shows nothing: the batch is one request.
     if not has and not any(mail.is_seen for mail in batch.mails):
         logger().info("the provider has nothing of a batch", batch=str(batch.id))

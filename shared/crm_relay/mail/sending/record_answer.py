@@ -92,14 +92,14 @@ def record_answer(
     """
     match answer:
         case Accepted():
-            return accept(db, batch, _results(batch, answer), settle, now)
+            return accept(db, batch, _results(batch, answer), settle, now, provider=provider)
         case RefusedWhole(reason, retry_payload, is_named):
             if batch.attempts > 1 and not is_named:
                 # A page of somebody in between says nothing of the attempt that may have been taken.
                 return _unclear(db, batch, reason, now)
-            return (
-                _refuse(db, batch, reason, settle, now) if retry_payload else _wrong(db, batch, reason, now, provider)
-            )
+            if retry_payload:
+                return _refuse(db, batch, reason, settle, now, provider)
+            return _wrong(db, batch, reason, now, provider)
         case Later(reason, seconds):
             incident = _incident(REST, provider) if (seconds or 0) > LONGEST_REST.total_seconds() else None
             pause = rest_of(seconds, _PAUSE)
@@ -183,10 +183,16 @@ def _results(batch: MailBatch, answer: Accepted) -> list[dict[str, object]]:
 
 
 def accept(
-    db: Transaction, batch: MailBatch, results: Sequence[dict[str, object]], settle: Settle, now: datetime
+    db: Transaction,
+    batch: MailBatch,
+    results: Sequence[dict[str, object]],
+    settle: Settle,
+    now: datetime,
+    *,
+    provider: str,
 ) -> AnswerRecorded:
     """The provider has the batch: each result has a mail's id, and PROVIDER_ID or its problem."""
-    accepted = accept_answer(db, batch.id, batch.generation, results, now)
+    accepted = accept_answer(db, batch.id, batch.generation, results, now, provider=provider)
     if accepted is None:
         # Its request was given up as lost, and who has not left again was sent by it after all.
         store.accept_late(db, {result["id"]: result[store.PROVIDER_ID] for result in results}, now)
@@ -217,13 +223,16 @@ def _unclear(db: Transaction, batch: MailBatch, reason: str, now: datetime) -> A
     return AnswerRecorded(is_postponed=True, stops="unclear")
 
 
-def _refuse(db: Transaction, batch: MailBatch, reason: str, settle: Settle, now: datetime) -> AnswerRecorded:
+def _refuse(
+    db: Transaction, batch: MailBatch, reason: str, settle: Settle, now: datetime, provider: str
+) -> AnswerRecorded:
     """In halves, until the one that is not allowed stands alone.
 
     The provider knows the key of what it has taken before, so this answer speaks of every attempt.
     """
     if len(batch.mails) == 1:
-        return accept(db, batch, [{"id": batch.mails[0].id, store.PROVIDER_ID: None, "problem": reason}], settle, now)
+        result: dict[str, object] = {"id": batch.mails[0].id, store.PROVIDER_ID: None, "problem": reason}
+        return accept(db, batch, [result], settle, now, provider=provider)
     half = len(batch.mails) // 2
     ids = [mail.id for mail in batch.mails]
     store.split_batch(db, batch, _parts([ids[:half], ids[half:]]), now=now, problem=reason)

@@ -7,9 +7,11 @@ from datetime import datetime
 
 from crm_relay.consent.models import ConsentEvent
 from crm_relay.consent.record import recording
+from crm_relay.consent.waiting.waiting_opt_outs import WaitingOptOut, keeping
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import opening
 from crm_relay.outreach.decisions import is_newer_call, later_state, replaced_filling
+from crm_relay.outreach.deliveries.give_opt_outs import SOURCE, giving_opt_outs, waiting_opt_out
 from crm_relay.outreach.deliveries.known import FillingKey, KnownAccount, KnownOutreach, LeadKey
 from crm_relay.outreach.models import Filling, LeadTime, Meaning, OutreachWorkspace
 from crm_relay.platform.sql import Rows, SqlValue, Statement, queries_beside
@@ -65,6 +67,7 @@ class Changes:
     _leads: dict[LeadKey, _Lead] = field(default_factory=dict)
     _replies: dict[str, Values] = field(default_factory=dict)
     _suppressions: list[ConsentEvent] = field(default_factory=list)
+    _waiting: list[WaitingOptOut] = field(default_factory=list)
     _fillings: dict[FillingKey, dict[int, Filling]] = field(default_factory=dict)
     _taken: dict[int, int] = field(default_factory=dict)
     _counts: Counter[tuple[str, str, datetime]] = field(default_factory=Counter)
@@ -79,12 +82,14 @@ class Changes:
             self._move_lead((workspace.name, meaning.lead.lead_id), event, meaning.lead_time)
         if meaning.reply is not None:
             self._add_reply(workspace, event, meaning.reply)
-        if meaning.suppression is not None and event.lead is not None and event.lead.email is not None:
+        if meaning.waits:
+            self._waiting.append(waiting_opt_out(workspace, event))
+        if meaning.suppression is not None and event.address is not None:
             self._suppressions.append(
                 ConsentEvent(
                     meaning.suppression,
-                    event.lead.email,
-                    "bison",
+                    event.address,
+                    SOURCE,
                     event.occurred_at,
                     source_event=f"{workspace.name}:{event.key}",
                     org_id=workspace.org_id,
@@ -162,6 +167,9 @@ class Changes:
         if self._taken:
             taken = Rows([{"id": line, "amount": amount} for line, amount in sorted(self._taken.items())])
             yield _SQL["change_fillings"].bind(fillings=taken)
+        if self._waiting:
+            yield keeping(self._waiting)
+            yield giving_opt_outs()
         if self._suppressions:
             yield recording(self._suppressions)
         yield from self._account_statements()

@@ -167,3 +167,20 @@ with line as (
     values ('unreadable', :workspace_name, false, :reason, :elapsed_ms, 'webhook')
 )
 select add_attempts(:workspace_name, :received_at, 1, 0) as counted;
+
+-- name: give_opt_outs
+-- What waited of leads who have an address by now, in the one way into the ledger. A lead is found by the index on both its names.
+with given as (
+    delete from waiting_opt_outs waiting
+    using client_leads lead
+    where waiting.source = 'bison'
+        and lead.workspace_name = substring(waiting.source_person from '^(.*)/[0-9]+$')
+        and lead.lead_id = cast(substring(waiting.source_person from '/([0-9]+)$') as bigint)
+        and normalise_address(lead.lead_email) is not null
+    returning waiting.org_id, waiting.source_event, waiting.occurred_at, lead.lead_email
+)
+select record_consent_events(coalesce(jsonb_agg(jsonb_build_object(
+    'org_id', org_id, 'channel', 'email', 'address', lead_email, 'kind', 'opt_out', 'source', 'bison',
+    'source_event', source_event, 'occurred_at', occurred_at
+)), '[]')) as recorded
+from given;

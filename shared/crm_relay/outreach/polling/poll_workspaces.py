@@ -7,6 +7,7 @@ from datetime import timedelta
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import close_incidents, open_incidents
 from crm_relay.outreach import store
+from crm_relay.outreach.deliveries.give_opt_outs import give_opt_outs
 from crm_relay.outreach.models import Polled
 from crm_relay.outreach.polling.poll_accounts import AccountPoll
 from crm_relay.outreach.polling.reconcile import reconcile
@@ -47,6 +48,7 @@ class Round:
             self._guarded(name, self._look_closer)
         self._report_failures()
         watch_workspaces(self.db, self.clock())
+        give_opt_outs(self.db)
         return polled
 
     def _guarded(self, name: str, work: Callable[[str], Polled | None]) -> Polled | None:

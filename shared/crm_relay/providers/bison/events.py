@@ -88,6 +88,12 @@ class BisonEvent:
     campaign_name: str | None = None
     email_subject: str | None = None
     is_permanent_bounce: bool = False
+    lead_email: str | None = None
+
+    @property
+    def address(self) -> str | None:
+        """The lead's, as it came; also of a lead without a number, who is no lead of anybody's (`lead` None)."""
+        return self.lead_email if self.lead is None else self.lead.email
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ def read_event(event_type: str, data: Mapping[str, Any], *, now: datetime) -> Bi
         kind=kind,
         occurred_at=_occurred(kind, parts, now),
         lead=_lead(parts.lead),
+        lead_email=parts.lead.email,
         reply=_reply(reply),
         account=_account(kind, parts.sender_email),
         campaign_id=parts.campaign.id,

@@ -171,13 +171,12 @@ def _is_our_own(event: SubscriptionEvent) -> bool:
     )
 
 
-def _phone_number(contact: MauticContact) -> str:
+def _phone_number(contact: MauticContact) -> str | None:
+    """None: the contact has none, and is known by its id alone."""
     # Mautic sends to `mobile`, and to `phone` where there is none.
     written = contact.core.mobile or contact.core.phone or ""
     number = "".join(sign for sign in written if sign.isascii() and (sign.isdigit() or sign == "+"))
-    if not number:
-        raise IgnoredInput("an opt-out from text messages without a number")
-    return number
+    return number or None
 
 
 def _stamp(moment: datetime | None) -> str:

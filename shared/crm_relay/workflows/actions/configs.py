@@ -62,7 +62,7 @@ class CreateTaskConfig(StepConfig):
 
     title: Line
     description: Text | None = None
-    assignee_id: Line | None = "{{record.owner_id}}"
+    assignee_id: Line | None = "{{owner.id}}"
     due_date: Line | None = None
     priority: Literal["low", "normal", "high", "urgent"] = "normal"
 
@@ -127,7 +127,7 @@ class EscalateConfig(StepConfig):
     """Notifies the manager of the record's owner, or `to`, and can hand the record over."""
 
     to: Literal["manager", "owner"] | UUID = "manager"
-    title: Line = "Escalated: {{record.name}}"
+    title: Line = "Escalated by {{workflow.name}}"
     message: Text = "{{workflow.name}} asks for your attention."
     reassign: bool = False
 

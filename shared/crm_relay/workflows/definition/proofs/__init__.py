@@ -1,0 +1,1 @@
+"""What has to be true of a program before it may run."""

@@ -1,0 +1,111 @@
+"""What the parts of a step's configuration have to be to each other."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from crm_relay.rules.send_windows import DAYS, is_zone
+from crm_relay.workflows.definition.proofs.catalog import VARIABLE_BEGINS
+from crm_relay.workflows.definition.reading.triggers import is_event_name
+from crm_relay.workflows.models import EntityType, StepKind, WorkflowStep
+from crm_relay.workflows.writable_fields import ASSIGNABLE, WRITABLE
+
+Problem = tuple[str, str]
+
+_ADDRESS = re.compile(r"[^\s<>@,;\"\x00-\x1f]+@[^\s<>@,;\"\x00-\x1f]+")
+_URL = re.compile(r"https?://[^/?#{}\s@]+([/?#]\S*)?", re.IGNORECASE)
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_SENSITIVE = re.compile(r"auth|token|secret|key|cookie|signature|password", re.IGNORECASE)
+_REFERENCE = re.compile(r"([A-Za-z]+ )?secret:[A-Za-z0-9_.-]+")
+_OURS = re.compile(r"webhook-|host$|content-length$|transfer-encoding$|connection$", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def problems_of_step(step: WorkflowStep, entity_type: EntityType, columns: frozenset[str]) -> Iterator[Problem]:
+    """Each with its place in the config. `columns` are those of the record's table."""
+    rule = _RULES.get(step.kind)
+    if rule is not None:
+        yield from rule(step.config, entity_type, columns)
+
+
+def _email(config: Mapping[str, Any], _entity: EntityType, _columns: frozenset[str]) -> Iterator[Problem]:
+    is_written = bool(config["subject"] and (config["html"] or config["text"]))
+    if [bool(config["template_id"]), bool(config["template_slug"]), is_written].count(True) != 1:
+        yield "", "one of templateId, templateSlug, or subject with html or text"
+    if VARIABLE_BEGINS not in config["to"] and not _ADDRESS.fullmatch(config["to"]):
+        yield "to", "an e-mail address, or a variable that holds one"
+
+
+def _notification(config: Mapping[str, Any], _entity: EntityType, _columns: frozenset[str]) -> Iterator[Problem]:
+    if not config["template_slug"] and not (config["title"] and config["message"]):
+        yield "", "a templateSlug, or title and message"
+    if not (config["user_id"] or config["to"] or config["role"]):
+        yield "", "somebody to notify: userId, to or role"
+
+
+def _update(config: Mapping[str, Any], entity_type: EntityType, columns: frozenset[str]) -> Iterator[Problem]:
+    if config["field"] not in WRITABLE[entity_type] & columns:
+        known = ", ".join(sorted(WRITABLE[entity_type] & columns)) or "none"
+        yield "field", f"a column that a workflow may write: {known}"
+
+
+def _webhook(config: Mapping[str, Any], _entity: EntityType, _columns: frozenset[str]) -> Iterator[Problem]:
+    if not _URL.fullmatch(config["url"]):
+        yield "url", "begins with https:// and a host; a variable may stand behind them"
+    for name, value in config["headers"].items():
+        if not _HEADER.fullmatch(name) or _OURS.match(name):
+            yield "headers", "a header that may be set, by its name"
+        elif _CONTROL.search(value) or len(value) > 1000:
+            yield f"headers.{name}", "one line of up to 1000 characters"
+        elif _SENSITIVE.search(name) and not _REFERENCE.fullmatch(value):
+            yield f"headers.{name}", "a reference such as secret:name, so that no log has the secret"
+
+
+def _wait(config: Mapping[str, Any], _entity: EntityType, columns: frozenset[str]) -> Iterator[Problem]:
+    span = bool(config["days"] or config["hours"] or config["minutes"])
+    event, before = config["until_event"], config["before_field"]
+    kinds = [span and not event, bool(config["until"]), bool(before), config["business_hours"], bool(event)]
+    if kinds.count(True) != 1:
+        yield "", "one of a span, until, beforeField, businessHours or untilEvent"
+    if event and not is_event_name(event):
+        yield "until_event", "the name of an event"
+    if event and not span:
+        yield "", "untilEvent needs a time-out: days, hours or minutes"
+    if before and before not in columns:
+        yield "before_field", "a column of the record"
+    if config["zone"] is not None and not is_zone(config["zone"]):
+        yield "zone", "not an IANA time zone"
+    for name in ("at", "business_start", "business_end"):
+        if config[name] is not None and not _CLOCK.fullmatch(config[name]):
+            yield name, "HH:MM"
+    if not config["business_days"] or set(config["business_days"]) - set(DAYS):
+        yield "business_days", f"some of {', '.join(DAYS)}"
+    if config["business_start"] >= config["business_end"]:
+        yield "business_end", "later than businessStart"
+
+
+def _assign(config: Mapping[str, Any], entity_type: EntityType, columns: frozenset[str]) -> Iterator[Problem]:
+    if config["field"] not in ASSIGNABLE[entity_type] & columns:
+        known = ", ".join(sorted(ASSIGNABLE[entity_type] & columns)) or "none"
+        yield "field", f"a column that holds whose the record is: {known}"
+    if config["assignee_type"] == "user" and not config["assignee_id"]:
+        yield "assignee_id", "whom to assign to"
+    if config["assignee_type"] == "round_robin" and bool(config["pool"]) == bool(config["pool_role"]):
+        yield "pool", "either pool or poolRole"
+
+
+def _escalate(config: Mapping[str, Any], entity_type: EntityType, columns: frozenset[str]) -> Iterator[Problem]:
+    if config["reassign"] and not ASSIGNABLE[entity_type] & columns:
+        yield "reassign", "a record of this entity type is nobody's"
+
+
+_RULES: Final[dict[StepKind, Callable[[Mapping[str, Any], EntityType, frozenset[str]], Iterator[Problem]]]] = {
+    StepKind.SEND_EMAIL: _email,
+    StepKind.SEND_NOTIFICATION: _notification,
+    StepKind.UPDATE_FIELD: _update,
+    StepKind.WEBHOOK: _webhook,
+    StepKind.WAIT: _wait,
+    StepKind.ASSIGN: _assign,
+    StepKind.ESCALATE: _escalate,
+}

@@ -29,7 +29,7 @@ class PublishedProgram:
 
 
 @dataclass(frozen=True)
-class Effect:
+class WrittenField:
     """What a step does that a trigger may listen to. `topic` is a column, or that of a new row with its status."""
 
     entity_type: EntityType
@@ -43,7 +43,7 @@ class Link:
 
     source: PublishedProgram
     target: PublishedProgram
-    effect: Effect
+    effect: WrittenField
 
 
 def find_cycle(candidate: PublishedProgram, published: Sequence[PublishedProgram]) -> list[Link]:
@@ -79,7 +79,7 @@ def describe_cycle(cycle: Sequence[Link]) -> str:
     return " -> ".join([*parts, cycle[-1].target.name])
 
 
-def effects_of(program: Program) -> Iterator[Effect]:
+def effects_of(program: Program) -> Iterator[WrittenField]:
     """What its steps write. Mails, notifications and requests write nothing that a trigger listens to by itself."""
     owners = ASSIGNABLE[program.entity_type]
     for step in program.steps:
@@ -87,18 +87,18 @@ def effects_of(program: Program) -> Iterator[Effect]:
             case StepKind.UPDATE_FIELD:
                 value = step.config.get("value")
                 is_known = not (isinstance(value, str) and VARIABLE_BEGINS in value)
-                yield Effect(program.entity_type, str(step.config.get("field")), value if is_known else ANY_VALUE)
+                yield WrittenField(program.entity_type, str(step.config.get("field")), value if is_known else ANY_VALUE)
             case StepKind.ASSIGN:
-                yield Effect(program.entity_type, str(step.config.get("field")))
+                yield WrittenField(program.entity_type, str(step.config.get("field")))
             case StepKind.ESCALATE if step.config.get("reassign"):
-                yield from (Effect(program.entity_type, column) for column in sorted(owners))
+                yield from (WrittenField(program.entity_type, column) for column in sorted(owners))
             case StepKind.CREATE_TASK:
-                yield Effect(EntityType.ACTIVITY, CREATED, TASK_STATUS)
+                yield WrittenField(EntityType.ACTIVITY, CREATED, TASK_STATUS)
             case StepKind.CREATE_ACTIVITY:
-                yield Effect(EntityType.ACTIVITY, CREATED, ACTIVITY_STATUS)
+                yield WrittenField(EntityType.ACTIVITY, CREATED, ACTIVITY_STATUS)
 
 
-def _starting_effect(source: Program, target: Program) -> Effect | None:
+def _starting_effect(source: Program, target: Program) -> WrittenField | None:
     return next(
         (
             effect
@@ -110,7 +110,7 @@ def _starting_effect(source: Program, target: Program) -> Effect | None:
     )
 
 
-def _starts(effect: Effect, trigger: Trigger, entity_type: EntityType) -> bool:
+def _starts(effect: WrittenField, trigger: Trigger, entity_type: EntityType) -> bool:
     if effect.topic == CREATED:
         # A new row is a change of its status, from null.
         columns = columns_of(entity_type, trigger) if trigger.kind is TriggerKind.STATUS_CHANGE else ()
@@ -126,7 +126,7 @@ def _can_be(written: object, wanted: str | None) -> bool:
     return wanted is None or written is ANY_VALUE or compare(written, "eq", wanted)
 
 
-def _described(effect: Effect) -> str:
+def _described(effect: WrittenField) -> str:
     if effect.topic == CREATED:
         return f"creates {effect.entity_type.value}"
     return f"writes {effect.entity_type.value}.{effect.topic}"

@@ -6,7 +6,7 @@ transaction; only what was committed is sent, the most urgent first. Rows that w
 `NOTIFICATION_RETENTION_DAYS` ago are removed every hour.
 
 Use cases: notifications/release/run_due_deliveries.py, notifications/tidy_up.py
-Writes: notifications, notification_deliveries, notification_digests, notification_slack_webhooks, email_batches,
-email_sends, email_logs, sms_sends, consent_events, incidents, installation_settings
+Writes: notifications, notification_deliveries, notification_digests, notification_posts, notification_slack_webhooks,
+email_batches, email_sends, email_logs, sms_sends, consent_events, incidents, installation_settings
 Alarms: AlertChannelBroken
 """

@@ -44,7 +44,7 @@ FUNCTIONS = {
     "former": 33,
     "integrity": 1,
     "mail": 7,
-    "notifications": 19,
+    "notifications": 21,
     "operations": 1,
     "outreach": 16,
     "platform": 7,

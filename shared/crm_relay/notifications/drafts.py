@@ -201,6 +201,7 @@ class DecidedDraft:
                 "digest_id": None if digest is None else digests[digest],
                 "content": _content(each.channel, draft.rendered) if state in {"waiting", "digest"} else None,
                 "left_at": now if state == "sent" else None,
+                "setting_version": draft.setting["setting_version"],
             }
 
     @property

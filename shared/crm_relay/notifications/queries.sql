@@ -52,10 +52,16 @@ people as (
     from asked
     where asked.owner_id is not null
 )
-select asked.place, people.id as user_id, setting.*
+select
+    asked.place, people.id as user_id, setting.*,
+    -- The version of what acts: a change beside this makes it another one.
+    coalesce(own.xmin::text, '') || '/' || coalesce(organization.xmin::text, '') as setting_version
 from people
 join asked on asked.place = people.place
 cross join lateral notification_setting(people.id, asked.category) setting
+left join notification_preferences own on own.user_id = people.id and own.category = asked.category
+left join notification_categories organization
+    on organization.org_id = asked.org_id and organization.category = asked.category
 where setting.org_id = asked.org_id
 order by asked.place, people.id;
 
@@ -69,7 +75,24 @@ on conflict do nothing
 returning user_id, event_key;
 
 -- name: write_notifications
--- New rows; an unread one of the same group gets the newest text instead.
+-- New rows; an unread one of the same group gets the newest text instead, and is locked by its id as everywhere.
+with draft as materialized (
+    select *
+    from jsonb_to_recordset(:notifications) as draft (
+        id uuid, org_id uuid, user_id uuid, title text, message text, type text, category text, entity_type text, entity_id uuid,
+        action_url text, action_label text, channels jsonb, priority text, group_key text, expires_at timestamptz, delivery_status jsonb,
+        archived_at timestamptz, template_slug text, template_version integer, event_key text, group_count integer,
+        is_critical boolean, is_silent boolean, unless_read_within integer
+    )
+),
+locked as materialized (
+    select present.id
+    from notifications present
+    where (present.user_id, present.group_key) in (select user_id, group_key from draft where group_key is not null)
+        and present.group_count is not null and present.read_at is null and present.archived_at is null
+    order by present.id
+    for no key update
+)
 insert into notifications as notification (
     id, org_id, user_id, title, message, type, category, entity_type, entity_id, action_url, action_label, channels, priority, group_key,
     expires_at, delivery_status, archived_at, created_at, template_slug, template_version, event_key, group_count, is_critical,
@@ -79,12 +102,8 @@ select
     id, org_id, user_id, title, message, type, category, entity_type, entity_id, action_url, action_label, channels, priority, group_key,
     expires_at, delivery_status, archived_at, :now, template_slug, template_version, event_key, group_count, is_critical,
     is_silent, unless_read_within, :now
-from jsonb_to_recordset(:notifications) as draft (
-    id uuid, org_id uuid, user_id uuid, title text, message text, type text, category text, entity_type text, entity_id uuid,
-    action_url text, action_label text, channels jsonb, priority text, group_key text, expires_at timestamptz, delivery_status jsonb,
-    archived_at timestamptz, template_slug text, template_version integer, event_key text, group_count integer,
-    is_critical boolean, is_silent boolean, unless_read_within integer
-)
+from draft
+where (select count(*) from locked) >= 0
 order by user_id, group_key, id
 on conflict (user_id, group_key) where group_key is not null and group_count is not null and read_at is null and archived_at is null
 do update set
@@ -108,19 +127,33 @@ do update set updated_at = excluded.updated_at
 returning id, user_id, channel, leaves_at;
 
 -- name: write_deliveries
--- One row a channel. That of a group is sent again an hour after it left; one that has not left yet carries the newest text.
--- Something more urgent than what left is sent at once.
+-- One row a channel; what waits by a preference that changed since it was read is asked again.
 insert into notification_deliveries as delivery (
     id, notification_id, org_id, user_id, channel, category, lane, state, reason, not_before, digest_id, content, left_at, created_at,
     updated_at
 )
 select
-    id, notification_id, org_id, user_id, channel, category, lane, state, reason, not_before, digest_id, content, left_at, :now, :now
+    draft.id, draft.notification_id, draft.org_id, draft.user_id, draft.channel, draft.category, draft.lane,
+    case when present.changed then 'waiting' else draft.state end,
+    case when present.changed then 'preference_changed' else draft.reason end,
+    case when present.changed then :now else draft.not_before end,
+    case when not present.changed then draft.digest_id end,
+    draft.content, draft.left_at, :now, :now
 from jsonb_to_recordset(:deliveries) as draft (
     id uuid, notification_id uuid, org_id uuid, user_id uuid, channel text, category text, lane smallint, state text, reason text,
-    not_before timestamptz, digest_id uuid, content jsonb, left_at timestamptz
+    not_before timestamptz, digest_id uuid, content jsonb, left_at timestamptz, setting_version text
 )
-order by notification_id, channel
+left join notification_preferences own on own.user_id = draft.user_id and own.category = draft.category
+left join notification_categories organization
+    on organization.org_id = draft.org_id and organization.category = draft.category
+cross join lateral (
+    select
+        draft.state in ('waiting', 'digest')
+        and draft.setting_version <> coalesce(own.xmin::text, '') || '/' || coalesce(organization.xmin::text, '') as changed
+) present
+order by draft.notification_id, draft.channel
+-- Of a group the row is sent again an hour after it left, or at once where the newest is more urgent than what left; one that has
+-- not left yet carries the newest text.
 on conflict (notification_id, channel) do update
 set
     content = case
@@ -142,6 +175,7 @@ set
     ),
     round = delivery.round + case when delivery.state in ('waiting', 'digest') then 0 else 1 end,
     send_id = case when delivery.state in ('waiting', 'digest') then delivery.send_id end,
+    post_id = case when delivery.state in ('waiting', 'digest') then delivery.post_id end,
     attempts = 0,
     claimed_until = null,
     left_at = case when delivery.state in ('waiting', 'digest') then delivery.left_at else excluded.left_at end,
@@ -192,16 +226,37 @@ set
 -- It is over for everybody: what was not sent yet is dropped, and the rows show no call to act any more.
 update notifications
 set withdrawn_for = :reason, archived_at = coalesce(archived_at, :now)
-where org_id = :org_id and entity_type = :entity_type and entity_id = :entity_id and withdrawn_for is null
-    and (cast(:slug as text) is null or template_slug = :slug);
+where withdrawn_for is null and id in (
+    select id
+    from notifications
+    where org_id = :org_id and entity_type = :entity_type and entity_id = :entity_id and withdrawn_for is null
+        and (cast(:slug as text) is null or template_slug = :slug)
+    order by id
+    for no key update
+);
 
 -- name: erase_colleague
 -- A colleague who is erased: the profile without the person, and nothing of what they were told.
-with people as materialized (
-    select id from user_profiles where normalise_address(email) = any (:addresses::text[])
+with settings as materialized (
+    select own.id
+    from notification_preferences own
+    join user_profiles person on person.id = own.user_id
+    where normalise_address(person.email) = any (:addresses::text[])
+    order by own.id
+    for update of own
+),
+people as materialized (
+    select id
+    from user_profiles
+    where normalise_address(email) = any (:addresses::text[]) and (select count(*) from settings) >= 0
+    order by id
+    for update
+),
+theirs as materialized (
+    select id from notifications where user_id in (select id from people) order by id for update
 ),
 told as (
-    delete from notifications where user_id in (select id from people) returning id
+    delete from notifications where id in (select id from theirs) returning id
 ),
 digests as (
     delete from notification_digests where user_id in (select id from people) returning id

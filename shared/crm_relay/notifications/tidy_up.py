@@ -7,6 +7,7 @@ from crm_relay.incidents.record import keep_open
 from crm_relay.mail.decisions import has_left
 from crm_relay.mail.models import Fate, Settled
 from crm_relay.notifications.release import store
+from crm_relay.notifications.release.post_to_slack import settle_posts
 from crm_relay.notifications.release.settle import close_readable, settle
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database, Queryable
@@ -38,6 +39,7 @@ def mend_left_behind(db: Database, now: datetime) -> int:
     before = now - _SETTLED
     store.free_stranded(db, now, before=before)
     close_readable(db, now)
+    settle_posts(db, now)
     rows = store.missed_fates(db, before=before, limit=_BATCH)
     fates = [
         Settled(row["send_id"], fate_of(row["status"]), row["reason"], row["entity_type"], row["entity_id"])

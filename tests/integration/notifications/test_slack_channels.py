@@ -7,6 +7,7 @@ import pytest
 
 from crm_relay.mail.models import Mode, SendPolicy
 from crm_relay.notifications.models import Channel, Priority
+from crm_relay.notifications.tidy_up import mend_left_behind
 from crm_relay.platform.errors import FatalError, NoAnswer, NotConnected, RateLimited, RejectedInput, ServerFailed
 from tests.support.notifications.notification_harness import NotificationHarness
 
@@ -152,6 +153,108 @@ def test_an_event_that_a_channel_never_showed_is_shown_for_the_next_person(crew:
     crew.wait(hours=4)
     crew.tick()
     assert (crew.states(bob, "slack")[0][0], len(crew.posted(SHARED))) == ("sent", 1)
+
+
+# --- one message for several people -----------------------------------------------------------------------------------
+
+
+def five_of_one_channel(crew: Crew) -> list[UUID]:
+    crew.webhook(SHARED)
+    people = [on_slack(crew, f"p{number}") for number in range(5)]
+    say(crew, *people)
+    return people
+
+
+@pytest.mark.parametrize(
+    ("trouble", "outcome", "posted", "incidents"),
+    [
+        (RejectedInput("invalid_payload"), ("failed", "refused"), 0, set()),
+        (FatalError("no_service"), ("failed", "no_address"), 0, {"notification_slack"}),
+        (NoAnswer("nothing"), ("unknown", "unclear"), 1, {"notification_unknown"}),
+        (ServerFailed("status 500"), ("unknown", "unclear"), 0, {"notification_unknown"}),
+    ],
+)
+def test_everybody_who_shares_a_message_shares_what_becomes_of_it(
+    crew: Crew, trouble: Exception, outcome: tuple[str, str], posted: int, incidents: set[str]
+) -> None:
+    five_of_one_channel(crew)
+    crew.slack_troubles = [trouble]
+    crew.tick()
+    assert crew.states(channel="slack") == [outcome] * 5
+    assert (len(crew.posted(SHARED)), crew.incidents()) == (posted, incidents)
+    statuses = {row["status"] for row in crew.rows("select delivery_status ->> 'slack' as status from notifications")}
+    assert statuses == {outcome[0]}
+
+
+def test_a_message_that_is_sent_later_ends_for_all_who_share_it(crew: Crew) -> None:
+    five_of_one_channel(crew)
+    crew.slack_troubles = [RateLimited("slow down", 30.0), NotConnected("no route")]
+    crew.tick()
+    assert sorted(crew.states(channel="slack"), key=str) == [("queued", "same_channel")] * 4 + [("queued", None)]
+    assert crew.tick().is_idle
+    for _ in range(2):
+        crew.wait(minutes=2)
+        crew.tick()
+    assert len(crew.posted(SHARED)) == 1
+    assert sorted(crew.states(channel="slack"), key=str) == [("sent", "same_channel")] * 4 + [("sent", None)]
+
+
+def carrier(crew: Crew) -> UUID:
+    """The notification whose delivery has the message."""
+    (row,) = crew.rows(
+        "select notification_id as id from notification_deliveries where channel = 'slack' and content ? 'text'"
+    )
+    found: UUID = row["id"]
+    return found
+
+
+def test_a_message_whose_delivery_is_removed_before_it_is_begun_is_carried_by_another(crew: Crew) -> None:
+    five_of_one_channel(crew)
+    crew.slack_troubles = [RateLimited("slow down", 30.0)]
+    crew.tick()
+    crew.rows("delete from notifications where id = :id", id=carrier(crew))
+    assert mend_left_behind(crew.db, crew.now) == 0
+    crew.tick()
+    crew.wait(minutes=2)
+    crew.tick()
+    assert len(crew.posted(SHARED)) == 1
+    assert (
+        sorted(crew.states(channel="slack"), key=str) == [("sent", "carrier_removed")] + [("sent", "same_channel")] * 3
+    )
+
+
+def test_a_message_whose_delivery_is_removed_in_the_middle_is_unknown_for_all_who_share_it(crew: Crew) -> None:
+    five_of_one_channel(crew)
+    crew.slack_troubles = [KeyboardInterrupt()]  # type: ignore[list-item]
+    with pytest.raises(KeyboardInterrupt):
+        crew.tick()
+    crew.rows("delete from notifications where id = :id", id=carrier(crew))
+    mend_left_behind(crew.db, crew.now)
+    assert crew.states(channel="slack") == [("queued", "same_channel")] * 4
+    crew.wait(minutes=3)
+    mend_left_behind(crew.db, crew.now)
+    assert crew.states(channel="slack") == [("unknown", "unclear")] * 4
+    assert (crew.posts, crew.incidents()) == ([], {"notification_unknown"})
+
+
+@pytest.mark.parametrize("trouble", [None, NoAnswer("nothing")])
+def test_somebody_who_was_held_shares_a_message_also_when_its_carriers_group_has_moved_on(
+    crew: Crew, trouble: Exception | None
+) -> None:
+    crew.webhook(SHARED)
+    ada, bob = on_slack(crew), on_slack(crew, "bob")
+    crew.prefer(bob, channels=["slack"], quiet_hours_enabled=True, quiet_hours_start="15:00", quiet_hours_end="18:00")
+    crew.slack_troubles = [] if trouble is None else [trouble]
+    say(crew, ada, bob, group_key="g")
+    crew.tick()
+    crew.wait(hours=2)
+    say(crew, ada, group_key="g")
+    crew.tick()
+    assert len(crew.posted(SHARED)) == 2
+    crew.wait(hours=2)
+    crew.tick()
+    assert len(crew.posted(SHARED)) == 2
+    assert crew.states(bob, "slack") == [("sent", "same_channel") if trouble is None else ("unknown", "unclear")]
 
 
 def test_a_message_that_slack_refuses_fails_alone(crew: Crew) -> None:

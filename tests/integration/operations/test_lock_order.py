@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -26,11 +27,19 @@ from crm_relay.engagement.apply_events import apply_events
 from crm_relay.engagement.match_waiting import match_waiting
 from crm_relay.mail.erase import erase_mail
 from crm_relay.mail.feedback.unsubscribe import UnsubscribeRequest
+from crm_relay.mail.models import Mode, SendPolicy
 from crm_relay.mail.unknown.settle_unknown import unknown_messages
+from crm_relay.notifications.models import Channel, EntityRef, Priority
+from crm_relay.notifications.people.erase import erase_colleague
+from crm_relay.notifications.tidy_up import mend_left_behind, remove_old
+from crm_relay.notifications.withdraw import withdraw
 from crm_relay.operations.erase import erase
 from crm_relay.platform.aws import queue
-from crm_relay.platform.database import Database
+from crm_relay.platform.clock import Deadline
+from crm_relay.platform.database import Database, Transaction
+from crm_relay.platform.errors import FatalError, NoAnswer, RateLimited, RejectedInput
 from crm_relay.platform.http.http_client import HttpClient
+from crm_relay.platform.sql import SqlValue
 from crm_relay.providers.email_events import ContactChanged, Event, SuppressionAdded, TopicChange
 from crm_relay.providers.twilio.client import Twilio
 from crm_relay.sources.bison import bison_source
@@ -49,6 +58,8 @@ from tests.support.campaigns.campaign_harness import BEGIN, CampaignHarness, ema
 from tests.support.customers.mautic_harness import CLIENT, MauticHarness
 from tests.support.customers.mautic_hooks import deleted, delivery, opened, subscription
 from tests.support.mail.mail_events import delivered, email_event
+from tests.support.notifications.notification_harness import NotificationHarness
+from tests.support.notifications.phone import Phone, plant_text_template
 from tests.support.operations.planted_person import ADA, Places, erasure, plant
 from tests.support.outreach.bison_events import a_months_log
 from tests.support.outreach.bison_webhook_function import NORTHWIND, plant_workspaces
@@ -241,6 +252,146 @@ def test_no_transaction_locks_against_the_order(
     scenario(recorded)
     assert transactions(recorded.db) != []
     assert "\n".join(ORDER.disorder(transactions(recorded.db))) == ""
+
+
+# --- notifications ----------------------------------------------------------------------------------------------------
+
+OWN, SHARED = "https://hooks.slack.com/services/own", "https://hooks.slack.com/services/shared"
+
+
+@pytest.fixture
+def colleagues(database: Database, database_url: str) -> Iterator[NotificationHarness]:
+    """Colleagues on every channel, all of whose transactions are recorded."""
+    time = [BEGIN]
+    recorder = LockRecorder(database_url)
+    with ResendSimulator(clock=MovableClock(lambda: time[0]), requests_per_second=None) as simulator:
+        crew = NotificationHarness(recorder, simulator, database_url, time)
+        crew.texts = Phone(troubles=["later", "unclear_sent"])
+        plant_text_template(crew)
+        crew.webhook(SHARED)
+        for number in range(6):
+            person = crew.person(f"p{number}", phone=f"+1555010000{number}")
+            crew.prefer(person, channels=["in_app", "email", "slack", "sms"])
+            if number < 3:
+                crew.webhook(f"{OWN}{number}", person)
+        yield crew
+    recorder.close()
+
+
+def everybody(crew: NotificationHarness) -> list[UUID]:
+    return [row["id"] for row in rows_of(crew.db, "select id from user_profiles order by id")]
+
+
+def announce(crew: NotificationHarness, number: int = 3, **details: object) -> None:
+    """Several events, with all that every one of them becomes."""
+    channels = (Channel.IN_APP, Channel.EMAIL, Channel.SLACK, Channel.SMS)
+    given: dict[str, object] = {"slug": "text", "variables": {"task": {"title": "you"}}, "channels": channels}
+    for slug in ({}, given):
+        crew.notify(
+            *(crew.request(*everybody(crew), **({"channels": channels} | slug | details)) for _ in range(number))
+        )
+
+
+def at_once(crew: NotificationHarness) -> None:
+    announce(crew)
+    announce(crew, group_key="g")
+    announce(crew, group_key="g", priority=Priority.URGENT)
+    crew.slack_troubles = [RejectedInput("no"), NoAnswer("no"), RateLimited("slow", 2.0), FatalError("gone")]
+    crew.sim.fault("cut_after")
+    for _ in range(4):
+        crew.tick()
+        crew.wait(minutes=20)
+
+
+def digests(crew: NotificationHarness) -> None:
+    crew.db.transact(
+        lambda tx: tx.run(parse("update notification_preferences set frequency = 'hourly_digest' where true"))
+    )
+    for mode in (Mode.LIVE, Mode.DRY_RUN, Mode.LIVE):
+        crew.policy = SendPolicy(mode).for_colleagues()
+        announce(crew)
+        rows_of(
+            crew.db,
+            "update notifications set read_at = now() where substring(id::text from 1 for 1) < '5' returning id",
+        )
+        crew.wait(hours=1)
+        crew.tick()
+
+
+def refused_by_the_database(crew: NotificationHarness) -> None:
+    rows_of(crew.db, "update notification_preferences set frequency = 'hourly_digest' returning id")
+    announce(crew)
+    rows_of(
+        crew.db,
+        """update notification_deliveries set lane = 7
+           where state = 'digest' and substring(id::text from 1 for 1) < '5' returning id""",
+    )
+    rows_of(crew.db, "alter table email_sends add constraint planted check (recipient_email <> 'p4@example.com')")
+    crew.wait(hours=1)
+    crew.tick()
+    assert rows_of(crew.db, "select from notification_deliveries where reason = 'refused'") != []
+
+
+def settings(crew: NotificationHarness) -> None:
+    """Of several people at once, while something waits for all of them."""
+    rows_of(crew.db, "update notification_preferences set frequency = 'weekly_digest' returning id")
+    announce(crew)
+    mine = "select id from notification_preferences order by id for update"
+    for sql in (
+        f"update notification_preferences set frequency = 'daily_digest' where id in ({mine})",
+        """insert into notification_categories (org_id, category, is_critical)
+           values (default_org_id(), 'assignment', true)""",
+        "update notification_categories set is_critical = false",
+        "update notification_templates set category = 'deal' where slug = 'text'",
+        f"delete from notification_preferences where id in ({mine})",
+    ):
+        _transact(crew, sql)
+        crew.tick()
+
+
+def ends(crew: NotificationHarness) -> None:
+    """Withdrawn, marked by their readers, tidied up, and erased."""
+    announce(crew, entity_type="deal", entity_id=crew.org)
+    withdraw(crew.db, crew.org, EntityRef("deal", crew.org), crew.now)
+    announce(crew)
+    ids = [row["id"] for row in rows_of(crew.db, "select id from notifications")]
+    for call in ("mark_notifications_read(:ids)", "mark_notifications_unread(:ids)", "archive_notifications(:ids)"):
+        _transact(crew, f"select * from {call}", everybody(crew)[0], ids=ids)
+    for call in ("mark_all_notifications_read()", "archive_read_notifications()"):
+        _transact(crew, f"select * from {call}", everybody(crew)[1])
+    crew.wait(hours=2)
+    mend_left_behind(crew.db, crew.now)
+    remove_old(crew.db, crew.now + timedelta(days=90), days=1, deadline=Deadline.after(60))
+    person = Person(frozenset({"p4@example.com", "p5@example.com"}), frozenset())
+    crew.db.transact(lambda tx: erase_colleague(tx, person))
+
+
+def _transact(crew: NotificationHarness, sql: str, reader: UUID | None = None, **values: SqlValue) -> None:
+    """As a reader, or as an operator."""
+
+    def work(tx: Transaction) -> None:
+        tx.run(parse("select set_config('app.user_id', :user, true)"), user="" if reader is None else str(reader))
+        tx.run(parse(sql), **values)
+
+    crew.db.transact(work)
+
+
+@pytest.mark.parametrize("scenario", [at_once, digests, refused_by_the_database, settings, ends])
+def test_no_transaction_of_notifications_locks_against_the_order(
+    colleagues: NotificationHarness, scenario: Callable[[NotificationHarness], None]
+) -> None:
+    scenario(colleagues)
+    assert transactions(colleagues.db) != []
+    assert "\n".join(ORDER.disorder(transactions(colleagues.db))) == ""
+
+
+def test_functions_that_are_said_to_lock_in_order_do_so(database: Database) -> None:
+    """Each lock of several rows says in which order."""
+    for name in ORDER.ordered:
+        (row,) = rows_of(database, "select prosrc as body from pg_proc where proname = :name", name=name)
+        locks = re.findall(r"\bfor (?:no key )?update", row["body"])
+        ordered = re.findall(r"order by [\w.]+\s+for (?:no key )?update", row["body"])
+        assert 0 < len(locks) == len(ordered), name
 
 
 def test_an_erasure_locks_in_the_order(

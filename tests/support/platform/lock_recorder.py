@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from crm_relay.platform.database import Database, Row
@@ -34,7 +34,7 @@ class LockingStatement:
     @property
     def is_ordered(self) -> bool:
         """Whether it says in which order it locks several rows; a function of listed rows is called in their order."""
-        says_so = re.search(r"order by .*\bfor (no key )?(update|share)", self.sql, re.DOTALL)
+        says_so = re.search(r"order by .*\b(for (no key )?(update|share)|on conflict)", self.sql, re.DOTALL)
         return says_so is not None or re.match(r"select \w+\(.*\bfrom \(values", self.sql, re.DOTALL) is not None
 
     def __str__(self) -> str:
@@ -124,6 +124,7 @@ class LockOrder:
     guarded: frozenset[str]
     counted: frozenset[str]
     unwaiting: Sequence[str] = ()
+    ordered: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> "LockOrder":
@@ -134,7 +135,7 @@ class LockOrder:
             frozenset(table for group in groups for table in group.get(name, ())) for name in ("guarded", "counted")
         )
         named = [(group["name"], group["tables"]) for group in groups]
-        return cls(named, guarded, counted, written["unwaiting"])
+        return cls(named, guarded, counted, written["unwaiting"], written["ordered"])
 
     @property
     def tables(self) -> list[str]:
@@ -154,9 +155,13 @@ class LockOrder:
                     yield f"{table} has no place in the order: {each}"
                 elif self.tables.index(table) < last:
                     yield f"{table} behind {self.tables[last]}: {each}"
-                elif number > 1 and table not in self.guarded and not each.is_ordered:
+                elif number > 1 and table not in self.guarded and not self._is_ordered(each):
                     yield f"{table} in no order: {each}"
             last = max([last, *(self.tables.index(table) for table in waited if table in self.tables)])
+
+    def _is_ordered(self, statement: LockingStatement) -> bool:
+        """By itself, or by what it runs."""
+        return statement.is_ordered or any(word in statement.sql for words in self.ordered.values() for word in words)
 
     def _is_waited_for(self, table: str, statement: LockingStatement) -> bool:
         is_named = re.search(rf"\b{table}\b", statement.sql) is not None

@@ -45,8 +45,7 @@ def post_to_slack(db: Database, context: ReleaseContext, clock: Clock, deadline:
 
     Kill it anywhere: a message that was begun is never begun again, but shown as unknown.
     """
-    counts: Counter[str] = Counter()
-    counts.update(db.transact(lambda tx: _park(tx, clock())))
+    counts: Counter[str] = Counter(settle_posts(db, clock()))
     while deadline.allows(_SECONDS):
         now = clock()
         claimed = slack_store.claim_post(db, now, claimed_until=now + _CLAIM)
@@ -58,6 +57,11 @@ def post_to_slack(db: Database, context: ReleaseContext, clock: Clock, deadline:
         _record(db, claimed, outcome, clock())
         counts[outcome.state] += 1
     return counts
+
+
+def settle_posts(db: Database, now: datetime) -> list[str]:
+    """States of what was begun and never ended, or has no channel any more; what shares it ends with it."""
+    return db.transact(lambda tx: _park(tx, now))
 
 
 def _wait(db: Database, context: ReleaseContext, now: datetime) -> bool:

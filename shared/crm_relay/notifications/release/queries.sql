@@ -18,7 +18,7 @@ select
     exists (
         select
         from notification_deliveries
-        where channel = 'slack' and state in ('queued', 'sending') and coalesce(claimed_until, not_before, :now) <= :now
+        where channel = 'slack' and state in ('queued', 'sending') and coalesce(claimed_until, not_before) <= :now
     ) or exists (
         select
         from notification_digests
@@ -86,17 +86,28 @@ order by delivery.lane, delivery.not_before, delivery.id;
 update notification_deliveries delivery
 set
     state = decided.state, reason = decided.reason, not_before = decided.not_before, digest_id = decided.digest_id,
-    send_id = coalesce(decided.send_id, delivery.send_id),
+    send_id = coalesce(decided.send_id, delivery.send_id), post_id = coalesce(decided.post_id, delivery.post_id),
     content = case when decided.state in ('waiting', 'digest') then delivery.content else decided.content end,
     left_at = coalesce(decided.left_at, delivery.left_at), updated_at = :now
 from jsonb_to_recordset(:decided) as decided (
-    id uuid, state text, reason text, not_before timestamptz, digest_id uuid, send_id uuid, content jsonb, left_at timestamptz
+    id uuid, state text, reason text, not_before timestamptz, digest_id uuid, send_id uuid, post_id uuid, content jsonb,
+    left_at timestamptz
 )
 where delivery.id = decided.id;
 
--- name: known_posts
--- Which of these messages a channel of Slack has already, or is getting.
-select send_id from notification_deliveries where channel = 'slack' and send_id = any (:ids::uuid[]);
+-- name: open_posts
+-- Messages that a channel is to show once: begun by these deliveries, unless others did so and did not fail.
+insert into notification_posts as post (id, org_id, delivery_id, created_at, updated_at)
+select id, org_id, delivery_id, :now, :now
+from jsonb_to_recordset(:posts) as asked (id uuid, org_id uuid, delivery_id uuid)
+order by id
+on conflict (id) do update
+set
+    state = case post.state when 'failed' then 'open' else post.state end,
+    reason = case when post.state <> 'failed' then post.reason end,
+    delivery_id = case post.state when 'failed' then excluded.delivery_id else post.delivery_id end,
+    updated_at = excluded.updated_at
+returning id, delivery_id, state, reason;
 
 -- name: claim_digests
 -- Digests that are due, ours until the transaction ends; all of one person and channel together, so that they leave as one.
@@ -171,6 +182,10 @@ where notification.id in (
 )
 order by notification.id
 for no key update;
+
+-- name: lock_settled_digests
+-- The digests of these mails, behind their notifications.
+select id from notification_digests where id = any (:digests::uuid[]) order by id for no key update;
 
 -- name: settle
 -- The fate of mails and text messages: of a delivery, or of a digest and of all that it held.
@@ -255,6 +270,9 @@ digests as (
     where digest.state <> 'open' and digest.updated_at < :before
         and not exists (select from notification_deliveries member where member.digest_id = digest.id)
     returning id
+),
+posts as (
+    delete from notification_posts where state <> 'open' and updated_at < :before
 )
 select (select count(*) from removed)::integer as notifications, (select count(*) from digests)::integer as digests;
 

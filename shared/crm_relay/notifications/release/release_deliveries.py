@@ -1,7 +1,7 @@
 """A batch of deliveries that are due: claimed, decided again, and handed over in one transaction."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, assert_never
@@ -20,7 +20,7 @@ from crm_relay.notifications.release.context import ReleaseContext
 from crm_relay.notifications.release.digest_text import DigestLine, slack_line
 from crm_relay.notifications.release.due import DueDelivery, late_before
 from crm_relay.notifications.release.letters import mail_of, text_of
-from crm_relay.platform.database import Transaction
+from crm_relay.platform.database import Row, Transaction
 from crm_relay.platform.errors import RejectedInput, describe_error
 from crm_relay.platform.logging import logger
 from crm_relay.platform.sql import Statement
@@ -45,7 +45,7 @@ def release_deliveries(
     releasing = _DeliveryBatch(context, now)
     for row in rows:
         releasing.one(DueDelivery(row))
-    releasing.post(store.known_posts(db, releasing.post_ids))
+    releasing.post(store.open_posts(db, releasing.wanted_posts, now))
     digests = requests_store.join_digests(db, list(releasing.digests.values()), now)
     statements = releasing.statements(digests)
     if statements:
@@ -90,8 +90,12 @@ class _DeliveryBatch:
     verdicts: Counter[str] = field(default_factory=Counter)
 
     @property
-    def post_ids(self) -> list[UUID]:
-        return [post_id for post_id, _ in self.posts]
+    def wanted_posts(self) -> list[dict[str, Any]]:
+        """Rows of `notification_posts`: the first delivery of an event carries its message."""
+        first: dict[UUID, dict[str, Any]] = {}
+        for post_id, due in self.posts:
+            first.setdefault(post_id, {"id": post_id, "org_id": due.row["org_id"], "delivery_id": due.id})
+        return list(first.values())
 
     def one(self, due: DueDelivery) -> None:
         """Its decision, and what follows from it."""
@@ -110,21 +114,21 @@ class _DeliveryBatch:
             case _:
                 assert_never(decision.verdict)
 
-    def post(self, known: frozenset[UUID]) -> None:
-        """An organization's channel shows an event once, whoever else it concerns."""
-        shown = set(known)
+    def post(self, posts: Mapping[UUID, Row]) -> None:
+        """An organization's channel shows an event once, whoever else it concerns; all of them share its outcome."""
         for post_id, due in self.posts:
-            if post_id in shown:
-                self.records.append(_record(due.id, "sent", "same_channel", left_at=self.now))
-                continue
-            shown.add(post_id)
-            row = due.row
-            line = DigestLine(row["title"], row["message"], row["action_url"], row["group_count"] or 1)
-            content = {
-                "text": slack_line(line, self.context.links),
-                "webhook_id": str(slack_webhook_of(row)),
-            }
-            self.records.append(self._queued(due, post_id) | {"content": content, "not_before": self.now})
+            post, row = posts[post_id], due.row
+            state, reason = shared_outcome(post)
+            content = {"webhook_id": str(slack_webhook_of(row))}
+            if state == "queued" and post["delivery_id"] == due.id:
+                line = DigestLine(row["title"], row["message"], row["action_url"], row["group_count"] or 1)
+                text = {"text": slack_line(line, self.context.links)}
+                record = self._queued(due, post_id) | {"content": content | text, "not_before": self.now}
+            else:
+                # Without a time of its own nobody claims it.
+                record = _record(due.id, state, reason, left_at=self.now)
+                record |= {"content": content if state == "queued" else None}
+            self.records.append(record | {"post_id": post_id})
 
     def statements(self, digests: dict[tuple[UUID, str, datetime], UUID]) -> list[Statement]:
         """All that the batch writes: the ledgers first, as everywhere."""
@@ -179,9 +183,16 @@ class _DeliveryBatch:
         self.records.append(_record(due.id, "digest", decision.reason, not_before=leaves_at))
 
 
+def shared_outcome(post: Row) -> tuple[str, str | None]:
+    """State and reason of a delivery that another one carries the message of."""
+    if post["state"] == "unknown":
+        return "unknown", post["reason"] or "unclear"
+    return ("sent" if post["state"] == "sent" else "queued"), "same_channel"
+
+
 def _post_id(due: DueDelivery) -> UUID:
-    """Of an event in a channel, and of how often its group was sent."""
-    return uuid5(_POSTS, f"{slack_webhook_of(due.row)}/{due.row['event_key'] or due.id}/{due.row['round']}")
+    """Of an event in a channel: each round of a group has a newer event."""
+    return uuid5(_POSTS, f"{slack_webhook_of(due.row)}/{due.row['event_key'] or due.send_key}")
 
 
 def _record(
@@ -200,6 +211,7 @@ def _record(
         "not_before": not_before,
         "digest_id": None,
         "send_id": send_id,
+        "post_id": None,
         "content": None,
         "left_at": left_at,
     }

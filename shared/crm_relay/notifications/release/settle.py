@@ -31,7 +31,7 @@ _STATES = {
 
 
 def settle(db: Transaction, settled: Sequence[Settled], now: datetime) -> None:
-    """Two statements, in the transaction that records the fate; what others queued is left out."""
+    """At most three statements, in the transaction that records the fate; what others queued is left out."""
     fates = [
         {
             "send_id": each.send_id,

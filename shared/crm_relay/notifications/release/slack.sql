@@ -8,7 +8,7 @@ where notification.id in (
     where channel = 'slack'
         and (
             state = 'sending' and claimed_until <= :now
-            or state = 'queued' and not exists (
+            or state = 'queued' and not_before is not null and not exists (
                 select
                 from notification_slack_webhooks webhook
                 where webhook.id = uuid_or_null(delivery.content ->> 'webhook_id') and webhook.disabled_at is null
@@ -33,20 +33,27 @@ for no key update;
 
 -- name: park_unclear
 -- A post that was cut off may stand in the channel: never again. One whose webhook is gone cannot be made.
-with digests as (
-    update notification_digests
-    set
-        state = case state when 'sending' then 'unknown' else 'failed' end,
-        reason = case state when 'sending' then 'unclear' else 'no_address' end, content = null, updated_at = :now
+with unclear as materialized (
+    select id
+    from notification_digests digest
     where channel = 'slack'
         and (
             state = 'sending' and claimed_until <= :now
             or state = 'queued' and not exists (
                 select
                 from notification_slack_webhooks webhook
-                where webhook.id = uuid_or_null(content ->> 'webhook_id') and webhook.disabled_at is null
+                where webhook.id = uuid_or_null(digest.content ->> 'webhook_id') and webhook.disabled_at is null
             )
         )
+    order by id
+    for no key update
+),
+digests as (
+    update notification_digests
+    set
+        state = case state when 'sending' then 'unknown' else 'failed' end,
+        reason = case state when 'sending' then 'unclear' else 'no_address' end, content = null, updated_at = :now
+    where id in (select id from unclear)
     returning id, state, reason
 ),
 members as (
@@ -65,7 +72,7 @@ alone as (
     where channel = 'slack' and digest_id is null
         and (
             state = 'sending' and claimed_until <= :now
-            or state = 'queued' and not exists (
+            or state = 'queued' and not_before is not null and not exists (
                 select
                 from notification_slack_webhooks webhook
                 where webhook.id = uuid_or_null(content ->> 'webhook_id') and webhook.disabled_at is null
@@ -106,12 +113,12 @@ with hook as materialized (
 next as (
     select message.*
     from (
-        select delivery.id, false as is_digest, delivery.lane, delivery.not_before, delivery.content
+        select delivery.id, false as is_digest, delivery.lane, delivery.not_before, delivery.content, delivery.post_id
         from notification_deliveries delivery, hook
         where delivery.channel = 'slack' and delivery.state = 'queued' and delivery.digest_id is null
             and delivery.not_before <= :now and uuid_or_null(delivery.content ->> 'webhook_id') = hook.id
         union all
-        select digest.id, true, 3, digest.not_before, digest.content
+        select digest.id, true, 3, digest.not_before, digest.content, null
         from notification_digests digest, hook
         where digest.channel = 'slack' and digest.state = 'queued' and digest.not_before <= :now
             and uuid_or_null(digest.content ->> 'webhook_id') = hook.id
@@ -130,6 +137,11 @@ digest as (
     set state = 'sending', claimed_until = :claimed_until, attempts = attempts + 1, updated_at = :now
     where id = (select id from next where is_digest) and state = 'queued'
     returning id, attempts
+),
+post as (
+    update notification_posts
+    set claimed_until = :claimed_until, updated_at = :now
+    where id = (select post_id from next) and state = 'open'
 ),
 rest as (
     update notification_slack_webhooks
@@ -178,6 +190,12 @@ with digest as (
         content = case when cast(:state as text) = 'queued' then content end, claimed_until = null, updated_at = :now
     where id = :id and state = 'sending'
     returning id
+),
+post as (
+    update notification_posts
+    set claimed_until = null, updated_at = :now
+    where cast(:state as text) = 'queued' and state = 'open'
+        and id = (select post_id from notification_deliveries where id = :id and state = 'sending')
 )
 update notification_deliveries delivery
 set
@@ -187,6 +205,58 @@ set
     send_id = case when cast(:state as text) <> 'failed' then delivery.send_id end
 where delivery.id = :id and delivery.state = 'sending'
     or delivery.digest_id = (select id from digest) and delivery.state = 'queued';
+
+-- name: end_posts
+-- Messages whose delivery has ended take its outcome; of one whose delivery is gone it depends on whether it was begun.
+with ended as materialized (
+    select
+        post.id, carrier.id is null as is_gone,
+        case
+            when carrier.id is not null then case when carrier.state in ('sent', 'unknown') then carrier.state else 'failed' end
+            when post.claimed_until is null then 'failed'
+            else 'unknown'
+        end as state,
+        case
+            when carrier.id is not null then nullif(carrier.reason, 'carrier_removed')
+            when post.claimed_until is null then 'carrier_removed'
+            else 'unclear'
+        end as reason
+    from notification_posts post
+    left join notification_deliveries carrier on carrier.id = post.delivery_id and carrier.post_id = post.id
+    where post.state = 'open'
+        and (
+            carrier.state not in ('queued', 'sending')
+            or carrier.id is null and coalesce(post.claimed_until, '-infinity') <= :now
+        )
+    order by post.id
+    for no key update of post skip locked
+)
+update notification_posts post
+set state = ended.state, reason = ended.reason, claimed_until = null, updated_at = :now
+from ended
+where post.id = ended.id
+returning post.id, post.state, ended.is_gone;
+
+-- name: share_outcomes
+-- What another delivery carried the message of ends as that one did, or is asked again where the other was removed before.
+with sharing as materialized (
+    select delivery.id, post.state, post.reason
+    from notification_deliveries delivery
+    join notifications notification on notification.id = delivery.notification_id
+    join notification_posts post on post.id = delivery.post_id
+    where delivery.channel = 'slack' and delivery.state = 'queued' and delivery.not_before is null and post.state <> 'open'
+    order by notification.id, delivery.id
+    for no key update of notification, delivery skip locked
+)
+update notification_deliveries delivery
+set
+    state = case when sharing.reason = 'carrier_removed' then 'waiting' else sharing.state end,
+    reason = case when sharing.state = 'sent' then 'same_channel' else sharing.reason end,
+    not_before = case when sharing.reason = 'carrier_removed' then cast(:now as timestamptz) end,
+    content = null, updated_at = :now
+from sharing
+where delivery.id = sharing.id
+returning delivery.id, delivery.state;
 
 -- name: rest_webhook
 -- Slack asks for a rest.

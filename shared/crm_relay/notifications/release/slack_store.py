@@ -7,7 +7,7 @@ from uuid import UUID
 
 from crm_relay.notifications.moments import countable
 from crm_relay.platform.database import Queryable, Row, Transaction
-from crm_relay.platform.sql import queries_beside
+from crm_relay.platform.sql import Statement, queries_beside
 
 _SQL = queries_beside(__file__, "slack.sql")
 
@@ -29,9 +29,15 @@ class ClaimedPost:
 
 
 def park_unclear(db: Transaction, now: datetime) -> list[Row]:
-    """id and state of what may stand in a channel, and of what cannot be sent to any."""
+    """id and state of what may stand in a channel, and of what cannot be sent to any; what shares it ends with it."""
     locks = _SQL["lock_unclear"].bind(now=now)
-    return db.send_all([locks, _SQL["park_unclear"].bind(now=now)])[1]
+    _, parked, posts, _ = db.send_all([locks, _SQL["park_unclear"].bind(now=now), *_sharing(now)])
+    return [*parked, *(row for row in posts if row["is_gone"] and row["state"] == "unknown")]
+
+
+def _sharing(now: datetime) -> list[Statement]:
+    """Of messages that ended: their outcome reaches every delivery that shares them."""
+    return [_SQL["end_posts"].bind(now=now), _SQL["share_outcomes"].bind(now=now)]
 
 
 def claim_post(db: Queryable, now: datetime, *, claimed_until: datetime) -> ClaimedPost | None:
@@ -51,7 +57,8 @@ def record_post(
 ) -> None:
     """Of a delivery or a digest; `not_before` None leaves the time as it is."""
     record = _SQL["record_post"].bind(id=post_id, now=now, state=state, reason=reason, not_before=not_before)
-    db.send_all([_SQL["lock_post"].bind(id=post_id), record])
+    sharing = [] if state == "queued" else _sharing(now)
+    db.send_all([_SQL["lock_post"].bind(id=post_id), record, *sharing])
 
 
 def rest_webhook(db: Queryable, webhook_id: UUID, until: datetime) -> None:

@@ -47,13 +47,16 @@ def delivery_facts(db: Queryable, ids: Sequence[UUID], now: datetime, *, late_be
 
 
 def recording_deliveries(decided: Sequence[Mapping[str, Any]], now: datetime) -> Statement:
-    """Each with id, state, reason, not_before, digest_id, send_id, content and left_at."""
+    """Each with id, state, reason, not_before, digest_id, send_id, content and left_at; post_id of Slack's."""
     return _SQL["record_deliveries"].bind(decided=Json([dict(each) for each in decided]), now=now)
 
 
-def known_posts(db: Queryable, ids: Sequence[UUID]) -> frozenset[UUID]:
-    """Which messages a channel of Slack has already."""
-    return frozenset(row["send_id"] for row in db.run(_SQL["known_posts"], ids=list(ids))) if ids else frozenset()
+def open_posts(db: Queryable, posts: Sequence[Mapping[str, Any]], now: datetime) -> dict[UUID, Row]:
+    """delivery_id (who carries it), state and reason of each message to a channel of Slack, by its id."""
+    if not posts:
+        return {}
+    rows = db.run(_SQL["open_posts"], posts=Json([dict(each) for each in posts]), now=now)
+    return {row["id"]: row for row in rows}
 
 
 def claim_digests(db: Queryable, now: datetime, *, limit: int) -> list[Row]:
@@ -109,8 +112,9 @@ def settling(fates: Sequence[Mapping[str, Any]], now: datetime) -> list[Statemen
     """Each with send_id, delivery_id or digest_id, state and reason; the notifications are locked first."""
     deliveries = [each["delivery_id"] for each in fates if each["delivery_id"] is not None]
     digests = [each["digest_id"] for each in fates if each["digest_id"] is not None]
-    locks = _SQL["lock_settled"].bind(deliveries=deliveries, digests=digests)
-    return [locks, _SQL["settle"].bind(fates=Json([dict(each) for each in fates]), now=now)]
+    locks = [_SQL["lock_settled"].bind(deliveries=deliveries, digests=digests)]
+    locks += [_SQL["lock_settled_digests"].bind(digests=digests)] if digests else []
+    return [*locks, _SQL["settle"].bind(fates=Json([dict(each) for each in fates]), now=now)]
 
 
 def missed_fates(db: Queryable, *, before: datetime, limit: int) -> list[Row]:

@@ -9,7 +9,7 @@ import pytest
 
 from crm_relay.platform.database import Database
 from tests.support.campaigns.campaign_trials import Found, TrialStage
-from tests.support.processes.forked_worker import ForkServer
+from tests.support.processes.fork_server import ForkServer
 
 TRIALS, PER_TEST = 200, 20
 SLOW_TRIALS = 2_000

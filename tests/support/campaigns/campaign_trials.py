@@ -13,7 +13,8 @@ from crm_relay.platform.sql import Json
 from local.simulators.resend import ResendSimulator
 from local.simulators.resend.clock import MovableClock
 from tests.support.platform.rows import one, rows_of
-from tests.support.processes.forked_worker import ForkServer, Order
+from tests.support.processes.fork_server import ForkServer
+from tests.support.processes.forked_worker import Order
 
 PEOPLE, MAILS = 6, 2
 BEGIN = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Starts runs at the times of schedules."""

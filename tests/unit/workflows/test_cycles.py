@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from crm_relay.workflows.definition.cycles import PublishedProgram, describe_cycle, find_cycle
 from crm_relay.workflows.definition.parse import parse
+from crm_relay.workflows.definition.proofs.cycles import PublishedProgram, describe_cycle, find_cycle
 
 Graph = list[tuple[str, dict[str, Any] | list[dict[str, Any]], dict[str, Any], dict[str, Any]]]
 """Workflows: what each is about, its triggers, its action, its settings. The first one is about to be published."""

@@ -98,12 +98,12 @@ def test_transitions_are_asked_in_their_order_and_a_state_without_one_is_the_end
     assert kinds["transitions.0.enter"] is StepKind.TRANSITION
 
 
-def test_the_rows_of_transitions_serve_a_definition_that_lists_none() -> None:
+def test_the_rows_of_transitions_serve_a_definition_that_lists_none_those_with_conditions_first() -> None:
     rows = [StateRow(uuid4(), name) for name in ("new", "won", "lost")]
     conditions = {"conditions": [{"field": "a", "operator": "is_null"}]}
     between = [
-        TransitionRow(uuid4(), rows[0].id, rows[2].id, conditions),
         TransitionRow(uuid4(), rows[0].id, rows[1].id, {}),
+        TransitionRow(uuid4(), rows[0].id, rows[2].id, conditions),
         TransitionRow(uuid4(), rows[0].id, uuid4(), {}),
     ]
     found = parse(
@@ -116,10 +116,10 @@ def test_the_rows_of_transitions_serve_a_definition_that_lists_none() -> None:
     assert found.problems == ()
     assert found.program is not None
     following = ways(found.program)
-    assert following["states.0.actions.0"] == ("workflow_transitions.0", None)
-    assert following["workflow_transitions.0"] == ("workflow_transitions.0.enter", "workflow_transitions.1.enter")
-    entered = next(step for step in found.program.steps if step.key == "workflow_transitions.0.enter")
-    assert entered.config == {"state_id": str(rows[2].id), "state": "lost", "transition_id": str(between[0].id)}
+    assert following["states.0.actions.0"] == ("workflow_transitions.1", None)
+    assert following["workflow_transitions.1"] == ("workflow_transitions.1.enter", "workflow_transitions.0.enter")
+    entered = next(step for step in found.program.steps if step.key == "workflow_transitions.1.enter")
+    assert entered.config == {"state_id": str(rows[2].id), "state": "lost", "transition_id": str(between[1].id)}
 
 
 def test_a_transition_that_is_listed_names_its_row() -> None:

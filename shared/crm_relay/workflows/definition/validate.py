@@ -26,8 +26,11 @@ EVENTS_OF_CONTACTS = frozenset({"replied", "bounced", "unsubscribed"})
 """Events that other rooms write; they are about the contact."""
 
 
-def validate(program: Program, catalog: Catalog) -> tuple[str, ...]:
-    """All problems by their path; empty: the program may be published, but for circles with other workflows."""
+def validate(program: Program, catalog: Catalog, *, is_whole: bool = True) -> tuple[str, ...]:
+    """All problems by their path; empty: the program may be published, but for circles with other workflows.
+
+    `is_whole` False: parts of it could not be read, so that nothing can be said of the ways through it.
+    """
     problems = DefinitionProblems()
     for place, trigger in enumerate(program.triggers):
         path = f"triggers[{place}]"
@@ -36,10 +39,9 @@ def validate(program: Program, catalog: Catalog) -> tuple[str, ...]:
     problems.add_all(_of_conditions(program.conditions, "conditions", program, catalog))
     for step in program.steps:
         problems.add_all(_of_step(step, program, catalog))
-    for key in unreachable_steps(program):
-        problems.add(path_of_step(key), "no run comes here")
-    if (loop := loop_without_wait(program)) and program.settings.guard is None:
-        problems.add(path_of_step(loop[0]), f"a loop without a wait: {' -> '.join([*loop, loop[0]])}")
+    if is_whole:
+        problems.add_all((path_of_step(key), "no run comes here") for key in unreachable_steps(program))
+        problems.add_all(_of_loops(program))
     return problems.found
 
 
@@ -78,6 +80,11 @@ def _of_trigger(trigger: Trigger, program: Program, catalog: Catalog) -> Iterato
         yield "field", f"{shown(trigger.column)} cannot be listened to"
     if trigger.event in EVENTS_OF_CONTACTS and program.entity_type is not EntityType.CONTACT:
         yield "event", f"{trigger.event} is an event of contacts"
+
+
+def _of_loops(program: Program) -> Iterator[tuple[str, str]]:
+    if (loop := loop_without_wait(program)) and program.settings.guard is None:
+        yield path_of_step(loop[0]), f"a loop without a wait: {' -> '.join([*loop, loop[0]])}"
 
 
 def _of_conditions(

@@ -166,8 +166,9 @@ def _read_transition(
 def _of_rows(
     nodes: Sequence[StateNode], rows: Sequence[TransitionRow], problems: DefinitionProblems
 ) -> tuple[TransitionNode, ...]:
+    """Rows have no order of their own: one without conditions is for where no other holds."""
     places = {node.row.id: node.place for node in nodes}
-    return tuple(
+    found = (
         TransitionNode(
             f"workflow_transitions.{place}",
             places[row.from_state_id],
@@ -178,6 +179,7 @@ def _of_rows(
         for place, row in enumerate(rows)
         if row.from_state_id in places and row.to_state_id in places
     )
+    return tuple(sorted(found, key=lambda node: node.conditions is None))
 
 
 def _state_called(called: object, nodes: Sequence[StateNode]) -> StateNode | None:

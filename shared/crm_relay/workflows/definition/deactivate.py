@@ -1,0 +1,41 @@
+"""Takes a workflow out of use: it starts nothing more, and what has begun goes on."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from crm_relay.incidents.record import close_incidents
+from crm_relay.platform.database import Database, Transaction
+from crm_relay.platform.errors import RejectedInput
+from crm_relay.workflows.definition import store
+from crm_relay.workflows.definition.prove_drafts import record_ended
+from crm_relay.workflows.definition.publish import subject_of
+from crm_relay.workflows.events.listen import listen_to_changes
+
+
+@dataclass(frozen=True)
+class WorkflowDeactivated:
+    """`changed` False: no version of it was active."""
+
+    id: UUID
+    changed: bool
+
+
+def deactivate(db: Database, workflow_id: UUID, now: datetime) -> WorkflowDeactivated:
+    """Runs that have begun keep their version; cancel them where they should not go on. Safe to call twice.
+
+    RejectedInput with 404 for no such workflow.
+    """
+    outcome = db.transact(lambda tx: _deactivate(tx, workflow_id, now))
+    if outcome.changed:
+        listen_to_changes(db, now)
+    return outcome
+
+
+def _deactivate(tx: Transaction, workflow_id: UUID, now: datetime) -> WorkflowDeactivated:
+    lines = store.list_workflows(tx, org_id=None, only=workflow_id, after=None, limit=1)
+    if not lines:
+        raise RejectedInput("there is no such workflow", status=404)
+    ended = record_ended(tx, [workflow_id])
+    close_incidents(tx, store.INCIDENT, [subject_of(lines[0]["org_id"], workflow_id)], now)
+    return WorkflowDeactivated(workflow_id, changed=bool(ended) or bool(lines[0]["is_active"]))

@@ -72,4 +72,4 @@ def _names() -> Iterator[str]:
     yield from (f"cold_start.{name}_ms" for name in SamTemplate.read(ROOT / "template.yaml").functions)
 
 
-SUBJECT = Subject(tuple(_names()), _measure)
+SUBJECT = Subject(tuple(_names()), _measure, is_asked_by_its_beginning=True)

@@ -66,14 +66,21 @@ class Figure:
 
 @dataclass(frozen=True)
 class Subject:
-    """Figures that are measured together; `names` are known beforehand, so that a run can be narrowed."""
+    """Figures that are measured together; `names` are known beforehand, so that a run can be narrowed.
+
+    `is_asked_by_its_beginning`: only by a word that its names begin with, since they name the functions of others.
+    """
 
     names: tuple[str, ...]
     measure: Callable[["Servers"], Iterable[Figure]]
+    is_asked_by_its_beginning: bool = False
 
     def is_wanted(self, words: Sequence[str]) -> bool:
         """Whether a figure's name contains one of `words`; without words everything is wanted."""
-        return not words or any(word in name for name in self.names for word in words)
+        return not words or any(self._matches(name, word) for name in self.names for word in words)
+
+    def _matches(self, name: str, word: str) -> bool:
+        return name.startswith(word) if self.is_asked_by_its_beginning else word in name
 
 
 def median(name: str, unit: str, values: Iterable[float]) -> Figure:

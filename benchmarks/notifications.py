@@ -155,10 +155,11 @@ def _measure(servers: Servers) -> Iterator[Figure]:
         database = Database(login.url, timeout=60)
         _announce(database, 20)
         database.close()
-        rate = _DELIVERIES / _decide_all(login)
-        yield Figure("notification_cron.deliveries_per_s", rate, "deliveries/s into the ledger, one worker", 1)
-        rate = _DELIVERIES / _seconds(login, _NOW, _DELIVERIES)
-        yield Figure("notification_cron.mails_per_s", rate, "mails/s through gate and ledger, one worker", 1)
+        queued, sent = _decide_all(login), _seconds(login, _NOW, _DELIVERIES)
+        whole = "deliveries/s from due to settled, one worker"
+        yield Figure("notification_cron.deliveries_per_s", _DELIVERIES / (queued + sent), whole, 1)
+        yield Figure("notification_cron.queued_per_s", _DELIVERIES / queued, "deliveries/s from due into the ledger", 1)
+        yield Figure("notification_cron.mails_per_s", _DELIVERIES / sent, "mails/s from the ledger to settled", 1)
     with servers.database() as login:
         _plant(login, people=_READERS, frequency="hourly_digest")
         database = Database(login.url, timeout=60)
@@ -173,6 +174,7 @@ SUBJECT = Subject(
         "notify.statements_per_1000_recipients",
         "notification_cron.idle_statements",
         "notification_cron.deliveries_per_s",
+        "notification_cron.queued_per_s",
         "notification_cron.mails_per_s",
         "notification_cron.digest_10k_users_seconds",
     ),

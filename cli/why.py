@@ -41,6 +41,8 @@ def in_lines(known: Known) -> dict[str, str]:
         "campaigns": map(_enrollment, known.campaigns.enrolled),
         "mail": [*map(_mail, known.delivery.mails), *map(_left, known.delivery.topics_left)],
         "text messages": map(_text, known.delivery.texts),
+        "notifications received": map(_notification, known.notifications.received),
+        "notifications about them": map(_notification, known.notifications.about),
         "deliveries": [*map(_delivery, inbox.deliveries), _reach(inbox.deliveries_searched)],
         "failed tasks": [*map(_task, inbox.failed_tasks), _reach(inbox.failed_tasks_searched)],
         "erasure": _erasure(known.erasure),
@@ -143,6 +145,15 @@ def _text(text: Row) -> str:
     times = [f"{word} {_at(text[f'{word}_at'])}" for word in ("queued", "sent") if text[f"{word}_at"]]
     held = f", held for {text['held_for']} until {_at(text['held_until'])}" if text["held_for"] else ""
     return f"{text['campaign'] or 'no campaign'}: {text['status']}{why}{held}; {', '.join(times)}"
+
+
+def _notification(notification: Row) -> str:
+    channels = ", ".join(f"{channel} {state}" for channel, state in sorted(notification["deliveries"].items()))
+    about = f" about {notification['entity_type']} {notification['entity_id']}" if notification["entity_id"] else ""
+    read = "read" if notification["read_at"] else "not read"
+    over = f", {notification['withdrawn_for']}" if notification["withdrawn_for"] else ""
+    what = notification["template_slug"] or notification["category"]
+    return f"{_at(notification['created_at'])} {what}{about}, {read}{over}: {channels}; {notification['id']}"
 
 
 _TIMES_OF_A_MAIL = (

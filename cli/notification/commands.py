@@ -11,6 +11,7 @@ from cli.console import FOUND, GOOD, AsJson, EnvFile, console, reports_errors, s
 from cli.notification.connection import open_notifications
 from cli.notification.templates import Values, values_of
 from cli.notification.templates import app as templates
+from cli.notification.unknown import app as unknown
 from crm_relay.notifications.library.send_test import send_test
 from crm_relay.notifications.models import Channel, Frequency
 from crm_relay.notifications.overview.show_deliveries import DeliveryLine, list_deliveries, show_channels
@@ -21,6 +22,7 @@ from crm_relay.platform.clock import utc_now
 
 app = typer.Typer(no_args_is_help=True, help="List, explain, test and preview notifications to colleagues.")
 app.add_typer(templates)
+app.add_typer(unknown, name="unknown")
 
 
 class DeliveryState(Enum):

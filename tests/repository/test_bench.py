@@ -40,6 +40,19 @@ def test_every_goal_is_measured_and_no_figure_has_two_meanings() -> None:
     assert len(NAMES) == len(set(NAMES))
 
 
+@pytest.mark.parametrize(
+    ("word", "first_words"),
+    [
+        ("notif", {"notifications", "notify"}),
+        ("mautic_webhook", {"mautic_webhook"}),
+        ("cold_start.notification_cron", {"build"}),
+        ("bundle", {"build"}),
+    ],
+)
+def test_the_word_of_a_function_asks_for_no_cold_start(word: str, first_words: set[str]) -> None:
+    assert {subject.names[0].partition(".")[0] for subject in SUBJECTS if subject.is_wanted([word])} == first_words
+
+
 def test_a_figure_is_kept_as_scripts_expect_it() -> None:
     assert Figure("x.y_ms", 12.34567, "ms", 5).as_json() == {"value": 12.35, "unit": "ms", "n": 5}
 

@@ -44,6 +44,7 @@ BACKLOG_AGE = timedelta(hours=1)
 
 STRANDED = "waits for a message that is not on its way"
 _SETTLED = timedelta(hours=1)
+_RECENT = timedelta(days=7)
 _FORGOTTEN = timedelta(days=1)
 
 
@@ -194,11 +195,18 @@ def _forgotten(row: Row) -> Finding:
 
 
 def look_at_notifications(inspection: Inspection) -> Looked:
-    """Deliveries of notifications that contradict the ledger of mail, their digest, or what the notification shows."""
+    """Deliveries that contradict the ledger of mail, their digest or what the notification shows; and unread counts."""
     settled_before = inspection.clock() - _SETTLED
-    return _looked(
-        store.contradicting_notifications(inspection.db, settled_before=settled_before, limit=MOST_KEPT), _contradicting
-    )
+    rows = store.contradicting_notifications(inspection.db, settled_before=settled_before, limit=MOST_KEPT)
+    counts = store.differing_unread_counts(inspection.db, since=settled_before - _RECENT, limit=MOST_KEPT)
+    contradictions, miscounted = _looked(rows, _contradicting), _looked(counts, _miscounted)
+    both = (*contradictions.findings, *miscounted.findings)
+    return Looked(both[:MOST_KEPT], contradictions.total + miscounted.total)
+
+
+def _miscounted(row: Row) -> Finding:
+    numbers = {"shown": row["shown"], "unread": row["unread"]}
+    return Finding("user_profiles", str(row["user_id"]), "another number of unread notifications is shown", numbers)
 
 
 def _contradicting(row: Row) -> Finding:

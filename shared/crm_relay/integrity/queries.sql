@@ -324,6 +324,13 @@ with wrong as (
         and delivery.updated_at > cast(:settled_before as timestamptz) - interval '7 days'
         and notification.delivery_status ->> delivery.channel is distinct from delivery.state
     union all
+    select
+        'notification_deliveries', delivery.id, 'the message that it shares has ended, and it has not', delivery.state, post.state
+    from notification_deliveries delivery
+    join notification_posts post on post.id = delivery.post_id
+    where delivery.channel = 'slack' and delivery.state = 'queued' and delivery.not_before is null and post.state <> 'open'
+        and post.updated_at < :settled_before
+    union all
     select 'notifications', notification.id, 'a notification without a delivery', 'none', notification.template_slug
     from notifications notification
     where notification.group_count is not null and notification.created_at < :settled_before
@@ -731,3 +738,27 @@ returning id;
 select count(*)::integer as fixes
 from integrity_fixes
 where exists (select from unnest(:marks::text[]) as mark where position(lower(mark) in lower(before::text)) > 0);
+
+-- name: differing_unread_counts
+-- People to whom the application shows another number of unread notifications than there are, among those with recent ones.
+with people as materialized (
+    select distinct user_id from notifications where created_at > :since
+),
+counted as (
+    select
+        people.user_id,
+        -- Asked as each of them; the argument is null, and sets who asks.
+        unread_notification_count(nullif(set_config('app.user_id', people.user_id::text, true), people.user_id::text)) as shown,
+        (
+            select count(*)
+            from notifications unread
+            where unread.user_id = people.user_id and unread.read_at is null and unread.archived_at is null
+                and (unread.expires_at is null or unread.expires_at > now())
+        )::integer as unread
+    from people
+)
+select user_id, shown, unread, count(*) over () as total
+from counted
+where shown is distinct from unread
+order by user_id
+limit :limit;

@@ -125,6 +125,11 @@ def contradicting_notifications(db: Queryable, *, settled_before: datetime, limi
     return db.run(_SQL["contradicting_notifications"], settled_before=settled_before, limit=limit)
 
 
+def differing_unread_counts(db: Queryable, *, since: datetime, limit: int) -> list[Row]:
+    """user_id, shown (the application's count), unread (rows) and total, of people with notifications since then."""
+    return db.run(_SQL["differing_unread_counts"], since=since, limit=limit)
+
+
 def reverted_rows(db: Queryable, check: CheckName, now: datetime) -> set[tuple[str, str]]:
     """(entity, row id) of what somebody took back lately."""
     return {(row["entity"], row["row_id"]) for row in db.run(_SQL["reverted_rows"], check_name=check, now=now)}

@@ -7,8 +7,8 @@ from crm_relay.incidents.record import keep_open
 from crm_relay.mail.decisions import has_left
 from crm_relay.mail.models import Fate, Settled
 from crm_relay.notifications.release import store
-from crm_relay.notifications.release.post_to_slack import settle_posts
 from crm_relay.notifications.release.settle import close_readable, settle
+from crm_relay.notifications.release.slack.post_to_slack import settle_posts
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database, Queryable
 from crm_relay.rules.send_windows import is_zone

@@ -13,6 +13,7 @@ from crm_relay.consent.why import history
 from crm_relay.customers.explain import Explanation, explain
 from crm_relay.engagement.why import Engagement, engagement_of
 from crm_relay.mail.why import MailHistory, delivery_of
+from crm_relay.notifications.people.known import PersonNotifications, notifications_of
 from crm_relay.operations import store
 from crm_relay.outreach.why import OutreachHistory, outreach_of
 from crm_relay.platform.database import Queryable, Row
@@ -45,6 +46,7 @@ class Known:
     outreach: OutreachHistory
     campaigns: Enrollments
     delivery: MailHistory
+    notifications: PersonNotifications
     inbox: Mentions
     erasure: Erasure
     ledger: list[ConsentEntry]
@@ -64,6 +66,8 @@ class Known:
                 self.delivery.mails,
                 self.delivery.texts,
                 self.delivery.topics_left,
+                self.notifications.received,
+                self.notifications.about,
                 self.inbox.deliveries,
                 self.inbox.failed_tasks,
                 self.erasure.receipts,
@@ -74,9 +78,10 @@ class Known:
 
 
 def explain_person(db: Queryable, who: str, now: datetime) -> Known:
-    """Whom an e-mail address, a customer id or a contact id of Mautic's means. A constant number of statements.
+    """Whom an e-mail address, a customer's or colleague's id or a contact id of Mautic's means.
 
-    Reads only. Of somebody who was erased the address or the customer id finds the receipt and the hashed lines.
+    A constant number of statements that read only. Of somebody who was erased the address or the customer id finds the
+    receipt and the hashed lines.
     """
     contacts = explain(db, who, now)
     person = contacts.person
@@ -88,6 +93,7 @@ def explain_person(db: Queryable, who: str, now: datetime) -> Known:
         outreach=outreach_of(db, person),
         campaigns=enrollments_of(db, person, now),
         delivery=delivery_of(db, person, names_of),
+        notifications=notifications_of(db, person),
         inbox=mentions_of(db, REDACTORS, person),
         erasure=_erasure_of(db, person),
         ledger=history(db, *person.marks, *person.phones),

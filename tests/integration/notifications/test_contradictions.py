@@ -5,8 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from crm_relay.integrity.look import look_at_notifications
+from crm_relay.integrity.models import Inspection
 from crm_relay.integrity.store import contradicting_notifications
+from crm_relay.notifications.models import Channel
 from crm_relay.notifications.tidy_up import mend_left_behind
+from crm_relay.platform.clock import Deadline
 from tests.support.notifications.notification_harness import NotificationHarness
 
 Crew = NotificationHarness
@@ -86,3 +90,51 @@ def test_an_unclear_mail_that_an_operator_settles_settles_its_notification(crew:
     crew.wait(hours=2)
     assert mend_left_behind(crew.db, crew.now) == 1
     assert crew.states() == [("sent", None)]
+
+
+# --- unread counts ----------------------------------------------------------------------------------------------------
+
+_MISCOUNTS = """create or replace function unread_notification_count(in_category text default null) returns integer
+    language sql stable security definer set search_path = public, pg_temp
+    as $$ select (count(*) + {more})::integer from notifications where user_id = current_user_id() and {where} $$"""
+
+
+def miscounted(crew: Crew) -> list[tuple[str, str]]:
+    """Who is shown another number, and which ones."""
+    inspection = Inspection(crew.db, None, crew.clock, Deadline.after(60), lambda: False)  # type: ignore[arg-type]
+    looked = look_at_notifications(inspection)
+    return [(each.row_id, str(dict(each.details))) for each in looked.findings if each.entity == "user_profiles"]
+
+
+def test_equal_counts_are_no_finding(crew: Crew) -> None:
+    ada, bob = crew.person("ada"), crew.person("bob")
+    crew.announce(ada, bob)
+    crew.announce(bob, expires_at=crew.now - timedelta(days=1))
+    crew.rows("update notifications set read_at = now() where user_id = :ada", ada=ada)
+    assert miscounted(crew) == []
+
+
+@pytest.mark.parametrize(("more", "where"), [("1", "read_at is null"), ("0", "true"), ("0", "false")])
+def test_a_count_that_differs_from_its_rows_is_found(crew: Crew, more: str, where: str) -> None:
+    ada, bob = crew.person("ada"), crew.person("bob")
+    crew.announce(ada, bob)
+    crew.announce(ada)
+    crew.rows("update notifications set read_at = now() where user_id = :ada", ada=ada)
+    crew.rows(_MISCOUNTS.format(more=more, where=where))
+    shown = {who for who, _ in miscounted(crew)}
+    expected = {"read_at is null": {ada, bob}, "true": {ada}, "false": {bob}}[where]
+    assert shown == {str(person) for person in expected}
+
+
+def test_a_delivery_that_missed_the_end_of_the_message_that_it_shares_is_found_and_mended(crew: Crew) -> None:
+    crew.webhook("https://hooks.slack.com/services/shared")
+    people = [crew.person("ada"), crew.person("bob")]
+    for person in people:
+        crew.prefer(person, channels=["slack"])
+    crew.announce(*people, channels=(Channel.SLACK,))
+    crew.tick()
+    crew.rows("update notification_deliveries set state = 'queued', not_before = null where reason = 'same_channel'")
+    crew.wait(hours=2)
+    assert "the message that it shares has ended, and it has not" in found(crew)
+    mend_left_behind(crew.db, crew.now)
+    assert found(crew) == []

@@ -24,7 +24,12 @@ for no key update;
 
 -- name: lock_unknown_text
 -- One parked text message.
-select id, org_id, enrollment_id as entity_id, sequence_id from sms_sends where id = :id and status = 'unknown' for no key update;
+select
+    id, org_id, coalesce(entity_type, case when enrollment_id is not null then 'campaign_enrollment' end) as entity_type,
+    coalesce(entity_id, enrollment_id) as entity_id, sequence_id
+from sms_sends
+where id = :id and status = 'unknown'
+for no key update;
 
 -- name: settle_mails
 -- What an operator found at the provider.

@@ -94,7 +94,7 @@ def _fates(rows: Sequence[Row], *, was_sent: bool) -> list[Settled]:
             row["id"],
             fate,
             reason,
-            row.get("entity_type") or ("campaign_enrollment" if row["entity_id"] else None),
+            row["entity_type"],
             row["entity_id"],
             row["sequence_id"],
         )

@@ -36,3 +36,43 @@ from notifications notification
 where notification.user_id = :user_id and notification.created_at > :since and notification.group_count is not null
 order by notification.created_at desc
 limit :limit;
+
+-- name: notifications_of
+-- What a colleague got, and what colleagues got about a person's records, without its words.
+with records as materialized (
+    select id from contacts where normalise_address(email) = any (:addresses::text[])
+    union
+    select id from prospects where normalise_address(contact_email) = any (:addresses::text[])
+    union
+    select unnest(:ids::uuid[])
+),
+chosen as (
+    (
+        select true as is_received, notification.*
+        from notifications notification
+        where notification.user_id in (
+            select id from user_profiles where normalise_address(email) = any (:addresses::text[]) or id = any (:ids::uuid[])
+        )
+        order by notification.created_at desc, notification.id
+        limit :limit
+    )
+    union all
+    (
+        select false, notification.*
+        from notifications notification
+        where notification.entity_id in (select id from records)
+        order by notification.created_at desc, notification.id
+        limit :limit
+    )
+)
+select
+    chosen.is_received, chosen.id, chosen.user_id, chosen.category, chosen.template_slug, chosen.entity_type, chosen.entity_id,
+    chosen.created_at, chosen.read_at, chosen.archived_at, chosen.withdrawn_for, chosen.expires_at,
+    coalesce(deliveries.states, '{}') as deliveries
+from chosen
+cross join lateral (
+    select jsonb_object_agg(delivery.channel, concat_ws(': ', delivery.state, delivery.reason)) as states
+    from notification_deliveries delivery
+    where delivery.notification_id = chosen.id
+) deliveries
+order by chosen.is_received desc, chosen.created_at desc, chosen.id;

@@ -1,5 +1,6 @@
 """The SQL about one person's settings and past notifications."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -23,3 +24,9 @@ def settings_of_person(db: Queryable, user_id: UUID, org_id: UUID, *, since: dat
 def notifications_since(db: Queryable, user_id: UUID, since: datetime, *, limit: int) -> list[Row]:
     """The newest first."""
     return countable(db.run(_SQL["notifications_since"], user_id=user_id, since=since, limit=limit))
+
+
+def notifications_of(db: Queryable, *, addresses: Sequence[str], ids: Sequence[UUID], limit: int) -> list[Row]:
+    """is_received, id, user_id, category, template, what each is about, its times and deliveries; the newest first."""
+    rows = db.run(_SQL["notifications_of"], addresses=list(addresses), ids=list(ids), limit=limit)
+    return countable(rows)

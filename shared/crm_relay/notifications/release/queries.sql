@@ -194,18 +194,24 @@ with fate as materialized (
 ),
 digests as (
     update notification_digests digest
-    set state = fate.state, reason = coalesce(fate.reason, digest.reason), content = null, updated_at = :now
+    set
+        state = fate.state, reason = coalesce(fate.reason, case when digest.state <> 'unknown' then digest.reason end),
+        content = null, updated_at = :now
     from fate
     where digest.id = fate.digest_id and digest.state in ('queued', 'sending', 'unknown')
 ),
 members as (
     update notification_deliveries delivery
-    set state = fate.state, reason = coalesce(fate.reason, delivery.reason), content = null, claimed_until = null, updated_at = :now
+    set
+        state = fate.state, reason = coalesce(fate.reason, case when delivery.state <> 'unknown' then delivery.reason end),
+        content = null, claimed_until = null, updated_at = :now
     from fate
     where delivery.digest_id = fate.digest_id and delivery.state in ('queued', 'sending', 'unknown')
 )
 update notification_deliveries delivery
-set state = fate.state, reason = coalesce(fate.reason, delivery.reason), content = null, claimed_until = null, updated_at = :now
+set
+    state = fate.state, reason = coalesce(fate.reason, case when delivery.state <> 'unknown' then delivery.reason end),
+    content = null, claimed_until = null, updated_at = :now
 from fate
 where delivery.id = fate.delivery_id and delivery.state in ('queued', 'sending', 'unknown')
     -- An earlier round of the group may be settled late. A text message gets its id in its own ledger.
@@ -256,8 +262,15 @@ returning id;
 -- What was read or put away long ago; its key stays, so that the event is not told again.
 with old as (
     select id
-    from notifications
+    from notifications notification
     where least(read_at, archived_at) < :before
+        -- What is on its way, or unclear, stays until it is settled.
+        and not exists (
+            select
+            from notification_deliveries delivery
+            where delivery.notification_id = notification.id
+                and delivery.state in ('waiting', 'digest', 'queued', 'sending', 'unknown')
+        )
     order by least(read_at, archived_at)
     limit :limit
     for update skip locked

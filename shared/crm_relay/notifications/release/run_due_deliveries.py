@@ -9,10 +9,10 @@ from crm_relay.mail.sending.send_batches import SendContext, SendReport, send_du
 from crm_relay.mail.texts.send_texts import TextContext, TextReport, send_texts
 from crm_relay.notifications.release import store
 from crm_relay.notifications.release.context import ReleaseContext
-from crm_relay.notifications.release.post_to_slack import post_to_slack
 from crm_relay.notifications.release.release_deliveries import ReleasedBatch, give_up, release_deliveries
 from crm_relay.notifications.release.release_digests import ReleasedDigests, release_digests, set_aside
 from crm_relay.notifications.release.settle import settle, still_wanted
+from crm_relay.notifications.release.slack.post_to_slack import post_to_slack
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import OF_ONE_ROW, describe_error

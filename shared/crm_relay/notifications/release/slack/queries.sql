@@ -265,3 +265,84 @@ update notification_slack_webhooks set rests_until = :until where id = :id;
 -- name: disable_webhook
 -- Slack knows the address no more: nobody is sent anything there until it is replaced.
 update notification_slack_webhooks set disabled_at = :now, disabled_reason = :reason where id = :id and disabled_at is null;
+
+-- name: unknown_message
+-- What a delivery, a digest or a message to Slack of an unknown fate is: its channel, and its id in a ledger.
+select channel, ledger_id
+from (
+    select
+        delivery.channel,
+        case delivery.channel
+            when 'email' then coalesce(digest.send_id, delivery.send_id)
+            when 'sms' then (select id from sms_sends where send_key = 'notification/' || delivery.id || '/' || delivery.round)
+        end as ledger_id
+    from notification_deliveries delivery
+    left join notification_digests digest on digest.id = delivery.digest_id
+    where delivery.state = 'unknown' and :id in (delivery.id, delivery.digest_id, delivery.post_id)
+    union all
+    select channel, send_id from notification_digests where state = 'unknown' and id = :id
+    union all
+    select 'slack', null from notification_posts where state = 'unknown' and id = :id
+) message
+limit 1;
+
+-- name: lock_unknown_post
+-- The notifications of an unclear message to Slack, with those that share it.
+select notification.id
+from notifications notification
+where notification.id in (
+    select delivery.notification_id
+    from notification_deliveries delivery
+    where delivery.channel = 'slack' and delivery.state = 'unknown'
+        and (
+            :id in (delivery.id, delivery.digest_id, delivery.post_id)
+            or delivery.post_id = (select post_id from notification_deliveries where id = :id)
+        )
+)
+order by notification.id
+for no key update;
+
+-- name: settle_unknown_post
+-- What an operator found in the channel; one that does not stand there may be posted for the next person.
+with message as materialized (
+    select :id as id, (select post_id from notification_deliveries where id = :id) as post_id
+),
+posts as (
+    update notification_posts post
+    set state = :state, reason = :reason, updated_at = :now
+    from message
+    where post.state = 'unknown' and post.id in (message.id, message.post_id)
+),
+digests as (
+    update notification_digests digest
+    set state = :state, reason = :reason, updated_at = :now
+    from message
+    where digest.state = 'unknown' and digest.channel = 'slack' and digest.id = message.id
+)
+update notification_deliveries delivery
+set
+    state = :state, reason = :reason, updated_at = :now,
+    send_id = case when cast(:state as text) <> 'failed' then delivery.send_id end
+from message
+where delivery.state = 'unknown' and delivery.channel = 'slack'
+    and (message.id in (delivery.id, delivery.digest_id, delivery.post_id) or delivery.post_id = message.post_id)
+returning delivery.id, delivery.post_id, delivery.digest_id, delivery.org_id;
+
+-- name: note_settled
+-- Who said so, in the history.
+insert into entity_history (org_id, entity_type, entity_id, change_type, changed_at, metadata)
+values (:org_id, 'message', :id, :change, :now, jsonb_build_object('by', cast(:who as text), 'messages', 1));
+
+-- name: unknown_posts
+-- Messages to Slack of an unknown fate, the newest first: alone, or as digests.
+select id, user_id, org_id, digest_id, left_at, updated_at
+from (
+    select distinct on (coalesce(delivery.digest_id, delivery.post_id, delivery.id))
+        coalesce(delivery.digest_id, delivery.post_id, delivery.id) as id, delivery.user_id, delivery.org_id, delivery.digest_id,
+        delivery.left_at, delivery.updated_at
+    from notification_deliveries delivery
+    where delivery.state = 'unknown' and delivery.channel = 'slack'
+    order by coalesce(delivery.digest_id, delivery.post_id, delivery.id), delivery.id
+) message
+order by updated_at desc, id
+limit :limit;

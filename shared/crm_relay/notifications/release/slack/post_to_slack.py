@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import open_incidents
-from crm_relay.notifications.release import slack_store
 from crm_relay.notifications.release.context import ReleaseContext
-from crm_relay.notifications.release.slack_store import ClaimedPost
+from crm_relay.notifications.release.slack import store
+from crm_relay.notifications.release.slack.store import ClaimedPost
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import FatalError, NotConnected, RateLimited, RejectedInput, TransientError
@@ -48,7 +48,7 @@ def post_to_slack(db: Database, context: ReleaseContext, clock: Clock, deadline:
     counts: Counter[str] = Counter(settle_posts(db, clock()))
     while deadline.allows(_SECONDS):
         now = clock()
-        claimed = slack_store.claim_post(db, now, claimed_until=now + _CLAIM)
+        claimed = store.claim_post(db, now, claimed_until=now + _CLAIM)
         if claimed is None:
             if not _wait(db, context, now):
                 break
@@ -66,7 +66,7 @@ def settle_posts(db: Database, now: datetime) -> list[str]:
 
 def _wait(db: Database, context: ReleaseContext, now: datetime) -> bool:
     """Whether a channel is free within a moment; it is waited for."""
-    at = slack_store.next_post_at(db, now)
+    at = store.next_post_at(db, now)
     seconds = _LONGEST_SLEEP if at is None else (at - now).total_seconds()
     if at is None or seconds >= _LONGEST_SLEEP:
         return False
@@ -75,7 +75,7 @@ def _wait(db: Database, context: ReleaseContext, now: datetime) -> bool:
 
 
 def _park(tx: Transaction, now: datetime) -> list[str]:
-    rows = slack_store.park_unclear(tx, now)
+    rows = store.park_unclear(tx, now)
     unknown = [Incident(UNKNOWN, str(row["id"]), _TITLES[UNKNOWN]) for row in rows if row["state"] == "unknown"]
     open_incidents(tx, unknown, now)
     return [row["state"] for row in rows]
@@ -103,13 +103,13 @@ def _post(context: ReleaseContext, claimed: ClaimedPost, now: datetime) -> PostO
 
 def _record(db: Database, claimed: ClaimedPost, outcome: PostOutcome, now: datetime) -> None:
     def work(tx: Transaction) -> None:
-        slack_store.record_post(
+        store.record_post(
             tx, claimed.id, now, state=outcome.state, reason=outcome.reason, not_before=outcome.not_before
         )
         if outcome.rests_until is not None:
-            slack_store.rest_webhook(tx, claimed.webhook_id, outcome.rests_until)
+            store.rest_webhook(tx, claimed.webhook_id, outcome.rests_until)
         if outcome.is_disabled:
-            slack_store.disable_webhook(tx, claimed.webhook_id, now, reason="disabled by Slack")
+            store.disable_webhook(tx, claimed.webhook_id, now, reason="disabled by Slack")
             open_incidents(tx, [Incident(DISABLED, str(claimed.webhook_id), _TITLES[DISABLED])], now)
         if outcome.state == "unknown":
             open_incidents(tx, [Incident(UNKNOWN, str(claimed.id), _TITLES[UNKNOWN])], now)

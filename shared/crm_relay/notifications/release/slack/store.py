@@ -9,7 +9,7 @@ from crm_relay.notifications.moments import countable
 from crm_relay.platform.database import Queryable, Row, Transaction
 from crm_relay.platform.sql import Statement, queries_beside
 
-_SQL = queries_beside(__file__, "slack.sql")
+_SQL = queries_beside(__file__)
 
 
 @dataclass(frozen=True)
@@ -69,3 +69,27 @@ def rest_webhook(db: Queryable, webhook_id: UUID, until: datetime) -> None:
 def disable_webhook(db: Queryable, webhook_id: UUID, now: datetime, *, reason: str) -> None:
     """Until somebody replaces its address."""
     db.run(_SQL["disable_webhook"], id=webhook_id, now=now, reason=reason)
+
+
+def unknown_posts(db: Queryable, *, limit: int) -> list[Row]:
+    """id, user_id, org_id, digest_id, left_at and updated_at."""
+    return countable(db.run(_SQL["unknown_posts"], limit=limit))
+
+
+def unknown_message(db: Queryable, message_id: UUID) -> tuple[str, UUID | None] | None:
+    """Channel and id in a ledger of a delivery, digest or message; None where none of an unknown fate has the id."""
+    rows = db.run(_SQL["unknown_message"], id=message_id)
+    return (rows[0]["channel"], rows[0]["ledger_id"]) if rows else None
+
+
+def settle_unknown_post(db: Transaction, message_id: UUID, now: datetime, *, was_sent: bool) -> list[Row]:
+    """id, post_id, digest_id and org_id of the deliveries that are settled now."""
+    state, reason = ("sent", None) if was_sent else ("failed", "not_sent")
+    settling = _SQL["settle_unknown_post"].bind(id=message_id, now=now, state=state, reason=reason)
+    return db.send_all([_SQL["lock_unknown_post"].bind(id=message_id), settling])[1]
+
+
+def note_settled(db: Queryable, org_id: UUID, message_id: UUID, now: datetime, *, was_sent: bool, who: str) -> None:
+    """A line in the history."""
+    change = "settled_as_sent" if was_sent else "settled_as_not_sent"
+    db.run(_SQL["note_settled"], org_id=org_id, id=message_id, now=now, change=change, who=who)

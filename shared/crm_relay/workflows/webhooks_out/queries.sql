@@ -117,15 +117,20 @@ returning
 
 -- name: claim_expired
 -- What has waited too long for a host that does not answer, ours to be failed.
-with ours as materialized (
+with old as materialized (
     select webhook.id
     from workflow_webhook_hosts known
     join workflow_webhooks webhook on webhook.org_id = known.org_id and webhook.host = known.host
-    join workflow_executions run on run.id = webhook.execution_id
-    left join workflows workflow on workflow.id = run.workflow_id
     where known.failures >= :open_after and webhook.state in ('waiting', 'sending')
         and coalesce(webhook.gives_up_at, webhook.created_at + cast(:patience as interval)) <= :now
-        and (webhook.state = 'waiting' or webhook.leased_until <= clock_timestamp())
+),
+ours as materialized (
+    select webhook.id
+    from old
+    join workflow_webhooks webhook on webhook.id = old.id
+    join workflow_executions run on run.id = webhook.execution_id
+    left join workflows workflow on workflow.id = run.workflow_id
+    where webhook.state in ('waiting', 'sending') and (webhook.state = 'waiting' or webhook.leased_until <= clock_timestamp())
         and run.status not in ('paused', 'cancelled') and workflow.paused_at is null
     order by webhook.id
     limit :limit

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from crm_relay.campaigns.lifecycle.change_campaign import pause, resume
 from crm_relay.campaigns.lifecycle.end_campaign import cancel
 from crm_relay.mail.holds.holds import waiting_of
 from crm_relay.mail.models import Fate
@@ -28,13 +29,14 @@ OPEN = "select kind from incidents where closed_at is null"
 
 
 class Scripted:
-    """Gives these answers, then takes everything; remembers when it was asked what it has, and has nothing."""
+    """Gives these answers, then takes everything; remembers when it was asked what it has, and shows nothing."""
 
     name = "twilio"
 
     def __init__(self, campaigns: CampaignHarness, *answers: TextAnswer | BaseException) -> None:
         self.campaigns, self.answers = campaigns, list(answers)
         self.sent, self.asked = list[tuple[datetime, str]](), list[datetime]()
+        self.is_known_by_now = False
 
     def send(self, to: str, body: str) -> TextAnswer:
         self.sent.append((self.campaigns.now, to))
@@ -45,7 +47,7 @@ class Scripted:
 
     def find(self, to: str, body: str, since: datetime, known: Collection[str] = ()) -> TextMessage | None:
         self.asked.append(self.campaigns.now)
-        return None
+        return TextMessage("SM_late", "delivered", None) if self.is_known_by_now else None
 
 
 def people(campaigns: CampaignHarness, number: int, *, phone: str = NUMBER) -> tuple[UUID, list[UUID]]:
@@ -97,6 +99,42 @@ def test_nobody_is_asked_for_a_lost_message_before_five_minutes_have_passed(
         campaigns.tick()
     assert provider.asked == [began + timedelta(minutes=5)]
     assert [at for at, _ in provider.sent] == [began, began + timedelta(minutes=5)]
+
+
+@pytest.mark.parametrize("later", [Later("429", 60), Later("503", None)])
+def test_a_message_that_may_have_been_sent_is_looked_for_again_after_it_was_put_off(
+    campaigns: CampaignHarness, later: TextAnswer
+) -> None:
+    """The list may lag: what was not in it before the provider wanted a rest may be in it now."""
+    provider = campaigns.texts = Scripted(campaigns, Unclear("no answer"), later)
+    people(campaigns, 1)
+    for _ in range(60):
+        campaigns.tick()
+        campaigns.wait(minutes=1)
+        provider.is_known_by_now = len(provider.sent) == 2
+    assert len(provider.sent) == 2
+    assert len(provider.asked) >= 2
+    assert [row["status"] for row in rows_of(campaigns.db, "select status from sms_sends")] == ["sent"]
+
+
+def test_a_message_that_may_have_been_sent_is_looked_for_again_after_a_pause(campaigns: CampaignHarness) -> None:
+    provider = campaigns.texts = Scripted(campaigns, Unclear("no answer"))
+    campaign, _ = people(campaigns, 1)
+    campaigns.tick()
+    pause(campaigns.db, campaign, campaigns.now)
+    campaigns.wait(minutes=6)
+    campaigns.tick()
+    assert len(provider.asked) == 1
+    row = one(campaigns.db, "select status, held_for, first_attempt_at is not null as is_tried from sms_sends")
+    assert (row["status"], row["held_for"], row["is_tried"]) == ("sending", "campaign_paused", True)
+    campaigns.wait(days=2)
+    provider.is_known_by_now = True
+    resume(campaigns.db, campaign, campaigns.now)
+    campaigns.tick()
+    campaigns.wait(minutes=6)
+    campaigns.tick()
+    assert (len(provider.sent), len(provider.asked)) == (1, 2)
+    assert one(campaigns.db, "select status from sms_sends")["status"] == "sent"
 
 
 def test_a_late_answer_of_an_earlier_attempt_writes_nothing(campaigns: CampaignHarness) -> None:

@@ -26,7 +26,8 @@ class TextDraft:
 
 @dataclass(frozen=True)
 class QueuedText:
-    """One message that is ours to send. `attempts` counts this one; above 1 nobody knows whether it was sent before.
+    """One message that is ours to send. `attempts` counts this one; above 1 nobody knows whether it was sent before,
+    and the provider is asked each time before it leaves.
 
     `generation`: how often it surely was not sent and began anew. `has_twin`: the step has left for the
     same person before: one number and one address.

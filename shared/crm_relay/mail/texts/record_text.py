@@ -54,12 +54,11 @@ class TextOutcome:
         """The word of mail/reasons.py; `held_by` where the verdict's reason is the provider's text."""
         return self.held_by or self.verdict.reason
 
-    @property
-    def status(self) -> str:
-        """As the ledger has it."""
+    def status(self, queued: QueuedText) -> str:
+        """As the ledger has it. An attempt before this one may have been sent, whatever becomes of this one."""
         if self.verdict.fate is not None:
             return _STATUS[self.verdict.fate]
-        return "sending" if self.is_unclear else "queued"
+        return "sending" if self.is_unclear or queued.attempts > 1 else "queued"
 
 
 def record_outcome(
@@ -113,7 +112,7 @@ def _record(
         tx,
         queued,
         now,
-        status=outcome.status,
+        status=outcome.status(queued),
         reason=reason,
         sid=outcome.sid,
         not_before=outcome.verdict.until,

@@ -167,7 +167,7 @@ class _TextRun:
             self.counts["sending"] += 1
             return
         outcome = _recorded(self.context, queued, carried, self.settle, now)
-        self.counts[outcome.status] += 1
+        self.counts[outcome.status(queued)] += 1
         if outcome.stops and (until := outcome.verdict.until) is not None:
             store.hold_due(self.context.database, now, until=until, held_for=outcome.held_for)
             self.is_stopped = True

@@ -13,7 +13,7 @@ from crm_relay.installation.installation import Installation, install
 from crm_relay.mail.feedback.read_inbound import read_inbound
 from crm_relay.mail.senders.watch_senders import watch_senders
 from crm_relay.mail.stops.stop_sending import watch_stops
-from crm_relay.platform.clock import Clock, Deadline, LambdaContext, utc_now
+from crm_relay.platform.clock import Clock, Deadline, LambdaContext
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.logging import logger
 from crm_relay.platform.parts import Parts
@@ -28,8 +28,9 @@ installation = PerEnvironment(lambda: install(Settings))
 def run(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """What is due, until the time is up."""
     deadline = Deadline.of_invocation(context, reserve=_RESERVE_SECONDS)
-    judges = event.get("judge") is True or _is_hourly(utc_now())
-    done = run_campaigns(installation(), utc_now, deadline, judges=judges)
+    clock = installation().shared_clock()
+    judges = event.get("judge") is True or _is_hourly(clock())
+    done = run_campaigns(installation(), clock, deadline, judges=judges)
     logger().info("campaigns", extra=done)
     return done
 

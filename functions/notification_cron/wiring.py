@@ -9,7 +9,7 @@ from crm_relay.notifications.content.links import LinkRules
 from crm_relay.notifications.release.context import ReleaseContext, SlackChannel
 from crm_relay.notifications.release.run_due_deliveries import ReleaseReport, run_due_deliveries
 from crm_relay.notifications.tidy_up import mend_left_behind, remove_old, watch_zones
-from crm_relay.platform.clock import Clock, Deadline, LambdaContext, utc_now
+from crm_relay.platform.clock import Clock, Deadline, LambdaContext
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.logging import logger
 from crm_relay.platform.parts import Parts
@@ -25,7 +25,7 @@ installation = PerEnvironment(lambda: install(Settings))
 def run(context: LambdaContext) -> Mapping[str, Any]:
     """What is due, until the time is up."""
     deadline = Deadline.of_invocation(context, reserve=_RESERVE_SECONDS)
-    done = run_notifications(installation(), utc_now, deadline)
+    done = run_notifications(installation(), installation().shared_clock(), deadline)
     logger().info("notifications", extra=done)
     return done
 

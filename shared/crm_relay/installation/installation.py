@@ -19,7 +19,7 @@ from crm_relay.installation.needs import (
     NeedsResend,
     NeedsTwilio,
 )
-from crm_relay.platform.clock import Deadline, utc_now
+from crm_relay.platform.clock import Clock, Deadline, clock_in_step, utc_now
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.platform.first_use import on_first_use
 from crm_relay.platform.logging import logger
@@ -75,6 +75,12 @@ class Installation(Generic[S]):
 
         settings = self.settings
         return Database(settings.database_url, ca_file=settings.database_ca_file, timeout=self.database_seconds)
+
+    def shared_clock(self: "Installation[NeedsDatabase]") -> Clock:
+        """For workers that claim rows side by side: it shows the database's time. One statement each call."""
+        from crm_relay.platform.shared_clock.server_time import server_time
+
+        return clock_in_step(lambda: server_time(self.database))
 
     @on_first_use
     def edge_table(self: "Installation[MayHaveEdgeCache]") -> "EdgeTable":

@@ -75,6 +75,30 @@ def test_a_round_does_what_is_due_and_says_so(campaigns: CampaignHarness, monkey
     assert "https://api.example.com/unsubscribe/" in mail.payload["html"]
 
 
+@pytest.mark.parametrize("wrong_by", [timedelta(hours=1), timedelta(hours=-1)], ids=["ahead", "behind"])
+def test_a_worker_whose_clock_is_wrong_goes_by_the_databases(
+    campaigns: CampaignHarness, monkeypatch: pytest.MonkeyPatch, wrong_by: timedelta
+) -> None:
+    """By its own clock it would take over what another worker is sending, or write early."""
+
+    class WrongClock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + wrong_by
+
+    configure(monkeypatch, campaigns)
+    due, later = plant(campaigns), plant(campaigns)
+    rows_of(
+        campaigns.db,
+        "update campaign_enrollments set next_step_at = now() + interval '30 minutes' where id = :id",
+        id=later,
+    )
+    monkeypatch.setattr("crm_relay.platform.clock.datetime", WrongClock)
+    assert invoke()["sent"] == 1
+    assert campaigns.lines(due) == [(1, "sent", None)]
+    assert campaigns.lines(later) == []
+
+
 def test_without_a_key_dry_run_is_what_happens(campaigns: CampaignHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, campaigns, RESEND_API_KEY="", SEND_MODE="")
     person = plant(campaigns)

@@ -1,0 +1,1 @@
+"""The clock that workers side by side have in common."""

@@ -9,12 +9,19 @@ from crm_relay.platform.shared_settings import (
     CoordinationTable,
     DatabaseCaFile,
     DatabaseUrl,
+    MauticClientId,
+    MauticClientSecret,
+    MauticLeaseSeconds,
+    MauticRequestTimeoutSeconds,
+    MauticUrl,
+    OptionalDeferredQueueUrl,
     OptionalEdgeCacheTable,
+    OptionalOversizeBucket,
 )
 
 
 class Settings(SettingsModel):
-    """Both stores that are checked, and the limit of automatic fixes."""
+    """Both stores that are checked, and the limit of automatic fixes; and every place that an erasure goes to."""
 
     database_url: DatabaseUrl
     database_ca_file: DatabaseCaFile = None
@@ -29,3 +36,10 @@ class Settings(SettingsModel):
     )
     alert_slack_webhook_url: AlertSlackWebhookUrl = None
     alert_topic_arn: AlertTopicArn = None
+    deferred_queue_url: OptionalDeferredQueueUrl = None
+    oversize_bucket: OptionalOversizeBucket = None
+    mautic_url: MauticUrl = ""
+    mautic_client_id: MauticClientId = ""
+    mautic_client_secret: MauticClientSecret = ""
+    mautic_request_timeout_seconds: MauticRequestTimeoutSeconds = 120.0
+    mautic_lease_seconds: MauticLeaseSeconds = 180.0

@@ -1,6 +1,7 @@
 """What integrity_check is connected to, its use case, and the way back."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from crm_relay.edge_cache.replication.run import SyncRun
@@ -34,6 +35,8 @@ def check(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]
         return {"success": True, "stepped_aside": True}
     done = report.as_json()
     count_metric("IntegrityFindings", done["found"])
+    if order.full and order.fix and not order.dry_run:
+        done |= repeat_unfinished_erasures(installation(), Deadline.of_invocation(context, reserve=_RESERVE_SECONDS))
     logger().info("integrity check", extra=done)
     return done
 
@@ -54,6 +57,26 @@ def check_installation(
         report = run_checks(_inspection(installation, deadline), order)
     installation.send_alerts(deadline)
     return report
+
+
+def repeat_unfinished_erasures(installation: Installation[Settings], deadline: Deadline) -> dict[str, Any]:
+    """Of persons of whom something could not be reached when it was asked for; nothing without the deferred queue."""
+    from crm_relay.customers.models import SyncOptions, SyncReport
+    from crm_relay.customers.run import SyncContext
+    from crm_relay.operations.erase import ErasureScope
+    from crm_relay.operations.repeat_erasures import repeat_erasures
+    from crm_relay.webhooks.defer import Deferred
+
+    settings = installation.settings
+    if settings.deferred_queue_url is None or settings.oversize_bucket is None:
+        return {}
+    lease = installation.lease(f"mautic:{settings.mautic_url}", settings.mautic_lease_seconds)
+    report = SyncReport(utc_now())
+    run = SyncContext(installation.database, installation.mautic, lease, SyncOptions(), utc_now, deadline, report)
+    deferred = Deferred(settings.deferred_queue_url, settings.oversize_bucket)
+    edge = None if settings.edge_cache_table is None else installation.edge_table
+    scope = ErasureScope(run, deferred, edge, has_mautic=bool(settings.mautic_url), look=deadline)
+    return {"erasures": asdict(repeat_erasures(scope))}
 
 
 def revert_fixes(installation: Installation[Settings], wanted: str, who: str) -> Reverted:

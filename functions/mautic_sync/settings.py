@@ -1,10 +1,9 @@
 """Settings of mautic_sync."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from crm_relay.platform.aws.secret_groups import IN_WORKERS_SECRET
 from crm_relay.platform.settings import SettingsModel
 from crm_relay.platform.shared_settings import (
     AdminToken,
@@ -13,6 +12,11 @@ from crm_relay.platform.shared_settings import (
     CoordinationTable,
     DatabaseCaFile,
     DatabaseUrl,
+    MauticClientId,
+    MauticClientSecret,
+    MauticLeaseSeconds,
+    MauticRequestTimeoutSeconds,
+    MauticUrl,
 )
 
 
@@ -21,24 +25,15 @@ class Settings(SettingsModel):
 
     database_url: DatabaseUrl
     database_ca_file: DatabaseCaFile = None
-    mautic_url: str = Field(description="Base address of Mautic, without `/api`.")
-    mautic_client_id: Annotated[str, IN_WORKERS_SECRET] = Field(
-        description="Public key of an OAuth 2 credential made in Mautic."
-    )
-    mautic_client_secret: Annotated[str, IN_WORKERS_SECRET] = Field(description="Secret key of the same credential.")
+    mautic_url: MauticUrl
+    mautic_client_id: MauticClientId
+    mautic_client_secret: MauticClientSecret
     mautic_batch_size: int = Field(default=200, ge=1, le=200, description="Contacts in one batch request, 1 to 200.")
     mautic_batch_pause_seconds: float = Field(
         default=1.0, ge=0, description="Seconds between two batches, which leave Mautic time for other work."
     )
-    mautic_request_timeout_seconds: float = Field(
-        default=120.0, gt=0, description="Time-out of one request to Mautic, in seconds."
-    )
-    mautic_lease_seconds: float = Field(
-        default=180.0,
-        gt=0,
-        description="Seconds after which another run may take over from one that died. More than "
-        "`MAUTIC_REQUEST_TIMEOUT_SECONDS`.",
-    )
+    mautic_request_timeout_seconds: MauticRequestTimeoutSeconds = 120.0
+    mautic_lease_seconds: MauticLeaseSeconds = 180.0
     mautic_on_delete: Literal["suppress", "delete", "anonymise"] = Field(
         default="suppress",
         description="What happens to the contact of a deleted customer: `suppress` mutes it, `anonymise` also empties "

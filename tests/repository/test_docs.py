@@ -49,6 +49,7 @@ WRITTEN_BY_COMMANDS = {
     "contacts",
     "erasure_receipts",
     "provider_topics",
+    "unfinished_erasures",
     "user_profiles",
     "workspaces",
 }

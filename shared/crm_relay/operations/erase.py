@@ -59,12 +59,14 @@ class ErasureScope:
     """Every place that erasure goes to; `run` brings the database, Mautic and the lease that keeps the sync away.
 
     `edge` None: there is no cache at the edge. `has_mautic` False: Mautic is left out, and `run` never asks it.
+    `look`: how long the last look may take; None: as long as it needs.
     """
 
     run: SyncContext
     deferred: Deferred
     edge: EdgeTable | None = None
     has_mautic: bool = True
+    look: Deadline | None = None
 
 
 @dataclass
@@ -139,13 +141,21 @@ def find(db: Queryable, who: str) -> Person:
 
 
 def erase(scope: ErasureScope, who: str) -> Receipt:
-    """Erase whom `who` means; can be repeated at any time, and has to be where the receipt is not complete.
+    """Erase whom `who` means; can be repeated at any time, and is every night while the receipt is not complete.
 
-    The return is blocked first. The customers go last, and only once every other place was reached: they are what tells
-    a second try by id whom it is about. RejectedInput as in find.
+    RejectedInput as in find.
+    """
+    return erase_person(scope, find(scope.run.db, who))
+
+
+def erase_person(scope: ErasureScope, person: Person, *, is_asked: bool = True) -> Receipt:
+    """What is needed to try again is kept first, then the return is blocked.
+
+    The customers go last, and only once every other place was reached: they are what tells an operator by id whom a
+    second try is about.
     """
     db = scope.run.db
-    person = find(db, who)
+    person = store.take_unfinished(db, person, is_asked=is_asked)
     blocked = block_return(db, person, scope.run.now())
     receipt = Receipt(blocked.keys, len(person.customer_ids), scope.run.now())
     receipt.reached["consent_events"] = blocked.entries
@@ -222,13 +232,19 @@ def _finish(scope: ErasureScope, person: Person, receipt: Receipt) -> None:
         _reach(
             receipt,
             "edge, overwritten",
-            lambda: overwrite(db, edge, person, scope.run.now, Deadline.after(_LOOK_SECONDS)),
+            lambda: overwrite(db, edge, person, scope.run.now, scope.look or Deadline.after(_LOOK_SECONDS)),
         )
-    look = LastLook(person, Deadline.after(_LOOK_SECONDS)).at(db, scope.edge, scope.deferred)
+    look = LastLook(person, scope.look or Deadline.after(_LOOK_SECONDS)).at(db, scope.edge, scope.deferred)
     receipt.left |= look.found
     receipt.unreached |= {f"last look, {place}": reason for place, reason in look.unreached.items()}
-    store.complete_receipt(db, receipt_id, receipt.as_json())
+    db.transact(lambda transaction: _complete(transaction, person, receipt, receipt_id))
     _report(db, receipt, _BY_ADDRESS)
+
+
+def _complete(db: Queryable, person: Person, receipt: Receipt, receipt_id: int) -> None:
+    store.complete_receipt(db, receipt_id, receipt.as_json())
+    if receipt.is_complete:
+        store.forget_unfinished(db, person)
 
 
 def _keep(db: Queryable, receipt: Receipt) -> int:
@@ -241,17 +257,18 @@ def still_known_as(person: Person) -> str:
 
 
 def _report(db: Queryable, receipt: Receipt, who: str) -> None:
-    """One incident from the first try until one is complete, with the command that repeats it.
+    """One incident from the first try until one is complete, with the command that repeats it at once.
 
-    No schedule does: the hashes of a receipt lead to nobody, and keeping the address until then would keep what has
-    to go, in the one table that outlives an erasure.
+    The hashes of a receipt lead to nobody: what does is kept apart from it, for as long as something is left to erase.
     """
     tries = [f"erasure {number}" for number in store.tries_of(db, list(receipt.subject))]
     if receipt.is_complete:
         close_incidents(db, INCOMPLETE, tries, receipt.at)
         return
     details = {"unreached": receipt.unreached, "left": receipt.left}
-    title = f"An erasure is not complete: mend what its receipt names, then run: crm-relay erase {who}"
+    title = (
+        f"An erasure is not complete and is repeated every night; mend what its receipt names: crm-relay erase {who}"
+    )
     open_incidents(db, [Incident(INCOMPLETE, tries[0], title, details=details)], receipt.at)
 
 

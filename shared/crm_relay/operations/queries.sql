@@ -110,9 +110,11 @@ select
 
 -- name: tables_to_search
 -- Every table and materialized view, the installation's own as well; a partitioned one is searched by its partitions.
+-- What names the person until the erasure is complete goes with it.
 select relname as name, pg_relation_size(oid) / current_setting('block_size')::bigint as blocks
 from pg_class
 where relnamespace = 'public'::regnamespace and (relkind = 'r' or relkind = 'm' and relispopulated)
+    and relname <> 'unfinished_erasures'
 order by relname;
 
 -- name: mentions
@@ -122,6 +124,60 @@ select count_mentions(:relation, :needles::text[], :pattern, :first_block::bigin
 -- name: keep_receipt
 -- Committed with the last of the erasure, or not at all.
 insert into erasure_receipts (subject, receipt, at) values (:subject::text[], :receipt, :at) returning id;
+
+-- name: take_unfinished
+-- What earlier tries knew of the person, in one row with what is known now; whoever is asked for twice at once waits here.
+with earlier as (
+    delete from unfinished_erasures
+    where addresses && cast(:addresses as text[]) or customer_ids && cast(:customer_ids as uuid[])
+    returning *
+),
+known as (
+    select addresses, phones, customer_ids, contact_ids, asked_at from earlier
+    union all
+    select
+        cast(:addresses as text[]), cast(:phones as text[]), cast(:customer_ids as uuid[]), cast(:contact_ids as integer[]),
+        case when :is_asked then clock_timestamp() end
+)
+insert into unfinished_erasures (addresses, phones, customer_ids, contact_ids, asked_at)
+select
+    array(select distinct each from known, unnest(known.addresses) as each order by each),
+    array(select distinct each from known, unnest(known.phones) as each order by each),
+    array(select distinct each from known, unnest(known.customer_ids) as each order by each),
+    array(select distinct each from known, unnest(known.contact_ids) as each order by each),
+    coalesce((select max(asked_at) from known), clock_timestamp())
+returning addresses, phones, customer_ids, contact_ids;
+
+-- name: forget_unfinished
+-- Nothing of the person is left, so nothing has to be found again.
+delete from unfinished_erasures
+where addresses && cast(:addresses as text[]) or customer_ids && cast(:customer_ids as uuid[]);
+
+-- name: next_unfinished
+-- The one that was tried longest ago, and not since this run began. Taken by its time: two runs never try the same one.
+update unfinished_erasures
+set tried_at = clock_timestamp()
+where id = (
+    select id
+    from unfinished_erasures
+    where tried_at < :before
+    order by tried_at, id
+    limit 1
+    for update skip locked
+)
+returning addresses, phones, customer_ids, contact_ids;
+
+-- name: give_up_unfinished
+-- Nobody is kept for long in the one table that outlives an erasure; nor is somebody erased who has consented since.
+delete from unfinished_erasures erasure
+where asked_at < clock_timestamp() - cast(:days as integer) * interval '1 day'
+    or exists (
+        select
+        from consent_events granted
+        where granted.channel = 'email' and granted.address = any (erasure.addresses) and granted.kind = 'consent'
+            and granted.recorded_at > erasure.asked_at
+    )
+returning asked_at < clock_timestamp() - cast(:days as integer) * interval '1 day' as is_old;
 
 -- name: complete_receipt
 -- What a last look at all tables found afterwards.

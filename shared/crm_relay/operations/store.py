@@ -5,7 +5,7 @@ from datetime import datetime
 from crm_relay.consent.person import Person
 from crm_relay.consent.traces import Traces
 from crm_relay.platform.database import Queryable, Row
-from crm_relay.platform.sql import Json, queries_beside
+from crm_relay.platform.sql import Json, SqlValue, queries_beside
 
 _SQL = queries_beside(__file__)
 
@@ -65,6 +65,49 @@ def erasures_of(db: Queryable, *, channel: str, marks: list[str]) -> tuple[bool,
     return rows[0]["is_erased"], receipts
 
 
+def take_unfinished(db: Queryable, person: Person, *, is_asked: bool) -> Person:
+    """Kept from now on until the erasure is complete; the person with what earlier tries knew.
+
+    `is_asked`: by somebody, now; else it is a repetition.
+    """
+    return _person(db.run(_SQL["take_unfinished"], **_known_by(person), is_asked=is_asked)[0])
+
+
+def forget_unfinished(db: Queryable, person: Person) -> None:
+    """The erasure is complete. Safe to call twice."""
+    addresses, customer_ids = sorted(person.addresses), sorted(person.customer_ids)
+    db.run(_SQL["forget_unfinished"], addresses=addresses, customer_ids=customer_ids)
+
+
+def next_unfinished(db: Queryable, before: datetime) -> Person | None:
+    """None: all of them were tried since then."""
+    rows = db.run(_SQL["next_unfinished"], before=before)
+    return _person(rows[0]) if rows else None
+
+
+def give_up_unfinished(db: Queryable, days: int) -> int:
+    """How many are not tried any more because they are that old; nor is somebody who has consented since."""
+    return sum(row["is_old"] for row in db.run(_SQL["give_up_unfinished"], days=days))
+
+
 def complete_receipt(db: Queryable, receipt_id: int, receipt: dict[str, object]) -> None:
     """In place of what it said before."""
     db.run(_SQL["complete_receipt"], id=receipt_id, receipt=Json(receipt))
+
+
+def _known_by(person: Person) -> dict[str, SqlValue]:
+    return {
+        "addresses": sorted(person.addresses),
+        "phones": sorted(person.phones),
+        "customer_ids": sorted(person.customer_ids),
+        "contact_ids": sorted(person.contact_ids),
+    }
+
+
+def _person(row: Row) -> Person:
+    return Person(
+        frozenset(row["addresses"]),
+        frozenset(row["phones"]),
+        frozenset(row["customer_ids"]),
+        frozenset(row["contact_ids"]),
+    )

@@ -14,15 +14,15 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def clock_in_step(read: Callable[[], datetime], here: Clock = utc_now) -> Clock:
-    """A clock that shows what `read` shows, which is asked once, however wrong the one `here` is.
+def clock_in_step(read: Callable[[], datetime], own: Clock = utc_now) -> Clock:
+    """A clock that shows what `read` shows, which is asked once, however wrong our own one is.
 
     Workers that compare what they wrote with what others wrote need one clock: the database's.
     """
-    before = here()
-    there, after = read(), here()
+    before = own()
+    there, after = read(), own()
     ahead = there - (before + (after - before) / 2)
-    return lambda: here() + ahead
+    return lambda: own() + ahead
 
 
 class LambdaContext(Protocol):

@@ -38,12 +38,31 @@ CoordinationTable = Annotated[
     ),
 ]
 
-DeferredQueueUrl = Annotated[
-    str, Field(description="SQS queue in which verified deliveries wait while the database is away.")
-]
+_DEFERRED_QUEUE_URL = Field(description="SQS queue in which verified deliveries wait while the database is away.")
+DeferredQueueUrl = Annotated[str, _DEFERRED_QUEUE_URL]
+OptionalDeferredQueueUrl = Annotated[str | None, _DEFERRED_QUEUE_URL]
 
-OversizeBucket = Annotated[
-    str, Field(description="S3 bucket for the bodies of deferred deliveries that are too large for a message.")
+_OVERSIZE_BUCKET = Field(
+    description="S3 bucket for the bodies of deferred deliveries that are too large for a message."
+)
+OversizeBucket = Annotated[str, _OVERSIZE_BUCKET]
+OptionalOversizeBucket = Annotated[str | None, _OVERSIZE_BUCKET]
+
+MauticUrl = Annotated[str, Field(description="Base address of Mautic, without `/api`.")]
+MauticClientId = Annotated[
+    str, IN_WORKERS_SECRET, Field(description="Public key of an OAuth 2 credential made in Mautic.")
+]
+MauticClientSecret = Annotated[str, IN_WORKERS_SECRET, Field(description="Secret key of the same credential.")]
+MauticRequestTimeoutSeconds = Annotated[
+    float, Field(gt=0, description="Time-out of one request to Mautic, in seconds.")
+]
+MauticLeaseSeconds = Annotated[
+    float,
+    Field(
+        gt=0,
+        description="Seconds after which another run may take over from one that died. More than "
+        "`MAUTIC_REQUEST_TIMEOUT_SECONDS`.",
+    ),
 ]
 
 AlertTopicArn = Annotated[

@@ -9,10 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
+import boto3
 import pytest
 
 from crm_relay.edge_cache.keys import BUCKETS, ENTITIES, bucket_of
 from crm_relay.edge_cache.replication.run import SyncRun
+from crm_relay.platform.aws import queue
 from crm_relay.platform.aws.lease import Lease
 from crm_relay.platform.clock import Deadline, utc_now
 from crm_relay.platform.database import Database
@@ -189,3 +191,23 @@ def test_the_command_tells_by_its_exit_code_what_it_found_and_takes_a_fix_back(
         2,
         2,
     ]
+
+
+@pytest.mark.parametrize(("name", "repeats"), [("nightly", True), ("hourly", False), ("dry_run", False)])
+def test_at_night_erasures_that_are_not_complete_are_repeated(
+    stage: MotoStage, database: Database, monkeypatch: pytest.MonkeyPatch, name: str, repeats: bool
+) -> None:
+    sqs, s3 = boto3.client("sqs"), boto3.client("s3")
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    redrive = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 5})}
+    monkeypatch.setenv("DEFERRED_QUEUE_URL", sqs.create_queue(QueueName="deferred", Attributes=redrive)["QueueUrl"])
+    s3.create_bucket(Bucket="oversize")
+    monkeypatch.setenv("OVERSIZE_BUCKET", "oversize")
+    monkeypatch.setattr(queue, "_LOOK_SECONDS", 0)
+    wiring.installation.forget()
+    rows_of(database, "insert into unfinished_erasures (addresses) values (array['ada@example.com'])")
+    done = handler(event(name), CONTEXT)
+    assert done.get("erasures") == ({"complete": 1, "incomplete": 0, "failed": 0, "given_up": 0} if repeats else None)
+    left = rows_of(database, "select from unfinished_erasures")
+    assert len(left) == (0 if repeats else 1)

@@ -13,7 +13,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 def test_a_clock_in_step_shows_the_other_ones_time_and_goes_on_by_its_own(wrong_by: timedelta) -> None:
     passed = [timedelta(0)]
 
-    def here() -> datetime:
+    def own() -> datetime:
         passed[0] += timedelta(seconds=1)
         return NOON + wrong_by + passed[0]
 
@@ -23,7 +23,7 @@ def test_a_clock_in_step_shows_the_other_ones_time_and_goes_on_by_its_own(wrong_
         asked.append(NOON)
         return NOON + passed[0]
 
-    clock = clock_in_step(there, here)
+    clock = clock_in_step(there, own)
     before = clock()
     passed[0] += timedelta(hours=2)
     assert clock() - before == timedelta(hours=2, seconds=1)

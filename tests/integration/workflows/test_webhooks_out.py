@@ -36,7 +36,9 @@ from crm_relay.workflows.webhooks_out.record_outcomes import WebhookAttempt, rec
 from crm_relay.workflows.webhooks_out.references import WorkflowSecrets
 from crm_relay.workflows.webhooks_out.send_due_webhooks import PER_HOST, send_due_webhooks
 from local.simulators.webhooks import WebhookReceiver
+from tests.support.platform.lock_recorder import LockOrder, LockRecorder
 from tests.support.platform.rows import one, rows_of
+from tests.support.source_tree import ROOT
 from tests.support.workflows.webhook_stage import SIGNING, FakeReceivers, WebhookStage
 
 
@@ -629,6 +631,28 @@ def test_the_list_shows_what_waits_and_why_and_no_secret(stage: WebhookStage, fa
     assert list_webhooks(stage.db, stage.now, execution_id=uuid4()) == []
     with pytest.raises(RejectedInput):
         list_webhooks(stage.db, stage.now, states=["T0ken"])
+
+
+def test_transactions_of_the_outbox_lock_in_the_order_of_the_house(
+    stage: WebhookStage, fake: FakeReceivers, database_url: str
+) -> None:
+    webhooks = [stage.webhook(f"https://h{n % 3}.example.com/") for n in range(9)]
+    fake.answers = {"h0.example.com": 500, "h1.example.com": 404}
+    stage.db, kept = LockRecorder(database_url), stage.db
+    recorder = stage.db
+    stage.send()
+    stage.wait(minutes=2)
+    stage.send()
+    cancel_webhook(stage.db, webhooks[0], stage.now)
+    stage.db.transact(lambda tx: tx.send_all([cancelling_of_runs([run_id_of(kept, webhooks[3])], stage.now)]))
+    recorder.close()
+    assert recorder.transactions
+    assert LockOrder.read(ROOT / "schema" / "lock_order.toml").disorder(recorder.transactions) == []
+
+
+def run_id_of(database: Database, webhook: UUID) -> UUID:
+    found: UUID = one(database, "select execution_id as id from workflow_webhooks where id = :id", id=webhook)["id"]
+    return found
 
 
 # --- costs ----------------------------------------------------------------------------------------------------------

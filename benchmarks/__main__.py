@@ -27,6 +27,7 @@ from benchmarks import (
     outreach,
     side_by_side,
     sync_process,
+    workflow_events,
 )
 from benchmarks.figures import Figure, Subject
 from benchmarks.machine import describe_machine
@@ -51,6 +52,7 @@ SUBJECTS = tuple(
         notification_changes,
         notifications,
         operations,
+        workflow_events,
         bundle,
     )
 )

@@ -41,6 +41,9 @@ GOALS = {
     "notification_cron.idle_statements": 3.0,
     "notification_cron.digest_10k_users_seconds": 30.0,
     "notifications.insert_to_change_p95_ms": 100.0,
+    "workflow.trigger_overhead_percent": 5.0,
+    "workflow.trigger_overhead_other_column_percent": 10.0,
+    "workflow.us_per_event_row": 25.0,
     "bundle.layer_mb": 15.0,
 }
 

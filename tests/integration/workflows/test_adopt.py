@@ -1,7 +1,9 @@
 """What SQL does to rows of workflows is followed, and a bad row stops no others."""
 
+import threading
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -167,6 +169,26 @@ def test_two_rows_that_make_a_circle_are_not_adopted_both(shelf: DefinitionShelf
     assert (len(report.adopted), len(report.refused)) == (1, 1)
     ((problem,),) = shelf.incidents().values()
     assert problem.startswith("settings.guard: workflows would start each other: ")
+
+
+def test_two_who_adopt_at_once_make_one_version_of_each(shelf: DefinitionShelf, database_url: str) -> None:
+    workflows = {shelf.add(f"Good {number}", active=True) for number in range(5)}
+    adopted: list[UUID] = []
+    together = threading.Barrier(3)
+
+    def adopter() -> None:
+        database = Database(database_url)
+        together.wait()
+        adopted.extend(adopt(database, NOW).adopted)
+        database.close()
+
+    threads = [threading.Thread(target=adopter) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(adopted) == sorted(workflows)
+    assert all(shelf.versions(workflow) == [(1, True, "sql")] for workflow in workflows)
 
 
 def test_a_published_program_that_cannot_be_read_stops_no_publication(shelf: DefinitionShelf) -> None:

@@ -72,6 +72,13 @@ from tests.support.workflows.proven_programs import STRANGER, problems_of_step_w
             {"url": "https://a.example", "body": {"a": [{"b": "{{x.y}}"}]}},
             "config.body.a[0].b: x.y: a name begins",
         ),
+        (
+            "webhook",
+            {"url": "https://a.example", "secret": "whsec_MfKQ9r8GKYqr"},
+            "config.secret: the name of a secret",
+        ),
+        ("webhook", {"url": "https://a.example", "secret": "secret:whsec_MfK"}, "config.secret: the name of a secret"),
+        ("webhook", {"url": "https://a.example", "secret": "a b"}, "config.secret: the name of a secret"),
         ("wait", {}, "config: one of a span, until, beforeField, businessHours or untilEvent"),
         ("wait", {"days": 1, "until": "2026-12-01"}, "config: one of a span"),
         ("wait", {"untilEvent": "replied"}, "config: untilEvent needs a time-out"),

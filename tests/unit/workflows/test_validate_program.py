@@ -59,6 +59,7 @@ def test_a_program_whose_names_are_all_there_has_no_problems() -> None:
                     "type": "webhook",
                     "config": {
                         "url": "https://a.example/{{deal.id}}",
+                        "secret": "secret:crm",
                         "headers": {
                             "X-Api-Key": "secret:crm",
                             "Authorization": "Bearer secret:token",

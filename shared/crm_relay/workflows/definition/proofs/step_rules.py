@@ -18,6 +18,7 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _SENSITIVE = re.compile(r"auth|token|secret|key|cookie|signature|password", re.IGNORECASE)
 _REFERENCE = re.compile(r"([A-Za-z]+ )?secret:[A-Za-z0-9_.-]+")
+_SECRET_NAME = re.compile(r"(secret:)?(?!whsec_)[A-Za-z0-9_.-]{1,100}")
 _OURS = re.compile(r"webhook-|host$|content-length$|transfer-encoding$|connection$", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -53,6 +54,8 @@ def _update(config: Mapping[str, Any], entity_type: EntityType, columns: frozens
 def _webhook(config: Mapping[str, Any], _entity: EntityType, _columns: frozenset[str]) -> Iterator[Problem]:
     if not _URL.fullmatch(config["url"]):
         yield "url", "begins with https:// and a host; a variable may stand behind them"
+    if config["secret"] is not None and not _SECRET_NAME.fullmatch(config["secret"]):
+        yield "secret", "the name of a secret, never a secret itself"
     for name, value in config["headers"].items():
         if not _HEADER.fullmatch(name) or _OURS.match(name):
             yield "headers", "a header that may be set, by its name"

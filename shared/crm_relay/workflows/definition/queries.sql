@@ -135,11 +135,19 @@ on conflict do nothing;
 
 -- name: forget_schedules
 -- Those that the version that is active now has no more, or has at another time.
-delete from workflow_schedules
-where workflow_id = any (:ids::uuid[])
-    and (workflow_id, trigger_index) not in (
-        select workflow_id, trigger_index from :kept as kept (workflow_id uuid, trigger_index integer)
-    );
+with former as (
+    select workflow_id, trigger_index
+    from workflow_schedules
+    where workflow_id = any (:ids::uuid[])
+        and (workflow_id, trigger_index) not in (
+            select workflow_id, trigger_index from :kept as kept (workflow_id uuid, trigger_index integer)
+        )
+    order by workflow_id, trigger_index
+    for update
+)
+delete from workflow_schedules schedule
+using former
+where schedule.workflow_id = former.workflow_id and schedule.trigger_index = former.trigger_index;
 
 -- name: insert_schedules
 -- When each scheduled trigger is due first.

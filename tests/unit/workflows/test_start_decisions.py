@@ -133,7 +133,7 @@ def test_what_the_next_start_of_a_batch_meets() -> None:
     instance = Instance(uuid4(), None, (run,))
     restart = decide(instance, re_entry=ReEntry.RESTART)
     assert isinstance(restart, Start)
-    assert (restart.restarts, restart.begins_anew) == ((run,), True)
+    assert (restart.restarts, restart.begins_again) == ((run,), True)
     assert after(instance, restart, NOW) == Instance(instance.id, NOW, (UUID(int=1),))
     queued = decide(instance, re_entry=ReEntry.QUEUE)
     assert isinstance(queued, Start)

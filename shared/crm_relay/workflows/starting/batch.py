@@ -19,7 +19,7 @@ Decided = Start | NotStarted
 
 
 @dataclass
-class Batch:
+class StartBatch:
     """What one transaction decides: gates in their order, and the statements that keep the outcome."""
 
     tx: Transaction
@@ -154,5 +154,5 @@ def _run_row(start: Start) -> dict[str, Any]:
         "total_steps": len(program.steps),
         "max_retries": program.settings.max_retries,
         "initial_state": program.initial_state,
-        "begins_anew": start.begins_anew,
+        "begins_again": start.begins_again,
     }

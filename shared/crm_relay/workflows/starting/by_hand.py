@@ -10,7 +10,7 @@ from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.workflows.models import EntityType
 from crm_relay.workflows.starting import store
-from crm_relay.workflows.starting.batch import Batch
+from crm_relay.workflows.starting.batch import StartBatch
 from crm_relay.workflows.starting.decisions import UNREADABLE
 from crm_relay.workflows.starting.models import NotStarted, StartRequest
 from crm_relay.workflows.starting.programs import Programs
@@ -65,7 +65,7 @@ def _start(
     request = _request(tx, workflow_id, entity, who)
     if known := _known(tx, request):
         return known
-    batch = Batch(tx, now)
+    batch = StartBatch(tx, now)
     if request.version.program is None:
         batch.refuse([NotStarted(request, UNREADABLE)])
     else:

@@ -88,13 +88,13 @@ def of_instance(request: StartRequest, instance: Instance, execution_id: UUID, n
     last = instance.last_started_at
     if settings.cool_down is not None and last is not None and now < last + settings.cool_down:
         return _refused(request, COOL_DOWN, wanted=last + settings.cool_down, actual=last)
-    start = Start(request, execution_id, instance.id, now, begins_anew=not instance.open_runs)
+    start = Start(request, execution_id, instance.id, now, begins_again=not instance.open_runs)
     if not instance.open_runs or settings.re_entry is ReEntry.PARALLEL:
         return start
     if settings.re_entry is ReEntry.QUEUE:
         return replace(start, at=None)
     if settings.re_entry is ReEntry.RESTART:
-        return replace(start, restarts=instance.open_runs, begins_anew=True)
+        return replace(start, restarts=instance.open_runs, begins_again=True)
     return _refused(request, RE_ENTRY, wanted=0, actual=len(instance.open_runs))
 
 

@@ -81,7 +81,7 @@ class Start:
     instance_id: UUID
     at: datetime | None
     restarts: tuple[UUID, ...] = ()
-    begins_anew: bool = True
+    begins_again: bool = True
     is_superseded: bool = False
     explanation: Explanation = field(default=(), hash=False)
 

@@ -159,7 +159,7 @@ with given as materialized (
         org_id uuid, workflow_id uuid, version integer, event_id bigint, entity_type text, entity_id uuid, verdict text, reason text,
         explanation jsonb, execution_id uuid, instance_id uuid, start_key text, trigger_type text, trigger_event jsonb,
         triggered_by uuid, depth integer, status text, next_run_at timestamptz, total_steps integer, max_retries integer,
-        initial_state uuid, begins_anew boolean
+        initial_state uuid, begins_again boolean
     )
 ),
 run as (
@@ -189,13 +189,13 @@ instance as (
     set
         last_started_at = :now, updated_at = :now, status = 'active',
         current_state_id = case
-            when latest.begins_anew then coalesce(
+            when latest.begins_again then coalesce(
                 (select state.id from workflow_states state where state.id = latest.initial_state), instance.current_state_id
             )
             else instance.current_state_id
         end
     from (
-        select instance_id, bool_or(begins_anew) as begins_anew, (array_agg(initial_state))[1] as initial_state
+        select instance_id, bool_or(begins_again) as begins_again, (array_agg(initial_state))[1] as initial_state
         from given
         where execution_id in (select id from run)
         group by instance_id

@@ -12,7 +12,7 @@ from crm_relay.platform.errors import OF_ONE_ROW
 from crm_relay.rules.in_parts import in_parts
 from crm_relay.workflows.models import EntityEvent
 from crm_relay.workflows.starting import store
-from crm_relay.workflows.starting.batch import Batch
+from crm_relay.workflows.starting.batch import StartBatch
 from crm_relay.workflows.starting.decisions import of_event
 from crm_relay.workflows.starting.models import NotStarted, StartableVersion, StartRequest
 from crm_relay.workflows.starting.programs import Programs
@@ -125,7 +125,7 @@ def handle(tx: Transaction, programs: Programs, events: Sequence[EntityEvent], n
     if not events:
         return done
     versions = programs.of(tx, store.active_versions(tx, {(each.org_id, each.entity_type) for each in events}))
-    batch = Batch(tx, now)
+    batch = StartBatch(tx, now)
     requests, refused = _requests(versions, events)
     batch.refuse(refused)
     records = read_records(tx, {(each.version.entity_type, each.entity_id) for each in requests})

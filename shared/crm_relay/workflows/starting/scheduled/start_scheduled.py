@@ -11,7 +11,7 @@ from crm_relay.platform.errors import OF_ONE_ROW
 from crm_relay.rules.in_parts import in_parts
 from crm_relay.workflows.models import Trigger, TriggerKind
 from crm_relay.workflows.starting import store
-from crm_relay.workflows.starting.batch import Batch
+from crm_relay.workflows.starting.batch import StartBatch
 from crm_relay.workflows.starting.decisions import FAILED, is_meant
 from crm_relay.workflows.starting.models import NotStarted, StartableVersion, StartRequest
 from crm_relay.workflows.starting.programs import Programs
@@ -129,9 +129,9 @@ class _Scheduler:
             close_schedule(self.db, key, now)
         return True
 
-    def _decide(self, tx: Transaction, held: _Held, ids: Sequence[UUID], now: datetime) -> Batch:
+    def _decide(self, tx: Transaction, held: _Held, ids: Sequence[UUID], now: datetime) -> StartBatch:
         facts = read_records(tx, {(held.version.entity_type, each) for each in ids})
-        batch = Batch(tx, now)
+        batch = StartBatch(tx, now)
         wanted = []
         for request in map(held.request, ids):
             try:

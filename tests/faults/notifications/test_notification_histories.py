@@ -5,7 +5,8 @@ from random import Random
 import pytest
 
 from tests.support.notifications.notification_harness import NotificationHarness
-from tests.support.notifications.notification_history import SETTLED, RandomHistory
+from tests.support.notifications.notification_history import RandomHistory
+from tests.support.notifications.sound_notifications import SETTLED
 
 STEPS = 60
 

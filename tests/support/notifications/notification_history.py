@@ -1,8 +1,6 @@
 """A random history of notifications: what is asked for, what people change, and what goes wrong meanwhile."""
 
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,19 +8,28 @@ from random import Random
 from uuid import UUID, uuid4
 
 from crm_relay.notifications.models import Channel, EntityRef, NotificationRequest, Priority, Recipients
+from crm_relay.notifications.tidy_up import mend_left_behind
 from crm_relay.notifications.withdraw import withdraw
-from crm_relay.platform.database import Database, Row
+from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError, NoAnswer, NotConnected, RateLimited, TransientError
 from tests.support.notifications.notification_harness import NotificationHarness
+from tests.support.notifications.phone import Phone, plant_text_template
+from tests.support.notifications.readers import STAND_IN
+from tests.support.notifications.sound_notifications import assert_sound
 from tests.support.processes.sudden_death import Killed, Life, MortalDatabase
 
-CATEGORIES = {"task_assigned": "assignment", "deal_closed_won": "deal", "approval_required": "workflow"}
-CHANNELS = (Channel.IN_APP, Channel.EMAIL, Channel.SLACK, Channel.PUSH)
+CATEGORIES = {
+    "task_assigned": "assignment",
+    "deal_closed_won": "deal",
+    "approval_required": "workflow",
+    "text": "assignment",
+}
+CHANNELS = (Channel.IN_APP, Channel.EMAIL, Channel.SLACK, Channel.SMS, Channel.PUSH)
 FREQUENCIES = ("immediate", "hourly_digest", "daily_digest", "weekly_digest", "never")
 FAULTS = ("500_before", "500_after", "cut_before", "cut_after", "garbled_after", "502_page", "429")
 PEOPLE = 6
-SETTLED = frozenset({"sent", "dry_run", "skipped", "failed", "unknown"})
-_NUMBERED = re.compile(r"\bN(\d+)\b")
+TEXT_TROUBLES = ("later", "refused", "unclear_sent", "unclear_lost")
+SHARED = "https://hooks.slack.com/services/all"
 
 
 @dataclass
@@ -35,11 +42,15 @@ class RandomHistory:
     entities: list[EntityRef] = field(default_factory=list)
     past: list[NotificationRequest] = field(default_factory=list)
     numbers: int = 0
+    phone: Phone = field(default_factory=Phone)
 
     def begin(self) -> None:
-        """Some have a channel of Slack of their own, the others share one."""
-        self.people = [self.crew.person(f"p{number}") for number in range(PEOPLE)]
-        self.crew.webhook("https://hooks.slack.com/services/all")
+        """Some have a channel of Slack of their own, the others share one; real time and text messages are there."""
+        self.crew.db.run_script(STAND_IN)
+        self.crew.texts = self.phone
+        plant_text_template(self.crew)
+        self.people = [self.crew.person(f"p{number}", phone=f"+1555010000{number}") for number in range(PEOPLE)]
+        self.crew.webhook(SHARED)
         for person in self.people[:2]:
             self.crew.webhook(f"https://hooks.slack.com/services/{person.hex}", person)
 
@@ -48,6 +59,7 @@ class RandomHistory:
         actions: list[tuple[Callable[[], object], int]] = [
             (self.ask, 8),
             (self.ask_again, 2),
+            (self.ask_and_die, 3),
             (self.prefer, 3),
             (self.read, 3),
             (self.decide, 1),
@@ -60,16 +72,18 @@ class RandomHistory:
         verbs, weights = zip(*actions, strict=True)
         for verb in self.random.choices(verbs, weights, k=steps):
             verb()
-            assert_sound(self.crew)
+            assert_sound(self.crew, self.phone)
 
     def end(self) -> None:
-        """Nothing goes wrong any more, and a fortnight passes: whatever waits has left or was dropped."""
+        """Nothing goes wrong, nobody is quiet, and a fortnight passes: whatever waits has left or was dropped."""
         self.crew.slack_troubles.clear()
-        self.crew.rows("update notification_preferences set dnd_enabled = false")
+        self.phone.troubles.clear()
+        self.crew.rows("update notification_preferences set dnd_enabled = false, quiet_hours_enabled = false")
         for _ in range(15 * 8):
             self.crew.wait(hours=3)
             self.work()
-        assert_sound(self.crew)
+        mend_left_behind(self.crew.db, self.crew.now)
+        assert_sound(self.crew, self.phone)
 
     # --- what is asked for and changed ----------------------------------------------------------------------------
 
@@ -98,7 +112,7 @@ class RandomHistory:
             },
             action_url="/x",
             priority=self.random.choice([None, Priority.LOW, Priority.HIGH, Priority.URGENT]),
-            channels=tuple(self.random.sample(CHANNELS, self.random.randint(1, 4))),
+            channels=tuple(self.random.sample(CHANNELS, self.random.randint(1, 5))),
             group_key=self.random.choice([None, None, None, "g1", "g2"]),
             expires_at=self.random.choice([None, None, None, self.crew.now + timedelta(hours=5)]),
             entity_type=entity.entity_type,
@@ -110,12 +124,20 @@ class RandomHistory:
         if self.past:
             self.crew.notify(self.random.choice(self.past))
 
+    def ask_and_die(self) -> None:
+        """At any statement; whoever asked asks once more, as after a crash."""
+        requests = [self.request() for _ in range(self.random.randint(1, 3))]
+        self.past += requests
+        self._die(lambda db: self.crew.notify_on(db, requests), last=8)
+        assert_sound(self.crew, self.phone)
+        self._survive(lambda db: self.crew.notify_on(db, requests))
+
     def prefer(self) -> None:
         random = self.random
         self.crew.prefer(
             random.choice(self.people),
             random.choice(list(CATEGORIES.values())),
-            channels=[channel.value for channel in random.sample(CHANNELS, random.randint(0, 4))],
+            channels=[channel.value for channel in random.sample(CHANNELS, random.randint(0, 5))],
             frequency=random.choice(FREQUENCIES),
             digest_time=f"{random.randint(0, 23):02}:{random.choice((0, 30)):02}",
             quiet_hours_enabled=random.random() < 0.4,
@@ -147,6 +169,9 @@ class RandomHistory:
 
     def trouble(self) -> None:
         """Of a provider, once."""
+        if self.random.random() < 0.3:
+            self.phone.troubles.append(self.random.choice(TEXT_TROUBLES))
+            return
         if self.random.random() < 0.5:
             self.crew.sim.fault(self.random.choice(FAULTS))
             return
@@ -160,10 +185,13 @@ class RandomHistory:
 
     def work_and_die(self) -> None:
         """At any statement, before or after it was carried out."""
-        life = Life(last=self.random.randint(1, 40), before=self.random.random() < 0.5)
+        self._die(lambda db: self.crew.tick(db=db), last=40)
+
+    def _die(self, work: Callable[[Database], object], *, last: int) -> None:
+        life = Life(last=self.random.randint(1, last), before=self.random.random() < 0.5)
         database = MortalDatabase(self.crew.url, life)
         try:
-            self._once(lambda: self.crew.tick(db=database))
+            self._once(lambda: work(database))
         except Killed:
             pass
         finally:
@@ -188,89 +216,3 @@ class RandomHistory:
             work()
         except TransientError:
             return
-
-
-# --- what always holds ------------------------------------------------------------------------------------------------
-
-
-def assert_sound(crew: NotificationHarness) -> None:
-    """Each notification on each channel is exactly one of sent, in one open digest, held, or refused with a reason."""
-    deliveries = crew.rows(
-        """select delivery.*, notification.title, notification.group_key, notification.channels as asked,
-                  digest.state as digest_state, digest.user_id as digest_user, digest.channel as digest_channel
-           from notification_deliveries delivery
-           join notifications notification on notification.id = delivery.notification_id
-           left join notification_digests digest on digest.id = delivery.digest_id"""
-    )
-    _each_channel_has_one_state(crew, deliveries)
-    for row in deliveries:
-        _assert_state(row)
-    _assert_mails(crew, deliveries)
-    _assert_unread(crew)
-
-
-def _each_channel_has_one_state(crew: NotificationHarness, deliveries: Iterable[Row]) -> None:
-    by_notification: dict[UUID, Counter[str]] = {}
-    for row in deliveries:
-        by_notification.setdefault(row["notification_id"], Counter())[row["channel"]] += 1
-    for row in crew.rows("select id from notifications"):
-        assert by_notification[row["id"]], row
-    assert all(count == 1 for counts in by_notification.values() for count in counts.values())
-
-
-def _assert_state(row: Row) -> None:
-    state = row["state"]
-    if state == "waiting":
-        assert row["not_before"] is not None
-        assert row["digest_id"] is None
-    elif state == "digest":
-        assert (row["digest_state"], row["digest_user"], row["digest_channel"]) == (
-            "open",
-            row["user_id"],
-            row["channel"],
-        )
-    elif state in {"skipped", "failed", "unknown"}:
-        assert row["reason"] is not None, row
-    if state in SETTLED:
-        assert row["content"] is None, row
-
-
-def _assert_mails(crew: NotificationHarness, deliveries: list[Row]) -> None:
-    """Nothing twice: each title arrived as often as its delivery says."""
-    ledger = {str(row["id"]): row for row in crew.rows("select id, entity_type, entity_id from email_sends")}
-    by_id = {row["id"]: row for row in deliveries}
-    arrived: Counter[tuple[UUID, str]] = Counter()
-    sends = Counter(mail.tags["send"] for mail in crew.sim.mails)
-    assert all(count == 1 for count in sends.values()), "a mail was sent twice"
-    users = {row["email"]: row["id"] for row in crew.rows("select id, email from user_profiles")}
-    for mail in crew.sim.mails:
-        entry, user = ledger[mail.tags["send"]], users[mail.recipients[0]]
-        if entry["entity_type"] == "notification_delivery":
-            assert by_id[entry["entity_id"]]["user_id"] == user
-            arrived.update((user, title) for title in {*_NUMBERED.findall(str(mail.payload["subject"]))})
-        else:
-            lines = [line for line in str(mail.payload["text"]).splitlines() if line.startswith("- ")]
-            found = Counter((user, title) for line in lines for title in _NUMBERED.findall(line))
-            assert all(count == 1 for count in found.values()), "a notification is in a digest twice"
-            arrived.update(found)
-    for row in deliveries:
-        if row["channel"] != "email" or row["group_key"] is not None:
-            continue
-        count = arrived[row["user_id"], row["title"].removeprefix("N")]
-        if row["state"] == "sent":
-            assert count == 1, row
-        elif row["state"] in {"unknown", "queued", "sending"}:
-            assert count <= 1, row
-        else:
-            assert count == 0, row
-
-
-def _assert_unread(crew: NotificationHarness) -> None:
-    """The count that the application shows is the number of its rows."""
-    rows = crew.rows(
-        """select user_id, count(*)::integer as shown from notifications
-           where read_at is null and archived_at is null and (expires_at is null or expires_at > now())
-           group by user_id"""
-    )
-    for row in rows:
-        assert crew.unread_count(row["user_id"]) == row["shown"]

@@ -80,7 +80,7 @@ on conflict (workflow_id, entity_type, entity_id) do update set updated_at = exc
 returning known.id, known.workflow_id, known.entity_type, known.entity_id, known.last_started_at;
 
 -- name: open_runs
--- Runs of these workflows and records that are not over, the oldest first; read behind the locks of their instances.
+-- Runs of these workflows and records that are not over, locked behind their instances: a restart ends them.
 select run.id, run.instance_id
 from workflow_instances instance
 join workflow_executions run on run.instance_id = instance.id
@@ -89,7 +89,8 @@ where (instance.workflow_id, instance.entity_type, instance.entity_id) in (
         from jsonb_to_recordset(:instances) as given (workflow_id uuid, entity_type text, entity_id uuid)
     )
     and (run.status in ('pending', 'running', 'paused') or run.status = 'failed' and run.next_run_at is not null)
-order by run.created_at, run.id;
+order by run.id
+for no key update of run;
 
 -- name: hold_paces
 -- The bucket of each workflow, locked; the last lock of all, since every starter of a workflow waits for it.

@@ -47,7 +47,7 @@ def read_programs(db: Queryable, versions: Sequence[tuple[UUID, int]]) -> dict[t
 
 
 def holding(instances: Sequence[Mapping[str, Any]], workflows: Sequence[UUID], now: datetime) -> list[Statement]:
-    """Locks the instances, then reads their open runs, then locks the paces: three statements for one message."""
+    """Locks the instances, their open runs and the paces: three statements for one message."""
     given = Json(list(instances))
     return [
         _SQL["hold_instances"].bind(instances=given, now=now),

@@ -28,6 +28,7 @@ from benchmarks import (
     side_by_side,
     sync_process,
     workflow_events,
+    workflows,
 )
 from benchmarks.figures import Figure, Subject
 from benchmarks.machine import describe_machine
@@ -51,6 +52,7 @@ SUBJECTS = tuple(
         integrity,
         notification_changes,
         notifications,
+        workflows,
         operations,
         workflow_events,
         bundle,

@@ -40,6 +40,8 @@ GOALS = {
     "notify.statements_per_1000_recipients": 6.0,
     "notification_cron.idle_statements": 3.0,
     "notification_cron.digest_10k_users_seconds": 30.0,
+    "workflow_cron.statements_per_100_steps": 14.0,
+    "workflow_cron.idle_statements": 3.0,
     "notifications.insert_to_change_p95_ms": 100.0,
     "workflow.trigger_overhead_percent": 5.0,
     "workflow.trigger_overhead_other_column_percent": 10.0,

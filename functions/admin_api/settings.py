@@ -17,6 +17,7 @@ from crm_relay.platform.shared_settings import (
     OptionalEdgeCacheTable,
     OversizeBucket,
     TwilioFrom,
+    WorkflowQueueUrl,
 )
 
 
@@ -41,3 +42,4 @@ class Settings(SettingsModel):
     app_url: AppUrl = None
     notification_link_hosts: LinkHosts = ()
     notification_queue_url: NotificationQueueUrl = None
+    workflow_queue_url: WorkflowQueueUrl = None

@@ -37,6 +37,7 @@ ALLOWED = {
     "mautic_webhook": {"customers", "engagement", "webhooks"},
     "migrate": {"platform.migrations"},
     "notification_cron": {"mail", "notifications"},
+    "workflow_cron": {"mail", "notifications", "workflows"},
     "provider_report": {"outreach"},
     "resend_webhook": {"campaigns", "mail", "webhooks"},
     "unsubscribe": {"campaigns", "mail", "notifications", "webhooks"},

@@ -46,7 +46,6 @@ LAYER = ROOT / "shared" / "crm_relay"
 README_LIMIT = 8192
 # By erasure and by `crm-relay bison webhooks ensure`.
 WRITTEN_BY_COMMANDS = {
-    "contacts",
     "erasure_receipts",
     "provider_topics",
     "unfinished_erasures",
@@ -132,9 +131,7 @@ def test_every_table_that_a_query_writes_is_named_by_a_function_or_a_command() -
     queries = "".join(path.read_text(encoding="utf-8") for path in query_files())
     written = set(re.findall(r"(?:insert into|update|delete from) ([a-z_.]+)", queries)) & tables()
     named = {word for name in FUNCTIONS for word in re.findall(r"[a-z_.]+", about(name).writes)}
-    # Of a room whose function is not there yet.
-    waiting = {name for name in written if name.startswith("workflow") or name == "entity_events"}
-    assert written - named - (set() if "workflow_cron" in FUNCTIONS else waiting) == WRITTEN_BY_COMMANDS
+    assert written - named == WRITTEN_BY_COMMANDS
 
 
 def every_alarm() -> set[str]:

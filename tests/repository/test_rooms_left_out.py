@@ -20,9 +20,10 @@ FUNCTIONS = {
     "Campaigns": {"campaign_cron"},
     "EdgeReplication": {"cache_sync", "cache_digest"},
     "Notifications": {"notification_cron"},
+    "Workflows": {"workflow_cron"},
 }
 MAIL = {"resend_webhook", "unsubscribe"}
-"""Both rooms that send mail need them."""
+"""Every room that sends mail needs them."""
 
 KEPT_ALWAYS = {
     "CoordinationTable",
@@ -39,8 +40,8 @@ def template(left_out: tuple[str, ...]) -> SamTemplate:
     return SamTemplate.read(ROOT / "template.yaml", given | {name: LEFT_OUT[name] for name in left_out})
 
 
-def test_there_are_thirty_two() -> None:
-    assert len(COMBINATIONS) == 32
+def test_there_are_sixty_four() -> None:
+    assert len(COMBINATIONS) == 64
 
 
 @each_combination
@@ -53,7 +54,7 @@ def test_what_is_there_refers_only_to_what_is_there(left_out: tuple[str, ...]) -
 @each_combination
 def test_a_room_takes_its_functions_along_and_no_other(left_out: tuple[str, ...]) -> None:
     everything = set(SamTemplate.read(ROOT / "template.yaml").functions)
-    without_mail = MAIL if {"Campaigns", "Notifications"} <= set(left_out) else set()
+    without_mail = MAIL if {"Campaigns", "Notifications", "Workflows"} <= set(left_out) else set()
     gone = without_mail.union(*(FUNCTIONS[name] for name in left_out))
     assert set(template(left_out).functions) == everything - gone
 
@@ -66,6 +67,7 @@ def test_the_api_says_which_rooms_are_left_out(left_out: tuple[str, ...]) -> Non
         "Campaigns": "campaigns",
         "EdgeReplication": "edge_cache",
         "Notifications": "notifications",
+        "Workflows": "workflows",
     }
     named = template(left_out).functions["admin_api"].environment["LEFT_OUT_ROOMS"]
     assert named == ",".join(names[name] for name in names if name in left_out)

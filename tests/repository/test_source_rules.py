@@ -23,6 +23,7 @@ QUERIES_IN_A_LOOP: dict[str, str] = {
     "shared/crm_relay/campaigns/unsettled/settle_again.py:_settle_again": "e-mails, then text messages",
     "shared/crm_relay/edge_cache/replication/push_edits.py:_write": "one of four tables each",
     "shared/crm_relay/edge_cache/replication/replicate.py:lift_behind": "one of four tables, after a restore",
+    "shared/crm_relay/workflows/engine/take_runs.py:_effects": "one of seven tables each",
     "shared/crm_relay/operations/last_look.py:_in_table": "256 MB of a table a statement, so that none takes too long",
 }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from crm_relay.installation.needs import (
     MayHaveEdgeCache,
     MayWakeNotifications,
+    MayWakeWorkflows,
     NeedsAdminToken,
     NeedsAlerts,
     NeedsBison,
@@ -173,14 +174,11 @@ class Installation(Generic[S]):
 
     def wake_notifications(self: "Installation[MayWakeNotifications]") -> None:
         """Spare what is due the wait for the next minute: call it after the commit. Never raises."""
-        from crm_relay.platform.aws.queue import send_message
+        _wake(self.settings.notification_queue_url, "notifications")
 
-        if (queue_url := self.settings.notification_queue_url) is None:
-            return
-        try:
-            send_message(queue_url, {})
-        except (TransientError, FatalError) as error:
-            logger().warning("notifications were not woken", reason=str(error))
+    def wake_workflows(self: "Installation[MayWakeWorkflows]") -> None:
+        """The same of what has happened for workflows."""
+        _wake(self.settings.workflow_queue_url, "workflows")
 
     @on_first_use
     def _bison_http(self: "Installation[NeedsBison]") -> "HttpClient":
@@ -262,3 +260,15 @@ class Installation(Generic[S]):
 def install(kind: type[M], *, database_seconds: float = 65.0, request_seconds: float | None = None) -> Installation[M]:
     """By the settings of this class, which are read when something is used that depends on them."""
     return Installation(lambda: read_settings(kind), database_seconds, request_seconds)
+
+
+def _wake(queue_url: str | None, room: str) -> None:
+    """The message says nothing, and may be lost: the schedule does the same."""
+    from crm_relay.platform.aws.queue import send_message
+
+    if queue_url is None:
+        return
+    try:
+        send_message(queue_url, {})
+    except (TransientError, FatalError) as error:
+        logger().warning("a room was not woken", room=room, reason=str(error))

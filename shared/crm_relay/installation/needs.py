@@ -72,6 +72,13 @@ class MayWakeNotifications(Protocol):
     def notification_queue_url(self) -> str | None: ...
 
 
+class MayWakeWorkflows(Protocol):
+    """The queue of `workflow_cron`; None: it is waited for."""
+
+    @property
+    def workflow_queue_url(self) -> str | None: ...
+
+
 class NeedsMautic(Protocol):
     """Mautic's API and an OAuth 2 credential."""
 

@@ -1,4 +1,4 @@
-"""Settings of everything that sends: both channels out, and what may leave."""
+"""Settings of everything that sends: the channels out, and what may leave."""
 
 from email.utils import parseaddr
 from typing import Annotated
@@ -22,8 +22,8 @@ from crm_relay.providers.resend import API_URL
 from crm_relay.providers.twilio import API_URL as TWILIO_API_URL
 
 
-class SendingSettings(SettingsModel):
-    """Nothing leaves until SEND_MODE says otherwise."""
+class MailSettings(SettingsModel):
+    """E-mail out; nothing leaves until SEND_MODE says otherwise."""
 
     database_url: DatabaseUrl
     database_ca_file: DatabaseCaFile = None
@@ -50,14 +50,6 @@ class SendingSettings(SettingsModel):
         "(`+15550100000`), separated by commas. Unset: nobody.",
     )
     email_from: EmailFrom = None
-    twilio_account_sid: Annotated[str | None, IN_WORKERS_SECRET] = Field(
-        default=None, description="Account of Twilio (`AC…`). Unset: SMS steps are skipped, and the log says why."
-    )
-    twilio_auth_token: Annotated[str | None, IN_WORKERS_SECRET] = Field(
-        default=None, description="Token of the same account. Unset: SMS steps are skipped."
-    )
-    twilio_from: TwilioFrom = None
-    twilio_api_url: str = Field(default=TWILIO_API_URL, description="Base address of Twilio's API.")
     alert_slack_webhook_url: AlertSlackWebhookUrl = None
     alert_topic_arn: AlertTopicArn = None
 
@@ -88,3 +80,16 @@ class SendingSettings(SettingsModel):
             return None
         name, address = parseaddr(self.email_from)
         return Identity(id=None, from_address=address, from_name=name or None)
+
+
+class SendingSettings(MailSettings):
+    """E-mail and text messages out."""
+
+    twilio_account_sid: Annotated[str | None, IN_WORKERS_SECRET] = Field(
+        default=None, description="Account of Twilio (`AC…`). Unset: SMS steps are skipped, and the log says why."
+    )
+    twilio_auth_token: Annotated[str | None, IN_WORKERS_SECRET] = Field(
+        default=None, description="Token of the same account. Unset: SMS steps are skipped."
+    )
+    twilio_from: TwilioFrom = None
+    twilio_api_url: str = Field(default=TWILIO_API_URL, description="Base address of Twilio's API.")

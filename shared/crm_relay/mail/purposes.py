@@ -3,7 +3,10 @@
 CAMPAIGN = "campaign"
 """Its mail counts under the limit per minute, and the emergency brake holds it."""
 
-STOPPED_PURPOSES = (CAMPAIGN,)
+WORKFLOW = "workflow"
+"""Mail that a step of a workflow sends: limits, caps, opt-outs and the brake hold it as they hold that of campaigns."""
+
+STOPPED_PURPOSES = (CAMPAIGN, WORKFLOW)
 """What the emergency brake holds. Mail to colleagues has another purpose and leaves: they need it most then."""
 
 NOTIFICATION_LANES = ("notification_urgent", "notification", "notification_digest")

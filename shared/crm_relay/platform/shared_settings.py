@@ -174,6 +174,14 @@ NotificationQueueUrl = Annotated[
     ),
 ]
 
+WorkflowQueueUrl = Annotated[
+    str | None,
+    Field(
+        description="SQS queue that wakes `workflow_cron` once something has happened. Unset: it looks with the next "
+        "minute."
+    ),
+]
+
 TwilioFrom = Annotated[
     str | None,
     Field(

@@ -118,6 +118,7 @@ SERVERS = """
     take_turn(timestamp with time zone)
     try_uuid(text)
     unsubscribe_reader(text,boolean,timestamp with time zone)
+    write_workflow_fields(text,jsonb,timestamp with time zone)
 """  # noqa: E501
 
 # Run by their triggers, with whatever rights the writer has.

@@ -8,6 +8,7 @@ LEFT_OUT = {
     "Campaigns": "disabled",
     "EdgeReplication": "disabled",
     "Notifications": "disabled",
+    "Workflows": "disabled",
 }
 """Parameter -> the value that leaves its room out."""
 

@@ -108,6 +108,7 @@ USES: dict[str, Callable[[Any], object]] = {
     "INTEGRITY_ORDERS_QUEUE_URL": _queue,
     "CONTINUE_QUEUE_URL": _queue,
     "NOTIFICATION_QUEUE_URL": _queue,
+    "WORKFLOW_QUEUE_URL": _queue,
     "OVERSIZE_BUCKET": _bucket,
     "ALERT_TOPIC_ARN": lambda arn: _alert(None, arn),
     "ALERT_SLACK_WEBHOOK_URL": lambda url: _alert(url, None),
@@ -145,6 +146,9 @@ READ_ONLY = {
     "PUBLIC_URL",
     "SEND_MODE",
     "SEND_ALLOW_LIST",
+    "WORKFLOW_SECRETS",
+    "WEBHOOK_PRIVATE_HOSTS",
+    "WEBHOOK_PLAIN_HTTP",
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 from uuid import UUID, uuid4
 
 from crm_relay.mail.models import Fate, SendPolicy, Settle, Standing, StillWanted
-from crm_relay.mail.purposes import CAMPAIGN
+from crm_relay.mail.purposes import is_to_colleagues
 from crm_relay.mail.sending import store
 from crm_relay.mail.sending.gate import CARRIED_OUT_BEFORE, PAUSES_ARE_LOOKED_AT_AGAIN, Gate, GateVerdict, Room
 from crm_relay.mail.sending.record_answer import (
@@ -153,7 +153,7 @@ def _freeze(db: Transaction, batch: MailBatch, work: BatchWork, now: datetime) -
 
 def _judged(db: Queryable, batch: MailBatch, work: BatchWork, now: datetime) -> list[tuple[WaitingMail, GateVerdict]]:
     queued = [mail for mail in batch.mails if mail.status == "queued"]
-    gate = Gate(work.policy, now, batch.room if batch.purpose == CAMPAIGN else Room())
+    gate = Gate(work.policy, now, Room() if is_to_colleagues(batch.purpose) else batch.room)
     return [(mail, gate.judge(mail.facts, standing)) for mail, standing in _standings(db, queued, work, now)]
 
 

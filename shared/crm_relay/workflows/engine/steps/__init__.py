@@ -1,0 +1,1 @@
+"""What a run does next: its program, its waits and retries, and how far it comes; pure."""

@@ -1,0 +1,293 @@
+"""What a run does now: step after step until it ends, waits, or has to be read again; pure."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from crm_relay.platform.errors import OF_ONE_ROW, IgnoredInput, RejectedInput, TransientError, describe_error
+from crm_relay.rules.record_conditions import ask
+from crm_relay.workflows.actions.activities import create_activity, create_task
+from crm_relay.workflows.actions.assign import assign
+from crm_relay.workflows.actions.configs import TransitionConfig, WaitConfig
+from crm_relay.workflows.actions.effects import (
+    Effect,
+    FieldWrite,
+    LetterOut,
+    NewActivity,
+    StateEntered,
+    StepMade,
+    StepMoment,
+    WebhookOut,
+)
+from crm_relay.workflows.actions.email import send_email
+from crm_relay.workflows.actions.notification import escalate, send_notification
+from crm_relay.workflows.actions.update_field import update_field
+from crm_relay.workflows.actions.webhook import webhook
+from crm_relay.workflows.engine.steps.outcomes import UNLIMITED, Advanced, RunState, StepLimits, TakenStep
+from crm_relay.workflows.engine.steps.programs import RunnableProgram
+from crm_relay.workflows.engine.steps.retries import retry_at
+from crm_relay.workflows.engine.steps.waits import FOR_WEBHOOK, StillWaiting, WaitOver, look
+from crm_relay.workflows.models import StepKind, WorkflowStep
+from crm_relay.workflows.run_models import StepFacts, WorkflowRun
+
+_MAKERS: Mapping[StepKind, Callable[[Any, StepMoment], StepMade]] = {
+    StepKind.SEND_EMAIL: send_email,
+    StepKind.SEND_NOTIFICATION: send_notification,
+    StepKind.CREATE_TASK: create_task,
+    StepKind.CREATE_ACTIVITY: create_activity,
+    StepKind.UPDATE_FIELD: update_field,
+    StepKind.WEBHOOK: webhook,
+    StepKind.ASSIGN: assign,
+    StepKind.ESCALATE: escalate,
+}
+_DELIVERED = "delivered"
+_UNDER_WAY = frozenset({"waiting", "sending"})
+
+
+def advance(
+    run: WorkflowRun, program: RunnableProgram, facts: StepFacts, now: datetime, limits: StepLimits = UNLIMITED
+) -> Advanced:
+    """As far as the run comes with what was read. It raises nothing: what a step raises is its failure."""
+    return _Advance(run, program, facts, now, limits).go()
+
+
+def cancelled(run: WorkflowRun, reason: str) -> Advanced:
+    """The run ends without its next step."""
+    state = RunState("cancelled", run.place, run.position, error=reason)
+    open_step = [] if run.wait is None else [_closed(run, run.wait.position, "skipped", {"reason": reason})]
+    return Advanced(run, tuple(open_step), (), state)
+
+
+def broken(run: WorkflowRun, reason: str) -> Advanced:
+    """The run fails without a step: what it is a run of cannot be read."""
+    state = RunState("failed", run.place, run.position, error=reason)
+    return Advanced(run, (), (), state, failure=reason)
+
+
+def _closed(run: WorkflowRun, position: int, status: str, result: Mapping[str, Any]) -> TakenStep:
+    return TakenStep(run.id, position, status, result=result, is_open_wait=True)
+
+
+@dataclass
+class _Advance:
+    run: WorkflowRun
+    program: RunnableProgram
+    facts: StepFacts
+    now: datetime
+    limits: StepLimits
+    place: int | None = field(init=False)
+    position: int = field(init=False)
+    steps: list[TakenStep] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    counted: Counter[str] = field(default_factory=Counter)
+    end: RunState | None = None
+    over_budget: str | None = None
+    failure: str | None = None
+
+    def __post_init__(self) -> None:
+        self.place, self.position = self.run.place, self.run.position
+
+    def go(self) -> Advanced:
+        if self.run.wait is not None:
+            self._guarded(self._resolve, opened=True)
+        while self.end is None:
+            if self.place is None or self.place >= len(self.program.program.steps):
+                self.end = self._state("completed", None)
+            elif self._has_to_be_read_again():
+                self.end = self._state("running", self.now)
+            else:
+                self._guarded(self._take, opened=False)
+        return Advanced(
+            self.run,
+            tuple(self.steps),
+            tuple(self.effects),
+            self.end,
+            self.counted,
+            self.over_budget,
+            self.failure,
+            len(self.program.program.steps),
+        )
+
+    @property
+    def _step(self) -> WorkflowStep:
+        return self.program.program.steps[self.place or 0]
+
+    @property
+    def _moment(self) -> StepMoment:
+        return StepMoment(self.run, self._step, self.facts, self.now, self.position)
+
+    def _has_to_be_read_again(self) -> bool:
+        """A step before it has written the record that it looks at, or this time has taken its share."""
+        if self.limits.steps is not None and len(self.steps) >= self.limits.steps:
+            return True
+        wrote = any(isinstance(effect, FieldWrite) for effect in self.effects)
+        return wrote and self.program.reads_record[self.place or 0]
+
+    def _guarded(self, work: Callable[[], None], *, opened: bool) -> None:
+        try:
+            if (fault := self.limits.fault) is not None:
+                self.limits = replace(self.limits, fault=None)
+                raise fault
+            work()
+        except IgnoredInput as skip:
+            self._record("skipped", {"reason": str(skip)}, opened=opened)
+            self._go_on(self._step.next)
+        except (TransientError, *OF_ONE_ROW) as error:
+            self._fail(error, opened=opened)
+
+    def _take(self) -> None:
+        step, settings = self._step, self.program.program.settings
+        if self.position >= settings.max_steps:
+            raise RejectedInput(f"the run has taken {settings.max_steps} steps, as many as it may")
+        if step.ask_again is not None and not (answer := ask(step.ask_again, self.facts.subject)).holds:
+            self._record("skipped", {"reason": "conditions", "explanation": answer.as_json()})
+            self._go_on(step.next)
+        elif step.kind is StepKind.CONDITION:
+            self._branch()
+        elif step.kind is StepKind.WAIT:
+            self._wait(look(self._wait_config, self._moment))
+        elif step.kind is StepKind.TRANSITION:
+            self._enter()
+        else:
+            self._make()
+
+    def _branch(self) -> None:
+        answer = ask(self._step.conditions, self.facts.subject)
+        self._record("completed", {"holds": answer.holds, "explanation": answer.as_json()})
+        self._go_on(self._step.next if answer.holds else self._step.otherwise)
+
+    def _enter(self) -> None:
+        config = self.program.config(self.place or 0)
+        if not isinstance(config, TransitionConfig):
+            raise RejectedInput("the step has no state")
+        self.effects.append(StateEntered(self.run.instance_id, config.state_id))
+        self._record("completed", {"state": config.state}, entered=config)
+        self._go_on(self._step.next)
+
+    def _make(self) -> None:
+        maker = _MAKERS.get(self._step.kind)
+        if maker is None:
+            raise RejectedInput(f"a step of the kind {self._step.kind.value} cannot be taken")
+        made = maker(self.program.config(self.place or 0), self._moment)
+        costs = _costs(made.effects)
+        if (over := self.limits.exceeded(self.counted + costs)) is not None:
+            self.over_budget = over
+            self.end = self._state("running", self.now)
+            return
+        self.counted += costs
+        self.effects += made.effects
+        awaited = next((each for each in made.effects if isinstance(each, WebhookOut) and each.is_awaited), None)
+        if awaited is None:
+            self._record("completed", made.result)
+            self._go_on(self._step.next)
+            return
+        self._record("waiting", made.result)
+        self.end = self._state("running", None, FOR_WEBHOOK, cast("UUID", awaited.row["id"]))
+
+    @property
+    def _wait_config(self) -> WaitConfig:
+        config = self.program.config(self.place or 0)
+        if not isinstance(config, WaitConfig):
+            raise RejectedInput("the step has no wait")
+        return config
+
+    def _wait(self, verdict: StillWaiting | WaitOver) -> None:
+        if isinstance(verdict, WaitOver):
+            self._waited(verdict, opened=False)
+        else:
+            self._go_on_waiting(verdict, opened=False)
+
+    def _resolve(self) -> None:
+        """Whether what the run waits for is there."""
+        if self._step.kind is StepKind.WEBHOOK:
+            self._answered()
+            return
+        verdict = look(self._wait_config, self._moment, self.run.wait)
+        if isinstance(verdict, WaitOver):
+            self._waited(verdict, opened=True)
+        else:
+            self._go_on_waiting(verdict, opened=True)
+
+    def _go_on_waiting(self, verdict: StillWaiting, *, opened: bool) -> None:
+        self._record("waiting", {}, waiting=verdict, opened=opened)
+        self.end = self._state("running", verdict.look_at, verdict.waits_for, verdict.waits_for_id)
+
+    def _waited(self, over: WaitOver, *, opened: bool) -> None:
+        self._record("completed", over.result, opened=opened)
+        step = self._step
+        self._go_on(step.otherwise if over.timed_out and step.otherwise is not None else step.next)
+
+    def _answered(self) -> None:
+        answer = self.facts.webhook
+        if answer is not None and answer.state in _UNDER_WAY and self.run.wait is not None:
+            self.end = self._state("running", None, FOR_WEBHOOK, self.run.waits_for_id)
+        elif answer is not None and answer.state == _DELIVERED:
+            self._record("completed", {"status_code": answer.status_code}, opened=True)
+            self._go_on(self._step.next)
+        else:
+            state = "gone" if answer is None else answer.reason or answer.state
+            raise RejectedInput(f"the webhook was not delivered: {state}")
+
+    def _fail(self, error: Exception, *, opened: bool) -> None:
+        reason = describe_error(error)
+        first = self.run.retry_of if self.place == self.run.place and self.run.retry_of is not None else self.position
+        retries = self.run.retry_count if self.place == self.run.place else 0
+        again = retry_at(error, retries, self.run.max_retries, self.now)
+        self._record("failed", {}, error=reason, opened=opened)
+        if again is None and self._step.goes_on_after_failure:
+            self._go_on(self._step.next)
+            return
+        state = self._state("failed", again)
+        self.end = replace(
+            state,
+            error=reason,
+            retry_count=retries + 1 if again is not None else retries,
+            retry_of=first,
+        )
+        self.failure = None if again is not None else f"{self._step.key}: {reason}"
+
+    def _go_on(self, place: int | None) -> None:
+        self.place = place
+
+    def _record(
+        self,
+        status: str,
+        result: Mapping[str, Any],
+        *,
+        opened: bool = False,
+        error: str | None = None,
+        waiting: StillWaiting | None = None,
+        entered: TransitionConfig | None = None,
+    ) -> None:
+        position = self.position if self.run.wait is None or not opened else self.run.wait.position
+        self.steps.append(
+            TakenStep(
+                self.run.id,
+                position,
+                status,
+                step=self._step,
+                result=result,
+                error=error,
+                until=None if waiting is None else waiting.until,
+                waits_for=None if waiting is None else waiting.waits_for,
+                entered=entered,
+                is_open_wait=opened,
+            )
+        )
+        self.position += not opened
+
+    def _state(
+        self, status: str, next_run_at: datetime | None, waits_for: str | None = None, waits_for_id: UUID | None = None
+    ) -> RunState:
+        place = len(self.program.program.steps) if self.place is None else self.place
+        return RunState(status, place, self.position, next_run_at, waits_for, waits_for_id)
+
+
+def _costs(effects: tuple[Effect, ...]) -> Counter[str]:
+    """What counts against the budget of a day."""
+    emails = sum(isinstance(effect, LetterOut) for effect in effects)
+    records = sum(isinstance(effect, FieldWrite | NewActivity) for effect in effects)
+    return Counter({kind: number for kind, number in (("emails", emails), ("records", records)) if number})

@@ -1,0 +1,99 @@
+-- name: wake_waiting
+-- Runs whose event has come lately, and whose webhook was answered; what somebody has locked wakes with the next look.
+with come as (
+    select run.id
+    from entity_events event
+    join workflow_executions run on run.waits_for = event.topic and run.waits_for_id = event.entity_id
+    where event.kind = 'event' and event.occurred_at > cast(:since as timestamptz) and run.status = 'running'
+        and event.occurred_at >= coalesce(run.started_at, run.created_at) and (run.next_run_at is null or run.next_run_at > :now)
+        -- It has been looked at since, and what came is not what it waits for.
+        and event.occurred_at > run.updated_at - interval '1 minute'
+    union
+    select run.id
+    from workflow_executions run
+    join workflow_webhooks hook on hook.id = run.waits_for_id
+    where run.waits_for = 'webhook' and run.next_run_at is null and run.status = 'running'
+        and hook.state in ('delivered', 'failed', 'cancelled')
+),
+free as materialized (
+    select id from workflow_executions where id in (select id from come) order by id for no key update skip locked
+)
+update workflow_executions run
+set next_run_at = :now, updated_at = :now
+from free
+where run.id = free.id
+returning run.id;
+
+-- name: repair_runs
+-- What would never move again.
+-- A queued run with nothing before it, one that waits for nothing or for what is gone, and runs of a deleted workflow.
+with queued as (
+    select distinct on (run.instance_id) run.id
+    from workflow_executions run
+    where run.status = 'pending' and run.next_run_at is null and run.waits_for is null
+        and not exists (
+            select
+            from workflow_executions before
+            where before.instance_id = run.instance_id and before.id <> run.id
+                and (before.next_run_at is not null or before.waits_for is not null or before.status in ('running', 'paused'))
+        )
+    order by run.instance_id, run.created_at, run.id
+),
+stuck as (
+    select id from workflow_executions
+    where status = 'running' and next_run_at is null and (waits_for is null or waits_for = 'time')
+),
+answered as (
+    select run.id
+    from workflow_executions run
+    left join workflow_webhooks hook on hook.id = run.waits_for_id
+    where run.waits_for = 'webhook' and run.next_run_at is null and run.status = 'running'
+        and (hook.id is null or hook.state in ('delivered', 'failed', 'cancelled'))
+),
+happened as (
+    select distinct run.id
+    from workflow_executions run
+    join entity_events event on event.entity_id = run.waits_for_id and event.topic = run.waits_for
+    where run.waits_for like 'event:%' and run.status = 'running' and (run.next_run_at is null or run.next_run_at > :now)
+        and event.entity_type in ('contact', run.entity_type) and event.occurred_at >= coalesce(run.started_at, run.created_at)
+),
+due as materialized (
+    select id, 'released' as why from queued
+    union all select id, 'stuck' from stuck
+    union all select id, 'answered' from answered
+    union all select id, 'happened' from happened
+),
+gone as materialized (
+    select run.id
+    from workflow_executions run
+    join workflows workflow on workflow.id = run.workflow_id
+    where workflow.deleted_at is not null and run.status in ('pending', 'running', 'paused')
+),
+free as materialized (
+    select id
+    from workflow_executions
+    where id in (select id from due union select id from gone)
+    order by id
+    for no key update skip locked
+),
+woken as (
+    update workflow_executions run
+    set next_run_at = :now, updated_at = :now
+    from free
+    where run.id = free.id and run.id in (select id from due) and run.id not in (select id from gone)
+    returning run.id
+),
+ended as (
+    update workflow_executions run
+    set status = 'cancelled', error_message = 'workflow_deleted', next_run_at = null, waits_for = null, waits_for_id = null,
+        completed_at = :now, updated_at = :now
+    from free
+    where run.id = free.id and run.id in (select id from gone)
+    returning run.id
+)
+select
+    count(*) filter (where due.why = 'released')::integer as released, count(*) filter (where due.why = 'stuck')::integer as stuck,
+    count(*) filter (where due.why = 'answered')::integer as answered, count(*) filter (where due.why = 'happened')::integer as happened,
+    (select count(*)::integer from ended) as ended
+from woken
+left join due on due.id = woken.id;

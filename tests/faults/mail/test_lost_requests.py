@@ -66,7 +66,7 @@ def test_an_event_during_the_look_holds_back_everybody_else_of_the_request(post:
     post.send(context)
     post.opt_out("p5")
     for _ in range(3):
-        post.wait(minutes=10)
+        post.wait(minutes=20)
         post.send(context)
     assert set(post.simulator.sends.values()) == {1}
     assert post.status() == {name: "delivered" if name == "p1" else "unknown" for name in NAMES}
@@ -74,6 +74,22 @@ def test_an_event_during_the_look_holds_back_everybody_else_of_the_request(post:
     assert post.incidents() == {"email_unknown"}
     settled_by_hand(post)
     assert (set(post.status().values()), post.incidents()) == ({"sent", "delivered"}, set())
+
+
+def test_a_list_that_is_behind_is_asked_twice_before_anybody_gets_it_again(post: MailHarness) -> None:
+    """The second look is a quarter of an hour after the first one, and shows what the first did not."""
+    post.queue(*NAMES)
+    post.simulator.fault("cut_after")
+    behind = ShowsNothing(post)
+    context = SendContext(post.db, behind, post.policy)
+    post.send(context)
+    post.opt_out("p5")
+    for minute in range(40):
+        post.wait(minutes=1)
+        behind.is_behind = minute < 12
+        post.send(context)
+    assert {name: post.got(name) for name in NAMES} == dict.fromkeys(NAMES, 1)
+    assert set(post.status().values()) == {"sent"}
 
 
 def test_an_event_after_the_look_holds_back_everybody_who_has_not_left_again(post: MailHarness) -> None:
@@ -129,7 +145,7 @@ def test_an_event_of_the_old_request_says_nothing_of_a_new_one_that_is_unclear_a
     context = SendContext(post.db, ShowsNothing(post), post.policy)
     post.send(context)
     post.opt_out("p5")
-    post.wait(minutes=10)
+    post.wait(minutes=20)
     post.simulator.fault(fault)
     post.send(context)
     event_of(post, "p1")
@@ -163,7 +179,7 @@ def test_an_answer_that_comes_after_its_request_was_given_up_still_says_who_was_
         window = "update email_sends set send_window = cast(:window as jsonb) where address = any (:later) returning id"
         addresses = [f"{name}@example.com" for name in later]
         rows_of(post.db, window, window=json.dumps(NEVER.to_json()), later=addresses)
-        post.wait(minutes=10)
+        post.wait(minutes=20)
         post.send(SendContext(post.db, ShowsNothing(post), post.policy))
         assert {post.status()[name] for name in later} == {"queued"}
 

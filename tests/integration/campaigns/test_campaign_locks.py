@@ -152,3 +152,19 @@ def test_a_campaign_that_is_deleted_leaves_no_changes_behind(campaigns: Campaign
     rows_of(campaigns.db, "delete from campaigns where id = :id", id=mine)
     assert fold_totals(campaigns.db) == 0
     assert rows_of(campaigns.db, "select * from campaign_total_changes") == []
+
+
+def test_a_campaign_whose_totals_the_database_refuses_keeps_no_other_from_being_counted(
+    campaigns: CampaignHarness, hold: Hold
+) -> None:
+    mine, other, _ = two_organizations(campaigns)
+    with hold("update campaigns set description = 'edited' where id = any (:ids)", ids=[mine, other]):
+        campaigns.tick()
+    campaigns.db.run_script(
+        f"alter table campaigns add constraint refused check (id <> '{mine}' or total_sent = 0) not valid"
+    )
+    assert fold_totals(campaigns.db) == 1
+    assert (added_totals(campaigns, mine), campaigns.totals(other)) == ((3, 0, 0), (0, 3, 3))
+    campaigns.db.run_script("alter table campaigns drop constraint refused")
+    assert fold_totals(campaigns.db) == 1
+    assert added_totals(campaigns, mine) == (0, 3, 3)

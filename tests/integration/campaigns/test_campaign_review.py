@@ -10,6 +10,7 @@ from crm_relay.campaigns.ab.judge_variants import judge_variants
 from crm_relay.campaigns.engine.settle import settle
 from crm_relay.campaigns.engine.stop import stop_answered
 from crm_relay.campaigns.queued.still_wanted import still_wanted
+from crm_relay.campaigns.watch.refused import STEP, SetAside, set_aside_all
 from crm_relay.consent.person import Person
 from crm_relay.mail.erase import erase_mail
 from crm_relay.mail.feedback.read_inbound import read_inbound
@@ -171,6 +172,27 @@ def test_a_step_that_the_database_refuses_is_set_aside_and_done_once_it_can_be_r
     campaigns.tick()
     assert campaigns.lines(person) == [(1, "sent", None)]
     assert rows_of(campaigns.db, sql) == []
+
+
+def test_a_step_that_was_set_aside_stays_reported_until_it_was_tried(campaigns: CampaignHarness) -> None:
+    """That it is not due, or that somebody has its row, says nothing of it."""
+    person = campaigns.enroll(campaigns.campaign(step("task", 1)), due=campaigns.now + timedelta(minutes=30))
+    set_aside_all(campaigns.db, [SetAside(STEP, person, why=ValueError())], campaigns.now)
+    sql = "select subject from incidents where kind = 'step_refused' and closed_at is null"
+    for _ in range(3):
+        campaigns.tick()
+        assert rows_of(campaigns.db, sql) == [{"subject": str(person)}]
+    campaigns.wait(minutes=31)
+    campaigns.tick()
+    assert (campaigns.lines(person), rows_of(campaigns.db, sql)) == ([(1, "sent", None)], [])
+
+
+def test_a_person_who_was_set_aside_and_has_no_step_any_more_is_reported_no_more(campaigns: CampaignHarness) -> None:
+    person = campaigns.enroll(campaigns.campaign(step("task", 1)), due=campaigns.now + timedelta(minutes=30))
+    set_aside_all(campaigns.db, [SetAside(STEP, person, why=ValueError())], campaigns.now)
+    rows_of(campaigns.db, "update campaign_enrollments set status = 'replied', next_step_at = null")
+    campaigns.tick()
+    assert rows_of(campaigns.db, "select from incidents where kind = 'step_refused' and closed_at is null") == []
 
 
 def delete(table: str) -> Callable[[CampaignHarness], None]:

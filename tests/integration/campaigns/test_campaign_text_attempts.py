@@ -85,20 +85,20 @@ def record(campaigns: CampaignHarness, queued: QueuedText, outcome: TextOutcome)
 
 
 @pytest.mark.parametrize("answer", [Unclear("no answer"), Killed()])
-def test_nobody_is_asked_for_a_lost_message_before_five_minutes_have_passed(
+def test_a_lost_message_is_looked_for_after_five_and_twenty_minutes_and_repeated_only_then(
     campaigns: CampaignHarness, answer: TextAnswer | Killed
 ) -> None:
-    """Whoever asks sooner may not be shown it yet, and would send it again."""
+    """Whoever asks sooner, or only once, may not be shown it yet, and would send it again."""
     provider = campaigns.texts = Scripted(campaigns, answer)
     people(campaigns, 1)
     began = campaigns.now
     with suppress(Killed):
         campaigns.tick()
-    for _ in range(7):
+    for _ in range(22):
         campaigns.wait(minutes=1)
         campaigns.tick()
-    assert provider.asked == [began + timedelta(minutes=5)]
-    assert [at for at, _ in provider.sent] == [began, began + timedelta(minutes=5)]
+    assert provider.asked == [began + timedelta(minutes=5), began + timedelta(minutes=20)]
+    assert [at for at, _ in provider.sent] == [began, began + timedelta(minutes=20)]
 
 
 @pytest.mark.parametrize("later", [Later("429", 60), Later("503", None)])
@@ -122,9 +122,10 @@ def test_a_message_that_may_have_been_sent_is_looked_for_again_after_a_pause(cam
     campaign, _ = people(campaigns, 1)
     campaigns.tick()
     pause(campaigns.db, campaign, campaigns.now)
-    campaigns.wait(minutes=6)
-    campaigns.tick()
-    assert len(provider.asked) == 1
+    for minutes in (6, 16):
+        campaigns.wait(minutes=minutes)
+        campaigns.tick()
+    assert len(provider.asked) == 2
     row = one(campaigns.db, "select status, held_for, first_attempt_at is not null as is_tried from sms_sends")
     assert (row["status"], row["held_for"], row["is_tried"]) == ("sending", "campaign_paused", True)
     campaigns.wait(days=2)
@@ -133,7 +134,7 @@ def test_a_message_that_may_have_been_sent_is_looked_for_again_after_a_pause(cam
     campaigns.tick()
     campaigns.wait(minutes=6)
     campaigns.tick()
-    assert (len(provider.sent), len(provider.asked)) == (1, 2)
+    assert (len(provider.sent), len(provider.asked)) == (1, 3)
     assert one(campaigns.db, "select status from sms_sends")["status"] == "sent"
 
 
@@ -205,6 +206,8 @@ def test_a_message_for_a_number_that_is_being_written_to_waits_for_what_becomes_
     first = bob if waiting == ada else ada
     rows_of(campaigns.db, "update campaign_enrollments set status = 'replied' where id = :id returning id", id=first)
     campaigns.wait(minutes=6)
+    campaigns.tick()
+    campaigns.wait(minutes=16)
     campaigns.tick()
     campaigns.wait(minutes=6)
     campaigns.tick()
@@ -306,8 +309,9 @@ def test_a_message_that_is_set_aside_stays_reported_until_it_was_looked_at(campa
         assert [row["kind"] for row in rows_of(campaigns.db, OPEN)] == ["sms_refused"]
         campaigns.wait(minutes=1)
     rows_of(campaigns.db, "drop trigger refuse on sms_sends")
-    campaigns.wait(minutes=6)
-    campaigns.tick()
+    for _ in range(2):
+        campaigns.wait(minutes=16)
+        campaigns.tick()
     assert (campaigns.lines(person)[0], rows_of(campaigns.db, OPEN)) == ((1, "sent", None), [])
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from crm_relay.campaigns.why import names_of
 from crm_relay.consent.person import Person
+from crm_relay.incidents.models import Incident
+from crm_relay.incidents.record import open_incidents
 from crm_relay.mail.erase import count_mail, erase_mail
 from crm_relay.mail.feedback.read_inbound import InboundRead, is_automatic, read_inbound
 from crm_relay.mail.feedback.reports import bracketed
@@ -197,6 +199,33 @@ def test_a_week_is_seven_days(post: MailHarness) -> None:
     week_of(post, add_identity(post.db), 100, bounces=50)
     post.wait(days=7, seconds=1)
     assert watch_senders(post.db, post.now) == 0
+
+
+@pytest.mark.parametrize("kind", ["sender_refused", "sender_paused"])
+def test_the_incident_of_a_sender_who_was_deleted_closes_and_no_other(post: MailHarness, kind: str) -> None:
+    gone, stays = add_identity(post.db), add_identity(post.db, "bo@send.example.com")
+    subjects = [str(gone), str(stays), "EMAIL_FROM"]
+    open_incidents(post.db, [Incident(kind, subject, "title") for subject in subjects], post.now)
+    rows_of(post.db, "delete from email_identities where id = :id", id=gone)
+    watch_senders(post.db, post.now)
+    left = rows_of(post.db, "select subject from incidents where kind = :kind and closed_at is null", kind=kind)
+    assert {row["subject"] for row in left} == {str(stays), "EMAIL_FROM"}
+
+
+def test_a_reply_whose_headers_the_database_refuses_keeps_no_other_from_being_read(post: MailHarness) -> None:
+    post.queue("ada")
+    post.send()
+    sent = post.simulator.mail_to("ada@example.com")
+    for number in range(3):
+        arrived(post, post.simulator.reply(sent, headers={"X-Number": str(number)}))
+    bad = items(post)[1]["id"]
+    post.db.run_script(
+        f"alter table inbox_items add constraint refused check (id <> '{bad}' or headers_read_at is null) not valid"
+    )
+    assert read(post) == InboundRead(read=2, failed=1)
+    assert [each["id"] for each in items(post) if each["headers_read_at"] is None] == [bad]
+    post.db.run_script("alter table inbox_items drop constraint refused")
+    assert read(post) == InboundRead(read=1)
 
 
 def test_nobody_resumes_a_sender_that_does_not_exist(post: MailHarness) -> None:

@@ -14,6 +14,7 @@ from crm_relay.campaigns.engine.stop import stop_answered, take_turn
 from crm_relay.campaigns.unsettled.settle_again import settle_again
 from crm_relay.campaigns.watch import refused
 from crm_relay.campaigns.watch.hold_campaigns import report_faults
+from crm_relay.campaigns.watch.store import waits_for_its_turn
 from crm_relay.mail.queue import queueing
 from crm_relay.mail.texts.store import queueing_texts
 from crm_relay.platform.database import Database, Transaction
@@ -62,10 +63,11 @@ def look_again(db: Database, context: EngineContext, now: datetime) -> Sequence[
     taking = _Taking(db, context, now, with_mail=True)
     for each in refused.set_aside(db, limit=_LOOKED_AT_AGAIN):
         try:
-            taking.look_at(each)
+            is_over = taking.look_at(each)
         except OF_ONE_ROW:
             continue
-        refused.goes_on(db, each, now)
+        if is_over:
+            refused.goes_on(db, each, now)
     return taking.taken
 
 
@@ -80,16 +82,20 @@ class _Taking:
     def take(self, scope: ClaimScope) -> None:
         self.taken.append(self.db.transact(lambda tx: self._take(tx, scope)))
 
-    def look_at(self, one: refused.SetAside) -> None:
+    def look_at(self, one: refused.SetAside) -> bool:
+        """False: it was not its turn, so nothing is known that was not known before."""
         match one.kind:
             case refused.CAMPAIGN:
                 store.campaign_document(self.db, one.id)
                 self.take(ClaimScope(campaigns=[one.id]))
             case refused.STEP:
-                settle_again(self.db, self.now, [one.id])
+                settled = settle_again(self.db, self.now, [one.id])
                 self.take(ClaimScope(people=[one.id]))
+                is_tried = settled > 0 or bool(self.taken[-1].outcomes)
+                return is_tried or not waits_for_its_turn(self.db, one.id)
             case _:
                 stop_answered(self.db, self.now, items=[one.id])
+        return True
 
     def take_in_parts(self, error: Exception) -> None:
         """By campaigns, and of a campaign that stops the others by its people."""

@@ -1,7 +1,12 @@
 -- name: fold_totals
 -- Changes of totals that were kept while the campaign's row was locked; a row that is locked still is left for the next run.
 with free as materialized (
-    select id from campaigns where id in (select campaign_id from campaign_total_changes) order by id for no key update skip locked
+    select id
+    from campaigns
+    where id in (select campaign_id from campaign_total_changes)
+        and (cast(:campaigns as uuid[]) is null or id = any (cast(:campaigns as uuid[])))
+    order by id
+    for no key update skip locked
 ),
 added as (
     delete from campaign_total_changes change
@@ -22,6 +27,25 @@ folded as (
     returning owner.id
 )
 select count(*)::integer as campaigns from folded;
+
+-- name: waits_for_its_turn
+-- Whether a person's step is still to be made or settled: it is not due, or somebody has locked it.
+select
+    exists (select from campaign_unsettled where enrollment_id = :id)
+    or exists (
+        select
+        from campaign_enrollments enrollment
+        join campaigns campaign on campaign.id = enrollment.campaign_id
+        where enrollment.id = :id and enrollment.status in ('active', 'engaged') and enrollment.next_step_at is not null
+            and campaign.status = 'active'
+    ) as waits;
+
+-- name: changed_campaigns
+-- Campaigns whose changes of totals wait.
+select distinct change.campaign_id
+from campaign_total_changes change
+join campaigns owner on owner.id = change.campaign_id
+order by change.campaign_id;
 
 -- name: wait_for_claimers
 -- No claimer holds a step or a campaign from here to the end of the transaction.

@@ -11,9 +11,20 @@ _SQL = queries_beside(__file__)
 _LOOKED_AT = 2_000
 
 
-def fold_totals(db: Queryable) -> int:
-    """How many campaigns had changes that were added now."""
-    return int(db.run(_SQL["fold_totals"])[0]["campaigns"])
+def fold_totals(db: Queryable, campaigns: Sequence[UUID] | None = None) -> int:
+    """How many campaigns had changes that were added now. `campaigns`: only of these."""
+    among = None if campaigns is None else list(campaigns)
+    return int(db.run(_SQL["fold_totals"], campaigns=among)[0]["campaigns"])
+
+
+def waits_for_its_turn(db: Queryable, person: UUID) -> bool:
+    """Whether the person has a step that is still to be made, or settled."""
+    return bool(db.run(_SQL["waits_for_its_turn"], id=person)[0]["waits"])
+
+
+def changed_campaigns(db: Queryable) -> list[UUID]:
+    """Whose changes wait."""
+    return [row["campaign_id"] for row in db.run(_SQL["changed_campaigns"])]
 
 
 def locked_campaigns(db: Queryable, now: datetime, patience: timedelta) -> list[Row]:

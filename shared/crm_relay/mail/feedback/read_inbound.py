@@ -1,19 +1,20 @@
 """Asks for the headers of mail that came in: which mail it answers, and whether a person wrote it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from crm_relay.mail.feedback import store
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Queryable
-from crm_relay.platform.errors import FatalError, RateLimited, RejectedInput, TransientError
+from crm_relay.platform.errors import FatalError, RateLimited, RejectedInput, TransientError, describe_error
 from crm_relay.platform.logging import logger
 from crm_relay.providers.email import InboundProvider
 from crm_relay.providers.email_events import ReceivedMail
+from crm_relay.rules.in_parts import in_parts
 
 PATIENCE = timedelta(days=1)
 """After that a reply is followed without its headers."""
@@ -57,11 +58,21 @@ def read_inbound(db: Queryable, provider: InboundProvider, *, clock: Clock, dead
                 found.append(_headers(row["id"], mail))
     except (RateLimited, FatalError) as error:
         logger().warning("headers of replies cannot be read now", reason=str(error))
-    if found:
-        store.keep_headers(db, found, clock())
+    refused = _keep(db, found, clock())
+    in_vain += refused
     if in_vain:
         store.asked_in_vain(db, in_vain)
-    return InboundRead(len(found), len(waiting) - len(found), len(given_up))
+    read = len(found) - len(refused)
+    return InboundRead(read, len(waiting) - read, len(given_up))
+
+
+def _keep(db: Queryable, found: Sequence[dict[str, Any]], now: datetime) -> list[UUID]:
+    """Those that the database refuses; they keep no other reply from being read."""
+    by_id = {row["id"]: row for row in found}
+    refused = in_parts(list(by_id), lambda part: store.keep_headers(db, [by_id[each] for each in part], now))
+    for item, why in refused.items():
+        logger().error("the headers of a reply cannot be kept", reply=str(item), reason=describe_error(why))
+    return list(refused)
 
 
 def is_automatic(headers: Mapping[str, str]) -> bool:

@@ -44,6 +44,16 @@ where trouble.kind = 'email_unknown' and trouble.closed_at is null
         select from email_sends mail where mail.batch_id = try_uuid(trouble.subject) and mail.status = 'unknown'
     );
 
+-- name: gone_senders
+-- Incidents about senders who were deleted since: nothing leaves in their names that could end them.
+select trouble.kind, array_agg(trouble.subject order by trouble.subject) as subjects
+from incidents trouble
+where trouble.kind in ('sender_refused', 'sender_paused') and trouble.closed_at is null
+    and try_uuid(trouble.subject) is not null
+    and not exists (select from email_identities identity where identity.id = try_uuid(trouble.subject))
+group by trouble.kind
+order by trouble.kind;
+
 -- name: pause_senders
 -- Nothing more leaves in these names.
 update email_identities identity

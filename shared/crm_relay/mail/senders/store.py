@@ -21,6 +21,11 @@ def cleared_up(db: Queryable) -> list[str]:
     return [row["subject"] for row in db.run(_SQL["batches_cleared_up"])]
 
 
+def gone(db: Queryable) -> list[Row]:
+    """kind and subjects of open incidents about senders who are deleted: at most two rows."""
+    return db.run(_SQL["gone_senders"])
+
+
 def pause(db: Queryable, problems: Mapping[UUID | None, str], now: datetime) -> None:
     """Each for its reason; None: EMAIL_FROM. Safe to call twice."""
     given = [{"id": identity, "reason": reason} for identity, reason in problems.items() if identity is not None]

@@ -65,6 +65,8 @@ def _watch(tx: Queryable, now: datetime) -> int:
         logger().error("senders paused", count=len(problems))
     if taken := [_subject(row["id"]) for row in rows if row["was_taken_again"]]:
         close_free_incidents(tx, "sender_refused", taken, now)
+    for row in store.gone(tx):
+        close_free_incidents(tx, row["kind"], row["subjects"], now)
     if clear := store.cleared_up(tx):
         close_free_incidents(tx, UNKNOWN, clear, now)
     if begun := begun_again(tx):

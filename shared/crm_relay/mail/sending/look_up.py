@@ -7,7 +7,7 @@ from datetime import datetime
 from crm_relay.mail.models import Settle
 from crm_relay.mail.sending import store
 from crm_relay.mail.sending.record_answer import AnswerRecorded, accept, report_parked
-from crm_relay.mail.sending.repeat import KEY_LIVES, evidence_until
+from crm_relay.mail.sending.repeat import ASKED_AGAIN_AFTER, KEY_LIVES, evidence_until
 from crm_relay.mail.sending.waiting import MailBatch
 from crm_relay.platform.database import Transaction
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
@@ -62,6 +62,13 @@ def record_look_up(
         return accept(db, batch, results, settle, now, provider=provider)
     # An event outweighs a list that shows nothing: the batch is one request.
     if not has and not any(mail.is_seen for mail in batch.mails):
+        if (
+            batch.last_attempt_at is not None
+            and batch.last_attempt_at <= now < batch.last_attempt_at + ASKED_AGAIN_AFTER
+        ):
+            until, problem = now + ASKED_AGAIN_AFTER, "the provider does not show it yet"
+            store.postpone_batch(db, batch, not_before=until, problem=problem, held_for="unclear")
+            return AnswerRecorded(is_postponed=True)
         logger().info("the provider has nothing of a batch", batch=str(batch.id))
         store.requeue_lost(db, batch, now, problem="the provider does not have it")
         return AnswerRecorded()

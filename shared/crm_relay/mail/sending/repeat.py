@@ -13,6 +13,9 @@ KEY_LIVES = timedelta(hours=23)
 LOOKED_UP_AFTER = timedelta(minutes=5)
 """So long a request that was cut off may still be carried out: before that nobody is asked what became of it."""
 
+ASKED_AGAIN_AFTER = timedelta(minutes=15)
+"""A list may lag: what it does not show leaves again only if it does not show it so long after the last look either."""
+
 _EVIDENCE_IS_LOOKED_FOR_AGAIN = timedelta(minutes=10)
 _LONGEST_PAUSE = timedelta(minutes=15)
 

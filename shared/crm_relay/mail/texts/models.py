@@ -32,6 +32,7 @@ class QueuedText:
     `generation`: how often it surely was not sent and began anew. `has_twin`: the step has left for the
     same person before: one number and one address.
     Number and text are None once the person was erased. `known`: the provider's ids of other messages to this number.
+    `touched_at`: when it was last tried, looked for or put off before this.
     """
 
     id: UUID
@@ -47,6 +48,7 @@ class QueuedText:
     generation: int = 0
     has_twin: bool = False
     known: Sequence[str] = ()
+    touched_at: datetime | None = None
 
     @property
     def owned(self) -> OwnedMail:

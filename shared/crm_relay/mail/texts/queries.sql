@@ -44,7 +44,7 @@ held as (
     where message.id = stopped.id
 ),
 due as (
-    select id
+    select id, updated_at as touched_at
     from sms_sends message
     where not_before <= :now
         and (
@@ -74,14 +74,14 @@ claimed as (
         first_attempt_at = coalesce(message.first_attempt_at, least(cast(:now as timestamptz), clock_timestamp())), updated_at = :now
     from due
     where message.id = due.id
-    returning message.*
+    returning message.*, due.touched_at
 )
 select
     claimed.id, claimed.org_id,
     -- What was queued by an earlier version has the enrollment alone.
     coalesce(claimed.entity_type, case when claimed.enrollment_id is not null then 'campaign_enrollment' end) as entity_type,
     coalesce(claimed.entity_id, claimed.enrollment_id) as entity_id, claimed.sequence_id, claimed.to_number, claimed.body,
-    claimed.attempts, claimed.generation, claimed.first_attempt_at,
+    claimed.attempts, claimed.generation, claimed.first_attempt_at, claimed.touched_at,
     exists (
         -- Two people may share a number; with one address besides they are one person.
         select

@@ -11,7 +11,7 @@ from crm_relay.mail.models import WANTED, Fate, SendPolicy, Settle, StillWanted,
 from crm_relay.mail.purposes import CAMPAIGN
 from crm_relay.mail.sending.gate import PAUSES_ARE_LOOKED_AT_AGAIN, Gate, GateVerdict
 from crm_relay.mail.sending.record_answer import LONGEST_REST, rest_of
-from crm_relay.mail.sending.repeat import LOOKED_UP_AFTER
+from crm_relay.mail.sending.repeat import ASKED_AGAIN_AFTER, LOOKED_UP_AFTER
 from crm_relay.mail.texts import store
 from crm_relay.mail.texts.models import QueuedText
 from crm_relay.mail.texts.record_text import (
@@ -202,6 +202,9 @@ def _carry(context: TextContext, queued: QueuedText, still_wanted: StillWanted, 
             return _unclear(queued, now)
         if found is not None:
             return TextOutcome(GateVerdict(Fate.SENT), sid=found.sid)
+        if queued.touched_at is not None and queued.touched_at <= now < queued.touched_at + ASKED_AGAIN_AFTER:
+            # The provider's list may lag.
+            return TextOutcome(GateVerdict(until=now + ASKED_AGAIN_AFTER, reason="unclear"), is_unclear=True)
         # What the claim said is as old as the look-up.
         if store.hold_if_stopped(context.database, queued, now, until=now + PAUSES_ARE_LOOKED_AT_AGAIN):
             return None

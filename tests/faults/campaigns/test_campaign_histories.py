@@ -9,11 +9,12 @@ from uuid import UUID
 import pytest
 
 from crm_relay.campaigns.engine.run_due_steps import EngineContext
+from crm_relay.campaigns.lifecycle.hold_enrollment import pause_enrollment, resume_enrollment
 from crm_relay.mail.stops.stop_sending import resume_sending, stop_sending
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.resend.client import Resend
 from tests.support.campaigns.campaign_harness import ALWAYS, LIVE, PUBLIC_URL, CampaignHarness, email, step
-from tests.support.platform.rows import rows_of
+from tests.support.platform.rows import one, rows_of
 
 DELAY = timedelta(hours=20)
 PEOPLE = 6
@@ -58,10 +59,12 @@ class CampaignHistory:
         """Everything is repaired, and the worker comes every half hour."""
         for statement in (
             "update campaigns set status = 'active', send_window_end = '23:59' returning id",
-            "update campaign_enrollments set status = 'active' where status = 'paused' returning id",
             "update email_identities set paused_at = null returning id",
         ):
             rows_of(self.harness.db, statement)
+        # By the operator's door: made active by SQL after the last step, a person has no time until an integrity check.
+        for row in rows_of(self.harness.db, "select id from campaign_enrollments where status = 'paused' order by id"):
+            resume_enrollment(self.harness.db, row["id"], self.harness.now)
         self.harness.limit(None)
         resume_sending(self.harness.db, self.harness.now)
         self.is_stopped = False
@@ -98,12 +101,11 @@ class CampaignHistory:
         )
 
     def person(self) -> None:
-        rows_of(
-            self.harness.db,
-            """update campaign_enrollments set status = case status when 'paused' then 'active' else 'paused' end
-               where id = :id and status in ('active', 'paused') returning id""",
-            id=self.chance.choice(self.people),
-        )
+        person = self.chance.choice(self.people)
+        status = one(self.harness.db, "select status from campaign_enrollments where id = :id", id=person)["status"]
+        if status in {"active", "paused"}:
+            change = resume_enrollment if status == "paused" else pause_enrollment
+            change(self.harness.db, person, self.harness.now)
 
     def cap(self) -> None:
         self.harness.limit(None, cap=self.chance.choice([None, (1, 2)]))

@@ -87,7 +87,8 @@ class WorkflowStep:
 
     `config` is the action's own, with the names of `actions/configs.py`. `next` and `otherwise` are places in
     `Program.steps`; None: the run is completed. `ask_again` has to hold when the step is due, else it is skipped.
-    `conditions` are a CONDITION's: `next` where they hold, else `otherwise`.
+    `conditions` are a CONDITION's: `next` where they hold, else `otherwise`. `branches` of a WAIT: `next` where the
+    event happened, `otherwise` where the time was up; without it a run goes on at `next` in both cases.
     """
 
     key: str
@@ -99,6 +100,7 @@ class WorkflowStep:
     ask_again: ConditionGroup | None = None
     goes_on_after_failure: bool = False
     conditions: ConditionGroup | None = None
+    branches: bool = False
 
 
 @dataclass(frozen=True)

@@ -264,3 +264,35 @@ def test_settings_are_read_in_either_spelling() -> None:
     assert program(settings=other, actions=[TASK]).settings.cool_down == timedelta(hours=36)
     for re_entry in ReEntry:
         assert program(settings={"reEntry": re_entry.value}, actions=[TASK]).settings.re_entry is re_entry
+
+
+REPLY = {"type": "wait", "config": {"untilEvent": "replied", "days": 5}}
+
+
+@pytest.mark.parametrize(
+    ("branches", "next_step", "otherwise"),
+    [
+        ({"then": [TASK], "else": [TASK]}, "0.then.0", "0.else.0"),
+        ({"then": [TASK]}, "0.then.0", "1"),
+        ({"else": [TASK]}, "1", "0.else.0"),
+        ({"then": [], "else": []}, "1", "1"),
+    ],
+)
+def test_a_wait_for_an_event_goes_another_way_when_the_time_is_up(
+    branches: dict[str, Any], next_step: str, otherwise: str
+) -> None:
+    found = program("contact", actions=[REPLY | branches, WAIT])
+    assert ways(found)["0"] == (next_step, otherwise)
+    assert [step.branches for step in found.steps if step.kind is StepKind.WAIT] == [True, False]
+    assert {ways(found)[key] for key in ways(found) if "." in key} <= {("1", None)}
+
+
+def test_a_wait_at_the_end_may_be_followed_by_nothing_when_the_time_is_up() -> None:
+    found = program("contact", actions=[REPLY | {"then": [TASK]}])
+    assert ways(found) == {"0": ("0.then.0", None), "0.then.0": (None, None)}
+    assert found.steps[0].branches
+
+
+def test_a_wait_without_branches_goes_on_in_any_case() -> None:
+    found = program("contact", actions=[REPLY, TASK])
+    assert (ways(found)["0"], found.steps[0].branches) == (("1", None), False)

@@ -77,6 +77,12 @@ def test_a_workflow_without_states_in_its_definition_begins_in_the_initial_row()
     assert found.program.initial_state == rows[1].id
 
 
+def test_transitions_may_use_the_ids_that_the_definition_gives_its_states() -> None:
+    states = [{"id": "offer", "name": "Offer sent"}, {"id": "closed", "name": "Closed"}]
+    found = program(states=states, transitions=[{"from": "offer", "to": "closed"}])
+    assert [step.config["state"] for step in found.steps] == ["Offer sent", "Closed"]
+
+
 STATES = [{"id": "new", "actions": [TASK]}, {"id": "won"}, {"id": "lost", "actions": [WAIT]}]
 
 

@@ -61,6 +61,7 @@ STEPS = st.builds(
     ask_again=st.none() | GROUPS,
     goes_on_after_failure=st.booleans(),
     conditions=st.none() | GROUPS,
+    branches=st.booleans(),
 )
 BUDGETS = st.builds(EffectBudget, st.none() | COUNTS, st.none() | COUNTS)
 SETTINGS = st.builds(

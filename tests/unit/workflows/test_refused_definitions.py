@@ -118,6 +118,15 @@ def of(**definition: Any) -> str:
             {"actions": [{"type": "condition", "conditions": ASKED, "then": [{"type": "x"}]}]},
             "actions[0].then[0].type: one of",
         ),
+        (
+            {"actions": [{"type": "wait", "config": {"days": 1}, "else": [TASK]}]},
+            "actions[0]: then and else belong to a wait with untilEvent",
+        ),
+        (
+            {"actions": [{"type": "wait", "config": {"untilEvent": "a", "days": 1}, "then": ["secret"]}]},
+            "actions[0].then[0]: a step is an object with type and config",
+        ),
+        ({"actions": [{**TASK, "then": [TASK]}]}, "actions[0]: a step of this type has ask_again, config"),
         ({"states": {}}, "states: a list of up to 100 states"),
         ({"states": [{"id": "a"}] * 101}, "states: a list of up to 100 states"),
         ({"states": ["secret"]}, "states[0]: a state is an object with id and actions"),

@@ -93,7 +93,7 @@ def _begin_of(way: TransitionNode) -> str:
 def _in_order(nodes: Sequence[StepNode], after: str | None) -> Iterator[_Placed]:
     for number, node in enumerate(nodes):
         following = nodes[number + 1].key if number + 1 < len(nodes) else after
-        if node.kind is not StepKind.CONDITION:
+        if not node.branches:
             yield _Placed(node, following)
             continue
         yield _Placed(
@@ -117,4 +117,5 @@ def _step(placed: _Placed, places: dict[str, int]) -> WorkflowStep:
         ask_again=node.ask_again,
         goes_on_after_failure=node.goes_on_after_failure,
         conditions=node.conditions,
+        branches=node.branches and node.kind is StepKind.WAIT,
     )

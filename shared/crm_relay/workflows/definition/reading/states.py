@@ -44,12 +44,13 @@ class TransitionRow:
 
 @dataclass(frozen=True)
 class StateNode:
-    """A state of the definition with its row. `place` is that in the list."""
+    """A state of the definition with its row. `place` is that in the list, `called` the id that the list gives it."""
 
     place: int
     row: StateRow
     is_new: bool
     actions: tuple[StepNode, ...]
+    called: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def read_states(
         if found and any(found[0].id == node.row.id for node in nodes):
             problems.add(path, "a state that is listed already")
         elif found:
-            nodes.append(StateNode(place, found[0], found[1], actions))
+            nodes.append(StateNode(place, found[0], found[1], actions, parts.get("id")))
     return tuple(nodes)
 
 
@@ -187,7 +188,8 @@ def _state_called(called: object, nodes: Sequence[StateNode]) -> StateNode | Non
         return None
     state_id = _uuid_of(called)
     by_id = next((node for node in nodes if node.row.id == state_id), None)
-    return by_id or next((node for node in nodes if node.row.name == called), None)
+    by_word = next((node for node in nodes if node.called == called), None)
+    return by_id or by_word or next((node for node in nodes if node.row.name == called), None)
 
 
 def _uuid_of(text: object) -> UUID | None:

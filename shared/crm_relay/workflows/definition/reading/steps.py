@@ -1,6 +1,6 @@
-"""The steps of a definition as a tree: what each does, and the branches of a condition."""
+"""The steps of a definition as a tree: what each does, and the branches of conditions and waits."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pydantic.alias_generators import to_snake
@@ -41,12 +41,15 @@ CONFIGS: Final[dict[StepKind, type[StepConfig]]] = {
 
 _ON_ERROR: Final = {"stop": False, "continue": True}
 _COMMON = frozenset({"type", "name", "on_error", "ask_again"})
-_BRANCHES = frozenset({"conditions", "then", "else"})
+_WAYS = frozenset({"then", "else"})
+_BRANCHES = _WAYS | {"conditions"}
 
 
 @dataclass(frozen=True)
 class StepNode:
-    """A step before it has its place in the program. `then` and `otherwise` are a condition's branches."""
+    """A step before it has its place in the program. `then` and `otherwise` are the branches of a condition, or of a
+    wait for an event: `otherwise` where the time was up.
+    """
 
     key: str
     kind: StepKind
@@ -57,6 +60,7 @@ class StepNode:
     conditions: ConditionGroup | None = None
     then: tuple["StepNode", ...] = ()
     otherwise: tuple["StepNode", ...] = ()
+    branches: bool = False
 
 
 class StepReader:
@@ -99,11 +103,21 @@ class StepReader:
             return None
         if kind is StepKind.CONDITION:
             return self._read_condition(parts, path, key, depth, name)
-        self._refuse_unknown(parts, _COMMON | {"config"}, path)
+        is_wait = kind is StepKind.WAIT
+        self._refuse_unknown(parts, _COMMON | {"config"} | (_WAYS if is_wait else frozenset()), path)
         config = read_part(CONFIGS[kind], parts.get("config", {}), f"{path}.config", self._problems)
         if config is None:
             return None
-        return StepNode(key, kind, config.model_dump(mode="json"), name, ask_again, goes_on)
+        node = StepNode(key, kind, config.model_dump(mode="json"), name, ask_again, goes_on)
+        return self._with_ways(node, parts, path, depth) if is_wait and _WAYS & set(parts) else node
+
+    def _with_ways(self, node: StepNode, parts: dict[str, Any], path: str, depth: int) -> StepNode:
+        """A wait for an event goes one way where it happens, and the other where the time is up."""
+        if not node.config["until_event"]:
+            self._problems.add(path, "then and else belong to a wait with untilEvent")
+        then = self.read_list(parts.get("then"), f"{path}.then", f"{node.key}.then", depth + 1)
+        otherwise = self.read_list(parts.get("else"), f"{path}.else", f"{node.key}.else", depth + 1)
+        return replace(node, then=then, otherwise=otherwise, branches=True)
 
     def _read_condition(
         self, parts: dict[str, Any], path: str, key: str, depth: int, name: str | None
@@ -121,7 +135,9 @@ class StepReader:
         if conditions is None:
             self._problems.add(f"{place}.conditions", "a condition asks at least one thing")
             return None
-        return StepNode(key, StepKind.CONDITION, name=name, conditions=conditions, then=then, otherwise=otherwise)
+        return StepNode(
+            key, StepKind.CONDITION, name=name, conditions=conditions, then=then, otherwise=otherwise, branches=True
+        )
 
     def _kind_of(self, given: object, path: str) -> StepKind | None:
         if given == StepKind.APPROVAL.value:

@@ -13,7 +13,8 @@ VisibleFrom = Mapping[type, Mapping[str, Role]]
 def visible(answer: Any, role: Role, table: VisibleFrom) -> Any:
     """A copy in which fields of a higher role are None."""
     if isinstance(answer, list | tuple):
-        return [visible(each, role, table) for each in answer]
+        # A field keeps its type: serializing a list where the class says tuple is a warning.
+        return type(answer)(visible(each, role, table) for each in answer)
     if isinstance(answer, dict):
         return {key: visible(each, role, table) for key, each in answer.items()}
     if not is_dataclass(answer) or isinstance(answer, type):

@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 from crm_relay.platform.database import Row, Transaction
 from crm_relay.platform.errors import OF_ONE_ROW, describe_error
 from crm_relay.platform.sql import Statement
-from crm_relay.rules.record_conditions import RecordFacts
+from crm_relay.rules.record_conditions import ConditionsAnswer, RecordFacts
 from crm_relay.workflows.starting import store
-from crm_relay.workflows.starting.decisions import FAILED, after, of_instance, of_record, take_place
+from crm_relay.workflows.starting.decisions import FAILED, after, judge_record, of_instance, take_place
 from crm_relay.workflows.starting.models import Instance, NotStarted, Start, StartRequest
 from crm_relay.workflows.starting.records import GONE, RecordKey
 
@@ -35,15 +35,15 @@ class StartBatch:
         """The gates of the record, of the instance and of the pace; three statements, none where nobody passes."""
         wanted = []
         for request in requests:
-            refused = _of_record(request, facts.get((request.version.entity_type, request.entity_id), GONE))
-            if refused is None:
-                wanted.append(request)
+            judged = _judge_record(request, facts.get((request.version.entity_type, request.entity_id), GONE))
+            if isinstance(judged, NotStarted):
+                self.decided.append(judged)
             else:
-                self.decided.append(refused)
+                wanted.append((request, judged))
         if wanted:
-            instances, self.paces = self._hold(wanted)
-            for request in wanted:
-                self._decide(request, instances)
+            instances, self.paces = self._hold([request for request, _ in wanted])
+            for request, asked in wanted:
+                self._decide(request, asked, instances)
 
     def statements(self, events: Sequence[int]) -> list[Statement]:
         """What records it all; the last statement answers how many runs were started."""
@@ -66,11 +66,11 @@ class StartBatch:
         held, runs, paces = self.tx.send_all(store.holding(given, sorted(workflows), self.now))
         return _instances(held, runs), {row["workflow_id"]: row["next_free_at"] for row in paces}
 
-    def _decide(self, request: StartRequest, instances: dict[Any, Instance]) -> None:
+    def _decide(self, request: StartRequest, asked: ConditionsAnswer, instances: dict[Any, Instance]) -> None:
         instance = instances[request.instance_key]
         decided = of_instance(request, instance, uuid4(), self.now)
         if isinstance(decided, Start):
-            decided = self._paced(decided)
+            decided = replace(self._paced(decided), explanation=tuple(asked.as_json()))
             self._supersede(set(decided.restarts))
         self.decided.append(decided)
         instances[request.instance_key] = after(instance, decided, self.now)
@@ -88,10 +88,10 @@ class StartBatch:
                 self.decided[place] = replace(each, is_superseded=True, at=None)
 
 
-def _of_record(request: StartRequest, facts: RecordFacts) -> NotStarted | None:
+def _judge_record(request: StartRequest, facts: RecordFacts) -> NotStarted | ConditionsAnswer:
     """A condition that cannot be asked stops this start alone."""
     try:
-        return of_record(request, facts)
+        return judge_record(request, facts)
     except OF_ONE_ROW as error:
         return NotStarted(request, FAILED, ({"gate": "conditions", "problem": describe_error(error)},))
 

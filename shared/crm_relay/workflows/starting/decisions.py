@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from crm_relay.rules.operators import compare
-from crm_relay.rules.record_conditions import ConditionSubject, RecordFacts, ask
+from crm_relay.rules.record_conditions import ConditionsAnswer, ConditionSubject, RecordFacts, ask
 from crm_relay.workflows.entities import CREATED, columns_of, event_topic, topics_of
 from crm_relay.workflows.models import EntityEvent, ReEntry, Trigger, TriggerKind
 from crm_relay.workflows.starting.models import Instance, NotStarted, Start, StartableVersion, StartRequest
@@ -67,13 +67,19 @@ def matches(version: StartableVersion, trigger: Trigger, event: EntityEvent) -> 
     return any(_has_come(trigger, *event.changed[column]) for column in _columns(version, trigger, event))
 
 
-def of_record(request: StartRequest, facts: RecordFacts) -> NotStarted | None:
-    """Whether the record is there and meets the conditions; None: it does."""
+def judge_record(request: StartRequest, facts: RecordFacts) -> NotStarted | ConditionsAnswer:
+    """Whether the record is there and meets the conditions; the comparisons where it does."""
     record = facts.record
     if record is None or record.get("deleted_at") is not None or record.get("org_id") != str(request.version.org_id):
         return NotStarted(request, RECORD_GONE)
     answer = ask(request.program.conditions, ConditionSubject(request.version.entity_type, facts, request.event))
-    return None if answer.holds else NotStarted(request, CONDITIONS, tuple(answer.as_json()))
+    return answer if answer.holds else NotStarted(request, CONDITIONS, tuple(answer.as_json()))
+
+
+def of_record(request: StartRequest, facts: RecordFacts) -> NotStarted | None:
+    """What the record refuses; None: nothing."""
+    judged = judge_record(request, facts)
+    return judged if isinstance(judged, NotStarted) else None
 
 
 def is_meant(request: StartRequest, facts: RecordFacts) -> bool:

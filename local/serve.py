@@ -8,6 +8,7 @@ from local.stack import STACK_FILE, Stack
 from local.until_signal import until_signal, wait_for
 
 console = Console()
+_PUBLIC = "of workflows: to public hosts alone"
 _RESEND = "https://api.resend.com, as SEND_MODE allows"
 
 
@@ -29,6 +30,7 @@ def describe(stack: Stack) -> None:
     console.print(f"Mautic     {_where(stack, 'mautic', 'MAUTIC_URL')}", highlight=False)
     console.print(f"EmailBison {_where(stack, 'bison', 'BISON_INSTANCE_URL')}", highlight=False)
     console.print(f"Resend     {_where(stack, 'resend', 'RESEND_API_URL', _RESEND)}", highlight=False)
+    console.print(f"webhooks   {_where(stack, 'webhooks', 'WEBHOOK_PRIVATE_HOSTS', _PUBLIC)}", highlight=False)
     console.print(f"details    {STACK_FILE}; stop with Ctrl-C", highlight=False)
 
 

@@ -1,10 +1,11 @@
-"""The services that the local stack brings itself where the operator names none: Mautic, EmailBison, Resend, Slack."""
+"""The services that the local stack brings itself where the operator names none, and a receiver of webhooks."""
 
 import json
 import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from crm_relay.outreach.polling.ensure_webhooks import ensure_webhook
 from crm_relay.platform.clock import utc_now
@@ -13,10 +14,12 @@ from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.bison.client import Bison
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
 from local.simulators.bison import BisonSimulator
+from local.simulators.http_server import ServedSimulator
 from local.simulators.mautic import MauticSimulator
 from local.simulators.resend import ResendSimulator
 from local.simulators.resend.state import new_secret
 from local.simulators.slack import SlackSimulator
+from local.simulators.webhooks import WebhookReceiver
 
 OPERATORS = (
     "DATABASE_URL",
@@ -28,6 +31,7 @@ OPERATORS = (
     "EMAIL_FROM",
     "TWILIO_",
     "PUBLIC_URL",
+    "WEBHOOK_",
 )
 """Beginnings of the settings by which an operator brings a service of their own."""
 
@@ -47,6 +51,7 @@ class Simulated:
     bison: BisonSimulator | None = None
     slack: SlackSimulator | None = None
     resend: ResendSimulator | None = None
+    receiver: WebhookReceiver | None = None
 
     def start(self, settings: Mapping[str, str], opened: ExitStack) -> dict[str, str]:
         """The settings by which the functions find what was started; it ends with `opened`."""
@@ -59,6 +64,8 @@ class Simulated:
                 found |= self._start_bison(opened)
             if not _any_of(settings, "RESEND_"):
                 found |= self._start_resend(opened)
+            if not _any_of(settings, "WEBHOOK_"):
+                found |= self._start_receiver(opened)
         if not settings.get("ALERT_SLACK_WEBHOOK_URL"):
             self.slack = opened.enter_context(SlackSimulator())
             found["ALERT_SLACK_WEBHOOK_URL"] = self.slack.webhook_url
@@ -78,7 +85,8 @@ class Simulated:
     @property
     def urls(self) -> dict[str, str]:
         """Name -> address, of those that run."""
-        running = {"mautic": self.mautic, "bison": self.bison, "resend": self.resend, "slack": self.slack}
+        running: dict[str, ServedSimulator | None] = {"mautic": self.mautic, "bison": self.bison}
+        running |= {"resend": self.resend, "slack": self.slack, "webhooks": self.receiver}
         return {name: each.url for name, each in running.items() if each is not None}
 
     def _start_mautic(self, opened: ExitStack) -> dict[str, str]:
@@ -115,6 +123,11 @@ class Simulated:
             "EMAIL_FROM": "CRM Relay <hello@relay.example>",
             "SEND_MODE": "live",
         }
+
+    def _start_receiver(self, opened: ExitStack) -> dict[str, str]:
+        """Another system, for webhooks of workflows; it is on loopback, which they reach only where it is allowed."""
+        self.receiver = opened.enter_context(WebhookReceiver())
+        return {"WEBHOOK_PRIVATE_HOSTS": urlsplit(self.receiver.url).netloc}
 
     def _connect_bison(self, environment: Mapping[str, str], base_url: str) -> None:
         """As `crm-relay bison webhooks ensure` does it."""

@@ -20,6 +20,7 @@ from local.demo.edge import EdgeAct
 from local.demo.notifications import NotificationAct
 from local.demo.outreach import DemoOutreach
 from local.demo.sample_data import insert_customers
+from local.demo.workflows.act import WorkflowAct
 from local.serve import describe
 from local.simulated import OPERATORS
 from local.simulators.mautic import MauticSimulator
@@ -68,6 +69,7 @@ class Demo:
         self._outreach()
         self._campaigns()
         self._notifications()
+        self._workflows()
         self._edge()
 
     def expect(self, what: str, expected: object, found: object) -> None:
@@ -169,6 +171,15 @@ class Demo:
         if resend is None:
             raise AssertionError("the demo always brings its own Resend")
         NotificationAct(resend, self.database, self.stack.edge.base_url, self.expect, self.announce).play()
+
+    def _workflows(self) -> None:
+        resend, receiver = self.stack.simulated.resend, self.stack.simulated.receiver
+        if resend is None or receiver is None:
+            raise AssertionError("the demo always brings its own Resend and a receiver of webhooks")
+        fire = self.stack.scheduler.run_round
+        WorkflowAct(
+            resend, receiver, self.database, lambda: fire("workflow_cron")[0].answer, self.expect, self.announce
+        ).play()
 
     def _edge(self) -> None:
         fire = self.stack.scheduler.run_round

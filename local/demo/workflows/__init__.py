@@ -1,0 +1,1 @@
+"""The act about workflows, and their definitions."""

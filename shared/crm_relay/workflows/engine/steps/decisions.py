@@ -184,8 +184,11 @@ class _Advance:
             self._record("completed", made.result)
             self._go_on(self._step.next)
             return
+        first = self._moment.first_position
         self._record("waiting", made.result)
-        self.end = self._state("running", None, FOR_WEBHOOK, cast("UUID", awaited.row["id"]))
+        waiting = self._state("running", None, FOR_WEBHOOK, cast("UUID", awaited.row["id"]))
+        # Where it has to be repeated, it is the same request for its receiver.
+        self.end = replace(waiting, retry_of=first)
 
     @property
     def _wait_config(self) -> WaitConfig:
@@ -223,7 +226,8 @@ class _Advance:
     def _answered(self) -> None:
         answer = self.facts.webhook
         if answer is not None and answer.state in _UNDER_WAY and self.run.wait is not None:
-            self.end = self._state("running", None, FOR_WEBHOOK, self.run.waits_for_id)
+            waiting = self._state("running", None, FOR_WEBHOOK, self.run.waits_for_id)
+            self.end = replace(waiting, retry_of=self.run.retry_of)
         elif answer is not None and answer.state == _DELIVERED:
             self._record("completed", {"status_code": answer.status_code}, opened=True)
             self._go_on(self._step.next)

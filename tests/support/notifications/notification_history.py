@@ -51,6 +51,10 @@ class RandomHistory:
         plant_text_template(self.crew)
         self.people = [self.crew.person(f"p{number}", phone=f"+1555010000{number}") for number in range(PEOPLE)]
         self.crew.webhook(SHARED)
+        wanted = [channel.value for channel in CHANNELS]
+        for person in self.people:
+            for category in sorted(set(CATEGORIES.values())):
+                self.crew.prefer(person, category, channels=wanted)
         for person in self.people[:2]:
             self.crew.webhook(f"https://hooks.slack.com/services/{person.hex}", person)
 

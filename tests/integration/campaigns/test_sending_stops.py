@@ -124,7 +124,9 @@ def test_what_may_have_been_sent_is_not_asked_again_before_resume_and_nobody_get
     assert (waits.channel, waits.held_for) == (channel, "stopped_by_operator")
     campaigns.wait(minutes=1)
     resume(campaigns)
-    campaigns.tick()
+    for _ in range(2):
+        campaigns.tick()
+        campaigns.wait(minutes=16)
     assert len(campaigns.sim.mails) + len(twilio.texts) == 1
     assert campaigns.lines(person) == [(1, "sent", None)]
 

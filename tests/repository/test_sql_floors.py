@@ -36,8 +36,8 @@ EXCEPTIONS = {
 
 # How many functions each room has in SQL; a rule that moves to Python lowers its room's number.
 FUNCTIONS = {
-    "campaigns": 7,
-    "consent": 18,
+    "campaigns": 8,
+    "consent": 19,
     "crm": 11,
     "customers": 6,
     "edge_cache": 6,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from crm_relay.campaigns.decisions import UNFINISHED, counted_from, is_paused_by, opens_after, too_late
 from crm_relay.campaigns.models import LatePolicy, StepDelay
-from crm_relay.mail.models import Standing
+from crm_relay.mail.models import WANTED, Standing
 from crm_relay.rules.send_windows import SendWindow, is_open, next_open
 
 _CAMPAIGN_IS_OVER = {
@@ -53,7 +53,7 @@ def standing_of(step: QueuedStep | None, now: datetime) -> Standing:
         return Standing(held_for="window", held_until=next_open(step.window, now))
     if step.campaign_status != "active":
         return Standing(held_for="campaign_paused")
-    return Standing(held_for="person_paused") if step.status == "paused" else Standing()
+    return Standing(held_for="person_paused") if step.status == "paused" else WANTED
 
 
 def _refusal(step: QueuedStep, now: datetime) -> str | None:

@@ -22,11 +22,12 @@ def queue_emails(db: Queryable, mails: Sequence[Mail], now: datetime, *, purpose
     if not mails:
         return frozenset()
     statement = queueing(mails, now, purpose=purpose)
-    return frozenset(row["id"] for row in db.run(statement.query, **statement.values))
+    (row,) = db.run(statement.query, **statement.values)
+    return frozenset(row["ids"] or ())
 
 
 def queueing(mails: Sequence[Mail], now: datetime, *, purpose: str = "campaign") -> Statement:
-    """As `queue_emails`, for a message with other statements; the answer has the ids of those that were not known."""
+    """As `queue_emails`, for a message with other statements; the answer has the `ids` of those that were not known."""
     return store.queueing(_placed(mails), now, purpose)
 
 

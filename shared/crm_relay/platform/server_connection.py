@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
-from pg8000.converters import string_array_in, string_in, timestamptz_in
+from pg8000.converters import UUID_ARRAY, string_array_in, string_in, timestamptz_in, uuid_array_in
 from pg8000.native import TEXT_ARRAY, TIMESTAMPTZ, UUID_TYPE, Connection, DatabaseError, InterfaceError
 
 from crm_relay.platform.errors import DuplicateRow, FatalError, RejectedInput, RowRefused, TransientError
@@ -97,6 +97,7 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
         self.register_in_adapter(TIMESTAMPTZ, _timestamptz)
         self.register_in_adapter(UUID_TYPE, _uuid)
         self.register_in_adapter(TEXT_ARRAY, _text_array)
+        self.register_in_adapter(UUID_ARRAY, _uuid_array)
         if self.parameter_statuses.get("standard_conforming_strings", "on") != "on":
             raise FatalError("the database must run with standard_conforming_strings = on")
 
@@ -202,6 +203,12 @@ def _text_array(text: str) -> Any:
     """Of plain words; the driver, which goes letter by letter, takes what is quoted, nested or null."""
     is_plain = text[:1] == "{" and len(text) > len("{}") and not _BESIDES_WORDS.search(text, 1)
     return text[1:-1].split(",") if is_plain else string_array_in(text)
+
+
+def _uuid_array(text: str) -> Any:
+    """The driver, which goes letter by letter, takes what is empty, nested or null."""
+    is_plain = text[:1] == "{" and len(text) > len("{}") and not _BESIDES_WORDS.search(text, 1)
+    return [_uuid(each) for each in text[1:-1].split(",")] if is_plain else uuid_array_in(text)
 
 
 def connection_arguments(url: str, ca_file: str | None, timeout: float) -> dict[str, Any]:

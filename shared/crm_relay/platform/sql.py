@@ -292,8 +292,10 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
 
 
 def _json_default(value: object) -> str:
-    if isinstance(value, datetime | date):
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, UUID | Decimal):
+    if isinstance(value, Decimal):
         return str(value)
     raise TypeError(f"a {type(value).__name__} cannot go into JSON")

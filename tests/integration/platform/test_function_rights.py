@@ -62,6 +62,7 @@ SERVERS = """
     campaign_document(uuid)
     cancel_queued_mail(uuid[],text)
     colleagues_enrolled(uuid[])
+    consent_facts(text,text[],uuid[])
     consent_key(text,text)
     consented_since(uuid,text,text,timestamp with time zone)
     count_bison_attempt(text,boolean,timestamp with time zone)
@@ -118,6 +119,7 @@ SERVERS = """
     take_turn(timestamp with time zone)
     try_uuid(text)
     unsubscribe_reader(text,boolean,timestamp with time zone)
+    waiting_replies()
     write_workflow_fields(text,jsonb,timestamp with time zone)
 """  # noqa: E501
 

@@ -12,7 +12,7 @@ STEPS = {
     "look for changes": "delete from hold_changes",
     "release what is held": "with change as (",
     "take turn": "as take_turn",
-    "stop the answered": "left join reply_matches",
+    "stop the answered": "left join waiting_replies()",
     "claim": "with recursive aside",
     "queue": "insert into email_sends",
     "queue text messages": "insert into sms_sends",

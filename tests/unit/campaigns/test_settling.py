@@ -46,11 +46,15 @@ def test_an_old_step_moves_nobody_who_has_a_time() -> None:
 @pytest.mark.parametrize("column", ["delay_days", "delay_hours", "delay_minutes"])
 def test_a_delay_of_millennia_stops_nobody_elses_settling(column: str, *, window: bool) -> None:
     settled = Settled(uuid4(), Fate.SENT, None, "campaign_enrollment", uuid4(), uuid4())
+    following = {"delay_days": 0, "delay_hours": 0, "delay_minutes": 0} | {column: 2**31 - 1}
+    place = {
+        "send_days": ["mon"] if window else [], "send_window_start": "09:00", "send_window_end": "17:00",
+        "timezone": "UTC", "use_recipient_timezone": False, "following": following,
+    }  # fmt: skip
     row = {
         "enrollment_id": settled.entity_id, "sequence_id": settled.sequence_id, "line_id": uuid4(), "step_number": 1,
         "channel": "email", "line_status": "pending", "reason": None, "scheduled_at": NOW, "status": "active",
-        "current_step": 1, "next_step_at": None, "error_count": 0, "pending": 1, "delay_days": 0, "delay_hours": 0,
-        "delay_minutes": 0, "send_days": ["mon"] if window else [], "send_window_start": "09:00",
-        "send_window_end": "17:00", "timezone": "UTC", "recipient_zone": None,
-    } | {column: 2**31 - 1}  # fmt: skip
-    assert len(writes({settled: SENT}, [row], NOW)) == 2
+        "current_step": 1, "next_step_at": None, "error_count": 0, "pending": 1, "campaign_id": uuid4(),
+        "recipient_zone": None, "place": place,
+    }  # fmt: skip
+    assert len(writes([(settled, SENT)], [row], NOW)) == 2

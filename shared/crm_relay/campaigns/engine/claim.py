@@ -10,9 +10,12 @@ from crm_relay.campaigns.engine import store
 from crm_relay.campaigns.load_campaign import read_campaign
 from crm_relay.campaigns.models import Campaign, DueEnrollment
 from crm_relay.campaigns.replies import ends_sequence
+from crm_relay.consent.decisions import ConsentFact, suppression_of
 from crm_relay.mail.models import Identity
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.errors import RejectedInput
+
+_DECIDED_BY = {"org_id", "campaigns", "replies", "consent"}
 
 
 @dataclass(frozen=True)
@@ -68,5 +71,16 @@ def _with_sender(campaign: Campaign, postal_address: str | None, sender: Identit
 
 
 def _enrolled(row: Row) -> DueEnrollment:
-    known = {name: value for name, value in row.items() if name not in {"campaigns", "replies"}}
-    return DueEnrollment(**known, answered=any(map(ends_sequence, row["replies"] or ())))
+    known = {name: value for name, value in row.items() if name not in _DECIDED_BY}
+    answered = any(map(ends_sequence, row["replies"] or ()))
+    if row["consent"] is None:
+        return DueEnrollment(**known, answered=answered)
+    facts: dict[str, list[ConsentFact]] = {"email": [], "sms": []}
+    for fact in row["consent"]:
+        facts[fact["channel"]].append(ConsentFact.of_json(fact))
+    return DueEnrollment(
+        **known,
+        answered=answered,
+        suppressed_by=suppression_of(row["org_id"], facts["email"]),
+        sms_suppressed=row["phone"] is not None and suppression_of(row["org_id"], facts["sms"]) is not None,
+    )

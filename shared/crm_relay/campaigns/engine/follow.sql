@@ -119,7 +119,7 @@ select
     coalesce(reply.lacks_headers, false) as lacks_headers, coalesce(reply.follows_stopping_step, false) as follows_stopping_step,
     coalesce(reply.has_stopping_step, false) as has_stopping_step
 from inbox_items item
-left join reply_matches reply on reply.inbox_item_id = item.id
+left join waiting_replies() reply on reply.inbox_item_id = item.id
 where item.followed_at is null
     and (cast(:items as uuid[]) is null or item.id = any (cast(:items as uuid[])))
     and (cast(:items as uuid[]) is not null or item.id::text not in (

@@ -63,7 +63,7 @@ class Followed:
         A step is settled first, and a departure wins over what follows from that.
         """
         before = {row["id"]: Enrolled.of(row) for row in rows.get(_ENROLLED, ())}
-        lines, moved = decided(_proven(rows.get(_SIBLINGS, ()), mails), rows.get(_LINES, ()), at)
+        lines, moved = decided(_proven(rows.get(_SIBLINGS, ()), mails).items(), rows.get(_LINES, ()), at)
         after = {**before, **{key: _settled(before[key], each) for key, each in moved.items()}}
         after |= _engaged(after, rows.get(_SIBLINGS, ()), mails)
         after, taken_back = departed(after, _memberships(rows.get(_ENROLLED, ())), departures)

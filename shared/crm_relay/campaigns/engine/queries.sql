@@ -111,7 +111,7 @@ room as materialized (
 -- Who has sent something of which nobody knows yet whether a person wrote it waits for its headers.
 unfollowed as materialized (
     select enrollment_id, source, is_auto_reply, lacks_headers, follows_stopping_step, has_stopping_step
-    from reply_matches
+    from waiting_replies()
     -- Whoever is taken by name may be set aside for a reply that could not be followed.
     where cast(:people as uuid[]) is not null or inbox_item_id::text not in (select subject from aside)
 ),
@@ -164,57 +164,71 @@ picked as materialized (
     where enrollment.id in (select id from chosen) and enrollment.status in ('active', 'engaged') and enrollment.next_step_at <= :now
     for no key update of enrollment skip locked
     for key share of person skip locked
+),
+recipient as materialized (
+    select
+        picked.id, picked.org_id, picked.campaign_id, picked.contact_id, picked.current_step, picked.created_at,
+        coalesce(picked.due_at, picked.next_step_at) as due_at,
+        jsonb_build_object(
+            'status', picked.status, 'current_step', picked.current_step, 'steps_completed', picked.steps_completed,
+            'ab_variant', picked.ab_variant, 'emails_sent', picked.emails_sent, 'emails_opened', picked.emails_opened,
+            'emails_clicked', picked.emails_clicked, 'linkedin_sent', picked.linkedin_sent, 'calls_made', picked.calls_made,
+            'sms_sent', picked.sms_sent, 'engagement_score', picked.engagement_score, 'last_step_at', picked.last_step_at,
+            'last_engagement_at', picked.last_engagement_at, 'first_opened_at', picked.first_opened_at,
+            'first_clicked_at', picked.first_clicked_at, 'replied_at', picked.replied_at, 'error_count', picked.error_count,
+            'next_step_at', picked.next_step_at, 'created_at', picked.created_at
+        ) as fields,
+        jsonb_build_object(
+            'email', contact.email, 'phone', contact.phone, 'first_name', contact.first_name, 'last_name', contact.last_name,
+            'company_name', contact.company_name, 'title', contact.title, 'timezone', contact.timezone,
+            'linkedin_url', contact.linkedin_url, 'status', contact.status, 'created_at', contact.created_at
+        ) as contact,
+        normalise_address(contact.email) as address, phone.number as phone, contact.timezone,
+        contact.deleted_at is not null as contact_deleted
+    from picked
+    join contacts contact on contact.id = picked.contact_id
+    cross join lateral (
+        -- As crm_relay.consent.address.normalise_phone.
+        select case when bare ~ '^\+[1-9][0-9]{6,14}$' then bare end as number
+        from (select regexp_replace(contact.phone, '[\s().\-/\u00a0]', '', 'g') as bare) written
+    ) phone
+),
+known as materialized (
+    select 'email' as channel, fact.*
+    from consent_facts('email', array(select address from recipient), array(select contact_id from recipient)) fact
+    union all
+    select 'sms', fact.*
+    from consent_facts('sms', array(select phone from recipient), array(select contact_id from recipient)) fact
 )
 select
-    picked.id, picked.campaign_id, picked.contact_id, picked.current_step,
-    coalesce(picked.due_at, picked.next_step_at) as due_at,
-    jsonb_build_object(
-        'status', picked.status, 'current_step', picked.current_step, 'steps_completed', picked.steps_completed,
-        'ab_variant', picked.ab_variant, 'emails_sent', picked.emails_sent, 'emails_opened', picked.emails_opened,
-        'emails_clicked', picked.emails_clicked, 'linkedin_sent', picked.linkedin_sent, 'calls_made', picked.calls_made,
-        'sms_sent', picked.sms_sent, 'engagement_score', picked.engagement_score, 'last_step_at', picked.last_step_at,
-        'last_engagement_at', picked.last_engagement_at, 'first_opened_at', picked.first_opened_at,
-        'first_clicked_at', picked.first_clicked_at, 'replied_at', picked.replied_at, 'error_count', picked.error_count,
-        'next_step_at', picked.next_step_at, 'created_at', picked.created_at
-    ) as fields,
-    jsonb_build_object(
-        'email', contact.email, 'phone', contact.phone, 'first_name', contact.first_name, 'last_name', contact.last_name,
-        'company_name', contact.company_name, 'title', contact.title, 'timezone', contact.timezone,
-        'linkedin_url', contact.linkedin_url, 'status', contact.status, 'created_at', contact.created_at
-    ) as contact,
-    mailbox.address, phone.number as phone, contact.timezone,
-    (select suppressed_by from recipient_suppression(picked.org_id, 'email', mailbox.address, picked.contact_id)) as suppressed_by,
+    recipient.id, recipient.org_id, recipient.campaign_id, recipient.contact_id, recipient.current_step, recipient.due_at,
+    recipient.fields, recipient.contact, recipient.address, recipient.phone, recipient.timezone, recipient.contact_deleted,
+    (
+        select jsonb_agg(to_jsonb(known))
+        from known
+        where known.contact_id = recipient.contact_id
+            or known.address = case known.channel when 'email' then recipient.address else recipient.phone end
+    ) as consent,
     owner.topic is not null and exists (
         select
         from topic_opt_outs refused
-        where refused.org_id = picked.org_id and refused.address = mailbox.address and refused.topic = owner.topic
+        where refused.org_id = recipient.org_id and refused.address = recipient.address and refused.topic = owner.topic
     ) as topic_opt_out,
-    phone.number is not null and (
-        select suppressed_by from recipient_suppression(picked.org_id, 'sms', phone.number, picked.contact_id)
-    ) is not null as sms_suppressed,
-    contact.deleted_at is not null as contact_deleted,
-    (select jsonb_agg(reply) from unfollowed reply where reply.enrollment_id = picked.id) as replies,
+    (select jsonb_agg(reply) from unfollowed reply where reply.enrollment_id = recipient.id) as replies,
     exists (
         select
         from contacts other
         join campaign_enrollments twin on twin.contact_id = other.id
-        where normalise_address(other.email) = mailbox.address and twin.campaign_id = picked.campaign_id and twin.id <> picked.id
-            and (twin.created_at, twin.id) < (picked.created_at, picked.id)
+        where normalise_address(other.email) = recipient.address and twin.campaign_id = recipient.campaign_id
+            and twin.id <> recipient.id and (twin.created_at, twin.id) < (recipient.created_at, recipient.id)
     ) as has_twin,
     capped.frees_at as cap_frees_at,
     case when row_number() over () = 1 then (
-        select jsonb_agg(campaign_document(campaign_id)) from (select distinct campaign_id from picked) each
+        select jsonb_agg(campaign_document(campaign_id)) from (select distinct campaign_id from recipient) each
     ) end as campaigns
-from picked
-join campaigns owner on owner.id = picked.campaign_id
-join contacts contact on contact.id = picked.contact_id
-cross join lateral (select normalise_address(contact.email) as address) mailbox
-cross join lateral (
-    -- As crm_relay.consent.address.normalise_phone.
-    select case when bare ~ '^\+[1-9][0-9]{6,14}$' then bare end as number
-    from (select regexp_replace(contact.phone, '[\s().\-/\u00a0]', '', 'g') as bare) written
-) phone
-left join lateral email_cap(picked.org_id, mailbox.address, :now) capped on true;
+from recipient
+join campaigns owner on owner.id = recipient.campaign_id
+left join lateral email_cap(recipient.org_id, recipient.address, :now) capped on true;
 
 -- name: due_campaigns
 -- Where somebody is due whom nothing sets aside; without a look at anything else that may be wrong with it.
@@ -319,40 +333,54 @@ moved as (
 select count(*)::integer as lines from line;
 
 -- name: lock_enrollments
--- Before anything of them is read; one that somebody else has locked is settled later.
-select id from campaign_enrollments where id = any(cast(:ids as uuid[])) order by id for no key update skip locked;
+-- Before anything of them is read; one that somebody else has locked is settled later. All ids in one row.
+select array_agg(id) as ids
+from (
+    select id from campaign_enrollments where id = any(cast(:ids as uuid[])) order by id for no key update skip locked
+) free;
 
 -- name: lock_lines
 -- The same of the lines of the log.
-select line.id
-from :steps as given (enrollment_id uuid, sequence_id uuid)
-join campaign_sequence_logs line on line.enrollment_id = given.enrollment_id and line.sequence_id = given.sequence_id
-order by line.id
-for no key update of line skip locked;
+select array_agg(id) as ids
+from (
+    select line.id
+    from :steps as given (sequence_id uuid, enrollment_ids uuid[])
+    cross join unnest(given.enrollment_ids) as due (enrollment_id)
+    join campaign_sequence_logs line on line.enrollment_id = due.enrollment_id and line.sequence_id = given.sequence_id
+    order by line.id
+    for no key update of line skip locked
+) free;
 
 -- name: read_settling
--- Of each step whose fate is known its line, where its enrollment is, and after how long the next step would be due.
+-- Of each step whose fate is known its line and where its enrollment is.
+-- What everybody at one place of a campaign has alike is in one of their rows: the window, and after how long the next step is due.
 select
-    given.enrollment_id, given.sequence_id, line.id as line_id, line.step_number, line.channel, line.status as line_status,
+    due.enrollment_id, given.sequence_id, line.id as line_id, line.step_number, line.channel, line.status as line_status,
     line.reason, line.scheduled_at, enrollment.status, enrollment.current_step, enrollment.next_step_at, enrollment.error_count,
     (
         select count(*) from campaign_sequence_logs other where other.enrollment_id = enrollment.id and other.status = 'pending'
     )::integer as pending,
-    following.delay_days, following.delay_hours, following.delay_minutes,
-    owner.send_days, owner.send_window_start::text, owner.send_window_end::text, owner.timezone,
-    case when owner.use_recipient_timezone then person.timezone end as recipient_zone
-from :steps as given (enrollment_id uuid, sequence_id uuid)
-join campaign_enrollments enrollment on enrollment.id = given.enrollment_id
-join campaigns owner on owner.id = enrollment.campaign_id
+    enrollment.campaign_id, person.timezone as recipient_zone,
+    case when row_number() over (partition by enrollment.campaign_id, enrollment.current_step) = 1 then (
+        select
+            jsonb_build_object(
+                'send_days', owner.send_days, 'send_window_start', owner.send_window_start, 'send_window_end', owner.send_window_end,
+                'timezone', owner.timezone, 'use_recipient_timezone', owner.use_recipient_timezone, 'following', (
+                    select jsonb_build_object('delay_days', delay_days, 'delay_hours', delay_hours, 'delay_minutes', delay_minutes)
+                    from campaign_sequences
+                    where campaign_id = enrollment.campaign_id and step_number > enrollment.current_step and is_active
+                    order by step_number
+                    limit 1
+                )
+            )
+        from campaigns owner
+        where owner.id = enrollment.campaign_id
+    ) end as place
+from :steps as given (sequence_id uuid, enrollment_ids uuid[])
+cross join unnest(given.enrollment_ids) as due (enrollment_id)
+join campaign_enrollments enrollment on enrollment.id = due.enrollment_id
 join contacts person on person.id = enrollment.contact_id
-left join campaign_sequence_logs line on line.enrollment_id = given.enrollment_id and line.sequence_id = given.sequence_id
-left join lateral (
-    select delay_days, delay_hours, delay_minutes
-    from campaign_sequences
-    where campaign_id = enrollment.campaign_id and step_number > enrollment.current_step and is_active
-    order by step_number
-    limit 1
-) following on true;
+left join campaign_sequence_logs line on line.enrollment_id = due.enrollment_id and line.sequence_id = given.sequence_id;
 
 -- name: record_settled_lines
 -- How the lines of the log end.
@@ -360,8 +388,9 @@ update campaign_sequence_logs known
 set
     status = line.status, reason = line.reason, updated_at = :now,
     sent_at = case line.status when 'sent' then cast(:now as timestamptz) else known.sent_at end
-from :lines as line (id uuid, status text, reason text)
-where known.id = line.id;
+from :lines as line (ids uuid[], status text, reason text)
+cross join unnest(line.ids) as settled (id)
+where known.id = settled.id;
 
 -- name: record_settled
 -- What follows for the enrollments.
@@ -380,7 +409,8 @@ set
     completed_at = case when place.completed then cast(:now as timestamptz) else enrollment.completed_at end,
     updated_at = :now
 from :places as place (
-    id uuid, status text, next_step_at timestamptz, emails integer, texts integer, errors integer, error text,
+    ids uuid[], status text, next_step_at timestamptz, emails integer, texts integer, errors integer, error text,
     stopped_reason text, completed boolean
 )
-where enrollment.id = place.id;
+cross join unnest(place.ids) as moved (id)
+where enrollment.id = moved.id;

@@ -4,15 +4,16 @@ Lock, read, decide, record. The parts are offered one by one for a caller that h
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from crm_relay.campaigns.decisions import ENDS_AS
 from crm_relay.campaigns.engine import store
 from crm_relay.campaigns.load_campaign import bounded_delay, window_in
-from crm_relay.campaigns.models import ENROLLMENT
+from crm_relay.campaigns.models import ENROLLMENT, StepDelay
 from crm_relay.campaigns.settling import (
     EnrollmentMoved,
     EnrollmentPlace,
@@ -28,8 +29,13 @@ from crm_relay.platform.database import Row, Transaction
 from crm_relay.platform.errors import OF_ONE_ROW
 from crm_relay.platform.sql import Statement
 from crm_relay.rules.in_parts import in_parts
+from crm_relay.rules.send_windows import SendWindow
 
 __all__ = ["ENDS_AS", "decided", "line_of", "locks_and_reads", "settle", "settle_texts", "settle_what_can_be", "writes"]
+
+
+SettledLine = tuple[Settled, LineSettled]
+"""A message whose fate is known, and how its line of the log ends by it."""
 
 
 def settle(tx: Transaction, settled: Sequence[Settled], now: datetime) -> None:
@@ -54,7 +60,7 @@ def settle_what_can_be(
     waiting: dict[Settled, Exception | None] = {}
 
     def some(part: Sequence[Settled]) -> None:
-        locked = tx.apart(lambda: _settle(tx, {each: _line_in(each, channel) for each in part}, now))
+        locked = tx.apart(lambda: _settle(tx, [(each, _line_in(each, channel)) for each in part], now))
         waiting.update(dict.fromkeys(locked))
 
     if ours:
@@ -83,32 +89,40 @@ def locks_and_reads(settled: Sequence[Settled]) -> list[Statement]:
 
 
 def decided(
-    lines: Mapping[Settled, LineSettled], rows: Sequence[Row], now: datetime
+    lines: Iterable[SettledLine], rows: Sequence[Row], now: datetime, among: Sequence[Row] | None = None
 ) -> tuple[list[tuple[PendingLine, LineSettled]], dict[UUID, EnrollmentMoved]]:
-    """The lines that change, and what follows for each enrollment. `rows`: what was read."""
-    fates = {(each.entity_id, each.sequence_id): line for each, line in lines.items()}
+    """The lines that change, and what follows for each enrollment. `rows`: what was read, or those `among` it."""
+    fates = {(each.entity_id, each.sequence_id): line for each, line in lines}
+    shared = SharedPlaces(rows if among is None else among)
     changed: list[tuple[PendingLine, LineSettled]] = []
     by_enrollment: dict[UUID, list[tuple[PendingLine, LineSettled]]] = defaultdict(list)
     places: dict[UUID, EnrollmentPlace] = {}
     for row in rows:
         line, fate = PendingLine.of(row), fates[row["enrollment_id"], row["sequence_id"]]
-        places[row["enrollment_id"]] = _place(row)
+        places[row["enrollment_id"]] = shared.place_of(row)
         if settles(line, fate):
             changed.append((line, fate))
             by_enrollment[row["enrollment_id"]].append((line, fate))
     return changed, {each: after_settling(places[each], found, now) for each, found in by_enrollment.items()}
 
 
-def writes(lines: Mapping[Settled, LineSettled], rows: Sequence[Row], now: datetime) -> list[Statement]:
-    """One statement for the lines and one for the enrollments, none where nothing changes. `rows`: what was read."""
-    changed, moved = decided(lines, rows, now)
+def writes(
+    lines: Iterable[SettledLine], rows: Sequence[Row], now: datetime, among: Sequence[Row] | None = None
+) -> list[Statement]:
+    """One statement for the lines and one for the enrollments, none where nothing changes. Rows as in `decided`."""
+    changed, moved = decided(lines, rows, now, among)
     return store.settled(changed, moved, now)
 
 
 def line_of(settled: Settled) -> LineSettled:
     """What became of the step."""
-    reason = settled.reason
-    match settled.fate:
+    return _line_of(settled.fate, settled.reason)
+
+
+@lru_cache(maxsize=256)
+def _line_of(fate: Fate, reason: str | None) -> LineSettled:
+    """The same for nearly all of a batch."""
+    match fate:
         case Fate.SENT:
             return LineSettled("sent")
         case Fate.DRY_RUN:
@@ -123,25 +137,49 @@ def line_of(settled: Settled) -> LineSettled:
             return LineSettled("failed", "unknown")
 
 
-def _settle(tx: Transaction, lines: Mapping[Settled, LineSettled], now: datetime) -> list[Settled]:
+def _settle(tx: Transaction, lines: Sequence[SettledLine], now: datetime) -> list[Settled]:
     """Those that are left because a row of theirs is locked."""
-    *_, enrollments, free, rows = tx.send_all(locks_and_reads(list(lines)))
-    unlocked = {row["id"] for row in enrollments} | {row["id"] for row in free} | {None}
+    *_, enrollments, free, rows = tx.send_all(locks_and_reads([each for each, _ in lines]))
+    unlocked = {None, *(enrollments[0]["ids"] or ()), *(free[0]["ids"] or ())}
     ready = [row for row in rows if row["enrollment_id"] in unlocked and row["line_id"] in unlocked]
-    if recorded := writes(lines, ready, now):
+    if recorded := writes(lines, ready, now, rows):
         tx.send_all(recorded)
-    read = {(row["enrollment_id"], row["sequence_id"]) for row in rows}
+    if len(ready) == len(rows):
+        return []
     done = {(row["enrollment_id"], row["sequence_id"]) for row in ready}
-    return [each for each in lines if (each.entity_id, each.sequence_id) in read - done]
+    left = {(row["enrollment_id"], row["sequence_id"]) for row in rows} - done
+    return [each for each, _ in lines if (each.entity_id, each.sequence_id) in left]
 
 
-def _place(row: Row) -> EnrollmentPlace:
-    return EnrollmentPlace(
-        status=row["status"],
-        current_step=row["current_step"],
-        next_step_at=row["next_step_at"],
-        error_count=row["error_count"],
-        pending=row["pending"],
-        following=None if row["delay_days"] is None else bounded_delay(row),
-        window=window_in(row),
-    )
+class SharedPlaces:
+    """What those at one place of a campaign have alike, of which one of the rows has it."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._shared = {_where(row): row["place"] for row in rows if row["place"] is not None}
+        self._made: dict[tuple[object, ...], tuple[StepDelay | None, SendWindow | None]] = {}
+
+    def place_of(self, row: Row) -> EnrollmentPlace:
+        """Where the enrollment of this row is."""
+        following, window = self._following(row)
+        return EnrollmentPlace(
+            status=row["status"],
+            current_step=row["current_step"],
+            next_step_at=row["next_step_at"],
+            error_count=row["error_count"],
+            pending=row["pending"],
+            following=following,
+            window=window,
+        )
+
+    def _following(self, row: Row) -> tuple[StepDelay | None, SendWindow | None]:
+        key = (*_where(row), row["recipient_zone"])
+        if key not in self._made:
+            shared = self._shared[_where(row)]
+            zone = row["recipient_zone"] if shared["use_recipient_timezone"] else None
+            delay = None if shared["following"] is None else bounded_delay(shared["following"])
+            self._made[key] = delay, window_in({**shared, "recipient_zone": zone})
+        return self._made[key]
+
+
+def _where(row: Row) -> tuple[UUID, int]:
+    return row["campaign_id"], row["current_step"]

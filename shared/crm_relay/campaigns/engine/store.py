@@ -64,10 +64,16 @@ def recording(outcomes: Sequence[StepOutcome], now: datetime) -> Statement:
 
 
 def settling(settled: Sequence[Settled]) -> list[Statement]:
-    """The locks of the enrollments and of their lines, and after them the read of both; what is locked is left out."""
-    ids = sorted({each.entity_id for each in settled if each.entity_id is not None})
-    steps = {(each.entity_id, each.sequence_id) for each in settled}
-    rows = Rows([{"enrollment_id": enrollment, "sequence_id": sequence} for enrollment, sequence in steps])
+    """The locks of the enrollments and of their lines, and after them the read of both; what is locked is left out.
+
+    The locks answer with one row each: `ids`, None where there is none.
+    """
+    by_step: dict[UUID | None, set[UUID]] = {}
+    for each in settled:
+        if each.entity_id is not None:
+            by_step.setdefault(each.sequence_id, set()).add(each.entity_id)
+    ids = list({each for people in by_step.values() for each in people})
+    rows = Rows([{"sequence_id": step, "enrollment_ids": list(people)} for step, people in by_step.items()])
     return [
         _SQL["lock_enrollments"].bind(ids=ids),
         _SQL["lock_lines"].bind(steps=rows),
@@ -78,10 +84,17 @@ def settling(settled: Sequence[Settled]) -> list[Statement]:
 def settled(
     lines: Sequence[tuple[PendingLine, LineSettled]], moved: Mapping[UUID, EnrollmentMoved], now: datetime
 ) -> list[Statement]:
-    """The lines of the log, then the enrollments; by id."""
-    fates = [{"id": line.id, "status": fate.line, "reason": fate.reason} for line, fate in lines if line.id is not None]
-    places = [{"id": enrollment, **vars(moved[enrollment])} for enrollment in sorted(moved)]
-    statements = [_SQL["record_settled_lines"].bind(lines=Rows(fates), now=now)] if fates else []
+    """The lines of the log, then the enrollments; those with the same fate in one row."""
+    fates: dict[LineSettled, list[UUID]] = {}
+    for line, fate in lines:
+        if line.id is not None:
+            fates.setdefault(fate, []).append(line.id)
+    alike: dict[EnrollmentMoved, list[UUID]] = {}
+    for enrollment, place in moved.items():
+        alike.setdefault(place, []).append(enrollment)
+    ends = [{"ids": ids, "status": fate.line, "reason": fate.reason} for fate, ids in fates.items()]
+    places = [{"ids": ids, **vars(place)} for place, ids in alike.items()]
+    statements = [_SQL["record_settled_lines"].bind(lines=Rows(ends), now=now)] if ends else []
     return statements + ([_SQL["record_settled"].bind(places=Rows(places), now=now)] if places else [])
 
 

@@ -1,5 +1,5 @@
 -- name: queued_steps
--- What decides whether a queued mail or text message may still leave, of each.
+-- What decides whether a queued mail or text message may still leave, of each; what is the same for a step in one of its rows.
 with silent as materialized (
     -- Who may have written a reply that cannot be followed.
     select person.id
@@ -10,17 +10,27 @@ with silent as materialized (
     where kind = 'reply_refused' and closed_at is null and told_closed_at is null and person.id is not null
 )
 select
-    given.send_id, enrollment.status, enrollment.stopped_reason, person.deleted_at is not null as contact_deleted,
-    owner.status as campaign_status, coalesce(step.is_active, false) as is_step_active, line.scheduled_at,
-    owner.send_days, owner.send_window_start::text, owner.send_window_end::text, owner.timezone,
-    case when owner.use_recipient_timezone then person.timezone end as recipient_zone, owner.late_policy, owner.late_minutes,
-    enrollment.id::text in (select id from silent) as has_unread_reply
-from :mails as given (send_id uuid, enrollment_id uuid, sequence_id uuid)
-left join campaign_enrollments enrollment on enrollment.id = given.enrollment_id
-left join campaigns owner on owner.id = enrollment.campaign_id
+    mail.send_id, given.sequence_id, enrollment.campaign_id, enrollment.status, enrollment.stopped_reason,
+    person.deleted_at is not null as contact_deleted, line.scheduled_at, person.timezone as recipient_zone,
+    enrollment.id::text in (select id from silent) as has_unread_reply,
+    case when row_number() over (partition by enrollment.campaign_id, given.sequence_id) = 1 then (
+        select
+            jsonb_build_object(
+                'campaign_status', owner.status, 'is_step_active', exists (
+                    select from campaign_sequences where id = given.sequence_id and is_active
+                ),
+                'send_days', owner.send_days, 'send_window_start', owner.send_window_start, 'send_window_end', owner.send_window_end,
+                'timezone', owner.timezone, 'use_recipient_timezone', owner.use_recipient_timezone,
+                'late_policy', owner.late_policy, 'late_minutes', owner.late_minutes
+            )
+        from campaigns owner
+        where owner.id = enrollment.campaign_id
+    ) end as step
+from :steps as given (sequence_id uuid, send_ids uuid[], enrollment_ids uuid[])
+cross join unnest(given.send_ids, given.enrollment_ids) as mail (send_id, enrollment_id)
+left join campaign_enrollments enrollment on enrollment.id = mail.enrollment_id
 left join contacts person on person.id = enrollment.contact_id
-left join campaign_sequences step on step.id = given.sequence_id
-left join campaign_sequence_logs line on line.enrollment_id = given.enrollment_id and line.sequence_id = given.sequence_id;
+left join campaign_sequence_logs line on line.enrollment_id = mail.enrollment_id and line.sequence_id = given.sequence_id;
 
 -- name: held_steps
 -- Whom release_steps would make due.

@@ -17,32 +17,40 @@ _SQL = queries_beside(__file__)
 def still_wanted(db: Queryable, mails: Sequence[OwnedMail], now: datetime) -> Mapping[UUID, Standing]:
     """One statement, whatever their number; mail that no campaign queued is left out."""
     ours = [mail for mail in mails if mail.entity_type == ENROLLMENT]
-    if not ours:
-        return {}
-    return {row["send_id"]: standing_of(_queued(row), now) for row in _queued_steps(db, ours)}
+    gone = {mail.send_id: standing_of(None, now) for mail in ours if mail.entity_id is None}
+    rows = _queued_steps(db, ours) if len(ours) > len(gone) else []
+    steps = {(row["campaign_id"], row["sequence_id"]): row["step"] for row in rows if row["step"] is not None}
+    return gone | {row["send_id"]: standing_of(_queued(row, steps), now) for row in rows}
 
 
 def _queued_steps(db: Queryable, mails: Sequence[OwnedMail]) -> list[Row]:
+    by_step: dict[UUID | None, dict[UUID, UUID]] = {}
+    for mail in mails:
+        if mail.entity_id is not None:
+            by_step.setdefault(mail.sequence_id, {})[mail.send_id] = mail.entity_id
     rows: list[dict[str, SqlValue]] = [
-        {"send_id": mail.send_id, "enrollment_id": mail.entity_id, "sequence_id": mail.sequence_id} for mail in mails
+        {"sequence_id": step, "send_ids": list(theirs), "enrollment_ids": list(theirs.values())}
+        for step, theirs in by_step.items()
     ]
-    return db.run(_SQL["queued_steps"], mails=Rows(rows))
+    return db.run(_SQL["queued_steps"], steps=Rows(rows))
 
 
-def _queued(row: Row) -> QueuedStep | None:
+def _queued(row: Row, steps: Mapping[tuple[UUID, UUID | None], Row]) -> QueuedStep | None:
     """None where the enrollment is not there any more: deleted with its contact, or with its campaign."""
     if row["status"] is None:
         return None
+    step = steps[row["campaign_id"], row["sequence_id"]]
+    zone = row["recipient_zone"] if step["use_recipient_timezone"] else None
     return QueuedStep(
         status=row["status"],
         stopped_reason=row["stopped_reason"],
         contact_deleted=row["contact_deleted"],
-        campaign_status=row["campaign_status"],
-        is_step_active=bool(row["is_step_active"]),
+        campaign_status=step["campaign_status"],
+        is_step_active=step["is_step_active"],
         due_at=row["scheduled_at"],
-        window=window_in(row),
-        late_policy=_late_policy(row["late_policy"]),
-        late_after=timedelta(minutes=row["late_minutes"]),
+        window=window_in({**step, "recipient_zone": zone}),
+        late_policy=_late_policy(step["late_policy"]),
+        late_after=timedelta(minutes=step["late_minutes"]),
         has_unread_reply=row["has_unread_reply"],
     )
 

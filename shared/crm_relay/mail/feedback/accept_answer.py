@@ -11,6 +11,7 @@ from crm_relay.consent.record import recording
 from crm_relay.mail.decisions import status_accepted
 from crm_relay.mail.feedback import store
 from crm_relay.mail.feedback.mail_events import adopt_events
+from crm_relay.mail.feedback.mail_names import MailNames
 from crm_relay.mail.feedback.reports import suppressed_as
 from crm_relay.platform.database import Row, Transaction
 from crm_relay.platform.sql import Statement
@@ -36,7 +37,8 @@ def accept_answer(
     """What becomes of the mails; None where somebody else has recorded the answer.
 
     Each result has a mail's `id`, its `resend_id` or its `problem`. The mails are locked by id, then events that come
-    at this moment wait, and only then is looked for those that came before. One message, whatever the batch.
+    at this moment wait, and only then is looked for those that came before. One message, whatever the batch, and one
+    more where something was reported of it.
     """
     email_ids = [result["resend_id"] for result in results if result["resend_id"] is not None]
     ids = [result["id"] for result in results]
@@ -48,13 +50,14 @@ def accept_answer(
     waiting = [log for log in reported if log["email_send_id"] is None]
     logs = [log for log in reported if log["email_send_id"] is not None]
     # A mail of which nothing was reported is as the answer says.
-    folded, adopted = adopt_events([row for row in accepted if _is_seen(row, waiting, logs)], waiting, logs)
+    reported_of = _whole(tx, [row for row in accepted if _is_seen(row, waiting, logs)])
+    folded, adopted = adopt_events(reported_of, waiting, logs)
     seen = [store.record_mails([each.as_row for each in folded])] if folded else []
     writes = [
         *store.record_accepted(accepted),
         *seen,
         *store.adopt_logs(adopted),
-        *_opt_outs(adopted, before, provider),
+        *_opt_outs(adopted, reported_of, provider),
     ]
     return AcceptedMails(frozenset(each.row["id"] for each in folded), writes)
 
@@ -70,6 +73,15 @@ def _opt_outs(adopted: Sequence[Row], mails: Sequence[Row], provider: str) -> It
             events.append(ConsentEvent(kind, mail["address"], provider, at, source_event=key, org_id=mail["org_id"]))
     if events:
         yield recording(events)
+
+
+def _whole(tx: Transaction, accepted: Sequence[Row]) -> list[Row]:
+    """The rows of these mails, which are locked already, as the answer makes them."""
+    if not accepted:
+        return []
+    by_id = {row["id"]: row for row in accepted}
+    (rows,) = tx.send_all([store.lock_mails(MailNames(sends=tuple(sorted(by_id))))])
+    return [{**row, **by_id[row["id"]]} for row in rows]
 
 
 def _accepted(mail: Row, result: Mapping[str, Any], now: datetime) -> Row:

@@ -101,11 +101,8 @@ where id = :batch_id and state = 'sending' and generation = :generation
 returning id;
 
 -- name: lock_accepted
--- The mails that the answer is about, locked by id. Each row is the one that was locked.
-select
-    id, org_id, enrollment_id, campaign_id, sequence_id, address, topic, links, unsubscribe_token, resend_id, status, sent_at, message_id,
-    delivered_at, opened_at, opened_count, human_opens, first_human_open_at, clicked_at, clicked_count, human_clicks,
-    first_human_click_at, last_human_at, bounced_at, bounce_type, complained_at, unsubscribed_at, error_message, reason
+-- The mails that the answer is about, locked by id. Each row is the one that was locked; what the answer alone decides by.
+select id, status, sent_at, error_message
 from email_sends
 where id = any (cast(:ids as uuid[])) and batch_id = :batch_id
 order by id
@@ -136,10 +133,11 @@ where log.id = adopted.id;
 -- What the answer made of these mails; what events made of some of them is recorded behind it.
 update email_sends mail
 set
-    status = now.status, reason = now.reason, resend_id = now.resend_id, sent_at = now.sent_at, error_message = now.error_message,
+    status = now.status, reason = now.reason, resend_id = theirs.resend_id, sent_at = now.sent_at, error_message = now.error_message,
     payload = null, updated_at = now()
-from :mails as now (id uuid, status text, reason text, resend_id text, sent_at timestamptz, error_message text)
-where mail.id = now.id;
+from :mails as now (ids uuid[], resend_ids text[], status text, reason text, sent_at timestamptz, error_message text)
+cross join unnest(now.ids, now.resend_ids) as theirs (id, resend_id)
+where mail.id = theirs.id;
 
 -- name: find_inbound
 -- Of mail that came in: whose reply tokens it was sent to, whose domains, and whether its sender was erased.

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from crm_relay.mail.feedback.mail_names import MailNames
 from crm_relay.platform.database import Queryable, Row
-from crm_relay.platform.sql import Json, Rows, Statement, queries_beside
+from crm_relay.platform.sql import Json, Rows, SqlValue, Statement, queries_beside
 
 _SQL = queries_beside(__file__)
+_FATE_COLUMNS = ("status", "reason", "sent_at", "error_message")
 _STATE_COLUMNS = (
     "id",
     "status",
@@ -80,9 +81,10 @@ def record_mails(mails: Sequence[Row]) -> Statement:
 def accepting(
     batch_id: UUID, generation: int, ids: Sequence[UUID], email_ids: Sequence[str], now: datetime
 ) -> list[Statement]:
-    """Four: whether the batch was not finished, rows as those of `lock_mails`, a wait, and events of these mails.
+    """Four: whether the batch was not finished, the mails, a wait, and events of these mails.
 
-    Those that wait for one of these ids of the provider have no email_send_id.
+    Of the mails id, status, sent_at and error_message. Events that wait for one of these ids of the provider have no
+    email_send_id.
     """
     return [
         _SQL["finish_batch"].bind(batch_id=batch_id, generation=generation, now=now),
@@ -93,9 +95,18 @@ def accepting(
 
 
 def record_accepted(mails: Sequence[Row]) -> list[Statement]:
-    """Rows of `accepting`, as the answer alone makes them; their payload goes."""
-    columns = ("id", "status", "reason", "resend_id", "sent_at", "error_message")
-    rows = [{name: mail[name] for name in columns} for mail in mails]
+    """Rows of `accepting`, as the answer alone makes them; their payload goes. Those with the same fate in one row."""
+    alike: dict[tuple[Any, ...], list[Row]] = {}
+    for mail in mails:
+        alike.setdefault(tuple(mail[name] for name in _FATE_COLUMNS), []).append(mail)
+    rows: list[dict[str, SqlValue]] = [
+        {
+            **dict(zip(_FATE_COLUMNS, fate, strict=True)),
+            "ids": [mail["id"] for mail in theirs],
+            "resend_ids": [mail["resend_id"] for mail in theirs],
+        }
+        for fate, theirs in alike.items()
+    ]
     return [_SQL["record_accepted"].bind(mails=Rows(rows))] if rows else []
 
 

@@ -1,6 +1,6 @@
 """Takes a batch up: the gate and the bytes of what may leave, or what has to be known before it may be repeated."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
@@ -131,7 +131,7 @@ def _freeze(db: Transaction, batch: MailBatch, work: BatchWork, now: datetime) -
     parts = _parts(passed, work.provider.largest_batch)
     frozen = store.freezing(
         batch.id,
-        [_marked(mail, verdict, holds, parts) for mail, verdict in judged],
+        _marked(judged, holds, parts),
         _new_batches(holds, parts, now),
         now=now,
         claimed_until=now + _CLAIM,
@@ -187,14 +187,26 @@ def _new_batches(holds: Mapping[_Hold, UUID], parts: Mapping[UUID, UUID], now: d
 
 
 def _marked(
-    mail: WaitingMail, verdict: GateVerdict, holds: Mapping[_Hold, UUID], parts: Mapping[UUID, UUID]
-) -> dict[str, object]:
-    marked: dict[str, object] = {"id": mail.id, "reason": None, "batch_id": None, "held_for": None, "held_until": None}
-    if (part := parts.get(mail.id)) is not None:
-        return marked | {"status": "queued", "batch_id": part}
+    judged: Iterable[tuple[WaitingMail, GateVerdict]], holds: Mapping[_Hold, UUID], parts: Mapping[UUID, UUID]
+) -> list[dict[str, Any]]:
+    """Those of whom the same is recorded, together."""
+    alike: dict[tuple[GateVerdict, UUID | None], list[UUID]] = {}
+    for mail, verdict in judged:
+        alike.setdefault((verdict, parts.get(mail.id)), []).append(mail.id)
+    return [{"ids": ids, **_mark(verdict, holds, part)} for (verdict, part), ids in alike.items()]
+
+
+def _mark(verdict: GateVerdict, holds: Mapping[_Hold, UUID], part: UUID | None) -> dict[str, Any]:
+    mark: dict[str, Any] = {"reason": None, "batch_id": None, "held_for": None, "held_until": None}
+    if part is not None:
+        return mark | {"status": "queued", "batch_id": part}
     if verdict.until is not None:
         batch = holds[verdict.until, verdict.reason]
-        held = {"held_for": verdict.reason, "held_until": verdict.until}
-        return marked | {"status": "queued", "batch_id": batch, **held}
+        return mark | {
+            "status": "queued",
+            "batch_id": batch,
+            "held_for": verdict.reason,
+            "held_until": verdict.until,
+        }
     status = "sending" if verdict.fate is None else verdict.fate.value
-    return marked | {"status": status, "reason": verdict.reason}
+    return mark | {"status": status, "reason": verdict.reason}

@@ -70,6 +70,9 @@ class GateVerdict:
         return self.fate is None and self.until is None
 
 
+_MAY_LEAVE = GateVerdict()
+
+
 @dataclass
 class Gate:
     """Judges the messages of one organization in their order: each that leaves uses up room and counts for a cap."""
@@ -96,18 +99,18 @@ class Gate:
         if self.room.mails is not None and self.room.mails <= 0:
             return GateVerdict(until=self.room.frees_at or self.now + timedelta(minutes=1), reason="rate_limit")
         self._leaves(facts, facts.address)
-        return GateVerdict()
+        return _MAY_LEAVE
 
     def _twin(self, facts: RecipientFacts) -> str | None:
         is_taken = facts.has_twin or (facts.step, facts.address) in self.steps
         return "duplicate_address" if is_taken else None
 
     def _hold(self, facts: RecipientFacts, standing: Standing) -> GateVerdict | None:
-        later = self.now + PAUSES_ARE_LOOKED_AT_AGAIN
         if standing.held_for is not None:
-            return GateVerdict(until=standing.held_until or later, reason=standing.held_for)
+            until = standing.held_until or self.now + PAUSES_ARE_LOOKED_AT_AGAIN
+            return GateVerdict(until=until, reason=standing.held_for)
         if facts.is_sender_paused:
-            return GateVerdict(until=later, reason="sender_paused")
+            return GateVerdict(until=self.now + PAUSES_ARE_LOOKED_AT_AGAIN, reason="sender_paused")
         if facts.cap is None or facts.address is None:
             return None
         frees_at = facts.cap.frees_at((*facts.left, *self.left.get(facts.address, ())), self.now)

@@ -25,7 +25,7 @@ batched as (
     select distinct batch_id, org_id, :purpose, cast(:now as timestamptz)
     from queued
 )
-select id from queued;
+select array_agg(id) as ids from queued;
 
 -- name: claim_batch
 -- The batch that is ours for this transaction, with its mails, and the turn of its organization: gates count one after another.
@@ -52,7 +52,7 @@ turn as materialized (
     from batch
 ),
 mail as materialized (
-    select id, position, status, address, identity_id, entity_type, entity_id, sequence_id
+    select id, position
     from email_sends
     where batch_id = (select id from batch) and position is not null and (select is_taken is not null from turn)
     order by id
@@ -66,39 +66,21 @@ select
     ) as has_locked, batch.locked_since,
     batch.id as batch_id, batch.org_id, batch.purpose, batch.generation, batch.attempts, batch.first_attempt_at, batch.last_attempt_at,
     greatest(cast(:now as timestamptz) - batch.first_attempt_at, clock_timestamp() - batch.attempted_at) as age,
-    mail.id, mail.status, mail.identity_id, mail.entity_type, mail.entity_id, mail.sequence_id
-from batch
-left join mail on true
-order by mail.position;
+    (select array_agg(id order by position) from mail) as mails
+from batch;
+
+-- name: batch_room
+-- How much room an organization has in this minute, and whether an operator has stopped what a batch of it is for.
+select here.mails, here.frees_at, is_sending_stopped(:org_id, :purpose) as is_stopped
+from email_room(:org_id, :now) here;
 
 -- name: gate_facts
--- What the ledgers say at this moment of each mail of a batch, and how much room its organization has in this minute.
-with room as materialized (
-    select here.mails, here.frees_at, limits.cap_emails, limits.cap_days, is_sending_stopped(:org_id, :purpose) as is_stopped
-    from email_room(:org_id, :now) here
-    left join delivery_limits limits on limits.org_id = :org_id
-)
+-- What the ledgers say at this moment of each mail of a batch.
 select
-    mail.id, mail.address, mail.send_window, room.mails as room, room.frees_at,
-    case when mail.purpose not like 'notification%' then room.cap_emails end as cap_emails, room.cap_days, room.is_stopped,
+    mail.id, mail.status, mail.identity_id, mail.entity_type, mail.entity_id, mail.sequence_id, mail.address,
+    mail.send_window::text as send_window,
+    case when mail.purpose not like 'notification%' then limits.cap_emails end as cap_emails, limits.cap_days,
     latest.times as left_times,
-    case
-        when mail.purpose like 'notification%' then (
-            -- What somebody wants of marketing says nothing about their work; an address that is dead is dead.
-            select
-                case
-                    when ledger.suppressed_by <> 'opt_out' then ledger.suppressed_by
-                    when exists (
-                        select
-                        from consent_events event
-                        where event.channel = 'email' and event.address = mail.address and event.kind = 'hard_bounce'
-                            and consent_effective_at(event.occurred_at, event.recorded_at) >= coalesce(ledger.consented_at, '-infinity')
-                    ) then 'hard_bounce'
-                end
-            from suppression(mail.org_id, 'email', mail.address) ledger
-        )
-        else (select suppressed_by from recipient_suppression(mail.org_id, 'email', mail.address, mail.contact_id))
-    end as suppressed_by,
     mail.purpose not like 'notification%' and exists (
         select
         from topic_opt_outs refused
@@ -119,7 +101,7 @@ select
             and twin.status not in ('queued', 'refused', 'dry_run', 'failed', 'suppressed')
     ) as has_twin
 from email_sends mail
-cross join room
+left join delivery_limits limits on limits.org_id = :org_id
 left join email_identities identity on identity.id = mail.identity_id
 left join own_sender own on mail.identity_id is null
 left join lateral (
@@ -127,12 +109,12 @@ left join lateral (
     from (
         select coalesce(sent.left_at, sent.queued_at) as at
         from email_sends sent
-        where room.cap_emails is not null and sent.org_id is not distinct from mail.org_id and sent.address = mail.address and sent.id <> mail.id
+        where limits.cap_emails is not null and sent.org_id is not distinct from mail.org_id and sent.address = mail.address and sent.id <> mail.id
             and mail.purpose not like 'notification%' and sent.purpose not like 'notification%'
             and sent.status not in ('queued', 'refused', 'dry_run', 'failed', 'suppressed')
-            and coalesce(sent.left_at, sent.queued_at) > cast(:now as timestamptz) - room.cap_days * interval '1 day'
+            and coalesce(sent.left_at, sent.queued_at) > cast(:now as timestamptz) - limits.cap_days * interval '1 day'
         order by 1 desc
-        limit room.cap_emails
+        limit limits.cap_emails
     ) earlier
 ) latest on true
 left join lateral (
@@ -151,6 +133,17 @@ left join lateral (
     limit 1
 ) lost on true
 where mail.batch_id = :batch_id and mail.position is not null;
+
+-- name: gate_consent
+-- What the ledger of consent and the rows of contacts and customers say of the recipients of a batch; a row for each thing.
+select mail.id, fact.org_id, fact.kind, fact.occurred_at, fact.recorded_at
+from consent_facts(
+    'email',
+    array(select address from email_sends where batch_id = :batch_id and position is not null),
+    array(select contact_id from email_sends where batch_id = :batch_id and position is not null)
+) fact
+join email_sends mail on mail.batch_id = :batch_id and mail.position is not null
+    and (mail.address = fact.address or mail.contact_id = fact.contact_id);
 
 -- name: hold_stopped
 -- All that is due of a stopped organization waits as it is; what another worker has passes that worker's own gate.
@@ -244,9 +237,9 @@ select exists (select from stop) or exists (
 -- name: freeze_batch
 -- From here on the bytes are these, whoever carries them on; what the gate kept back is recorded in the same statement.
 with verdict as (
-    select * from jsonb_to_recordset(:verdicts) as verdict (
-        id uuid, status text, reason text, batch_id uuid, held_for text, held_until timestamptz
-    )
+    select each.id, given.status, given.reason, given.batch_id, given.held_for, given.held_until
+    from :verdicts as given (ids uuid[], status text, reason text, batch_id uuid, held_for text, held_until timestamptz)
+    cross join unnest(given.ids) as each (id)
 ),
 held as (
     insert into email_batches (id, org_id, purpose, not_before, problem)

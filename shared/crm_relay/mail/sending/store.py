@@ -1,15 +1,19 @@
 """Delivery's SQL for mail on its way out."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from crm_relay.consent.decisions import ConsentFact, dead_address, suppression_of
 from crm_relay.mail.models import Mail, OwnedMail
+from crm_relay.mail.purposes import is_to_colleagues
 from crm_relay.mail.reasons import STOPPED
 from crm_relay.mail.sending.gate import FrequencyCap, RecipientFacts, Room
 from crm_relay.mail.sending.waiting import MailBatch, WaitingMail
-from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.database import Queryable, Row, Transaction
 from crm_relay.platform.sql import Json, Rows, Statement, queries_beside
 from crm_relay.rules.send_windows import SendWindow
 
@@ -21,28 +25,34 @@ PROVIDER_ID = "resend_id"
 
 
 def queueing(rows: Iterable[tuple[Mail, UUID, int]], now: datetime, purpose: str) -> Statement:
-    """Each mail with its batch and its place there; the answer has the ids of those that were not known."""
+    """Each mail with its batch and its place there; the answer is one row: `ids` of those that were not known."""
     mails = [_row(mail) | {"batch_id": batch_id, "position": place} for mail, batch_id, place in rows]
     return _SQL["queue_emails"].bind(mails=Json(mails), now=now, purpose=purpose)
 
 
 def claim_batch(
-    db: Queryable, now: datetime, *, purposes: Sequence[str], batch_id: UUID | None = None
+    db: Transaction, now: datetime, *, purposes: Sequence[str], batch_id: UUID | None = None
 ) -> MailBatch | None:
     """This batch, or of the first of these purposes that has one the batch that waits longest.
 
-    None where none is due and free. Two statements: lock, then read.
+    None where none is due and free. Two messages: lock, then read.
     """
-    rows = db.run(_SQL["claim_batch"], purposes=list(purposes), now=now, batch_id=batch_id)
-    if not rows:
+    heads = db.run(_SQL["claim_batch"], purposes=list(purposes), now=now, batch_id=batch_id)
+    if not heads:
         return None
-    head = rows[0]
-    known = {
-        row["id"]: row
-        for row in db.run(
-            _SQL["gate_facts"], org_id=head["org_id"], batch_id=head["batch_id"], purpose=head["purpose"], now=now
-        )
-    }
+    head = heads[0]
+    (room,), facts, consent = db.send_all(
+        [
+            _SQL["batch_room"].bind(org_id=head["org_id"], purpose=head["purpose"], now=now),
+            _SQL["gate_facts"].bind(org_id=head["org_id"], batch_id=head["batch_id"], now=now),
+            _SQL["gate_consent"].bind(batch_id=head["batch_id"]),
+        ]
+    )
+    known = {row["id"]: row for row in facts}
+    ledger: dict[UUID, list[ConsentFact]] = {}
+    for row in consent:
+        ledger.setdefault(row["id"], []).append(ConsentFact.of(row))
+    suppression = dead_address if is_to_colleagues(head["purpose"]) else suppression_of
     return MailBatch(
         head["batch_id"],
         head["org_id"],
@@ -52,9 +62,12 @@ def claim_batch(
         head["first_attempt_at"],
         head["last_attempt_at"],
         head["age"] or timedelta(),
-        _room(known),
-        tuple(_waiting(row, known[row["id"]]) for row in rows if row["id"] is not None),
-        is_stopped=any(row["is_stopped"] for row in known.values()),
+        Room(room["mails"], room["frees_at"]),
+        tuple(
+            _waiting(known[mail], suppression(head["org_id"], ledger[mail]) if mail in ledger else None)
+            for mail in head["mails"] or ()
+        ),
+        is_stopped=bool(known) and room["is_stopped"],
         has_locked=head["has_locked"],
         locked_since=head["locked_since"],
     )
@@ -94,12 +107,12 @@ def freezing(
 ) -> Statement:
     """Its answer is the bytes of the request (`bytes_of`); None where nothing of the batch may leave, which ends it.
 
-    A verdict has id, status, reason and for a mail that is held the batch_id of its new batch, held_for and held_until;
-    a hold has that batch's id, not_before and problem.
+    A verdict has the ids of those it is about, status, reason and for mails that are held the batch_id of their new
+    batch, held_for and held_until; a hold has that batch's id, not_before and problem.
     """
     return _SQL["freeze_batch"].bind(
         batch_id=batch_id,
-        verdicts=Json(list(verdicts)),
+        verdicts=Rows(list(verdicts)),
         holds=Json(list(holds)),
         now=now,
         claimed_until=claimed_until,
@@ -243,30 +256,30 @@ def _row(mail: Mail) -> dict[str, Any]:
     }
 
 
-def _waiting(row: Row, known: Row) -> WaitingMail:
+def _waiting(known: Row, suppressed_by: str | None) -> WaitingMail:
     cap = None if known["cap_emails"] is None else FrequencyCap(known["cap_emails"], known["cap_days"])
     return WaitingMail(
-        owned=OwnedMail(row["id"], row["entity_type"], row["entity_id"], row["sequence_id"]),
-        status=row["status"],
+        owned=OwnedMail(known["id"], known["entity_type"], known["entity_id"], known["sequence_id"]),
+        status=known["status"],
         facts=RecipientFacts(
             known["address"],
-            known["suppressed_by"],
+            suppressed_by,
             known["is_topic_opt_out"],
             bool(known["is_sender_paused"]),
             cap,
             tuple(known["left_times"] or ()),
-            step=row["sequence_id"],
+            step=known["sequence_id"],
             has_twin=known["has_twin"],
             is_lost_request_seen=known["is_lost_request_seen"],
         ),
-        window=None if known["send_window"] is None else SendWindow.from_json(known["send_window"]),
+        window=None if known["send_window"] is None else _window(known["send_window"]),
         is_seen=known["is_seen"],
         lost_request=known["lost_request"],
-        identity_id=row["identity_id"],
+        identity_id=known["identity_id"],
     )
 
 
-def _room(known: Mapping[UUID, Row]) -> Room:
-    """The same in every row."""
-    head = next(iter(known.values()), None)
-    return Room() if head is None else Room(head["room"], head["frees_at"])
+@lru_cache(maxsize=1024)
+def _window(stored: str) -> SendWindow:
+    """The mails of a batch have the same few."""
+    return SendWindow.from_json(json.loads(stored))

@@ -19,7 +19,7 @@ STEPS = {
     "record": "insert into campaign_sequence_logs",
     "claim the batch": "for key share of organization skip locked\n),\nturn as materialized",
     "read what the ledgers say": "from email_room(",
-    "ask the campaign": "given.send_id, enrollment.status",
+    "ask the campaign": "'late_policy', owner.late_policy",
     "freeze": "with verdict as",
     "accept": "update email_batches\nset state = 'done'",
     "lock and read": "order by id for no key update",

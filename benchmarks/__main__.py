@@ -35,28 +35,30 @@ from benchmarks.machine import describe_machine
 from benchmarks.report import RESULT, keep, show
 from benchmarks.servers import ROOT, Servers
 
-SUBJECTS = tuple(
-    each.SUBJECT
-    for each in (
-        database,
-        mautic_webhook,
-        mautic_sync,
-        sync_process,
-        million,
-        dirty_list,
-        outreach,
-        campaigns,
-        campaign_simulate,
-        side_by_side,
-        cache_sync,
-        integrity,
-        notification_changes,
-        notifications,
-        workflows,
-        operations,
-        workflow_events,
-        bundle,
+SUBJECTS = (
+    tuple(
+        each.SUBJECT
+        for each in (
+            database,
+            mautic_webhook,
+            mautic_sync,
+            sync_process,
+            million,
+            dirty_list,
+            outreach,
+            campaigns,
+            campaign_simulate,
+            cache_sync,
+            integrity,
+            notification_changes,
+            notifications,
+            operations,
+            workflows,
+            workflow_events,
+            bundle,
+        )
     )
+    + side_by_side.SUBJECTS
 )
 
 

@@ -122,7 +122,7 @@ class MauticDoor:
         version, number = place
         if version == "former":
             for body in bodies:
-                self.installation.workers[number].ask(mautic=body.decode(), now=RECEIVED_AT.isoformat())
+                self.installation.workers[number].ask(source="mautic", body=body.decode(), now=RECEIVED_AT.isoformat())
             return
         database = Database(self.installation.url)
         for body in bodies:

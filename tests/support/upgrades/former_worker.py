@@ -1,8 +1,8 @@
 # mypy: ignore-errors
 """A process of the former version: `python former_worker.py`, with that version's `shared` as its PYTHONPATH.
 
-It reads an order a line: `run` for the engine, `token` for the page behind a mail's link, `mautic` for the body of a
-delivery, `edge` for a direction of the cache in `table`, `body` and `key` for a delivery of Resend. `texts` beside
+It reads an order a line: `run` for the engine, `token` for the page behind a mail's link, `edge` for a direction of the
+cache in `table`, else the `body` of a delivery of `source` (without one: of Resend, with its `key`). `texts` beside
 `run` is the simulated Twilio. It answers each with the seconds that it took. It knows the former version's modules
 alone.
 """
@@ -23,9 +23,12 @@ from crm_relay.edge_cache.run import SyncRun
 from crm_relay.engagement.apply_delivery import applied_before, apply_delivery
 from crm_relay.inbox.models import Delivered
 from crm_relay.inbox.receive import apply_once
+from crm_relay.outreach.apply_delivery import apply_delivery as apply_bison
+from crm_relay.outreach.models import Arrival
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.http_client import HttpClient
+from crm_relay.providers.bison import webhook as bison
 from crm_relay.providers.mautic import webhook as mautic
 from crm_relay.providers.resend import webhook
 from crm_relay.providers.resend.client import Resend
@@ -48,7 +51,7 @@ def leave(database, order, now):
 
 
 def take_mautic(database, order, now):
-    body = order["mautic"].encode()
+    body = order["body"].encode()
     delivery = mautic.parse(body, now=now)
     delivered = Delivered("mautic", body, now, {"content-type": "application/json"})
     apply_once(
@@ -57,6 +60,18 @@ def take_mautic(database, order, now):
         lambda tx: apply_delivery(tx, delivery),
         again=lambda _transaction: applied_before(delivery),
     )
+
+
+def take_bison(database, order, now):
+    body = order["body"].encode()
+    delivery = bison.parse(body, now=now)
+    delivered = Delivered("bison", body, now, {}, workspace_name=order["workspace"])
+    arrival = Arrival(order["workspace"], delivered.dedupe_key, now, "", elapsed_ms=1)
+
+    def apply(transaction):
+        return apply_bison(transaction, arrival, delivery)
+
+    apply_once(database, delivered, apply, again=apply)
 
 
 def sync(database, order, now):
@@ -85,12 +100,11 @@ def main(database_url, resend_url, api_key):
             run(database, client, order, now)
         elif "token" in order:
             leave(database, order, now)
-        elif "mautic" in order:
-            take_mautic(database, order, now)
         elif "edge" in order:
             sync(database, order, now)
         else:
-            take_resend(database, order, now)
+            take = {"mautic": take_mautic, "bison": take_bison}.get(order.get("source"), take_resend)
+            take(database, order, now)
         sys.stdout.write(f"answered {time.perf_counter() - began}\n")
         sys.stdout.flush()
 

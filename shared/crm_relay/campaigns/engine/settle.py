@@ -99,7 +99,7 @@ def decided(
     places: dict[UUID, EnrollmentPlace] = {}
     for row in rows:
         line, fate = PendingLine.of(row), fates[row["enrollment_id"], row["sequence_id"]]
-        places[row["enrollment_id"]] = shared.place_of(row)
+        places[row["enrollment_id"]] = _place(row, shared)
         if settles(line, fate):
             changed.append((line, fate))
             by_enrollment[row["enrollment_id"]].append((line, fate))
@@ -158,20 +158,8 @@ class SharedPlaces:
         self._shared = {_where(row): row["place"] for row in rows if row["place"] is not None}
         self._made: dict[tuple[object, ...], tuple[StepDelay | None, SendWindow | None]] = {}
 
-    def place_of(self, row: Row) -> EnrollmentPlace:
-        """Where the enrollment of this row is."""
-        following, window = self._following(row)
-        return EnrollmentPlace(
-            status=row["status"],
-            current_step=row["current_step"],
-            next_step_at=row["next_step_at"],
-            error_count=row["error_count"],
-            pending=row["pending"],
-            following=following,
-            window=window,
-        )
-
-    def _following(self, row: Row) -> tuple[StepDelay | None, SendWindow | None]:
+    def of(self, row: Row) -> tuple[StepDelay | None, SendWindow | None]:
+        """The delay of the next step and the window, for the enrollment of this row."""
         key = (*_where(row), row["recipient_zone"])
         if key not in self._made:
             shared = self._shared[_where(row)]
@@ -179,6 +167,19 @@ class SharedPlaces:
             delay = None if shared["following"] is None else bounded_delay(shared["following"])
             self._made[key] = delay, window_in({**shared, "recipient_zone": zone})
         return self._made[key]
+
+
+def _place(row: Row, shared: SharedPlaces) -> EnrollmentPlace:
+    following, window = shared.of(row)
+    return EnrollmentPlace(
+        status=row["status"],
+        current_step=row["current_step"],
+        next_step_at=row["next_step_at"],
+        error_count=row["error_count"],
+        pending=row["pending"],
+        following=following,
+        window=window,
+    )
 
 
 def _where(row: Row) -> tuple[UUID, int]:

@@ -58,6 +58,28 @@ begin
         from customer_phones phone
         join customer_profiles profile on profile.id = phone.customer_id
         where normalise_phone(phone.phone_e164) = any (addresses) and profile.do_not_contact is true;
+        if exists (select from waiting_opt_outs where channel = 'sms') then
+            -- Whoever leaves text messages by a number without its country may have any number that ends in it.
+            return query
+            select
+                mark.address, null::uuid, null::uuid, 'waiting_opt_out', least(greatest(gone.occurred_at, first_time), last_time),
+                null::timestamptz
+            from unnest(addresses) as mark (address)
+            cross join lateral (
+                select occurred_at from waiting_opt_outs where channel = 'sms' and address = mark.address
+                union all
+                select occurred_at
+                from waiting_opt_outs
+                where channel = 'sms' and number_end in (
+                    right(mark.address, 6), right(mark.address, 7), right(mark.address, 8), right(mark.address, 9)
+                )
+                union all
+                select opt_out.occurred_at
+                from customer_phones phone
+                join waiting_opt_outs opt_out on opt_out.customer_id = phone.customer_id
+                where opt_out.channel = 'sms' and normalise_phone(phone.phone_e164) = mark.address
+            ) gone;
+        end if;
     end if;
 end
 $$;

@@ -19,12 +19,15 @@ CONTACT_OPT_OUT = "contact_opt_out"
 CUSTOMER_OPT_OUT = "customer_opt_out"
 DO_NOT_CONTACT = "do_not_contact"
 INVALID_ADDRESS = "invalid_address"
+WAITING_OPT_OUT = "waiting_opt_out"
 
 _OPT_OUT, _DEAD = ConsentKind.OPT_OUT.value, ConsentKind.HARD_BOUNCE.value
 _CONSENT = ConsentKind.CONSENT.value
 # An address that bounced is dead for everybody, and nobody writes to who complained or was erased.
-_EVERYWHERE = {_DEAD, ConsentKind.COMPLAINT.value, ConsentKind.ERASED.value, CONTACT_OPT_OUT, INVALID_ADDRESS}
-_UNTIL_CLEARED = {*ConsentKind, CONTACT_OPT_OUT, CUSTOMER_OPT_OUT} - {_CONSENT}
+_EVERYWHERE = {_DEAD, ConsentKind.COMPLAINT.value, ConsentKind.ERASED.value, INVALID_ADDRESS}
+# Of the person, whose organization is the asking one, and of a number that may be anybody's.
+_EVERYWHERE |= {CONTACT_OPT_OUT, WAITING_OPT_OUT}
+_UNTIL_CLEARED = {*ConsentKind, CONTACT_OPT_OUT, CUSTOMER_OPT_OUT, WAITING_OPT_OUT} - {_CONSENT}
 # The first that stands is the reason, by its word.
 _REASONS = {
     ConsentKind.ERASED.value: ConsentKind.ERASED.value,
@@ -33,6 +36,7 @@ _REASONS = {
     CONTACT_OPT_OUT: _OPT_OUT,
     DO_NOT_CONTACT: _OPT_OUT,
     CUSTOMER_OPT_OUT: _OPT_OUT,
+    WAITING_OPT_OUT: _OPT_OUT,
     _DEAD: _DEAD,
     INVALID_ADDRESS: _DEAD,
 }
@@ -44,8 +48,8 @@ _OF_COLLEAGUES = (ConsentKind.ERASED.value, ConsentKind.COMPLAINT.value, _DEAD)
 class ConsentFact:
     """One thing that is known of a recipient: an event of the ledger, or what a contact's or a customer's row says.
 
-    `kind`: a `ConsentKind`, CONTACT_OPT_OUT, CUSTOMER_OPT_OUT, DO_NOT_CONTACT or INVALID_ADDRESS. The times are None
-    where the row has none.
+    `kind`: a `ConsentKind`, CONTACT_OPT_OUT, CUSTOMER_OPT_OUT, DO_NOT_CONTACT, INVALID_ADDRESS, or WAITING_OPT_OUT for
+    one that waits and may be this number's. The times are None where the row has none.
     """
 
     kind: str

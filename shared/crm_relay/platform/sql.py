@@ -294,8 +294,6 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
 def _json_default(value: object) -> str:
     if isinstance(value, UUID):
         return str(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return str(value)
+    if isinstance(value, date | Decimal):
+        return value.isoformat() if isinstance(value, date) else str(value)
     raise TypeError(f"a {type(value).__name__} cannot go into JSON")

@@ -66,6 +66,10 @@ CUSTOMERS = """
     )
     join made on made.id = person.id
     where person.channel = 'sms'"""
+WAITING = """
+    insert into waiting_opt_outs (channel, source, source_event, occurred_at, address, number_end, customer_id)
+    select 'sms', 'drawn', event, occurred_at, address, number_end, customer_id
+    from :waiting as waiting (event text, occurred_at timestamptz, address text, number_end text, customer_id uuid)"""
 BY_SQL = """
     select
         asked.place,
@@ -101,6 +105,7 @@ class DrawnLedgers:
     events: list[dict[str, Any]] = field(default_factory=list)
     stamps: list[dict[str, Any]] = field(default_factory=list)
     customers: list[dict[str, Any]] = field(default_factory=list)
+    waiting: list[dict[str, Any]] = field(default_factory=list)
 
     def draw(self, number: int) -> None:
         """One person, with an address of one channel."""
@@ -111,7 +116,10 @@ class DrawnLedgers:
         self.events += [self._event(mark) for _ in range(self.chance.choice([0, 1, 1, 2, 3, 5]))]
         if self.chance.random() < 0.3:
             self.stamps.append({"contact_id": contact, "channel": channel, "opted_out_at": self._time()})
-        self.customers += [self._customer(mark) for _ in range(self.chance.choice([0, 0, 1, 2]))]
+        customers = [self._customer(mark) for _ in range(self.chance.choice([0, 0, 1, 2]))]
+        self.customers += customers
+        if channel == "sms" and self.chance.random() < 0.3:
+            self.waiting.append(self._waiting(address, customers))
         self.asked += [
             {"place": len(self.orgs) * number + place, "org_id": org, "contact_id": contact, **mark}
             for place, org in enumerate(self.orgs)
@@ -137,6 +145,13 @@ class DrawnLedgers:
             **mark,
         }
 
+    def _waiting(self, address: str, customers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        named = self.chance.choice(["address", "number_end", *["customer_id" for _ in customers]])
+        words = {"address": address, "number_end": address[-self.chance.choice([7, 9]) :]}
+        words["customer_id"] = customers[0]["id"] if customers else ""
+        columns = dict.fromkeys(words) | {named: words[named]}
+        return {"event": str(uuid4()), "occurred_at": self._time(), **columns}
+
     def keep(self, database: Database) -> None:
         """As rows that no trigger completes: both have to agree on every state, not only on those of our writes."""
         tables = ("consent_events", "contact_opt_outs", "customer_profiles", "customer_emails", "customer_phones")
@@ -145,6 +160,7 @@ class DrawnLedgers:
             (EVENTS, {"events": Rows(self.events)}),
             (STAMPS, {"stamps": Rows(self.stamps)}),
             (CUSTOMERS, {"customers": Rows(self.customers)}),
+            (WAITING, {"waiting": Rows(self.waiting)}),
         ):
             rows_of(database, text, **rows)
 

@@ -37,6 +37,7 @@ from cli.notification.commands import app as notification
 from cli.token import app as token
 from cli.webhook import app as webhook
 from cli.why import explain_to_operator
+from cli.workflow.commands import app as workflow
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError
 from crm_relay.platform.fence.clone_fence import arm, is_armed
@@ -65,6 +66,7 @@ for name, group in (
     ("incident", incident),
     ("campaign", campaign),
     ("notification", notification),
+    ("workflow", workflow),
     ("deferred", deferred),
     ("consent", consent),
     ("secret", secret),

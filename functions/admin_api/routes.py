@@ -21,6 +21,7 @@ from admin_api.inputs import (
 from admin_api.notification_routes import NOTIFICATIONS
 from admin_api.sending import SENDING
 from admin_api.table import ADMIN, OPERATE, READ, get, post
+from admin_api.workflows.routes import WORKFLOWS
 from crm_relay.edge_cache.documents import EmailDocument
 from crm_relay.edge_cache.keys import ENTITIES
 from crm_relay.incidents.close_by_hand import IncidentClosed
@@ -236,4 +237,4 @@ _TOKENS = [
     ),
 ]
 
-TABLE = (*_OPEN, *_SYNC, *_SHOWN, *_PERSONAL, *_ACTING, *SENDING, *CAMPAIGNS, *NOTIFICATIONS, *_TOKENS)
+TABLE = (*_OPEN, *_SYNC, *_SHOWN, *_PERSONAL, *_ACTING, *SENDING, *CAMPAIGNS, *NOTIFICATIONS, *WORKFLOWS, *_TOKENS)

@@ -10,6 +10,7 @@ from crm_relay.campaigns.lifecycle.funnels import HistoryLine
 from crm_relay.mail.stops.stop_sending import SendingStop
 from crm_relay.operations.overview import models as shown
 from crm_relay.platform.http.callers import Role
+from crm_relay.workflows.overview.models import RunLine, WorkflowListed
 
 VISIBLE_FROM: Mapping[type, Mapping[str, Role]] = {
     # The address of a sender account, an event's name as it came, a workspace as a caller claimed it.
@@ -26,4 +27,8 @@ VISIBLE_FROM: Mapping[type, Mapping[str, Role]] = {
     SendingStop: {"reason": OPERATE},
     # An application may keep its own history of campaigns in the same table.
     HistoryLine: {"about": OPERATE},
+    # What a step or the database said.
+    RunLine: {"error": OPERATE},
+    # An operator's own words, and what a definition names.
+    WorkflowListed: {"paused_reason": OPERATE, "problems": OPERATE},
 }

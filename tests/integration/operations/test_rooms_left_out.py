@@ -35,7 +35,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, database: Database, database_url: str)
     function = admin_function(monkeypatch, database, database_url)
     for name in ("EDGE_CACHE_TABLE", "CACHE_ORDERS_QUEUE_URL"):
         monkeypatch.delenv(name)
-    monkeypatch.setenv("LEFT_OUT_ROOMS", "mautic,emailbison,edge_cache,notifications")
+    monkeypatch.setenv("LEFT_OUT_ROOMS", "mautic,emailbison,edge_cache,notifications,workflows")
     admin.installation.forget()
     return function
 

@@ -25,6 +25,7 @@ def api(monkeypatch: pytest.MonkeyPatch, database: Database, database_url: str) 
     database.run_script(
         """update failed_tasks set replayed_at = null;
            update incidents set closed_at = null, told_closed_at = null;
+           update workflows set deleted_at = null;
            update sending_stops set resumed_at = null"""
     )
     yield admin_function(monkeypatch, database, database_url)

@@ -95,7 +95,7 @@ def _waiting(runs: RunHarness) -> tuple[UUID, UUID]:
     ada = runs.contact()
     program = chain(WAIT, step("create_activity", subject="replied"), step("create_activity", subject="silent"))
     wait, replied, silent = program.steps
-    steps = (replace(wait, next=1, otherwise=2), replace(replied, next=None), replace(silent, next=None))
+    steps = (replace(wait, next=1, otherwise=2, branches=True), replace(replied, next=None), replace(silent, next=None))
     return runs.run(replace(program, steps=steps), runs.deal(lead_contact_id=ada)), ada
 
 

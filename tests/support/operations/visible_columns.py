@@ -38,6 +38,10 @@ NOT_PERSONAL = {
     "sending_stops.stopped_by": "the name of a token",
     "sync_log.entity": "the name of a table",
     "sync_log.ordered_by": "the name of a token",
+    "workflow_executions.entity_type": "a word of ours",
+    "workflow_executions.waits_for": "the name of an event",
+    "workflows.entity_type": "a word of ours",
+    "workflows.name": "the operator's words",
     "workspaces.name": "a workspace",
 }
 MARKED = re.compile(r"([a-z_]+)\.([a-z0-9_]+)@planted\.example")

@@ -221,7 +221,7 @@ class _Advance:
     def _waited(self, over: WaitOver, *, opened: bool) -> None:
         self._record("completed", over.result, opened=opened)
         step = self._step
-        self._go_on(step.otherwise if over.timed_out and step.otherwise is not None else step.next)
+        self._go_on(step.otherwise if over.timed_out and step.branches else step.next)
 
     def _answered(self) -> None:
         answer = self.facts.webhook

@@ -1,0 +1,71 @@
+"""Named events of a record that another system reports, and starts that it asks for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from crm_relay.platform.clock import Clock
+from crm_relay.platform.database import Database, Transaction
+from crm_relay.platform.errors import RejectedInput
+from crm_relay.workflows.events.emit import emit_event
+from crm_relay.workflows.models import EntityType
+from crm_relay.workflows.starting import store
+from crm_relay.workflows.starting.by_hand import StartAnswer, StartedBy, start_entity
+from crm_relay.workflows.starting.records import read_records
+
+BY_API = "api"
+"""The origin of events that another system reports."""
+
+
+@dataclass(frozen=True)
+class EventReported:
+    """`id` None: no workflow of the record's organization listens to it, so nothing was kept.
+
+    `is_new` False beside an id: the key was used before.
+    """
+
+    id: int | None
+    is_new: bool
+
+
+def report_event(
+    db: Database,
+    record: tuple[EntityType, UUID],
+    name: str,
+    *,
+    payload: Mapping[str, object] | None = None,
+    key: str | None = None,
+) -> EventReported:
+    """Keep the event for the workflows of the record's organization. Safe to repeat with the same key.
+
+    RejectedInput with 404 for a record that is not there, with 422 for a name, key or payload that cannot be kept.
+    """
+
+    def work(tx: Transaction) -> EventReported:
+        emitted = emit_event(tx, _organization(tx, record), record, name, payload, key, origin=BY_API)
+        return EventReported(emitted.id, emitted.is_new)
+
+    return db.transact(work)
+
+
+def start_workflow(
+    db: Database, workflow_id: UUID, record: UUID, clock: Clock, *, who: str, key: str | None = None
+) -> StartAnswer:
+    """Ask all gates but origin and depth, and start. Safe to repeat with the same key; without one each call is new.
+
+    RejectedInput with 409 where the workflow is not published.
+    """
+    version = store.active_version(db, workflow_id, None)
+    if version is None:
+        raise RejectedInput("the workflow is not published", status=409)
+    kind = EntityType(version["entity_type"])
+    return start_entity(db, workflow_id, (kind, record), StartedBy(name=who, key=key, org_id=version["org_id"]), clock)
+
+
+def _organization(tx: Transaction, record: tuple[EntityType, UUID]) -> UUID:
+    key = (record[0].value, record[1])
+    facts = read_records(tx, [key]).get(key)
+    found = None if facts is None or facts.record is None else facts.record
+    if found is None or found.get("deleted_at") is not None or found.get("org_id") is None:
+        raise RejectedInput(f"there is no {key[0]} with this id", status=404)
+    return UUID(str(found["org_id"]))

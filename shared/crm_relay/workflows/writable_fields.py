@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from crm_relay.platform.errors import RejectedInput
 from crm_relay.workflows.models import EntityType
 
 WRITABLE: Final[Mapping[EntityType, frozenset[str]]] = MappingProxyType(
@@ -31,3 +32,9 @@ ASSIGNABLE: Final[Mapping[EntityType, frozenset[str]]] = MappingProxyType(
     | {EntityType.ACTIVITY: frozenset({"assignee_id"}), EntityType.ENROLLMENT: frozenset()}
 )
 """For `assign`, which makes sure that the colleague is one of the organization."""
+
+
+def check_column(entity_type: str, column: str, *, assigns: bool = False) -> None:
+    """RejectedInput where a workflow may not write it; `assigns`: by `assign` or `escalate`."""
+    if column not in (ASSIGNABLE if assigns else WRITABLE)[EntityType(entity_type)]:
+        raise RejectedInput("field: no step of this kind may write it")

@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from crm_relay.platform.errors import IgnoredInput, RejectedInput
-from crm_relay.workflows.actions.columns import check_column
 from crm_relay.workflows.actions.configs import AssignConfig
 from crm_relay.workflows.actions.effects import Effect, FieldWrite, Rotated, StepMade, StepMoment
 from crm_relay.workflows.actions.people import known_colleague, manager_of, next_in_pool
+from crm_relay.workflows.writable_fields import check_column
 
 
 def assign(config: AssignConfig, at: StepMoment) -> StepMade:

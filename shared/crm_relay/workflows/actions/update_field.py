@@ -1,8 +1,8 @@
 """update_field: writes one allow-listed column of the record."""
 
-from crm_relay.workflows.actions.columns import check_column
 from crm_relay.workflows.actions.configs import UpdateFieldConfig
 from crm_relay.workflows.actions.effects import FieldWrite, StepMade, StepMoment
+from crm_relay.workflows.writable_fields import check_column
 
 
 def update_field(config: UpdateFieldConfig, at: StepMoment) -> StepMade:

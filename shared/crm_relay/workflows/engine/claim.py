@@ -11,10 +11,10 @@ from crm_relay.mail.models import Identity
 from crm_relay.platform.database import Row, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.record_conditions import ConditionSubject, RecordFacts
-from crm_relay.workflows.actions.columns import TABLES
 from crm_relay.workflows.definition.program_json import program_from_json
 from crm_relay.workflows.engine import store
 from crm_relay.workflows.engine.steps.programs import Needs, ProgramCache, RunnableProgram
+from crm_relay.workflows.entities import ENTITIES
 from crm_relay.workflows.models import EntityType
 from crm_relay.workflows.run_models import (
     Assignee,
@@ -91,7 +91,7 @@ class _ReadingRuns:
         targets: dict[str, set[UUID]] = {}
         for row in found:
             if Needs.RECORD_LOCK in needs[row["id"]]:
-                targets.setdefault(TABLES[EntityType(row["entity_type"])], set()).add(row["entity_id"])
+                targets.setdefault(ENTITIES[EntityType(row["entity_type"])].table, set()).add(row["entity_id"])
         wanted = {table: sorted(ids) for table, ids in targets.items()}
         free, rows = store.lock_and_read(self.tx, wanted, [row["id"] for row in found], self.now)
         more = _More.read(self, rows, programs, needs)

@@ -15,7 +15,6 @@ from crm_relay.notifications.notify import notify
 from crm_relay.platform.database import Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.sql import Statement
-from crm_relay.workflows.actions.columns import TABLES
 from crm_relay.workflows.actions.effects import (
     Effect,
     FieldWrite,
@@ -33,6 +32,7 @@ from crm_relay.workflows.engine.rows import rows_of
 from crm_relay.workflows.engine.steps.decisions import advance, broken, cancelled
 from crm_relay.workflows.engine.steps.outcomes import Advanced, StepLimits
 from crm_relay.workflows.engine.steps.programs import ProgramCache
+from crm_relay.workflows.entities import ENTITIES
 from crm_relay.workflows.models import EntityType
 from crm_relay.workflows.run_models import Letterhead
 
@@ -227,7 +227,7 @@ class _Decided:
         merged: dict[tuple[str, UUID], FieldWrite] = {}
         for each in self.advanced:
             for write in _of(FieldWrite, each.effects):
-                key = (TABLES[EntityType(write.entity_type)], write.entity_id)
+                key = (ENTITIES[EntityType(write.entity_type)].table, write.entity_id)
                 before = merged.get(key)
                 merged[key] = write if before is None else replace(write, fields={**before.fields, **write.fields})
         changes: dict[str, list[dict[str, object]]] = {}

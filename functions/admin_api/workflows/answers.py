@@ -52,13 +52,13 @@ def one(dependencies: "Admin", call: Call) -> object:
 
 
 def create(dependencies: "Admin", call: Call) -> object:
-    made = drafts.create(dependencies.database, call.given.workflow, org_id=call.given.organization)
+    made = drafts.create(dependencies.database, call.given.workflow, org_id=call.given.organization, who=call.who)
     _note("workflow created", call, workflow=made.id)
     return made
 
 
 def save(dependencies: "Admin", call: Call) -> object:
-    saved = drafts.save(dependencies.database, call.given.id, call.given.workflow)
+    saved = drafts.save(dependencies.database, call.given.id, call.given.workflow, who=call.who)
     _note("workflow draft saved", call, workflow=saved.id)
     return saved
 
@@ -70,7 +70,7 @@ def publish(dependencies: "Admin", call: Call) -> object:
 
 
 def deactivate(dependencies: "Admin", call: Call) -> object:
-    ended = end(dependencies.database, call.given.id, utc_now())
+    ended = end(dependencies.database, call.given.id, utc_now(), who=call.who)
     _note("workflow deactivated", call, workflow=ended.id)
     return ended
 

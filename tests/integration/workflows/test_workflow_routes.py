@@ -10,6 +10,7 @@ from admin_api import wiring
 from crm_relay.platform.database import Database
 from crm_relay.platform.http.callers import Role
 from tests.support.operations.admin_function import AdminFunction, admin_function
+from tests.support.platform.rows import rows_of
 from tests.support.workflows.rounds import WON, play, published, won_deal
 from tests.support.workflows.run_harness import RunHarness
 
@@ -52,6 +53,14 @@ def test_a_workflow_is_kept_published_shown_and_deactivated(api: AdminFunction) 
     assert (shown["workflow"]["description"], shown["definition"]) == ("For billing", given["definition"])
     assert [(each["version"], each["published_by"]) for each in shown["versions"]] == [(1, "admin")]
     assert api.call("POST", f"/api/workflows/{workflow}/deactivate").body == {"id": workflow, "changed": True}
+    history = rows_of(
+        api.database,
+        "select change_type, metadata ->> 'by' as by from entity_history where entity_id = :id order by changed_at",
+        id=UUID(workflow),
+    )
+    assert [(row["change_type"], row["by"]) for row in history] == [
+        ("created", "admin"), ("draft_saved", "admin"), ("deactivated", "admin"),
+    ]  # fmt: skip
     (listed,) = api.call("GET", "/api/workflows").body
     assert (listed["name"], listed["is_active"], listed["active_version"]) == ("Deal won", False, None)
 

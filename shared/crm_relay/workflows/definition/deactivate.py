@@ -9,7 +9,7 @@ from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.workflows.definition import store
 from crm_relay.workflows.definition.prove_drafts import record_ended
-from crm_relay.workflows.definition.publish import subject_of
+from crm_relay.workflows.definition.publish import OPERATOR, subject_of
 from crm_relay.workflows.events.listen import listen_to_changes
 
 
@@ -21,21 +21,24 @@ class WorkflowDeactivated:
     changed: bool
 
 
-def deactivate(db: Database, workflow_id: UUID, now: datetime) -> WorkflowDeactivated:
+def deactivate(db: Database, workflow_id: UUID, now: datetime, *, who: str = OPERATOR) -> WorkflowDeactivated:
     """Runs that have begun keep their version; cancel them where they should not go on. Safe to call twice.
 
     RejectedInput with 404 for no such workflow.
     """
-    outcome = db.transact(lambda tx: _deactivate(tx, workflow_id, now))
+    outcome = db.transact(lambda tx: _deactivate(tx, workflow_id, now, who))
     if outcome.changed:
         listen_to_changes(db, now)
     return outcome
 
 
-def _deactivate(tx: Transaction, workflow_id: UUID, now: datetime) -> WorkflowDeactivated:
+def _deactivate(tx: Transaction, workflow_id: UUID, now: datetime, who: str) -> WorkflowDeactivated:
     lines = store.list_workflows(tx, org_id=None, only=workflow_id, after=None, limit=1)
     if not lines:
         raise RejectedInput("there is no such workflow", status=404)
     ended = record_ended(tx, [workflow_id])
     close_incidents(tx, store.INCIDENT, [subject_of(lines[0]["org_id"], workflow_id)], now)
-    return WorkflowDeactivated(workflow_id, changed=bool(ended) or bool(lines[0]["is_active"]))
+    changed = bool(ended) or bool(lines[0]["is_active"])
+    if changed:
+        store.note_deactivated(tx, lines[0]["org_id"], workflow_id, who)
+    return WorkflowDeactivated(workflow_id, changed)

@@ -13,6 +13,7 @@ from crm_relay.platform.errors import RejectedInput
 from crm_relay.workflows.actions.configs import StepConfig
 from crm_relay.workflows.definition import store
 from crm_relay.workflows.definition.prove_drafts import prove_drafts
+from crm_relay.workflows.definition.publish import OPERATOR
 from crm_relay.workflows.definition.reading.problems import DefinitionProblems, read_part
 from crm_relay.workflows.definition.reading.shape import problem_of_shape
 
@@ -103,20 +104,20 @@ def find_workflow(db: Queryable, called: str, *, org_id: UUID | None = None) -> 
     return found[0]
 
 
-def create(db: Database, given: Mapping[str, Any], *, org_id: UUID | None = None) -> WorkflowSaved:
+def create(db: Database, given: Mapping[str, Any], *, org_id: UUID | None = None, who: str = OPERATOR) -> WorkflowSaved:
     """Keep a file as a draft of the organization, or of the installation's own where none is given.
 
     RejectedInput with 422 where it is no workflow, with 409 where there is one of this name, so that a command that is
     repeated makes no second one.
     """
     file = read_file(given)
-    return db.transact(lambda tx: _create(tx, file, org_id))
+    return db.transact(lambda tx: _create(tx, file, org_id, who))
 
 
-def save(db: Database, workflow_id: UUID, given: Mapping[str, Any]) -> WorkflowSaved:
+def save(db: Database, workflow_id: UUID, given: Mapping[str, Any], *, who: str = OPERATOR) -> WorkflowSaved:
     """Put a file in the place of the draft; errors as in `create`, 404 for no such workflow."""
     file = read_file(given)
-    return db.transact(lambda tx: _save(tx, workflow_id, file))
+    return db.transact(lambda tx: _save(tx, workflow_id, file, who))
 
 
 def read_file(given: Mapping[str, Any]) -> WorkflowFile:
@@ -153,20 +154,20 @@ def show_workflow(db: Queryable, workflow_id: UUID) -> WorkflowShown:
     return WorkflowShown(_line(rows[0]), draft["definition"], tuple(WorkflowVersion(**row) for row in versions))
 
 
-def _create(tx: Transaction, file: WorkflowFile, org_id: UUID | None) -> WorkflowSaved:
+def _create(tx: Transaction, file: WorkflowFile, org_id: UUID | None, who: str) -> WorkflowSaved:
     _require_owner(tx, file, org_id)
-    row = store.insert_draft(tx, org_id, _draft(file))
+    row = store.insert_draft(tx, org_id, _draft(file), who)
     if row is None:
         raise RejectedInput("a workflow of this name is there already", status=409)
     return _saved(tx, row["id"])
 
 
-def _save(tx: Transaction, workflow_id: UUID, file: WorkflowFile) -> WorkflowSaved:
+def _save(tx: Transaction, workflow_id: UUID, file: WorkflowFile, who: str) -> WorkflowSaved:
     lines = store.list_workflows(tx, org_id=None, only=workflow_id, after=None, limit=1)
     if not lines:
         raise RejectedInput("there is no such workflow", status=404)
     _require_owner(tx, file, lines[0]["org_id"])
-    store.save_draft(tx, workflow_id, _draft(file))
+    store.save_draft(tx, workflow_id, _draft(file), who)
     return _saved(tx, workflow_id)
 
 

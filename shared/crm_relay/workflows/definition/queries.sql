@@ -209,23 +209,42 @@ limit 2;
 
 -- name: insert_draft
 -- Nothing starts before it is published. The organization is the installation's own where none is given.
-insert into workflows (org_id, name, description, entity_type, definition, is_active, owner_id)
-select coalesce(cast(:org as uuid), default_org_id()), :name, :description, :entity_type, :definition, false, :owner
-where not exists (
-    select
-    from workflows
-    where org_id = coalesce(cast(:org as uuid), default_org_id()) and name = :name and deleted_at is null
+with made as (
+    insert into workflows (org_id, name, description, entity_type, definition, is_active, owner_id)
+    select coalesce(cast(:org as uuid), default_org_id()), :name, :description, :entity_type, :definition, false, :owner
+    where not exists (
+        select
+        from workflows
+        where org_id = coalesce(cast(:org as uuid), default_org_id()) and name = :name and deleted_at is null
+    )
+    returning id, org_id
+),
+history as (
+    insert into entity_history (org_id, entity_type, entity_id, change_type, changed_at, metadata)
+    select org_id, 'workflow', id, 'created', clock_timestamp(), jsonb_build_object('by', cast(:who as text)) from made
 )
-returning id, org_id;
+select id, org_id from made;
 
 -- name: save_draft
 -- The row only; what is published goes on until the draft is published too. `description` null: as it was.
-update workflows
-set
-    name = :name, description = coalesce(:description, description), entity_type = :entity_type, definition = :definition,
-    owner_id = coalesce(:owner, owner_id), updated_at = clock_timestamp()
-where id = :id and deleted_at is null
-returning id, is_active;
+with saved as (
+    update workflows
+    set
+        name = :name, description = coalesce(:description, description), entity_type = :entity_type, definition = :definition,
+        owner_id = coalesce(:owner, owner_id), updated_at = clock_timestamp()
+    where id = :id and deleted_at is null
+    returning id, org_id, is_active
+),
+history as (
+    insert into entity_history (org_id, entity_type, entity_id, change_type, changed_at, metadata)
+    select org_id, 'workflow', id, 'draft_saved', clock_timestamp(), jsonb_build_object('by', cast(:who as text)) from saved
+)
+select id, is_active from saved;
+
+-- name: note_deactivated
+-- Who ended the active version of a workflow, in its history.
+insert into entity_history (org_id, entity_type, entity_id, change_type, changed_at, metadata)
+values (:org, 'workflow', :id, 'deactivated', clock_timestamp(), jsonb_build_object('by', cast(:who as text)));
 
 -- name: owner_is_there
 -- Whether a colleague of the organization has this id.

@@ -91,16 +91,21 @@ def find_workflows(db: Queryable, workflow_id: UUID | None, name: str, org_id: U
     return [row["id"] for row in db.run(_SQL["find_workflows"], id=workflow_id, name=name, org=org_id)]
 
 
-def insert_draft(tx: Transaction, org_id: UUID | None, draft: Mapping[str, Any]) -> Row | None:
+def insert_draft(tx: Transaction, org_id: UUID | None, draft: Mapping[str, Any], who: str) -> Row | None:
     """None: the organization has a workflow of this name."""
-    rows = tx.run(_SQL["insert_draft"], org=org_id, **_columns(draft))
+    rows = tx.run(_SQL["insert_draft"], org=org_id, who=who, **_columns(draft))
     return rows[0] if rows else None
 
 
-def save_draft(tx: Transaction, workflow_id: UUID, draft: Mapping[str, Any]) -> Row | None:
+def save_draft(tx: Transaction, workflow_id: UUID, draft: Mapping[str, Any], who: str) -> Row | None:
     """None: there is no such workflow."""
-    rows = tx.run(_SQL["save_draft"], id=workflow_id, **_columns(draft))
+    rows = tx.run(_SQL["save_draft"], id=workflow_id, who=who, **_columns(draft))
     return rows[0] if rows else None
+
+
+def note_deactivated(tx: Transaction, org_id: UUID, workflow_id: UUID, who: str) -> None:
+    """In its history."""
+    tx.run(_SQL["note_deactivated"], org=org_id, id=workflow_id, who=who)
 
 
 def owner_is_there(tx: Transaction, owner: UUID, org_id: UUID | None) -> bool:

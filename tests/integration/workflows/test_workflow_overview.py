@@ -147,8 +147,9 @@ def test_every_answer_has_its_words(runs: RunHarness) -> None:
         "Ended": "not_published",
     }
     deal = won_deal(runs)
-    before = why(runs, deal)["Deal won"]
-    assert (before.answer, before.waiting_events) == ("event_waits", 2)
+    before = why(runs, deal)
+    assert (before["Deal won"].answer, before["Deal won"].waiting_events) == ("event_waits", 2)
+    assert (before["By hand"].answer, before["By hand"].waiting_events) == ("by_hand", 0)
     play(runs)
     after = why(runs, deal)
     assert (after["Deal won"].answer, after["Deal won"].waiting_events) == ("started", 0)

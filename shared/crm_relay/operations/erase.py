@@ -23,7 +23,7 @@ from crm_relay.operations import store
 from crm_relay.operations.last_look import LastLook
 from crm_relay.outreach.erase import count_leads, erase_leads
 from crm_relay.platform.clock import Deadline
-from crm_relay.platform.database import Queryable
+from crm_relay.platform.database import Queryable, Transaction
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.sources.all_sources import REDACTORS
 from crm_relay.webhooks.defer import Deferred
@@ -34,6 +34,7 @@ from crm_relay.webhooks.people.erase import (
     erase_messages,
     erase_objects,
 )
+from crm_relay.workflows.operations.erase import count_in_workflows, erase_in_workflows, erase_workflows
 
 BEYOND_REACH = (
     "Mautic: its sending statistics and audit log have no way to be erased from outside",
@@ -122,6 +123,7 @@ def preview(scope: ErasureScope, who: str) -> ErasurePreview:
         "customer_email_engagement": count_events(db, person),
         "client_leads": count_leads(db, person),
         **count_enrolled(db, person),
+        **count_in_workflows(db, person),
         **count_mail(db, person),
         **count_colleague(db, person),
         "edge_conflicts": count_conflicts(db, person),
@@ -205,6 +207,7 @@ def _from_everywhere_else(scope: ErasureScope, person: Person, receipt: Receipt)
     _reach(receipt, "customer_email_engagement", lambda: erase_events(db, person))
     _reach(receipt, "client_leads", lambda: erase_leads(db, person))
     _reach(receipt, "campaigns", lambda: erase_enrolled(db, person, scope.run.now()))
+    _reach(receipt, "workflows", lambda: erase_workflows(db, person, scope.run.now()))
     _reach(receipt, "mail", lambda: erase_mail(db, person, scope.run.now()))
     _reach(receipt, "notifications", lambda: erase_colleague(db, person))
     _reach(receipt, "edge_conflicts", lambda: erase_conflicts(db, person))
@@ -215,7 +218,9 @@ def _finish(scope: ErasureScope, person: Person, receipt: Receipt) -> None:
     """The customers, the CRM's people and the receipt in one transaction; then a last look at every store."""
     db = scope.run.db
 
-    def work(transaction: Queryable) -> tuple[dict[str, Any], int]:
+    def work(transaction: Transaction) -> tuple[dict[str, Any], int]:
+        # What has begun since, and before anything that it would be found by goes.
+        erase_in_workflows(transaction, person, scope.run.now())
         reached = receipt.reached | store.erase_replies(transaction, person)
         reached |= erase_customers(transaction, person) | store.erase_crm(transaction, person)
         return reached, _keep(transaction, replace(receipt, reached=reached))
@@ -235,6 +240,7 @@ def _finish(scope: ErasureScope, person: Person, receipt: Receipt) -> None:
             lambda: overwrite(db, edge, person, scope.run.now, scope.look or Deadline.after(_LOOK_SECONDS)),
         )
     look = LastLook(person, scope.look or Deadline.after(_LOOK_SECONDS)).at(db, scope.edge, scope.deferred)
+    look.take_out_of_workflows(db)
     receipt.left |= look.found
     receipt.unreached |= {f"last look, {place}": reason for place, reason in look.unreached.items()}
     db.transact(lambda transaction: _complete(transaction, person, receipt, receipt_id))

@@ -1,7 +1,7 @@
 """Searches every store for a person: tables, the edge, the bucket and the queues."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from crm_relay.consent.person import Person
 from crm_relay.consent.traces import Traces
@@ -14,6 +14,7 @@ from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.sources.all_sources import REDACTORS
 from crm_relay.webhooks.defer import Deferred
 from crm_relay.webhooks.people.erase import erase_deliveries, erase_failed_tasks, objects_with, queues_with
+from crm_relay.workflows.operations.erase import SEARCHED, redact_mentions
 
 _BLOCKS = 32_768
 """256 MB of a table a statement."""
@@ -40,11 +41,23 @@ class LastLook:
         self._at("queues", lambda: queues_with(deferred, REDACTORS, self._person))
         return self
 
-    def _at_tables(self, db: Queryable) -> None:
+    def take_out_of_workflows(self, db: Queryable) -> None:
+        """What mentions the person there without being about them is found by this look alone; then look once more."""
+        mentioned = [table for table in SEARCHED if self.found.pop(table, 0)]
+        if mentioned:
+            self._at("workflows", lambda: self._redacted(db, mentioned))
+            self._at_tables(db, only=frozenset(mentioned))
+
+    def _redacted(self, db: Queryable, tables: Sequence[str]) -> None:
+        redact_mentions(db, self._traces, tables)
+
+    def _at_tables(self, db: Queryable, *, only: frozenset[str] | None = None) -> None:
         if not self._traces.forms:
             return
         tables: dict[str, int] = {}
         self._at("tables", lambda: tables.update(store.tables_to_search(db)))
+        if only is not None:
+            tables = {table: blocks for table, blocks in tables.items() if table in only}
         for table, blocks in tables.items():
             self._at(table, lambda table=table, blocks=blocks: {table: self._in_table(db, table, blocks)})  # type: ignore[misc]
 

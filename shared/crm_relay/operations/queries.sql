@@ -73,10 +73,18 @@ prospect as (
     where id in (select id from people where kind = 'prospect')
     returning 1
 ),
+spoken as materialized (
+    select id
+    from activities
+    where entity_id in (select id from concerned) or secondary_entity_id in (select id from concerned)
+    order by id
+    for no key update
+),
 activity as (
     update activities
     set subject = null, description = null, metadata = '{}', updated_at = now()
-    where entity_id in (select id from concerned) or secondary_entity_id in (select id from concerned)
+    from spoken
+    where activities.id = spoken.id
     returning 1
 ),
 history as (

@@ -104,6 +104,7 @@ SERVERS = """
     read_mautic_events(jsonb)
     recipient_suppression(uuid,text,text,uuid)
     record_consent_events(jsonb)
+    redact_mentions(text,text[],text)
     refresh_email_send(uuid)
     refresh_engagement(uuid,timestamp with time zone)
     settle_bison_accounts(text,timestamp with time zone,boolean)

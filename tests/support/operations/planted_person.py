@@ -23,6 +23,7 @@ from crm_relay.webhooks.receive import apply_stored
 from local.aws.moto_server import client_of
 from tests.support.customers.mautic_harness import MauticHarness
 from tests.support.customers.mautic_hooks import delivery, opened, subscription
+from tests.support.operations.planted_runs import plant_runs
 from tests.support.platform.rows import one, rows_of
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -238,7 +239,7 @@ def _plant_crm(harness: MauticHarness, who: Planted) -> None:
         mail=who.address,
         phone=who.phone,
     )["id"]
-    harness.sql("insert into deals (name, lead_contact_id) values ('A deal', :id)", id=contact)
+    plant_runs(harness.db, contact, who.first, who.second_address)
     harness.sql(
         """insert into activities (entity_type, entity_id, type, subject, description)
            values ('contact', :id, 'call', :name, :name)""",

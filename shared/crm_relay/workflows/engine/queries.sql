@@ -249,7 +249,11 @@ from :webhooks as webhook (
 )
 on conflict (id) do update
 set state = 'waiting', attempts = 0, next_attempt_at = excluded.next_attempt_at, action_id = excluded.action_id, reason = null,
-    updated_at = excluded.updated_at
+    updated_at = excluded.updated_at,
+    -- Of one that was erased nothing is left to repeat.
+    url = case hook.reason when 'erased' then excluded.url else hook.url end,
+    headers = case hook.reason when 'erased' then excluded.headers else hook.headers end,
+    body = case hook.reason when 'erased' then excluded.body else hook.body end
 where hook.state in ('failed', 'cancelled');
 
 -- name: pause_workflows

@@ -7,6 +7,11 @@ from crm_relay.platform.database import Row, Transaction
 from crm_relay.workflows.events import store
 
 
+def lock_events(tx: Transaction, contacts: Sequence[UUID]) -> None:
+    """What `redact_events` changes of events, for a transaction that locks runs before it calls that."""
+    store.lock_traces(tx, contacts)
+
+
 def redact_events(tx: Transaction, contacts: Sequence[UUID]) -> Row:
     """Table -> rows that lost values, of the contacts, their enrollments and their activities.
 

@@ -32,6 +32,11 @@ def remove_old(db: Queryable, *, before: datetime, limit: int) -> int:
     return int(db.run(_SQL["remove_old"], before=before, limit=limit)[0]["removed"])
 
 
+def lock_traces(tx: Transaction, contacts: Sequence[UUID]) -> None:
+    """Events of the contacts and of what is theirs."""
+    tx.run(_SQL["lock_traces"], contacts=list(contacts))
+
+
 def redact(tx: Transaction, contacts: Sequence[UUID]) -> Row:
     """Table -> rows that lost their values; the events are locked first."""
     ids = list(contacts)

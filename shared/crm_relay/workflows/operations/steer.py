@@ -84,6 +84,13 @@ def change_runs(
     return db.transact(work)
 
 
+def change_locked_runs(
+    tx: Transaction, change: RunChange, runs: Sequence[UUID], now: datetime, *, who: str = OPERATOR
+) -> RunsChanged:
+    """The same in the transaction of somebody who has locked the runs, however many."""
+    return _changed(tx, change, runs, None, who, now, has_more=False)
+
+
 def _changed(
     tx: Transaction,
     change: RunChange,

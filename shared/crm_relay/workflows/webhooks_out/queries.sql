@@ -269,12 +269,12 @@ where webhook.id = :id and (cast(:org as uuid) is null or webhook.org_id = :org)
 for no key update of run;
 
 -- name: retry
--- Due at once and with all its attempts, under the same id.
+-- Due at once and with all its attempts, under the same id; of one that was erased nothing is left to send.
 update workflow_webhooks
 set
     state = 'waiting', attempts = 0, reason = null, status_code = null, next_attempt_at = :now, leased_until = null,
     gives_up_at = cast(:now as timestamptz) + cast(:patience as interval), fence = fence + 1, updated_at = :now
-where id = :id and state in ('waiting', 'failed', 'cancelled')
+where id = :id and state in ('waiting', 'failed', 'cancelled') and reason is distinct from 'erased'
 returning id;
 
 -- name: cancel

@@ -1,6 +1,7 @@
 """One connection to PostgreSQL by the driver: a message out, the result set of each of its statements back."""
 
 import contextlib
+import json
 import re
 import ssl
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
 from pg8000.converters import UUID_ARRAY, string_array_in, string_in, timestamptz_in, uuid_array_in
-from pg8000.native import TEXT_ARRAY, TIMESTAMPTZ, UUID_TYPE, Connection, DatabaseError, InterfaceError
+from pg8000.native import JSON, JSONB, TEXT_ARRAY, TIMESTAMPTZ, UUID_TYPE, Connection, DatabaseError, InterfaceError
 
 from crm_relay.platform.errors import DuplicateRow, FatalError, RejectedInput, RowRefused, TransientError
 
@@ -98,6 +99,8 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
         self.register_in_adapter(UUID_TYPE, _uuid)
         self.register_in_adapter(TEXT_ARRAY, _text_array)
         self.register_in_adapter(UUID_ARRAY, _uuid_array)
+        self.register_in_adapter(JSON, _json)
+        self.register_in_adapter(JSONB, _json)
         if self.parameter_statuses.get("standard_conforming_strings", "on") != "on":
             raise FatalError("the database must run with standard_conforming_strings = on")
 
@@ -197,6 +200,21 @@ def _timestamptz(text: str) -> Any:
         return datetime.fromisoformat(text)
     except ValueError:
         return timestamptz_in(text)
+
+
+def _json(text: str) -> Any:
+    """One number of more digits than Python reads (4,300) would keep all rows of an answer from being read."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return json.loads(text, parse_int=_integer)
+
+
+def _integer(digits: str) -> Any:
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
 
 
 def _text_array(text: str) -> Any:

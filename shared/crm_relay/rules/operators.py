@@ -83,7 +83,8 @@ def _number(value: Any) -> Any:
     if isinstance(value, str):
         return Decimal(value.strip()) if _NUMBER.fullmatch(value) else None
     if isinstance(value, int | float | Decimal):
-        number = Decimal(str(value))
+        # A float by its shortest writing, 0.1 for 0.1; an integer of any length.
+        number = Decimal(str(value) if isinstance(value, float) else value)
         return number if number.is_finite() else None
     return None
 

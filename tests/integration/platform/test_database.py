@@ -59,6 +59,16 @@ def hang_up_on(other: Database, database: Database) -> None:
     time.sleep(0.05)
 
 
+def test_a_number_that_python_does_not_read_keeps_no_other_row_from_being_read(database: Database) -> None:
+    rows = ask(
+        database,
+        """select jsonb_build_object('n', value, 'm', 7) as given, to_json(value)::json as bare
+           from (values (1::numeric), (power(10::numeric, 5000))) known (value)""",
+    )
+    assert [row["given"] for row in rows] == [{"n": 1, "m": 7}, {"n": "1" + "0" * 5000, "m": 7}]
+    assert [row["bare"] for row in rows] == [1, "1" + "0" * 5000]
+
+
 def test_a_statement_costs_one_round_trip_whatever_its_values(proxied: tuple[Database, CountingProxy]) -> None:
     database, proxy = proxied
     ask(database, "select * from jsonb_to_recordset(:rows) as row (id int)", rows=Json([{"id": n} for n in range(500)]))

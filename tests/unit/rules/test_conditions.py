@@ -16,7 +16,7 @@ from crm_relay.rules.conditions import (
     problems_of_condition,
     read_conditions,
 )
-from crm_relay.rules.operators import OPERATORS
+from crm_relay.rules.operators import OPERATORS, compare
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.sampled_from(["1", "1.0", " "])
@@ -173,3 +173,10 @@ def test_each_negation_holds_exactly_where_its_opposite_does_not(
     if pair[0] == "contains" and (wanted is None or (isinstance(wanted, str) and not wanted.strip())):
         return
     assert holds(actual, pair[0], wanted) is not holds(actual, pair[1], wanted)
+
+
+def test_an_integer_of_any_length_is_a_number() -> None:
+    many = 10**5000
+    assert compare(many, "gt", "9")
+    assert compare(many + 1, "neq", many)
+    assert not compare(many, "lt", 1.5)

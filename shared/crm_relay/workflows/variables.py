@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, urlsplit
 
+from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.record_conditions import ConditionSubject
 from crm_relay.rules.templates import Template, check, parse, parse_subject, render
 
@@ -39,6 +41,28 @@ def fill(
         name: workflow_name if name == WORKFLOW_NAME else written(subject.value_of(name)) for name in template.names
     }
     return render(template, values, html=html, defaults=defaults)
+
+
+def fill_url(url: str, subject: ConditionSubject, workflow_name: str) -> str:
+    """`url` with its values, each percent-encoded as a whole: it stays in its segment or parameter, whatever it holds.
+
+    RejectedInput where a value makes a segment `.` or `..`, which would lead to another path.
+    """
+    if "{{" not in url:
+        return url
+    template = _template(url, is_line=True)
+    values = {
+        name: workflow_name if name == WORKFLOW_NAME else written(subject.value_of(name)) for name in template.names
+    }
+    given = {name: quote(value, safe="") if value and value.strip() else None for name, value in values.items()}
+    filled = render(template, given)
+    if _dots_in(filled) != _dots_in(render(template, dict.fromkeys(values, "x"))):
+        raise RejectedInput("url: a value of the record leads to another path")
+    return filled
+
+
+def _dots_in(url: str) -> int:
+    return sum(segment in {".", ".."} for segment in urlsplit(url).path.split("/"))
 
 
 def written(value: Any) -> str | None:

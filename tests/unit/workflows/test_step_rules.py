@@ -64,6 +64,27 @@ from tests.support.workflows.proven_programs import STRANGER, problems_of_step_w
         ("webhook", {"url": "https://a.example", "headers": {"a b": "c"}}, "config.headers: a header that may be set"),
         (
             "webhook",
+            {"url": "https://a.example", "headers": {"Expect": "c"}},
+            "config.headers: a header that may be set",
+        ),
+        (
+            "webhook",
+            {"url": "https://a.example", "headers": {"Proxy-Auth": "c"}},
+            "config.headers: a header that may be",
+        ),
+        ("webhook", {"url": "https://a.example", "headers": {"X-A": "\u2192"}}, "config.headers.X-A: one line"),
+        (
+            "webhook",
+            {"url": "https://a.example", "headers": {"X-A": "1", "x-a": "2"}},
+            "config.headers: each header once",
+        ),
+        (
+            "webhook",
+            {"url": "https://a.example", "headers": {"X-A": "{{deal.name}}"}},
+            "config.headers.X-A: a fixed value",
+        ),
+        (
+            "webhook",
             {"url": "https://a.example", "headers": {"Webhook-Id": "c"}},
             "config.headers: a header that may be set",
         ),

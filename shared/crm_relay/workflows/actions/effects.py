@@ -11,7 +11,7 @@ from crm_relay.notifications.models import NotificationRequest
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.workflows.models import WorkflowStep
 from crm_relay.workflows.run_models import StepFacts, WorkflowRun
-from crm_relay.workflows.variables import fill
+from crm_relay.workflows.variables import fill, fill_url
 
 _IDS = UUID("3f8d0c56-0b0c-4a0e-9a3e-8d5a6f1c7e21")
 
@@ -112,6 +112,10 @@ class StepMoment:
     def text(self, template: str | None, *, is_line: bool = False) -> str:
         """With its variables filled."""
         return fill(template or "", self.facts.subject, self.run.workflow_name, is_line=is_line)
+
+    def url(self, template: str) -> str:
+        """With its variables filled, each percent-encoded."""
+        return fill_url(template, self.facts.subject, self.run.workflow_name)
 
     def optional(self, template: str | None, *, is_line: bool = False) -> str | None:
         """The same; None where nothing is left."""

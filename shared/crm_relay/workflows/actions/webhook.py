@@ -14,7 +14,7 @@ _LARGEST = 256 * 1024
 
 def webhook(config: WebhookConfig, at: StepMoment) -> StepMade:
     """Its id is its identity for the receiver, also where an operator repeats the step. Secrets stay references."""
-    url = at.text(config.url, is_line=True)
+    url = at.url(config.url)
     host = urlsplit(url).hostname
     if host is None:
         raise RejectedInput("url: has no host")

@@ -69,15 +69,28 @@ class WorkflowSecrets:
         return self.all(reference)[0]
 
 
+def may_be_set(name: str) -> bool:
+    """Whether a step may name this header."""
+    return (
+        _HEADER_NAME.fullmatch(name) is not None
+        and name.lower() not in _RESERVED
+        and not name.lower().startswith(_RESERVED_BEGINNINGS)
+    )
+
+
+def may_be_sent(value: str) -> bool:
+    """Whether a header can have this value."""
+    return _HEADER_VALUE.fullmatch(value) is not None
+
+
 def check_headers(headers: Mapping[str, str]) -> None:
-    """For a definition that is published. Raises RejectedInput that names the header, never its value."""
+    """Before they are sent. Raises RejectedInput that names the header, never its value."""
     for name, value in headers.items():
-        shown = name if isinstance(name, str) and _HEADER_NAME.fullmatch(name) else "(malformed name)"
-        if shown != name:
-            raise RejectedInput(f"headers: {shown}")
-        if name.lower() in _RESERVED or name.lower().startswith(_RESERVED_BEGINNINGS):
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise RejectedInput("headers: (malformed name)")
+        if not may_be_set(name):
             raise RejectedInput(f"headers: {name} cannot be set")
-        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+        if not isinstance(value, str) or not may_be_sent(value):
             raise RejectedInput(f"headers: the value of {name} cannot be sent")
     if len({name.lower() for name in headers}) != len(headers):
         raise RejectedInput("headers: one is there twice")

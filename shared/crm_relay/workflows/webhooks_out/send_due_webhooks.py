@@ -91,9 +91,9 @@ class _Outbox:
         now = self.clock()
         try:
             answer = self.client.send(request_of(claimed, self.secrets, now))
+            return decide_answer(answer, claimed.attempts, now)
         except (TransientError, *OF_ONE_ROW) as error:
             return decide_error(error, claimed.attempts)
-        return decide_answer(answer, claimed.attempts, now)
 
 
 def request_of(claimed: ClaimedWebhook, secrets: WorkflowSecrets, now: datetime) -> OutgoingRequest:

@@ -65,7 +65,7 @@ class Target:
             raise TargetRefused(kind)
 
     def redirected(self, location: str, rules: GuardRules) -> "Target":
-        """Where an answer leads. Raises TargetRefused for another host, and for HTTP behind HTTPS."""
+        """Where an answer leads. Raises TargetRefused for another host or port, and for HTTP behind HTTPS."""
         try:
             joined = urljoin(self.url, location)
         except ValueError:
@@ -75,6 +75,9 @@ class Target:
             raise TargetRefused("redirect_to_other_host")
         if (self.scheme, target.scheme) == ("https", "http"):
             raise TargetRefused("redirect_to_http")
+        # Another service may listen there, and the request carries secrets.
+        if target.authority != self.authority:
+            raise TargetRefused("redirect_to_other_port")
         return target
 
 

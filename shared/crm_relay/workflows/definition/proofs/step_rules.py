@@ -8,6 +8,7 @@ from crm_relay.rules.send_windows import DAYS, is_zone
 from crm_relay.workflows.definition.proofs.catalog import VARIABLE_BEGINS
 from crm_relay.workflows.definition.reading.triggers import is_event_name
 from crm_relay.workflows.models import EntityType, StepKind, WorkflowStep
+from crm_relay.workflows.webhooks_out.references import may_be_sent, may_be_set
 from crm_relay.workflows.writable_fields import ASSIGNABLE, WRITABLE
 
 Problem = tuple[str, str]
@@ -15,12 +16,9 @@ Problem = tuple[str, str]
 _ADDRESS = re.compile(r"[^\s<>@,;\"\x00-\x1f]+@[^\s<>@,;\"\x00-\x1f]+")
 _URL = re.compile(r"https?://[^/?#{}\s@]+([/?#]\S*)?", re.IGNORECASE)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _SENSITIVE = re.compile(r"auth|token|secret|key|cookie|signature|password", re.IGNORECASE)
 _REFERENCE = re.compile(r"([A-Za-z]+ )?secret:[A-Za-z0-9_.-]+")
 _SECRET_NAME = re.compile(r"(secret:)?(?!whsec_)[A-Za-z0-9_.-]{1,100}")
-_OURS = re.compile(r"webhook-|host$|content-length$|transfer-encoding$|connection$", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def problems_of_step(step: WorkflowStep, entity_type: EntityType, columns: frozenset[str]) -> Iterator[Problem]:
@@ -56,11 +54,15 @@ def _webhook(config: Mapping[str, Any], _entity: EntityType, _columns: frozenset
         yield "url", "begins with https:// and a host; a variable may stand behind them"
     if config["secret"] is not None and not _SECRET_NAME.fullmatch(config["secret"]):
         yield "secret", "the name of a secret, never a secret itself"
+    if len({name.lower() for name in config["headers"]}) != len(config["headers"]):
+        yield "headers", "each header once"
     for name, value in config["headers"].items():
-        if not _HEADER.fullmatch(name) or _OURS.match(name):
+        if not may_be_set(name):
             yield "headers", "a header that may be set, by its name"
-        elif _CONTROL.search(value) or len(value) > 1000:
-            yield f"headers.{name}", "one line of up to 1000 characters"
+        elif not may_be_sent(value) or len(value) > 1000:
+            yield f"headers.{name}", "one line of up to 1000 characters of Latin-1"
+        elif VARIABLE_BEGINS in value:
+            yield f"headers.{name}", "a fixed value: variables belong into the url and the body"
         elif _SENSITIVE.search(name) and not _REFERENCE.fullmatch(value):
             yield f"headers.{name}", "a reference such as secret:name, so that no log has the secret"
 

@@ -83,8 +83,11 @@ class _WorkflowRound:
     def work(self, due: WorkflowsDue, now: datetime) -> None:
         """What SQL did to definitions holds; what happened starts runs; what their steps send leaves."""
         self.adopted = self.parts.run("definitions", lambda: adopt(self.installation.database, now)) or self.adopted
-        repaired = 0
-        if now.minute % _REPAIR_EVERY == 0:
+        repaired, is_repair = 0, now.minute % _REPAIR_EVERY == 0
+        if due.listening or self.adopted.has_changed or is_repair:
+            # What happens before the triggers are there is heard by nobody.
+            self.parts.run("listen", lambda: listen_to_changes(self.installation.database, now))
+        if is_repair:
             repaired = self.repair(now)
         if due.events:
             self.start()
@@ -103,10 +106,9 @@ class _WorkflowRound:
             self.send_mail()
 
     def repair(self, now: datetime) -> int:
-        """What nothing moves any more, and tables that could not be listened to."""
+        """What nothing moves any more."""
         database = self.installation.database
         repaired = self.parts.run("repair", lambda: repair_runs(database, now))
-        self.parts.run("listen", lambda: listen_to_changes(database, now))
         self.parts.run("recovered changes", lambda: close_recovered(database, now))
         self.parts.run("recovered starts", lambda: close_recovered_starts(database, now))
         return sum(repaired or ())

@@ -48,7 +48,7 @@ FUNCTIONS = {
     "operations": 1,
     "outreach": 16,
     "platform": 7,
-    "workflows": 10,
+    "workflows": 11,
 }
 
 

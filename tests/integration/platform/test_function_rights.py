@@ -61,6 +61,7 @@ SERVERS = """
     apply_mautic_unsubscribes(uuid[])
     campaign_document(uuid)
     cancel_queued_mail(uuid[],text)
+    changes_to_hear()
     colleagues_enrolled(uuid[])
     consent_facts(text,text[],uuid[])
     consent_key(text,text)

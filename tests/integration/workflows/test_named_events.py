@@ -8,6 +8,7 @@ import pytest
 from crm_relay.consent.models import ConsentChannel, ConsentEvent, ConsentKind
 from crm_relay.consent.record import record_events
 from crm_relay.platform.clock import Deadline
+from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.sql import Json, SqlValue
 from crm_relay.workflows.events.emit import LARGEST_PAYLOAD, Emitted, emit_event
@@ -15,6 +16,8 @@ from crm_relay.workflows.events.erase import redact_events
 from crm_relay.workflows.events.listen import NOT_LISTENING, close_recovered, listen_to_changes
 from crm_relay.workflows.events.tidy_up import remove_old_events
 from crm_relay.workflows.models import EntityType
+from crm_relay.workflows.operations.what_is_due import what_is_due
+from tests.support.platform.rows import parse
 from tests.support.workflows.event_stage import EventStage
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -252,6 +255,36 @@ def test_listening_reports_what_is_in_its_way(stage: EventStage) -> None:
     assert listen_to_changes(stage.db, NOW).changed == ("deals",)
     assert stage.incidents() == []
     assert listen_to_changes(stage.db, NOW).is_complete
+
+
+def test_a_column_that_is_renamed_while_it_is_listened_to_has_an_incident(stage: EventStage) -> None:
+    stage.db.run_script("alter table deals add column tier text")
+    stage.listen("deal", "tier", "status")
+    stage.db.run_script("alter table deals rename column tier to level")
+    found = listen_to_changes(stage.db, NOW)
+    assert (found.changed, found.lost, found.refused) == (("deals",), ("deals.tier",), {})
+    assert stage.incidents() == [(NOT_LISTENING, "deals.tier")]
+    stage.execute("update workflow_listeners set topic = 'level' where topic = 'tier'")
+    assert listen_to_changes(stage.db, NOW).lost == ()
+    assert stage.incidents() == []
+
+
+def test_a_table_that_stays_busy_has_an_incident_until_it_is_heard(stage: EventStage) -> None:
+    deal = stage.deal()
+    stage.listener("deal", "status")
+    writer = Database(stage.url)
+
+    def write(tx: Transaction) -> None:
+        tx.run(parse("update deals set status = 'won' where id = :id"), id=deal)
+        assert listen_to_changes(stage.db, NOW).busy == ("deals",)
+
+    writer.transact(write)
+    writer.close()
+    assert stage.incidents() == [(NOT_LISTENING, "deals")]
+    assert what_is_due(stage.db, NOW).listening
+    assert listen_to_changes(stage.db, NOW).is_complete
+    assert stage.incidents() == []
+    assert not what_is_due(stage.db, NOW).listening
 
 
 def test_the_incident_of_changes_that_were_not_noted_ends_with_the_next_event(stage: EventStage) -> None:

@@ -11,10 +11,12 @@ from crm_relay.incidents.send_alerts import send_alerts
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.fence.clone_fence import NotArmed
+from crm_relay.platform.sql import Json
 from crm_relay.workflows.engine.run_due import run_due
 from crm_relay.workflows.operations.what_is_due import what_is_due
 from tests.support.function_settings import give_settings
 from tests.support.platform.counting_proxy import CountingProxy
+from tests.support.workflows.definitions import definition
 from tests.support.workflows.run_harness import RunHarness, chain, step
 from workflow_cron import wiring
 from workflow_cron.handler import handler
@@ -63,6 +65,14 @@ def test_a_round_takes_what_is_due_and_says_so(lately: RunHarness, case: str) ->
     assert lately.sim.mails[0].payload["from"] == "CRM <crm@example.com>"
     assert "https://api.example.com/unsubscribe/" in lately.sim.mails[0].payload["text"]
     assert invoke(case)["idle"]
+
+
+def test_what_a_row_that_sql_has_set_active_listens_to_is_heard_from_the_same_round_on(lately: RunHarness) -> None:
+    deal = lately.deal(status="open")
+    lately.insert("workflows", name="Won", entity_type="deal", is_active=True, definition=Json(definition()))
+    invoke()
+    lately.rows("update deals set status = 'won' where id = :id returning id", id=deal)
+    assert [row["topic"] for row in lately.rows("select topic from entity_events")] == ["status"]
 
 
 def test_a_copy_of_a_database_takes_no_step(lately: RunHarness) -> None:

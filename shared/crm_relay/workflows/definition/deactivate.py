@@ -9,8 +9,7 @@ from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.workflows.definition import store
 from crm_relay.workflows.definition.prove_drafts import record_ended
-from crm_relay.workflows.definition.publish import OPERATOR, subject_of
-from crm_relay.workflows.events.listen import listen_to_changes
+from crm_relay.workflows.definition.publish import OPERATOR, listen_now, subject_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ def deactivate(db: Database, workflow_id: UUID, now: datetime, *, who: str = OPE
     """
     outcome = db.transact(lambda tx: _deactivate(tx, workflow_id, now, who))
     if outcome.changed:
-        listen_to_changes(db, now)
+        listen_now(db, now)
     return outcome
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from crm_relay.incidents.record import close_incidents
 from crm_relay.platform.database import Database, Transaction
-from crm_relay.platform.errors import RejectedInput
+from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.workflows.definition.prove_drafts import prove_drafts, record_published
 from crm_relay.workflows.definition.store import INCIDENT
 from crm_relay.workflows.events.listen import listen_to_changes
@@ -38,7 +38,15 @@ def publish(db: Database, workflow_id: UUID, now: datetime, *, who: str = OPERAT
     published = db.transact(lambda tx: _publish(tx, workflow_id, now, who))
     if not published.changed:
         return published
-    return replace(published, is_heard=listen_to_changes(db, now).is_complete)
+    return replace(published, is_heard=listen_now(db, now))
+
+
+def listen_now(db: Database, now: datetime) -> bool:
+    """Whether all is heard; what could not be done now is done by the next tick, and undoes nothing."""
+    try:
+        return listen_to_changes(db, now).is_complete
+    except TransientError:
+        return False
 
 
 def subject_of(org_id: UUID, workflow_id: UUID) -> str:

@@ -14,39 +14,43 @@ NOT_LISTENING = "workflow_listening"
 NOT_NOTED = "workflow_events"
 """The incident of a table whose changes could not be noted; a trigger opens it."""
 
-_TITLE = "A table's triggers could not be made: workflows do not hear of its changes"
+_TITLE = "A table's triggers could not be made, or a column is gone: workflows do not hear of its changes"
 _IS_BUSY = "55P03"
+_IS_LOST = "42703"
 
 
 @dataclass(frozen=True)
 class Listening:
     """`changed`: tables whose triggers are others now. `busy`: those that somebody is writing to; the next call tries
-    again. `refused`: table -> SQLSTATE where something else is in the way, which has an incident.
+    again. `refused`: table -> SQLSTATE where something else is in the way. `lost`: `table.column` that workflows listen
+    to and that is renamed or gone. All but the first have an incident until it is over.
     """
 
     changed: tuple[str, ...]
     busy: tuple[str, ...]
     refused: dict[str, str]
+    lost: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything that is listened to is heard."""
+        """Whether every trigger is as it has to be."""
         return not self.busy and not self.refused
 
 
 def listen_to_changes(db: Database, now: datetime) -> Listening:
-    """Two statements where nothing differs; call it after a publication, and every few minutes.
+    """Two statements where nothing differs; call it after a publication, and where `what_is_due` says so.
 
     A table is locked for the moment of the change alone, and waited for 200 ms.
     """
     failures = {row["relation"]: row["failure"] for row in store.listen_to_changes(db)}
-    refused = {name: failure for name, failure in failures.items() if failure not in {None, _IS_BUSY}}
-    incidents = [Incident(NOT_LISTENING, name, _TITLE, details={"sqlstate": refused[name]}) for name in sorted(refused)]
+    failed = {name: failure for name, failure in failures.items() if failure is not None}
+    incidents = [Incident(NOT_LISTENING, name, _TITLE, details={"sqlstate": failed[name]}) for name in sorted(failed)]
     keep_open(db, NOT_LISTENING, incidents, now)
     return Listening(
         changed=tuple(name for name, failure in failures.items() if failure is None),
         busy=tuple(name for name, failure in failures.items() if failure == _IS_BUSY),
-        refused=refused,
+        refused={name: failure for name, failure in failed.items() if failure not in {_IS_BUSY, _IS_LOST}},
+        lost=tuple(name for name, failure in failed.items() if failure == _IS_LOST),
     )
 
 

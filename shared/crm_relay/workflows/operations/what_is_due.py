@@ -12,7 +12,9 @@ _SQL = queries_beside(__file__, "what_is_due.sql")
 
 @dataclass(frozen=True)
 class WorkflowsDue:
-    """`waits`: what a run waits for may have come. `events` and `schedules` may start runs."""
+    """`waits`: what a run waits for may have come. `events` and `schedules` may start runs. `listening`: a table has
+    other triggers than published workflows ask for.
+    """
 
     runs: bool
     waits: bool
@@ -20,6 +22,7 @@ class WorkflowsDue:
     webhooks: bool
     events: bool
     schedules: bool
+    listening: bool
 
     @property
     def is_anything(self) -> bool:

@@ -23,4 +23,5 @@ select
     ) as mails,
     exists (select from workflow_webhooks where state in ('waiting', 'sending') and next_attempt_at <= :now) as webhooks,
     exists (select from entity_events where handled_at is null) as events,
-    exists (select from workflow_schedules where next_at <= :now) as schedules;
+    exists (select from workflow_schedules where next_at <= :now) as schedules,
+    exists (select from changes_to_hear()) as listening;

@@ -1,5 +1,6 @@
 """What a workflow may be about: the tables, which columns are a record's status, and which may be listened to."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -34,6 +35,8 @@ ENTITIES: Final[Mapping[EntityType, Entity]] = MappingProxyType(
     }
 )
 
+_EVENT_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+
 CREATED: Final = "+"
 """The topic of a new row."""
 
@@ -47,6 +50,11 @@ NEVER_LISTENED: Final = frozenset({"id", "org_id", "created_at", "created_by", "
 def may_be_listened_to(column: str) -> bool:
     """Whether a workflow may start on a change of it; that the table has it, the database knows."""
     return column not in NEVER_LISTENED
+
+
+def is_event_name(name: object) -> bool:
+    """Whether an event may be called so, by a trigger as by the one who sends it."""
+    return isinstance(name, str) and _EVENT_NAME.fullmatch(name) is not None
 
 
 def event_topic(name: str) -> str:

@@ -11,7 +11,8 @@ from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.sql import Json, SqlValue
-from crm_relay.workflows.events.emit import LARGEST_PAYLOAD, Emitted, emit_event
+from crm_relay.workflows.entities import is_event_name
+from crm_relay.workflows.events.emit import LARGEST_PAYLOAD, Emitted, emit_event, problems_of_event
 from crm_relay.workflows.events.erase import redact_events
 from crm_relay.workflows.events.listen import NOT_LISTENING, close_recovered, listen_to_changes
 from crm_relay.workflows.events.tidy_up import remove_old_events
@@ -180,7 +181,7 @@ def test_an_event_that_nobody_listens_to_is_not_kept(stage: EventStage) -> None:
     ("name", "payload", "key", "part"),
     [
         ("Form", {}, None, "name"),
-        ("x" * 51, {}, None, "name"),
+        ("x" * 65, {}, None, "name"),
         ("form", {"x": "y" * LARGEST_PAYLOAD}, None, "payload"),
         ("form", {"x": float("nan")}, None, "payload"),
         ("form", {}, "", "key"),
@@ -243,6 +244,12 @@ def test_erasure_takes_the_values_and_leaves_what_was_decided(stage: EventStage)
     assert runs[ada] == {"id": 1, "changed": {"first_name": ["redacted", "redacted"]}}
     assert runs[bob]["payload"] == {"a": "Ada"}
     assert stage.db.transact(lambda tx: redact_events(tx, [ada]))["entity_events"] == 1
+
+
+@pytest.mark.parametrize("name", ["2nd-visit", "x" * 64])
+def test_what_a_trigger_may_be_called_can_be_sent(name: str) -> None:
+    assert is_event_name(name)
+    assert problems_of_event(name, {}, None) == []
 
 
 def test_listening_reports_what_is_in_its_way(stage: EventStage) -> None:

@@ -1,8 +1,9 @@
 """Signatures, references to secrets, headers, and what an attempt means; without I/O."""
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from standardwebhooks.webhooks import Webhook
@@ -16,16 +17,19 @@ from crm_relay.workflows.webhooks_out.decisions import (
     OPEN_AFTER,
     PAUSES,
     decide_answer,
+    decide_error,
     decide_host,
 )
 from crm_relay.workflows.webhooks_out.models import ClaimedWebhook, HostState, WebhookOutcome
 from crm_relay.workflows.webhooks_out.outbox_settings import OutboxSettings
 from crm_relay.workflows.webhooks_out.references import (
     SecretMissing,
+    SecretWithheld,
     WorkflowSecrets,
     check_headers,
     filled_headers,
 )
+from crm_relay.workflows.webhooks_out.send_due_webhooks import request_of
 from crm_relay.workflows.webhooks_out.signing import signed_headers
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -92,6 +96,56 @@ def test_a_header_stands_once() -> None:
 def test_secrets_that_cannot_be_read_are_refused_by_name_alone(text: str) -> None:
     with pytest.raises(FatalError, match="WORKFLOW_SECRETS") as refused:
         read_settings(OutboxSettings, {"WORKFLOW_SECRETS": text})
+    assert "S3cret" not in str(refused.value)
+
+
+BOUND = """{"crm": {"secret": ["n3w", "0ld"], "hosts": ["hooks.example.com"]}, "open": "t0ken",
+            "own": {"secret": "0wn", "organizations": ["00000000-0000-0000-0000-000000000001"]}}"""
+
+
+def claimed_of(url: str, org: int, **headers: str) -> ClaimedWebhook:
+    return ClaimedWebhook(uuid4(), UUID(int=org), "hooks.example.com", url, "POST", headers, None, "{}", 1, 1)
+
+
+def test_a_secret_goes_only_where_it_is_bound_to() -> None:
+    secrets = WorkflowSecrets.parse(BOUND)
+    sent = request_of(claimed_of("https://HOOKS.example.com:8443/x", 2, A="secret:crm", B="secret:open"), secrets, NOW)
+    assert (sent.headers["A"], sent.headers["B"]) == ("n3w", "t0ken")
+    assert request_of(claimed_of("https://evil.example/", 1, A="secret:own"), secrets, NOW).headers["A"] == "0wn"
+
+
+@pytest.mark.parametrize(
+    ("url", "org", "name"),
+    [
+        ("https://evil.example/?hooks.example.com", 1, "crm"),
+        ("https://hooks.example.com.evil.example/", 1, "crm"),
+        ("https://hooks.example.com@evil.example/", 1, "crm"),
+        ("https://hooks.example.com/", 2, "own"),
+    ],
+)
+def test_a_bound_secret_is_neither_sent_elsewhere_nor_signs_for_it(url: str, org: int, name: str) -> None:
+    secrets, claimed = WorkflowSecrets.parse(BOUND), claimed_of(url, org)
+    for each in (
+        replace(claimed, headers={"Authorization": f"Bearer secret:{name}"}),
+        replace(claimed, secret_ref=f"secret:{name}"),
+        replace(claimed, secret_ref=name),
+    ):
+        with pytest.raises(SecretWithheld) as withheld:
+            request_of(each, secrets, NOW)
+        assert decide_error(withheld.value, 1).state == "failed"
+        assert "0wn" not in str(withheld.value)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        '"hosts": []', '"hosts": "a.example"', '"hosts": ["A.example"]', '"hosts": ["a.example:443"]', '"hosts": [3]',
+        '"organizations": []', '"organizations": ["x"]', '"organizations": [3]', '"host": ["a"]', '"hosts": null',
+    ],
+)  # fmt: skip
+def test_bounds_that_bound_nothing_are_refused(bounds: str) -> None:
+    with pytest.raises(ValueError, match=r"^crm: ") as refused:
+        WorkflowSecrets.parse(f'{{"crm": {{"secret": "S3cret", {bounds}}}}}')
     assert "S3cret" not in str(refused.value)
 
 

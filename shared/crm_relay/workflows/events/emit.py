@@ -1,7 +1,6 @@
 """Named events, such as a form that was filled: by the API, or by a room of ours."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +9,7 @@ from uuid import UUID
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.sql import Json
-from crm_relay.workflows.entities import event_topic
+from crm_relay.workflows.entities import event_topic, is_event_name
 from crm_relay.workflows.events import store
 from crm_relay.workflows.models import EntityType
 
@@ -18,7 +17,6 @@ LARGEST_PAYLOAD: Final = 16_384
 """In bytes of JSON."""
 
 _LONGEST_KEY = 200
-_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,49}")
 
 
 @dataclass(frozen=True)
@@ -70,8 +68,8 @@ def emit_event(
 def problems_of_event(name: str, payload: Mapping[str, object], key: str | None) -> list[str]:
     """What is wrong, each with the name of its part; empty: nothing."""
     problems = []
-    if not _NAME.fullmatch(name):
-        problems.append("name: lower-case letters, digits, _ . and -, at most 50, a letter first")
+    if not is_event_name(name):
+        problems.append("name: lower-case letters, digits, _ . and -, at most 64, a letter or digit first")
     if key is not None and not 0 < len(key) <= _LONGEST_KEY:
         problems.append(f"key: 1 to {_LONGEST_KEY} characters")
     try:

@@ -34,8 +34,10 @@ SecretsByName = Annotated[
     IN_WORKERS_SECRET,
     Field(
         description="JSON object: name to the secret that a webhook of a workflow names as `secret:name`, "
-        '`{"crm": "whsec_…"}`. While one is replaced it is a list, the newest first: both sign. Unset: a webhook that '
-        "names a secret fails, and can be retried once it is set."
+        '`{"crm": "whsec_…"}`. While one is replaced it is a list, the newest first: both sign. '
+        '`{"crm": {"secret": "whsec_…", "hosts": ["hooks.example.com"], "organizations": ["<id>"]}}` bounds where it '
+        "may go, and whose workflows may name it. Unset: a webhook that names a secret fails, and can be retried once "
+        "it is set."
     ),
 ]
 """WORKFLOW_SECRETS as a setting."""

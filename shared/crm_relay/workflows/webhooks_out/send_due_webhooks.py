@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from crm_relay.incidents.record import close_incidents
 from crm_relay.platform.clock import Clock, Deadline
@@ -99,9 +100,10 @@ class _Outbox:
 def request_of(claimed: ClaimedWebhook, secrets: WorkflowSecrets, now: datetime) -> OutgoingRequest:
     """With secrets in place of references, and signed where the step names a secret.
 
-    Raises SecretMissing, and RejectedInput for headers that cannot be sent.
+    Raises SecretMissing, SecretWithheld, and RejectedInput for headers that cannot be sent.
     """
     body = claimed.body.encode()
+    secrets = secrets.for_webhook(urlsplit(claimed.url).hostname or "", claimed.org_id)
     own = filled_headers(claimed.headers, secrets)
     signing = secrets.all(claimed.secret_ref) if claimed.secret_ref else ()
     defaults = {"Content-Type": "application/json", "User-Agent": "CRM-Relay-Webhooks/1"}

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from crm_relay.rules.send_windows import DAYS, is_zone
 from crm_relay.workflows.definition.proofs.catalog import VARIABLE_BEGINS
-from crm_relay.workflows.definition.reading.triggers import is_event_name
+from crm_relay.workflows.entities import is_event_name
 from crm_relay.workflows.models import EntityType, StepKind, WorkflowStep
 from crm_relay.workflows.webhooks_out.references import may_be_sent, may_be_set
 from crm_relay.workflows.writable_fields import ASSIGNABLE, WRITABLE

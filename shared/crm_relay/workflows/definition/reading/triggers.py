@@ -1,6 +1,5 @@
 """What starts a workflow, as a definition lists it."""
 
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -9,13 +8,13 @@ from pydantic.alias_generators import to_snake
 from crm_relay.workflows.definition.reading.condition_groups import read_group
 from crm_relay.workflows.definition.reading.problems import DefinitionProblems
 from crm_relay.workflows.definition.schedules import problems_of_schedule
+from crm_relay.workflows.entities import is_event_name
 from crm_relay.workflows.models import Trigger, TriggerKind
 
 MOST_TRIGGERS: Final = 20
 NULL_VALUE: Final = ""
 """`from` null: the column was null before."""
 
-_EVENT_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _ALIASES = {"timezone": "zone", "filter": "records", "conditions": "records", "name": "event"}
 _CHANGE = frozenset({"field", "from", "to"})
 _NAMES: Final[dict[TriggerKind, frozenset[str]]] = {
@@ -103,11 +102,6 @@ def _read_event(kind: TriggerKind, parts: dict[str, Any], path: str, problems: D
         return Trigger(kind, event=parts["event"])
     problems.add(f"{path}.event", "a name of lower-case letters, digits, dots, dashes and underscores")
     return None
-
-
-def is_event_name(name: object) -> bool:
-    """Whether an event may be called so."""
-    return isinstance(name, str) and _EVENT_NAME.fullmatch(name) is not None
 
 
 _READERS: Final[dict[TriggerKind, Callable[[TriggerKind, dict[str, Any], str, DefinitionProblems], Trigger | None]]] = {

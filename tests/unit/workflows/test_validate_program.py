@@ -220,3 +220,27 @@ def test_what_has_to_be_looked_up_is_found_in_every_step() -> None:
         letters=frozenset({str(LETTER), "welcome"}),
         notices=frozenset({"deal_closed_won"}),
     )
+
+
+@pytest.mark.parametrize(
+    ("event", "step", "settings", "is_refused"),
+    [
+        ("replied", "send_email", {}, True),
+        ("replied", "send_email", {"coolDown": "1d"}, False),
+        ("replied", "send_email", {"guard": "every answer is read"}, False),
+        ("replied", "create_task", {}, False),
+        ("form.demo", "send_email", {}, False),
+    ],
+)
+def test_two_systems_do_not_answer_each_other(
+    event: str, step: str, settings: dict[str, Any], is_refused: bool
+) -> None:
+    config = {"title": "T"} if step == "create_task" else {"subject": "S", "text": "T"}
+    found = problems_of(
+        "contact",
+        triggers=[{"type": "event", "event": event}],
+        actions=[TASK, {"type": step, "config": config}],
+        settings=settings,
+    )
+    assert ("actions[1]: an e-mail on replied" in found) is is_refused
+    assert is_refused or found == ""

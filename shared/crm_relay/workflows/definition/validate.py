@@ -20,9 +20,10 @@ from crm_relay.workflows.definition.proofs.known_names import WORKFLOW_VARIABLES
 from crm_relay.workflows.definition.proofs.step_rules import problems_of_step
 from crm_relay.workflows.definition.reading.problems import DefinitionProblems, path_of_step, shown
 from crm_relay.workflows.entities import ENTITIES, may_be_listened_to
-from crm_relay.workflows.models import EntityType, Program, Trigger, TriggerKind, WorkflowStep
+from crm_relay.workflows.models import EntityType, Program, StepKind, Trigger, TriggerKind, WorkflowStep
 
-EVENTS_OF_CONTACTS = frozenset({"replied", "bounced", "unsubscribed"})
+REPLIED = "replied"
+EVENTS_OF_CONTACTS = frozenset({REPLIED, "bounced", "unsubscribed"})
 """Events that other rooms write; they are about the contact."""
 
 
@@ -42,6 +43,7 @@ def validate(program: Program, catalog: Catalog, *, is_whole: bool = True) -> tu
     if is_whole:
         problems.add_all((path_of_step(key), "no run comes here") for key in unreachable_steps(program))
         problems.add_all(_of_loops(program))
+        problems.add_all(_of_answers(program))
     return problems.found
 
 
@@ -85,6 +87,15 @@ def _of_trigger(trigger: Trigger, program: Program, catalog: Catalog) -> Iterato
 def _of_loops(program: Program) -> Iterator[tuple[str, str]]:
     if (loop := loop_without_wait(program)) and program.settings.guard is None:
         yield path_of_step(loop[0]), f"a loop without a wait: {' -> '.join([*loop, loop[0]])}"
+
+
+def _of_answers(program: Program) -> Iterator[tuple[str, str]]:
+    """Two systems that answer each other: not every automatic reply says that it is one."""
+    is_by_reply = any(trigger.kind is TriggerKind.EVENT and trigger.event == REPLIED for trigger in program.triggers)
+    answers = [step for step in program.steps if step.kind is StepKind.SEND_EMAIL]
+    if is_by_reply and answers and program.settings.cool_down is None and program.settings.guard is None:
+        problem = f"an e-mail on {REPLIED} that an automatic answer starts again and again: set settings.coolDown"
+        yield path_of_step(answers[0].key), problem
 
 
 def _of_conditions(

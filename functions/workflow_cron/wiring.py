@@ -8,7 +8,7 @@ from typing import Any
 from crm_relay.installation.installation import Installation, install
 from crm_relay.mail.sending.send_batches import SendReport
 from crm_relay.notifications.content.links import LinkRules
-from crm_relay.platform.clock import Clock, Deadline, LambdaContext, utc_now
+from crm_relay.platform.clock import Clock, Deadline, LambdaContext, clock_in_step
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.fence.clone_fence import ensure_armed
 from crm_relay.platform.http.guarded.guarded_client import GuardedClient
@@ -32,6 +32,9 @@ from crm_relay.workflows.webhooks_out.send_due_webhooks import send_due_webhooks
 from workflow_cron.settings import Settings
 
 _RESERVE_SECONDS = 10.0
+_LEAST_SECONDS = 20.0
+"""So long each part may work, whatever the others have taken."""
+
 _REPAIR_EVERY = 5
 """Minutes: what a crash or SQL left behind is rare."""
 
@@ -43,18 +46,28 @@ startable = PerEnvironment(Programs)
 def run(context: LambdaContext) -> Mapping[str, Any]:
     """What is due, until the time is up."""
     deadline = Deadline.of_invocation(context, reserve=_RESERVE_SECONDS)
-    done = run_workflows(installation(), utc_now, deadline)
+    looks: list[WorkflowsDue] = []
+
+    def look() -> datetime:
+        looks.append(what_is_due(installation().database))
+        return looks[0].looked_at
+
+    # Workers side by side measure by the database's clock; asking for it is the first look as well.
+    clock = clock_in_step(look)
+    done = run_workflows(installation(), clock, deadline, looks[0])
     logger().info("workflows", extra=done)
     return done
 
 
-def run_workflows(installation: Installation[Settings], clock: Clock, deadline: Deadline) -> dict[str, Any]:
-    """One round; two statements where nothing is due.
+def run_workflows(
+    installation: Installation[Settings], clock: Clock, deadline: Deadline, due: WorkflowsDue | None = None
+) -> dict[str, Any]:
+    """One round; `due` None: it looks first. Two statements more where nothing is due.
 
     No part stops another one; the first error is raised behind the last part.
     """
     parts, now = Parts(), clock()
-    due = what_is_due(installation.database, now)
+    due = due or what_is_due(installation.database, now)
     round_ = _WorkflowRound(installation, clock, deadline, parts)
     if due.is_anything:
         ensure_armed(installation.database)
@@ -105,6 +118,10 @@ class _WorkflowRound:
         if due.mails or self.runs.mails:
             self.send_mail()
 
+    def _share(self, part: float) -> Deadline:
+        """A flood of one kind of work leaves time for what comes behind it."""
+        return self.deadline.share(part, least=_LEAST_SECONDS)
+
     def repair(self, now: datetime) -> int:
         """What nothing moves any more."""
         database = self.installation.database
@@ -116,21 +133,23 @@ class _WorkflowRound:
     def start(self) -> None:
         """By what happened."""
         done = self.parts.run(
-            "events", lambda: start_runs(self.installation.database, startable(), self.clock, self.deadline)
+            "events", lambda: start_runs(self.installation.database, startable(), self.clock, self._share(0.3))
         )
         self.started = done or self.started
 
     def start_scheduled(self) -> None:
         """By the clock."""
         done = self.parts.run(
-            "schedules", lambda: start_scheduled(self.installation.database, startable(), self.clock, self.deadline)
+            "schedules", lambda: start_scheduled(self.installation.database, startable(), self.clock, self._share(0.3))
         )
         self.scheduled = done or self.scheduled
 
     def take_runs(self) -> None:
         """Their steps."""
         context = _context(self.installation)
-        done = self.parts.run("runs", lambda: run_due(self.installation.database, context, self.clock, self.deadline))
+        done = self.parts.run(
+            "runs", lambda: run_due(self.installation.database, context, self.clock, self._share(0.5))
+        )
         if done is not None:
             self.runs += done
 
@@ -141,7 +160,7 @@ class _WorkflowRound:
         done = self.parts.run(
             "webhooks",
             lambda: send_due_webhooks(
-                self.installation.database, client, settings.workflow_secrets, self.clock, self.deadline
+                self.installation.database, client, settings.workflow_secrets, self.clock, self._share(0.5)
             ),
         )
         self.webhooks = done or self.webhooks

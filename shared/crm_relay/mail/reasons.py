@@ -49,6 +49,8 @@ _TABLE = (
     _refuse("sms_opt_out", "The person opted out of text messages."),
     _refuse("gone", "The enrollment, its campaign, or the workflow was deleted."),
     _refuse("contact_deleted", "The contact was deleted in the CRM."),
+    _refuse("record_gone", "The record that the workflow is about was deleted."),
+    _refuse("address_changed", "The contact has another address than the one that the workflow wrote to."),
     _refuse("duplicate_address", "Somebody else of the campaign has the same address by now, and gets the step."),
     _refuse("duplicate_number", "Somebody of the campaign with the same number and address gets the text message."),
     _refuse("replied", "The person replied."),

@@ -53,6 +53,10 @@ class Deadline:
         seconds = context.get_remaining_time_in_millis() / 1000 - reserve
         return cls.after(seconds if limit is None else min(seconds, limit))
 
+    def share(self, part: float, *, least: float) -> "Deadline":
+        """A part of the time that is left, and `least` seconds at least: what comes behind has the rest."""
+        return Deadline.after(min(self.seconds_left, max(least, self.seconds_left * part)))
+
     @property
     def seconds_left(self) -> float:
         """Never negative."""

@@ -9,6 +9,7 @@ import pytest
 from crm_relay.platform.database import Database
 from crm_relay.workflows.models import ReEntry, Trigger, TriggerKind
 from crm_relay.workflows.starting.scheduled import start_scheduled
+from crm_relay.workflows.starting.scheduled import store as schedules
 from tests.support.workflows.start_stage import StartStage, trigger, where
 
 MONDAY = datetime(2026, 3, 23, 8, tzinfo=UTC)
@@ -148,3 +149,31 @@ def test_a_version_that_cannot_be_read_waits_with_an_incident(stage: StartStage)
     assert stage.start_scheduled().is_finished
     assert next_at(stage) == MONDAY + timedelta(hours=1)
     assert stage.incidents() == [("workflow_unreadable", str(workflow))]
+
+
+@pytest.mark.parametrize("is_unreadable", [True, False])
+def test_schedules_that_start_nothing_stop_no_other(
+    stage: StartStage, monkeypatch: pytest.MonkeyPatch, *, is_unreadable: bool
+) -> None:
+    stage.deal()
+    for _ in range(3):
+        bad = stage.publish(every("0 * * * *"))
+        if is_unreadable:
+            stage.execute("update workflow_versions set program = '{}' where workflow_id = :id", id=bad)
+        else:
+            stage.publish(workflow=bad)
+    good = stage.publish(every("0 * * * *"))
+    real = schedules.due_schedule
+
+    def bad_first(db: Database, now: datetime) -> Any:
+        """The order is by chance."""
+        key = real(db, now)
+        while key is not None and key[0] == good and len(due(now)) > 1:
+            key = real(db, now)
+        return key
+
+    def due(now: datetime) -> list[Any]:
+        return stage.execute("select from workflow_schedules where next_at <= :now", now=now)
+
+    monkeypatch.setattr(schedules, "due_schedule", bad_first)
+    assert (stage.start_scheduled().started, len(stage.runs(good))) == (1, 1)

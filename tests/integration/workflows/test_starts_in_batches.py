@@ -172,3 +172,21 @@ def test_lines_of_many_organizations_have_their_turn(stage: StartStage, monkeypa
         stage.deal(org_id=org)
     done = stage.start()
     assert (done.started, stage.waiting_events()) == (16, 0)
+
+
+def test_lines_whose_events_are_put_off_leave_their_turn_to_others(
+    stage: StartStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "LINES", 3)
+    for _ in range(8):
+        org = stage.other_org()
+        stage.publish(CREATED, org=org)
+        stage.deal(org_id=org)
+    stage.execute(
+        "update entity_events set not_before = :later"
+        " where id in (select id from entity_events order by org_id limit 7)",
+        later=stage.now + timedelta(hours=2),
+    )
+    assert (stage.start().started, stage.waiting_events()) == (1, 7)
+    stage.wait(hours=2)
+    assert (stage.start().started, stage.waiting_events()) == (7, 0)

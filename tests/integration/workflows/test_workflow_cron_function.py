@@ -14,6 +14,7 @@ from crm_relay.platform.fence.clone_fence import NotArmed
 from crm_relay.platform.sql import Json
 from crm_relay.workflows.engine.run_due import run_due
 from crm_relay.workflows.operations.what_is_due import what_is_due
+from crm_relay.workflows.starting.start_runs import StartReport
 from tests.support.function_settings import give_settings
 from tests.support.platform.counting_proxy import CountingProxy
 from tests.support.workflows.definitions import definition
@@ -73,6 +74,47 @@ def test_what_a_row_that_sql_has_set_active_listens_to_is_heard_from_the_same_ro
     invoke()
     lately.rows("update deals set status = 'won' where id = :id returning id", id=deal)
     assert [row["topic"] for row in lately.rows("select topic from entity_events")] == ["status"]
+
+
+@pytest.mark.parametrize("wrong_by", [timedelta(hours=3), timedelta(hours=-3)], ids=["ahead", "behind"])
+def test_a_worker_whose_clock_is_wrong_goes_by_the_databases(
+    lately: RunHarness, monkeypatch: pytest.MonkeyPatch, wrong_by: timedelta
+) -> None:
+    class ClockOfTheWorker(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + wrong_by
+
+    waiting = lately.run(chain(step("wait", hours=1), step("create_task", title="x")))
+    invoke()
+    due = lately.run(chain(step("wait", minutes=30)))
+    monkeypatch.setattr("crm_relay.platform.clock.datetime", ClockOfTheWorker)
+
+    invoke()
+
+    assert (lately.steps(waiting), lately.steps(due)) == ([("0", "waiting")], [("0", "waiting")])
+    until = lately.execution(due)["next_run_at"] - datetime.now(UTC)
+    assert timedelta(0) < until <= timedelta(minutes=30)
+
+
+def test_a_flood_of_one_kind_leaves_time_for_the_others(lately: RunHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    def never_done(_db: object, _programs: object, _clock: object, deadline: Deadline) -> StartReport:
+        given.append(deadline.seconds_left)
+        return StartReport()
+
+    monkeypatch.setattr(wiring, "start_runs", never_done)
+    lately.rows(
+        "insert into entity_events (org_id, entity_type, entity_id, kind, topic)"
+        " values (:org, 'deal', :deal, 'created', '+') returning id",
+        org=lately.org,
+        deal=lately.deal(),
+    )
+    invoke()
+
+    assert given
+    assert max(given) < WorkflowInvocation().get_remaining_time_in_millis() / 2000
 
 
 def test_a_copy_of_a_database_takes_no_step(lately: RunHarness) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from crm_relay.platform.clock import clock_in_step
+from crm_relay.platform.clock import Deadline, clock_in_step
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -29,3 +29,10 @@ def test_a_clock_in_step_shows_the_other_ones_time_and_goes_on_by_its_own(wrong_
     assert clock() - before == timedelta(hours=2, seconds=1)
     assert abs(clock() - (NOON + passed[0])) <= timedelta(seconds=1)
     assert len(asked) == 1
+
+
+def test_a_share_of_a_deadline_leaves_the_rest_and_is_never_too_small() -> None:
+    whole = Deadline.after(100)
+    assert 45 < whole.share(0.5, least=20).seconds_left <= 50
+    assert 15 < whole.share(0.1, least=20).seconds_left <= 20
+    assert Deadline.after(5).share(0.5, least=20).seconds_left <= 5

@@ -57,18 +57,13 @@ class ClaimedBatch:
     turns: dict[UUID, dict[str, UUID | None]] = field(default_factory=dict, hash=False)
 
 
-def claim_batch(
-    tx: Transaction,
-    cache: ProgramCache,
-    letterhead: Letterhead,
-    now: datetime,
-    *,
-    limit: int,
-    only: Sequence[UUID] | None,
-    without: Sequence[UUID],
+def read_batch(
+    tx: Transaction, cache: ProgramCache, letterhead: Letterhead, found: Sequence[Row], now: datetime
 ) -> ClaimedBatch:
-    """At most four messages. `letterhead` is that of organizations without an identity of their own."""
-    found = store.claim_runs(tx, now, limit=limit, only=only, without=without)
+    """What the runs that `store.claim_runs` found may look at; at most three messages, none where it found nothing.
+
+    `letterhead` is that of organizations without an identity of their own.
+    """
     if not found:
         return ClaimedBatch()
     versions = {(row["workflow_id"], row["version"]) for row in found if row["version"] is not None}

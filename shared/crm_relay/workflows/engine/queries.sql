@@ -20,7 +20,9 @@ working as materialized (
     join workflows on workflows.id = workflow_of_run.workflow_id
     where workflows.paused_at is null and workflows.deleted_at is null
         and exists (
-            select from workflow_executions where workflow_id = workflows.id and next_run_at <= :now
+            select
+            from workflow_executions
+            where workflow_id = workflows.id and next_run_at <= :now and status in ('pending', 'running', 'failed')
         )
         and workflows.id <> all (:without::uuid[])
 ),
@@ -35,6 +37,8 @@ candidate as (
         select id, instance_id, workflow_id, next_run_at
         from workflow_executions
         where workflow_id = working.id and next_run_at <= :now
+            -- What SQL has ended or paused hides no other one; `repair_runs` takes its time away.
+            and status in ('pending', 'running', 'failed')
             and (cast(:only as uuid[]) is null or id = any (cast(:only as uuid[])))
             and id::text not in (select subject from aside)
         order by next_run_at, id
@@ -147,7 +151,10 @@ order by id;
 
 -- name: read_people
 -- Everybody to whom a step may give something.
-select id, org_id, role, manager_id, is_active, out_until
+select
+    id, org_id, role, manager_id, is_active,
+    -- Also `infinity`, which is no datetime.
+    least(greatest(out_until, timestamptz '0001-01-02 00:00:00+00'), timestamptz '9999-12-30 00:00:00+00') as out_until
 from user_profiles
 where org_id = any (:orgs::uuid[])
 order by id;
@@ -173,12 +180,17 @@ returning workflow_id, kind, amount;
 select asked.run_id, found.name, min(found.at) as at
 from :asked as asked (run_id uuid, org_id uuid, since timestamptz, address text, contact_id uuid, entity_type text, entity_id uuid)
 cross join lateral (
-    select 'replied' as name, item.received_at as at
+    select
+        -- Its headers may still show an automatic answer.
+        case
+            when item.source <> 'resend' or item.headers_read_at is not null
+                or item.received_at < cast(:now as timestamptz) - interval '15 minutes' then 'replied'
+            else 'replied?'
+        end as name,
+        item.received_at as at
     from inbox_items item
     where normalise_address(item.from_address) = asked.address and item.received_at >= asked.since
         and (item.org_id = asked.org_id or item.org_id is null) and not item.is_auto_reply
-        -- Its headers may still show an automatic answer.
-        and (item.source <> 'resend' or item.headers_read_at is not null or item.received_at < cast(:now as timestamptz) - interval '15 minutes')
     union all
     select case event.kind when 'hard_bounce' then 'bounced' else 'unsubscribed' end, event.occurred_at
     from consent_events event

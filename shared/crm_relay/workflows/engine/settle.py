@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from crm_relay.consent.address import normalise
 from crm_relay.mail.models import Fate, OwnedMail, Settled, Standing
 from crm_relay.platform.database import Queryable, Transaction
 from crm_relay.platform.sql import Rows, SqlValue, queries_beside
@@ -40,12 +41,17 @@ def settle(db: Transaction, settled: Sequence[Settled], now: datetime) -> None:
 
 
 def still_wanted(db: Queryable, mails: Sequence[OwnedMail], _now: datetime) -> Mapping[UUID, Standing]:
-    """One statement. A mail of a cancelled run never leaves; one of a paused run or workflow waits."""
-    ours = {mail.entity_id: mail.send_id for mail in mails if mail.entity_type == ACTION and mail.entity_id is not None}
+    """One statement. A mail of a cancelled run never leaves, nor one whose record or reader is gone meanwhile.
+
+    One of a paused run or workflow waits.
+    """
+    ours: list[dict[str, SqlValue]] = [
+        {"send_id": mail.send_id, "action_id": mail.entity_id} for mail in mails if mail.entity_type == ACTION
+    ]
     if not ours:
         return {}
-    found = {row["action_id"]: row for row in db.run(_SQL["owners_of_mails"], actions=list(ours))}
-    return {send_id: _standing(found.get(action)) for action, send_id in ours.items()}
+    found = {row["send_id"]: row for row in db.run(_SQL["owners_of_mails"], mails=Rows(ours))}
+    return {mail.send_id: _standing(found.get(mail.send_id)) for mail in mails if mail.entity_type == ACTION}
 
 
 def _standing(row: Mapping[str, object] | None) -> Standing:
@@ -53,6 +59,12 @@ def _standing(row: Mapping[str, object] | None) -> Standing:
         return Standing(refused_for="gone")
     if row["status"] == "cancelled":
         return Standing(refused_for="cancelled")
+    if row["is_contact_deleted"]:
+        return Standing(refused_for="contact_deleted")
+    if row["is_record_gone"]:
+        return Standing(refused_for="record_gone")
+    if row["has_reader"] and normalise(str(row["reader_email"] or "")) != row["address"]:
+        return Standing(refused_for="address_changed")
     if row["status"] == "paused" or row["is_paused"]:
         return Standing(held_for="workflow_paused")
     return Standing()

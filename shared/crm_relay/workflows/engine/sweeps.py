@@ -13,13 +13,17 @@ _EVENTS_ARE_LOOKED_AT = timedelta(minutes=15)
 
 
 class Repaired(NamedTuple):
-    """How many runs go on. `released`: they were behind a run that is over. `stuck`: they waited for nothing."""
+    """How many runs go on. `released`: they were behind a run that is over. `stuck`: they waited for nothing.
+
+    `ended` are those of deleted workflows; `stopped`: SQL had ended or paused them and left them their time or wait.
+    """
 
     released: int
     stuck: int
     answered: int
     happened: int
     ended: int
+    stopped: int
 
 
 def wake_waiting(db: Queryable, now: datetime) -> int:

@@ -26,7 +26,8 @@ returning run.id;
 
 -- name: repair_runs
 -- What would never move again.
--- A queued run with nothing before it, one that waits for nothing or for what is gone, and runs of a deleted workflow.
+-- A queued run with nothing before it, one that waits for nothing or for what is gone, runs of a deleted workflow, and what SQL
+-- has ended or paused with a time or a wait that holds up others.
 with queued as (
     select distinct on (run.instance_id) run.id
     from workflow_executions run
@@ -67,12 +68,19 @@ gone as materialized (
     select run.id
     from workflow_executions run
     join workflows workflow on workflow.id = run.workflow_id
-    where workflow.deleted_at is not null and run.status in ('pending', 'running', 'paused')
+    where workflow.deleted_at is not null
+        and (run.status in ('pending', 'running', 'paused') or run.status = 'failed' and run.next_run_at is not null)
+),
+halted as materialized (
+    select id
+    from workflow_executions
+    where status in ('completed', 'cancelled', 'paused') and next_run_at is not null
+        or status in ('completed', 'cancelled') and waits_for is not null
 ),
 free as materialized (
     select id
     from workflow_executions
-    where id in (select id from due union select id from gone)
+    where id in (select id from due union select id from gone union select id from halted)
     order by id
     for no key update skip locked
 ),
@@ -85,15 +93,33 @@ woken as (
 ),
 ended as (
     update workflow_executions run
-    set status = 'cancelled', error_message = 'workflow_deleted', next_run_at = null, waits_for = null, waits_for_id = null,
-        completed_at = :now, updated_at = :now
+    set status = 'cancelled', error_message = 'workflow_deleted', next_run_at = null, next_retry_at = null, waits_for = null,
+        waits_for_id = null, due_before_pause = null, completed_at = :now, updated_at = :now
     from free
     where run.id = free.id and run.id in (select id from gone)
     returning run.id
+),
+stopped as (
+    update workflow_executions run
+    set next_run_at = null, next_retry_at = null,
+        due_before_pause = case run.status when 'paused' then coalesce(run.due_before_pause, run.next_run_at) end,
+        waits_for = case run.status when 'paused' then run.waits_for end,
+        waits_for_id = case run.status when 'paused' then run.waits_for_id end,
+        completed_at = case run.status when 'paused' then run.completed_at else coalesce(run.completed_at, :now) end,
+        updated_at = :now
+    from free
+    where run.id = free.id and run.id in (select id from halted) and run.id not in (select id from gone)
+    returning run.id, run.status
+),
+step as (
+    update workflow_steps step
+    set status = 'skipped', completed_at = :now, result = coalesce(step.result, '{}') || '{"reason": "cancelled"}'
+    where step.status = 'waiting'
+        and step.execution_id in (select id from ended union select id from stopped where status <> 'paused')
 )
 select
     count(*) filter (where due.why = 'released')::integer as released, count(*) filter (where due.why = 'stuck')::integer as stuck,
     count(*) filter (where due.why = 'answered')::integer as answered, count(*) filter (where due.why = 'happened')::integer as happened,
-    (select count(*)::integer from ended) as ended
+    (select count(*)::integer from ended) as ended, (select count(*)::integer from stopped) as stopped
 from woken
 left join due on due.id = woken.id;

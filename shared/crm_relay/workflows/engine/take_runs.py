@@ -26,7 +26,7 @@ from crm_relay.workflows.actions.effects import (
     WebhookOut,
 )
 from crm_relay.workflows.engine import store
-from crm_relay.workflows.engine.claim import ClaimedBatch, ClaimedRun, claim_batch
+from crm_relay.workflows.engine.claim import ClaimedBatch, ClaimedRun, read_batch
 from crm_relay.workflows.engine.report import FAILING, failures, notices_to_owners
 from crm_relay.workflows.engine.rows import rows_of
 from crm_relay.workflows.engine.steps.decisions import advance, broken, cancelled
@@ -102,15 +102,18 @@ class StepRefused(RejectedInput):
 
 def take_runs(tx: Transaction, context: RunContext, now: datetime, order: TakeOrder, taken: RunsTaken) -> None:
     """A constant number of statements, whatever the number of runs. `taken` is filled as it goes on."""
-    batch = claim_batch(
-        tx, context.programs, context.letterhead, now, limit=order.limit, only=order.only, without=order.without
-    )
-    taken.claimed = tuple(each.run.id for each in batch.claimed)
+    found = store.claim_runs(tx, now, limit=order.limit, only=order.only, without=order.without)
+    # What hangs on one of them may be what cannot be read.
+    taken.claimed = tuple(row["id"] for row in found)
+    batch = read_batch(tx, context.programs, context.letterhead, found, now)
     if not batch.claimed:
         return
     decided = _Decided(batch, order, now)
     for each in batch.claimed:
         decided.one(each)
+    if decided.notices:
+        # What somebody's own triggers do about them has their cause too.
+        tx.send_all([decided.naming_causes()])
     decided.reached_nobody(_notify(tx, context, decided, now))
     _close_recovered(tx, decided, now)
     tx.finish(decided.statements())
@@ -210,11 +213,9 @@ class _Decided:
     def _effects(self) -> list[Statement]:
         effects = [effect for each in self.advanced for effect in each.effects]
         activities, fields = list(_of(NewActivity, effects)), self._fields()
-        statements = []
+        statements = [self.naming_causes()] if effects and not self.notices else []
         if mails := [each.mail for each in _of(LetterOut, effects)]:
             statements.append(queueing(mails, self.now, purpose=WORKFLOW))
-        if activities or fields:
-            statements.append(store.naming_causes(self._causes()))
         statements += [store.writing_fields(table, changes, self.now) for table, changes in sorted(fields.items())]
         if activities:
             statements.append(store.adding_activities([each.row for each in activities], self.now))
@@ -236,6 +237,10 @@ class _Decided:
                 {"id": entity_id, "fields": dict(write.fields), "by": write.written_by}
             )
         return changes
+
+    def naming_causes(self) -> Statement:
+        """Before anything that a trigger may see."""
+        return store.naming_causes(self._causes())
 
     def _causes(self) -> dict[str, object]:
         causes: dict[str, object] = {"*": max(each.run.depth for each in self.advanced) + 1}

@@ -148,9 +148,9 @@ def _row(change: RunChange, row: Row, now: datetime) -> dict[str, SqlValue]:
 def pause_workflow(
     db: Database, workflow_id: UUID, now: datetime, *, who: str = OPERATOR, reason: str | None = None
 ) -> bool:
-    """Whether it went on until now. Its runs keep their places, and its mail waits; new runs wait as well.
+    """Whether it went on until now, or was paused by its budget alone.
 
-    RejectedInput for an unknown one.
+    Its runs keep their places, and its mail waits; new runs wait as well. RejectedInput for an unknown one.
     """
     return _steer(db, "pause_workflow", workflow_id, now, who, reason or "by an operator")
 

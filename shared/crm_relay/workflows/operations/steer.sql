@@ -71,10 +71,14 @@ where run.id = given.id;
 -- name: pause_workflow
 -- Its runs are not claimed, and its mail waits; who did it stands in the history.
 with found as materialized (
-    select id, org_id, paused_at is null as changed from workflows where id = :id and deleted_at is null for no key update
+    -- One that its budget has paused lets its mail leave.
+    select id, org_id, paused_at is null or paused_reason = 'over_budget' as changed
+    from workflows
+    where id = :id and deleted_at is null
+    for no key update
 ),
 paused as (
-    update workflows set paused_at = :now, paused_reason = :reason, updated_at = :now
+    update workflows set paused_at = coalesce(paused_at, :now), paused_reason = :reason, updated_at = :now
     where id in (select id from found where changed)
 ),
 history as (

@@ -20,7 +20,19 @@ with recursive line as (
     ) following
 ),
 turn as materialized (
-    select *, ceil(cast(:limit as numeric) / count(*) over ())::integer as share from (select * from line limit :lines) some_lines
+    select *, ceil(cast(:limit as numeric) / count(*) over ())::integer as share
+    from (
+        select *
+        from line
+        -- Lines of nothing but events that are put off leave their place to others.
+        where exists (
+            select
+            from entity_events waiting
+            where waiting.handled_at is null and waiting.org_id = line.org_id and waiting.entity_type = line.entity_type
+                and waiting.topic = line.topic and (waiting.not_before is null or waiting.not_before <= :now)
+        )
+        limit :lines
+    ) some_lines
 )
 select
     event.id, event.org_id, event.entity_type, event.entity_id, event.kind, event.topic, event.changed, event.payload, event.actor,

@@ -23,8 +23,11 @@ OF_PEOPLE = frozenset({"replied", "bounced", "unsubscribed"})
 
 # A date that moves while a run waits for it is noticed so late at the latest.
 _DATE_IS_READ_AGAIN = timedelta(hours=6)
-# Something woke the run, and what it waits for cannot be seen yet, such as a reply whose headers are not read.
-_LOOKED_AT_AGAIN = timedelta(minutes=15)
+# There is a reply whose headers are not read: they may show that it is automatic.
+_UNREAD = "replied?"
+_READ_BY_THEN = timedelta(minutes=15)
+# Whatever happens meanwhile: the record goes, its contact is another one, the event was missed.
+_LOOKED_AT_AGAIN = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,9 @@ def _for_event(config: WaitConfig, at: StepMoment, opened: OpenWait | None) -> S
     until = _timeout(config, at) if opened is None else opened.until
     if until is not None and until <= at.now:
         return WaitOver({"event": None}, timed_out=True)
-    again = (
-        until if opened is None else min(at.now + _LOOKED_AT_AGAIN, until or datetime.max.replace(tzinfo=at.now.tzinfo))
-    )
-    return StillWaiting(until, again, FOR_EVENT + name, _whose(name, at))
+    is_unread = name == "replied" and _UNREAD in at.facts.happened
+    again = at.now + (_READ_BY_THEN if is_unread else _LOOKED_AT_AGAIN)
+    return StillWaiting(until, again if until is None else min(again, until), FOR_EVENT + name, _whose(name, at))
 
 
 def _timeout(config: WaitConfig, at: StepMoment) -> datetime | None:

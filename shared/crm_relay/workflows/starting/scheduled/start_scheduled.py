@@ -81,26 +81,27 @@ class _Scheduler:
     report: ScheduleReport = field(default_factory=ScheduleReport)
 
     def take(self) -> bool:
-        """One page of one schedule; whether there was any."""
+        """One page of one schedule; whether there was any. One that starts nothing more stops no other."""
         now = self.clock()
         key = schedules.due_schedule(self.db, now)
         if key is None:
             return False
         try:
-            return self.db.transact(lambda tx: self._page(tx, key, now))
+            self.db.transact(lambda tx: self._page(tx, key, now))
         except OF_ONE_ROW:
-            return self._page_in_parts(key, now)
+            self._page_in_parts(key, now)
+        return True
 
-    def _page_in_parts(self, key: ScheduleKey, now: datetime) -> bool:
+    def _page_in_parts(self, key: ScheduleKey, now: datetime) -> None:
         """The same without the records that stop it; what is started twice has its key."""
         held = self.db.transact(lambda tx: self._hold(tx, key, now))
         if held is None:
-            return True
+            return
         page = self._ids(self.db, held)
         failed = in_parts(page, lambda part: self.db.transact(lambda tx: self._page(tx, key, now, only=part)))
         report_schedule(self.db, key, failed, now)
         self.report.failed += len(failed)
-        return self.db.transact(lambda tx: self._page(tx, key, now, refused=failed.keys()))
+        self.db.transact(lambda tx: self._page(tx, key, now, refused=failed.keys()))
 
     def _page(
         self,
@@ -110,11 +111,11 @@ class _Scheduler:
         *,
         only: Sequence[UUID] | None = None,
         refused: Collection[UUID] = (),
-    ) -> bool:
-        """Whether the schedule was there to be had. `only`: these records, and the schedule stays where it is."""
+    ) -> None:
+        """Nothing where the schedule is not to be had. `only`: these records, and the schedule stays where it is."""
         held = self._hold(tx, key, now)
         if held is None:
-            return False
+            return
         ids = self._ids(tx, held) if only is None else only
         batch = self._decide(tx, held, [each for each in ids if each not in refused], now)
         batch.refuse(NotStarted(held.request(each), FAILED) for each in ids if each in refused)
@@ -127,7 +128,6 @@ class _Scheduler:
         self.report.occurrences += is_last
         if is_last and not refused:
             close_schedule(self.db, key, now)
-        return True
 
     def _decide(self, tx: Transaction, held: _Held, ids: Sequence[UUID], now: datetime) -> StartBatch:
         facts = read_records(tx, {(held.version.entity_type, each) for each in ids})

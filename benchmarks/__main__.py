@@ -28,6 +28,7 @@ from benchmarks import (
     side_by_side,
     sync_process,
     workflow_events,
+    workflow_latency,
     workflows,
 )
 from benchmarks.figures import Figure, Subject
@@ -55,6 +56,7 @@ SUBJECTS = (
             operations,
             workflows,
             workflow_events,
+            workflow_latency,
             bundle,
         )
     )

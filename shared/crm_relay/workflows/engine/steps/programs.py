@@ -148,8 +148,10 @@ def _config(step: WorkflowStep) -> StepConfig | Exception | None:
     kind = CONFIGS.get(step.kind)
     if kind is None:
         return None
+    # A later version of this software writes each of its fields by name; one that says nothing changes nothing.
+    given = {name: value for name, value in step.config.items() if value or name in kind.model_fields}
     try:
-        return kind.model_validate(dict(step.config))
+        return kind.model_validate(given)
     except ValidationError as error:
         places = sorted({".".join(map(str, problem["loc"])) for problem in error.errors()})
         return RejectedInput(f"config of {step.kind.value}: {', '.join(places)}")

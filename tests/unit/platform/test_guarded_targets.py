@@ -143,7 +143,7 @@ def test_a_private_host_is_allowed_with_its_port(url: str) -> None:
 
 
 def test_a_metadata_service_cannot_be_allowed() -> None:
-    for host in ("169.254.169.254", "[fd00:ec2::254]", "168.63.129.16"):
+    for host in ("169.254.169.254", "[fd00:ec2::254]", "[fd00:ec2::23]", "168.63.129.16"):
         with pytest.raises(TargetRefused):
             read_target(f"http://{host}:80/", GuardRules(frozenset({f"{host}:80"})))
 

@@ -40,7 +40,9 @@ _IPV6: Mapping[IPv6Network, str] = MappingProxyType(
         IPv6Network("2001:db8::/32"): "documentation",
         IPv6Network("2002::/16"): "transition",  # 6to4
         IPv6Network("3fff::/20"): "documentation",
-        IPv6Network("fc00::/7"): "private",  # the metadata service of AWS, fd00:ec2::254, among them
+        # Services of AWS on every host: metadata, DNS, time, credentials of EKS. Before the private network around it.
+        IPv6Network("fd00:ec2::/32"): "metadata",
+        IPv6Network("fc00::/7"): "private",
         IPv6Network("fe80::/10"): "link_local",
         IPv6Network("fec0::/10"): "private",
         IPv6Network("ff00::/8"): "multicast",
@@ -52,7 +54,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 ALLOWABLE = frozenset({"loopback", "private", "shared"})
 """Kinds of addresses that the operator may allow for a host; a metadata service is of another kind everywhere."""
 
-_METADATA = frozenset({ip_address("fd00:ec2::254"), ip_address("fd00:ec2::253"), ip_address("100.100.100.200")})
+_METADATA = frozenset({ip_address("100.100.100.200")})
 
 
 def kind_of(address: IpAddress) -> str | None:

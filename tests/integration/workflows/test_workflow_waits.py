@@ -122,6 +122,20 @@ def test_a_reply_from_before_the_run_does_not_count(runs: RunHarness) -> None:
     assert runs.activities() == []
 
 
+def test_an_event_counts_though_the_clock_of_the_worker_was_ahead(runs: RunHarness) -> None:
+    run, ada = _waiting(runs)
+    runs.wait(seconds=2)
+    runs.tick()
+    runs.wait(seconds=-1)
+    _reply(runs, runs.now)
+    _event(runs, ada)
+
+    assert wake_waiting(runs.db, runs.now) == 1
+    runs.tick()
+
+    assert runs.status(run) == "completed"
+
+
 def test_an_event_wakes_the_run_that_waits_for_it(runs: RunHarness) -> None:
     run, ada = _waiting(runs)
     runs.tick()

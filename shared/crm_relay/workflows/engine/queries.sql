@@ -70,7 +70,9 @@ where (workflow_id, version) in (select workflow_id, version from :versions as w
 select
     run.id, run.org_id, run.instance_id, run.workflow_id, run.version, run.entity_type, run.entity_id, run.status,
     coalesce(run.current_step_index, 0) as place, run.steps_done as position, run.depth, coalesce(run.retry_count, 0) as retry_count,
-    coalesce(run.max_retries, 3) as max_retries, coalesce(run.started_at, run.created_at, :now) as began_at, run.triggered_by,
+    coalesce(run.max_retries, 3) as max_retries, run.triggered_by,
+    -- Events are dated by the database, a start by its worker, whose clock may be a little ahead.
+    coalesce(greatest(run.created_at, run.started_at - interval '5 seconds'), :now) as began_at,
     run.trigger_event, run.execution_context, run.waits_for, run.waits_for_id,
     workflow.name as workflow_name, coalesce(workflow.owner_id, workflow.created_by) as workflow_owner,
     record.found as record, contact.found as contact, account.found as account, owner.found as owner,

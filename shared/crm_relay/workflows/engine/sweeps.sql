@@ -5,7 +5,7 @@ with come as (
     from entity_events event
     join workflow_executions run on run.waits_for = event.topic and run.waits_for_id = event.entity_id
     where event.kind = 'event' and event.occurred_at > cast(:since as timestamptz) and run.status = 'running'
-        and event.occurred_at >= coalesce(run.started_at, run.created_at) and (run.next_run_at is null or run.next_run_at > :now)
+        and event.occurred_at >= greatest(run.created_at, run.started_at - interval '5 seconds') and (run.next_run_at is null or run.next_run_at > :now)
         -- It has been looked at since, and what came is not what it waits for.
         and event.occurred_at > run.updated_at - interval '1 minute'
     union
@@ -56,7 +56,7 @@ happened as (
     from workflow_executions run
     join entity_events event on event.entity_id = run.waits_for_id and event.topic = run.waits_for
     where run.waits_for like 'event:%' and run.status = 'running' and (run.next_run_at is null or run.next_run_at > :now)
-        and event.entity_type in ('contact', run.entity_type) and event.occurred_at >= coalesce(run.started_at, run.created_at)
+        and event.entity_type in ('contact', run.entity_type) and event.occurred_at >= greatest(run.created_at, run.started_at - interval '5 seconds')
 ),
 due as materialized (
     select id, 'released' as why from queued

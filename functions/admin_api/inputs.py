@@ -43,7 +43,7 @@ class ConflictsAsked(Newest):
 
 
 class ResyncInput(Given):
-    """Which entities are written anew; none named: all."""
+    """Which entities are written again; none named: all."""
 
     entities: Annotated[tuple[Entity, ...], Field(max_length=4)] = ()
 

@@ -77,7 +77,7 @@ _SYNC = [
     post(
         OPERATE,
         "/api/sync/full",
-        "Have everything written to the edge anew; its progress is in /api/sync/status",
+        "Have everything written to the edge again; its progress is in /api/sync/status",
         answers.order_resync,
         Ordered,
         ResyncInput,

@@ -7,5 +7,5 @@ from unsubscribe.wiring import ACCEPTS, answer
 
 
 def handler(event: dict[str, Any], _context: object) -> HttpResponse:
-    """A page for whoever reads; 202 where a request was kept because the database is away."""
+    """A page for the reader; 202 where a request was kept because the database is away."""
     return respond(event, ACCEPTS, answer)

@@ -1,4 +1,4 @@
-"""moto on 127.0.0.1, and boto3 clients for it: both are made anew for every stack and every other test."""
+"""moto on 127.0.0.1, and boto3 clients for it: both are made again for every stack and every other test."""
 
 import threading
 from functools import cache

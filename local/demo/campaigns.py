@@ -108,7 +108,7 @@ class CampaignAct:
             "a person opened, a person clicked, a scanner did not count", (1, 1), (self._scored(10), self._scored(25))
         )
         self.sync()
-        self.expect("whoever unsubscribed is muted in Mautic too", True, self.is_muted())
+        self.expect("anyone who unsubscribed is muted in Mautic too", True, self.is_muted())
 
     def _to_the_end(self) -> None:
         self.announce("days pass, weekends are waited for")

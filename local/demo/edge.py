@@ -55,7 +55,7 @@ class EdgeAct:
         content = {"id": str(self.email), "subject": "Written at the edge", "status": "sent"}
         recorded = [record_email(self.table, content, utc_now()).is_new for _ in range(2)]
         self.sync()
-        self.expect("an e-mail of the edge, told twice: new", [True, False], recorded)
+        self.expect("an e-mail of the edge, sent twice: new", [True, False], recorded)
         self.expect("in PostgreSQL: the e-mail of the edge", "Written at the edge", self._subject())
         self.expect("edits that wait at the edge", 0, self.table.count_unsynced())
 

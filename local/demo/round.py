@@ -129,7 +129,7 @@ class Demo:
         self.database.run(_SQL["opt_out"], count=_OPTED_OUT)
         self.database.run(_SQL["delete"], count=_DELETED)
         answer = self._round()
-        self.expect("contacts deleted there and made anew", _LOST_IN_MAUTIC, answer["contacts_created"])
+        self.expect("contacts deleted there and made again", _LOST_IN_MAUTIC, answer["contacts_created"])
         self.expect("contacts of deleted customers muted", _DELETED, answer["contacts_removed"])
         self.expect("opted-out contacts that are mailable", 0, self._mailable_opt_outs())
         self.expect("differences between Postgres and Mautic", 0, len(self._differences()))

@@ -3,7 +3,7 @@
 select count(*) as n from customer_profiles;
 
 -- name: sendable
--- Customers whom Mautic should have: one for each usable address, the youngest, unless nobody may contact them.
+-- Customers that Mautic should have: one for each usable address, the youngest, unless nobody may contact them.
 select count(*) as n
 from (
     select distinct on (lower(btrim(mail.email))) mail.email, profile.do_not_contact

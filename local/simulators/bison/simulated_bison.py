@@ -73,7 +73,7 @@ class SimulatedBison(MailActions, AccountActions):
         self.webhooks.attempts = self.webhooks.attempts if attempts is None else attempts
 
     def before_page(self, call: Callable[[int], None] | None) -> None:
-        """`call(n)` runs before page n of the accounts is read, whoever asks; None ends it."""
+        """`call(n)` runs before page n of the accounts is read, no matter who asks; None ends it."""
         self.bison.before_page = call
 
     def fault(self, match: str, kind: str, **details: Any) -> None:

@@ -85,7 +85,7 @@ def invalid(details: Mapping[str, str], code: int = 400) -> MauticApiError:
 
 
 def php_json(value: Any) -> bytes:
-    """PHP escapes slashes and everything that is not ASCII; whoever verifies a signature meets that."""
+    """PHP escapes slashes and everything that is not ASCII; anyone who verifies a signature meets that."""
     return json.dumps(value, separators=(",", ":")).replace("/", "\\/").encode()
 
 

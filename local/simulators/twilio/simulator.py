@@ -38,7 +38,7 @@ class TwilioFault(AimedFault):
 
 @dataclass
 class SimulatedText:
-    """A text message that was taken: whoever is `to` gets it. `date_sent` is None while it waits."""
+    """A text message that was taken: `to` gets it. `date_sent` is None while it waits."""
 
     sid: str
     to: str

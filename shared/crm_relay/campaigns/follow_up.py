@@ -1,4 +1,4 @@
-"""What the events of mails and the wishes of their readers mean for whoever is enrolled; pure."""
+"""What the events of mails and the wishes of their readers mean for anyone who is enrolled; pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -76,7 +76,7 @@ def stopped(enrolled: Enrolled, status: str, reason: str) -> Enrolled:
 
 
 def stopped_by_status(statuses: Iterable[str], status: str, reason: str) -> dict[str, tuple[str, str | None]]:
-    """For many at once: what becomes of whoever has one of these statuses, as `stopped` decides it; only what changes.
+    """For many at once: what becomes of people with one of these statuses, as `stopped` decides it; only what changes.
 
     Each with the status after it and the reason.
     """

@@ -54,5 +54,5 @@ order by enrollment.created_at desc, enrollment.id
 limit :limit;
 
 -- name: names_of
--- What campaigns are called, for whoever knows them by their ids alone.
+-- What campaigns are called, for anyone who knows them by their ids alone.
 select id, name from campaigns where id = any (cast(:campaigns as uuid[]));

@@ -57,7 +57,7 @@ def standing_of(step: QueuedStep | None, now: datetime) -> Standing:
 
 
 def _refusal(step: QueuedStep, now: datetime) -> str | None:
-    # Whoever completed had this mail as the last one, by a version that did not wait for it.
+    # Anyone who completed had this mail as the last one, by a version that did not wait for it.
     if step.status not in UNFINISHED | {"completed"}:
         return step.stopped_reason or step.status
     if step.contact_deleted:

@@ -44,7 +44,7 @@ def choose(variants: Sequence[Variant], enrollment_id: UUID | str, step_id: UUID
     """The variant of this enrollment at this step, by a hash of both: the same whenever and wherever it is asked.
 
     The order of the list does not matter. Changing a weight, or adding and removing variants, moves as few as it can
-    only at the borders; whoever got one already keeps the one in the log. ValueError where there is none.
+    only at the borders; anyone who got one already keeps the one in the log. ValueError where there is none.
     """
     if not variants:
         raise ValueError("no variants")

@@ -13,7 +13,7 @@ from crm_relay.platform.logging import logger
 
 @dataclass(frozen=True)
 class Granted:
-    """Customers with that address; of these, those whom something else than an opt-out keeps muted."""
+    """Customers with that address; of these, those that something else than an opt-out keeps muted."""
 
     customers: int
     do_not_contact: int

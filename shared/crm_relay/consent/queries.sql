@@ -76,7 +76,7 @@ join customer_profiles profile on profile.id = concerned.customer_id;
 select id from organizations where id::text = lower(:wanted) or name = :wanted limit 2;
 
 -- name: history
--- Everything that was ever recorded about one address, for whoever asks why.
+-- Everything that was ever recorded about one address, for anyone who asks why.
 select
     id, org_id, channel, address, kind, source, source_event, evidence,
     least(greatest(occurred_at, timestamptz '0001-01-01 00:00:00+00'), timestamptz '9999-12-31 23:59:59.999999+00') as occurred_at,

@@ -1,4 +1,4 @@
-"""How a person may be written in any text, whoever stored it; pure."""
+"""How a person may be written in any text, no matter who stored it; pure."""
 
 import json
 import re

@@ -88,7 +88,7 @@ def audit_sample(db: Queryable, mautic: Mautic, customer_ids: Sequence[UUID], no
 
 
 def repair(db: Queryable, audit: Audit, now: datetime) -> None:
-    """Mend what may be mended: the next run writes it anew. What only Mautic's server can mend stays named."""
+    """Mend what may be mended: the next run writes it again. What only Mautic's server can mend stays named."""
     found = audit.findings
     rewritten = {Drift.FIELD, Drift.MEMBERSHIP, Drift.DNC_MISSING, Drift.DELETED}
     store.forget_drifted(db, [each for each in found if each.drift in rewritten])
@@ -153,7 +153,7 @@ def _compare_page(
 def _compare(audit: Audit, customer: Customer, contact: RemoteContact, memberships: frozenset[str]) -> None:
     if customer.contact_id != contact.contact_id or customer.sync_hash != customer.current_hash:
         audit.pending += 1
-        # Whoever left meanwhile has left, whatever else is on its way; after the run that writes it nobody asks again.
+        # Anyone who left meanwhile has left, and after the run that writes it nobody asks again.
         left = has_left(customer, contact) and not must_clear_dnc(customer)
         audit.findings += [_opted_out_there(customer.customer_id, contact)] if left else []
         return

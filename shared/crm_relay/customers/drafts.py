@@ -41,7 +41,7 @@ class ContactDraft:
 
     @property
     def item(self) -> dict[str, object]:
-        """The member of a batch. A suppression goes along each time: whoever lifted it in Mautic, it holds."""
+        """The member of a batch. A suppression goes along each time: it holds, no matter who lifted it in Mautic."""
         identity: dict[str, object] = {} if self.contact_id is None else {"id": self.contact_id}
         reason = self.customer.wanted_dnc_reason
         return identity | self.fields | ({} if reason is None else {"doNotContact": do_not_contact(reason)})
@@ -74,7 +74,7 @@ def follow_up(sent: ContactDraft, result: ItemResult) -> ContactDraft | str:
         # Merged into a contact that was there: batch/new clears nothing, so it is written once more, by its id.
         return replace(again, contact_id=result.contact_id, adopted=True)
     if result.status == 404:
-        # Deleted or merged in Mautic: batch/new finds it by address or supabase_id, or makes it anew.
+        # Deleted or merged in Mautic: batch/new finds it by address or supabase_id, or makes it again.
         forgotten = replace(sent.customer, segments=frozenset(), segments_settled=True)
         return replace(again, customer=forgotten, contact_id=None, adopted=False)
     if result.refused_fields and not _IDENTITY & set(result.refused_fields):

@@ -50,7 +50,7 @@ def find_person(db: Queryable, who: str) -> Person:
 def erase_contacts(run: SyncContext, person: Person) -> frozenset[int]:
     """Delete the person's contacts in Mautic until it finds none any more; returns their ids. Safe to call twice.
 
-    Raises TransientError or FatalError; the sync is kept away meanwhile, so that it writes none of them anew.
+    Raises TransientError or FatalError; the sync is kept away meanwhile, so that it writes none of them again.
     """
     _take_lease(run)
     try:
@@ -119,7 +119,7 @@ def _known(run: SyncContext, contact_id: int) -> list[RemoteContact]:
 
 
 def _is_the_persons(fields: Mapping[str, Any], person: Person) -> bool:
-    """An id alone may be somebody else's by now: Mautic merges contacts and, installed anew, begins at 1 again."""
+    """An id alone may be somebody else's by now: Mautic merges contacts and, installed again, begins at 1 again."""
     customer_id, address = fields.get("supabase_id"), fields.get("email")
     if not customer_id and not address:
         return True

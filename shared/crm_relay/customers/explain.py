@@ -66,7 +66,7 @@ class Explained:
 
 
 def explain(db: Queryable, who: str, now: datetime) -> Explained:
-    """Everybody whom `who` means: an e-mail address, a customer id, a contact id of Mautic's.
+    """Everybody that `who` means: an e-mail address, a customer id, a contact id of Mautic's.
 
     What nobody has is looked for all the same: the other rooms may remember whom this one has forgotten.
     """

@@ -1,5 +1,5 @@
 -- name: read_changed
--- One window of the dirty list and the rows whose turn comes again, with everybody whom they concern; unchanged ones end here.
+-- One window of the dirty list and the rows whose turn comes again, with everybody that they concern; unchanged ones end here.
 with noted as materialized (
     select seq, customer_id from mautic_dirty where seq > :after_note order by seq limit :window
 ),
@@ -237,7 +237,7 @@ where mautic_contact_id = :contact_id::integer or customer_id = any (:customer_i
 order by mautic_contact_id;
 
 -- name: drifted
--- Rows whose contact differs from what was confirmed: forgotten as confirmed, so that the next run writes them anew.
+-- Rows whose contact differs from what was confirmed: forgotten as confirmed, so that the next run writes them again.
 with drifted as (
     select *
     from jsonb_to_recordset(:findings) as finding (customer_id uuid, is_deleted boolean, memberships text[])
@@ -315,7 +315,7 @@ orphaned as (
     on conflict do nothing
 ),
 displaced as (
-    -- Merged in Mautic: the contact is this customer's now, and whoever had it before is looked at again.
+    -- Merged in Mautic: the contact is this customer's now, and anyone who had it before is looked at again.
     update mautic_sync_status other
     set mautic_contact_id = null, sync_hash = null, segments = '{}', segments_settled = true
     from outcome

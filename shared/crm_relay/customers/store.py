@@ -66,7 +66,7 @@ def stamp_opt_outs(db: Queryable, customer_ids: Sequence[UUID], now: datetime) -
 def find_customers(
     db: Queryable, *, address: str | None, customer_id: UUID | None, contact_id: int | None
 ) -> list[UUID]:
-    """Customers whom one of these means."""
+    """Customers that one of these means."""
     rows = db.run(_SQL["find_customers"], address=address, customer_id=customer_id, contact_id=contact_id)
     return [row["customer_id"] for row in rows]
 
@@ -87,7 +87,7 @@ def removals_of(db: Queryable, *, contact_id: int | None, customer_ids: Sequence
 
 
 def forget_drifted(db: Queryable, findings: Sequence[AuditFinding]) -> None:
-    """Let the next run write these customers anew, from the memberships that were found."""
+    """Let the next run write these customers again, from the memberships that were found."""
     rows = {
         str(each.customer_id): {
             "customer_id": str(each.customer_id),
@@ -221,7 +221,7 @@ def delete_customers(db: Queryable, customer_ids: Iterable[UUID]) -> None:
 
 
 def open_gap(db: Queryable, now: datetime, last_received: datetime | None) -> None:
-    """Remember that Mautic's webhook is off or missing; a gap that is open already goes on, to be read anew."""
+    """Remember that Mautic's webhook is off or missing; a gap that is open already goes on, to be read again."""
     db.run(_SQL["open_gap"], now=now, last_received=last_received)
 
 

@@ -66,7 +66,7 @@ def overwrite(db: Database, table: EdgeTable, person: Person, clock: Clock, dead
 
 
 def count_at_edge(table: EdgeTable, traces: Traces, deadline: Deadline) -> dict[str, int]:
-    """`edge: entity` -> items that mention the person, whoever wrote them. TransientError: not all were looked at."""
+    """`edge: entity` -> items that mention the person, no matter who wrote them. TransientError: some were not read."""
     found = Counter(
         each.entity if isinstance(each, CacheItem) else each for each in _mentioning(table, traces, deadline)
     )

@@ -111,7 +111,7 @@ def is_expired(attributes: Mapping[str, Any], now: datetime) -> bool:
 
 
 def hash_in(attributes: Mapping[str, Any]) -> int:
-    """What an item adds to its bucket's digest, from what it holds, whoever wrote that; a tombstone adds nothing."""
+    """What an item adds to its bucket's digest, from what it holds, by any writer; a tombstone adds nothing."""
     row_id, doc = row_id_in(attributes), text_in(attributes, "doc")
     if row_id is None or doc is None:
         return 0

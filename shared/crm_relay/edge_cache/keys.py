@@ -11,7 +11,7 @@ BUCKETS = 4096
 """So many parts has every entity; a million rows are some 250 in each."""
 
 HIGHEST_VERSION = 10**15
-"""No sequence gets there: whoever wrote a version beyond it was not us."""
+"""No sequence gets there: we never wrote a version beyond it."""
 
 UNSYNCED_SHARDS = 8
 UNSYNCED_KEYS = tuple(f"UNSYNCED#{shard}" for shard in range(UNSYNCED_SHARDS))

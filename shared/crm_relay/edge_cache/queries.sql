@@ -190,7 +190,7 @@ quiet as materialized (
     select set_config('app.edge_sync', 'on', true) as setting
 ),
 held as materialized (
-    -- One that is deleted meanwhile is not made anew.
+    -- One that is deleted meanwhile is not made again.
     select emails.id from emails where emails.id in (select given.id from given) order by emails.id for update
 ),
 written as (

@@ -44,7 +44,7 @@ class EdgeTable(Protocol):
         """
 
     def unsynced(self, *, limit: int) -> list[CacheItem]:
-        """Items whose edits wait, oldest first. The index that finds them lags a little; the items are read anew."""
+        """Items whose edits wait, oldest first. The index that finds them lags a little; the items are read again."""
 
     def count_unsynced(self, *, older_than: datetime | None = None) -> int:
         """How many wait."""

@@ -107,9 +107,9 @@ def judge_opt_out(at: datetime, consented_at: datetime | None) -> OptOutVerdict:
 
 
 def stamped_by(owner: Owner, holders: Collection[AddressHolder]) -> dict[UUID, bool]:
-    """Customers whom an unsubscribe of `owner` stamps; True: in person, so that the own column says it too.
+    """Customers that an unsubscribe of `owner` stamps; True: in person, so that the own column says it too.
 
-    Whoever shares the address keeps the own column, but the stamp follows to the next address. Organizations do not
+    Anyone who shares the address keeps the own column, but the stamp follows to the next address. Organizations do not
     share an address.
     """
     sharing = {holder.customer_id: False for holder in holders if holder.org_id == owner.org_id}

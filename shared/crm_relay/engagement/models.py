@@ -67,7 +67,7 @@ class Owner(Protocol):
 
 @dataclass(frozen=True)
 class NamedCustomer:
-    """A customer whom an event names by id."""
+    """A customer that an event names by id."""
 
     customer_id: UUID
     org_id: UUID | None

@@ -29,7 +29,7 @@ class IncidentLine:
 
 @dataclass(frozen=True)
 class IncidentClosed:
-    """`changed` False: it was closed already, by whomever `closed_by` names, or by its recovery (None)."""
+    """`changed` False: it was closed already, by the operator that `closed_by` names, or by its recovery (None)."""
 
     id: int
     kind: str

@@ -5,7 +5,7 @@ with given as (
     from jsonb_to_recordset(:incidents) as incident (
         kind text, subject text, workspace_name text, title text, details jsonb
     )
-    -- One that is open stays as it is, whoever has its row locked: campaigns report with the claimers' turn.
+    -- One that is open stays as it is, no matter who has its row locked: campaigns report with the claimers' turn.
     where not exists (
         select
         from incidents open
@@ -59,7 +59,7 @@ closed as (
 select count(*)::integer as closed from closed;
 
 -- name: close_free_incidents
--- The same for whoever looks again: one that somebody else has locked is left to the next look.
+-- The same for anyone who looks again: one that somebody else has locked is left to the next look.
 with locked as (
     select id
     from incidents

@@ -30,7 +30,7 @@ def close_incidents(db: Queryable, kind: str, subjects: Sequence[str], now: date
 
 
 def close_free_incidents(db: Queryable, kind: str, subjects: Sequence[str], now: datetime) -> int:
-    """As `close_incidents`, for whoever looks again: one that is locked stays open until then, and holds up nobody."""
+    """As `close_incidents`, for another look: one that is locked stays open until then, and holds up nobody."""
     return store.close_free_incidents(db, kind, subjects, now) if subjects else 0
 
 

@@ -86,7 +86,7 @@ class Draft:
 
 
 def category_of(request: NotificationRequest, template: NotificationTemplate | None) -> str:
-    """The template's: a person who left a category has left it whoever asks."""
+    """The template's: a person who left a category has left it, no matter who asks."""
     return template.category if template is not None else request.category or ""
 
 

@@ -32,7 +32,7 @@ def remove_old(db: Database, now: datetime, *, days: int, deadline: Deadline) ->
 
 
 def mend_left_behind(db: Database, now: datetime) -> int:
-    """Deliveries that never heard of the fate of their mail, because whoever settled it could not tell; how many mails.
+    """Deliveries that never heard of the fate of their mail, because what settled it could not tell; how many mails.
 
     An operator who settles an unclear mail by hand is one of those. Incidents about what can be read again close.
     """

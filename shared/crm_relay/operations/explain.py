@@ -35,7 +35,7 @@ class Erasure:
 class Known:
     """Whom an operator asked about: personal data, for the operator's eyes only.
 
-    `customers_left_out` counts those whom a mailbox of very many has besides. `removals` are contacts of customers who
+    `customers_left_out` counts those that a mailbox of very many has besides. `removals` are contacts of customers who
     were deleted, until Mautic has been told.
     """
 

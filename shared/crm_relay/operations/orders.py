@@ -42,7 +42,7 @@ def order_sync(queue_url: str | None, entity: Entity, *, who: str) -> Ordered:
 
 
 def order_resync(queue_url: str | None, entities: Sequence[Entity], *, who: str) -> Ordered:
-    """Everything anew, of all entities where none is named. One that runs already is gone on with."""
+    """Everything again, of all entities where none is named. One that runs already is gone on with."""
     return _order(queue_url, "resync", list(entities or ENTITIES), who)
 
 

@@ -134,7 +134,7 @@ select count_mentions(:relation, :needles::text[], :pattern, :first_block::bigin
 insert into erasure_receipts (subject, receipt, at) values (:subject::text[], :receipt, :at) returning id;
 
 -- name: take_unfinished
--- What earlier tries knew of the person, in one row with what is known now; whoever is asked for twice at once waits here.
+-- What earlier tries knew of the person, in one row with what is known now; a second request for the same person waits here.
 with earlier as (
     delete from unfinished_erasures
     where addresses && cast(:addresses as text[]) or customer_ids && cast(:customer_ids as uuid[])

@@ -51,7 +51,7 @@ class Watched:
 
 
 def watch_webhook(db: Database, mautic: Mautic, now: datetime, deadline: Deadline) -> Watched:
-    """One request where all is well. Safe to call twice; whoever dies on the way is followed by the next watch.
+    """One request where all is well. Safe to call twice; a watch that dies on the way is followed by the next.
 
     Opt-outs are read before anything else: they matter most. Raises TransientError, FatalError.
     """

@@ -29,5 +29,5 @@ class PerEnvironment(Generic[T]):
         return kept[0]
 
     def forget(self) -> None:
-        """Drop what this thread has, so that the next use builds anew."""
+        """Drop what this thread has, so that the next use builds again."""
         self._kept.value = None

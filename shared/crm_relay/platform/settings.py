@@ -28,7 +28,7 @@ CommaSeparated = Annotated[tuple[str, ...], BeforeValidator(split_commas)]
 """Several values at once."""
 
 SHORTEST_TOKEN = 32
-"""A token is the whole credential: whoever guesses it is in."""
+"""A token is the whole credential: anyone who guesses it is in."""
 
 SHORTEST_SIGNING_SECRET = 16
 """Such a secret is never sent; a guess of it costs a signed request."""

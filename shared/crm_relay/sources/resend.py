@@ -44,7 +44,7 @@ def parse(delivered: Delivered) -> Event:
 
 
 def reads(batch: Batch[Event]) -> Mapping[str, Statement]:
-    """The mails and whoever is enrolled by them, locked in that order, and then what decides about them."""
+    """The mails and anyone who is enrolled by them, locked in that order, and then what decides about them."""
     reports = [_report(each.delivered, each.parsed) for each in batch.deliveries]
     return _reads(FeedbackBatch(reports, batch.is_repeated))
 

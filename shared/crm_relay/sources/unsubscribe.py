@@ -94,7 +94,7 @@ def parse(delivered: Delivered) -> UnsubscribeRequest:
 
 
 def reads(batch: Batch[UnsubscribeRequest]) -> Mapping[str, Statement]:
-    """The mails with these links, whoever is enrolled with their addresses, and what decides about them."""
+    """The mails with these links, no matter who is enrolled with their addresses, and what decides about them."""
     return _reads(UnsubscribeBatch([each.parsed for each in batch.deliveries]))
 
 

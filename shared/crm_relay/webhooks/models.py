@@ -17,7 +17,7 @@ Counted = Literal["processed", "duplicates", "unmatched", "ignored"]
 DELIVERY_ID = "delivery-id"
 """Among the kept headers; no request can bring it, since what a request brings is taken from a list."""
 
-# Nothing here names a person or opens a door; the signature is left out, since it was checked and would let whoever
+# Nothing here names a person or opens a door; the signature is left out, since it was checked and would let anyone who
 # reads the table send the delivery again.
 _KEPT_HEADERS = ("content-type", "user-agent", "x-origin-base-url")
 

@@ -138,7 +138,7 @@ from jsonb_to_recordset(:changes) as change (id bigint, body text, dedupe_key te
 where delivery.id = change.id;
 
 -- name: failed_tasks
--- Everything that was given up, open or not, for whoever has to look into each of them.
+-- Everything that was given up, open or not, for anyone who has to look into each of them.
 select id, payload from failed_tasks where id > :after order by id limit :limit;
 
 -- name: redact_failed_tasks

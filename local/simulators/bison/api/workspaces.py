@@ -23,7 +23,7 @@ def user(context: BisonContext, request: BisonRequest) -> BisonResponse:
 
 
 def switch(context: BisonContext, request: BisonRequest) -> BisonResponse:
-    """Changes the workspace of the token's USER on the server [V]: whoever else uses it now reads another one."""
+    """Changes the workspace of the token's USER on the server [V]: everybody else who uses it now reads another one."""
     _super_admins_only(request)
     number = request.payload.get("team_id")
     if number is None:

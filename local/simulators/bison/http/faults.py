@@ -50,7 +50,7 @@ class BisonFaults(FaultQueue[BisonFault]):
         self._limit: TooMany | None = None
 
     def limit(self, limit: TooMany | None) -> None:
-        """Begins to count anew; None lifts the limit."""
+        """Begins to count again; None lifts the limit."""
         with self._lock:
             self._limit, self._seen = limit, 0
             self._recent.clear()

@@ -57,7 +57,7 @@ class Keys:
             if entry is None or now - entry.at >= KEPT:
                 self._entries[name] = _Entry(body, now, None)
                 return None
-            # Compared byte by byte (assumed; whoever passes this passes a comparison of what the bytes mean).
+            # Compared byte by byte (assumed; what passes this passes a comparison of what the bytes mean).
             if entry.body != body:
                 message = (
                     "This idempotency key has been used with this HTTP method and endpoint within the last 24 hours,"

@@ -55,7 +55,7 @@ class ResendFaults(FaultQueue[ResendFault]):
         gate.wait(30)
 
     def release(self) -> None:
-        """Whoever is held goes on; whoever is held from now on waits again."""
+        """Callers that are held go on; those held from now on wait again."""
         self.gate.set()
         self.gate = threading.Event()
 

@@ -26,7 +26,7 @@ def judge_variants(db: Queryable, now: datetime) -> list[Judged]:
     """Tests that are over by this look. Two statements, whatever their number; safe to call twice and side by side.
 
     Only who got their variant `wait_hours` ago counts, and only what people did of it within that time: so everybody
-    was watched for as long. A winner gets whoever comes later; nothing that was sent changes.
+    was watched for as long. A winner gets everybody who comes later; nothing that was sent changes.
     """
     found = []
     for row in store.open_tests(db, now):

@@ -1,4 +1,4 @@
-"""Whoever is due, with everything that decides about them, ours until the transaction ends."""
+"""Anyone who is due, with everything that decides about them, ours until the transaction ends."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -43,7 +43,7 @@ order by enrollment.id
 for no key update of enrollment;
 
 -- name: lock_mails_of_leaving
--- What is queued for an address that leaves, locked with the mails and before whoever is enrolled.
+-- What is queued for an address that leaves, locked with the mails and before anyone who is enrolled.
 with leaving as materialized (
     select address
     from email_sends
@@ -155,7 +155,7 @@ where batch.purpose = 'campaign' and batch.state = 'queued'
 order by enrollment.id;
 
 -- name: lock_mails_of_answered
--- What is queued for them and their colleagues, locked before whoever is enrolled.
+-- What is queued for them and their colleagues, locked before anyone who is enrolled.
 select mail.id
 from email_sends mail
 where mail.status = 'queued' and mail.enrollment_id in (

@@ -1,4 +1,4 @@
-"""What events that came before the fate of their mails was known mean for whoever is enrolled."""
+"""What events that came before the fate of their mails was known mean for anyone who is enrolled."""
 
 from collections.abc import Sequence
 from datetime import datetime

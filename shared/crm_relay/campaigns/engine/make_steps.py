@@ -56,7 +56,7 @@ class StepsBeingMade:
     texts: list[TextDraft] = field(default_factory=list)
     acts: Counter[str] = field(default_factory=Counter)
     faults: list[CampaignFault] = field(default_factory=list)
-    # Step -> what is wrong with it, whoever it is for.
+    # Step -> what is wrong with it, no matter who it is for.
     problems: dict[UUID, str | None] = field(default_factory=dict)
 
     def make(self) -> None:

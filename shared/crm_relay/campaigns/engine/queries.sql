@@ -112,7 +112,7 @@ room as materialized (
 unfollowed as materialized (
     select enrollment_id, source, is_auto_reply, lacks_headers, follows_stopping_step, has_stopping_step
     from waiting_replies()
-    -- Whoever is taken by name may be set aside for a reply that could not be followed.
+    -- Anyone who is taken by name may be set aside for a reply that could not be followed.
     where cast(:people as uuid[]) is not null or inbox_item_id::text not in (select subject from aside)
 ),
 share as (

@@ -1,4 +1,4 @@
-"""Ends sequences: of whoever answered, and of whoever wants no more mail or can get none."""
+"""Ends sequences: of anyone who answered, and of anyone who wants no more mail or can get none."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -36,7 +36,7 @@ class Created:
 class CampaignChanged:
     """A campaign's state by now. `changed` False: it was so before. `scheduled` people got the time of a first step.
 
-    `released`: people whom errors in making their step had paused.
+    `released`: people that errors in making their step had paused.
     """
 
     id: UUID

@@ -1,4 +1,4 @@
-"""Brings people into a campaign: whoever may be written to, and a counted reason for everybody else."""
+"""Brings people into a campaign: anyone who may be written to, and a counted reason for everybody else."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields

@@ -189,7 +189,7 @@ select org_id, 'campaign', id, 'edited', :now, cast(:about as jsonb) || jsonb_bu
 from changed;
 
 -- name: lock_mails_of_campaign
--- What is queued in a campaign, locked by id before whoever is enrolled; only the number is answered.
+-- What is queued in a campaign, locked by id before anyone who is enrolled; only the number is answered.
 select count(*)::integer as mails
 from (
     select mail.id
@@ -283,7 +283,7 @@ values (
 );
 
 -- name: lock_campaign
--- Whoever changes a campaign's state, or who is in it, does so one after the other.
+-- Anyone who changes a campaign's state, or who is in it, does so one after the other.
 select id, coalesce(org_id, default_org_id()) as org_id, name, status, source from campaigns where id = :id for no key update;
 
 -- name: campaign_defined
@@ -312,7 +312,7 @@ with due as (
     select * from jsonb_to_recordset(:dues) as due (zone text, at timestamptz)
 ),
 waiting as materialized (
-    -- By id, as a batch of events locks whoever leaves.
+    -- By id, as a batch of events locks anyone who leaves.
     select id, contact_id
     from campaign_enrollments
     where campaign_id = :campaign_id and next_step_at is null and current_step = 0 and status in ('active', 'engaged')
@@ -467,7 +467,7 @@ from campaigns
 where id = :campaign_id;
 
 -- name: lock_enrollment
--- Before anything of it is read: whoever records the fate of a step at this moment comes first.
+-- Before anything of it is read: anyone who records the fate of a step at this moment comes first.
 select id from campaign_enrollments where id = :id for no key update;
 
 -- name: enrollment

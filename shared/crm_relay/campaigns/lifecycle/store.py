@@ -15,14 +15,14 @@ OPERATOR = "operator"
 """Who did it, where it was done at the command line."""
 
 BATCH = 1000
-"""People whom one statement enrolls."""
+"""People that one statement enrolls."""
 
 _PATIENCE_MS = "600000"
 
 
 @dataclass(frozen=True)
 class State:
-    """A campaign as whoever changes it finds it, locked until the transaction ends."""
+    """A campaign as anyone who changes it finds it, locked until the transaction ends."""
 
     id: UUID
     org_id: UUID

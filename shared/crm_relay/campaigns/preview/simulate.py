@@ -83,7 +83,7 @@ class Entry:
 class Simulation:
     """`calendar` in the order of time. `held`: how often a step was moved, by reason. `ends`: people by status then.
 
-    `until`: the end of the time that was looked at; whoever is still active then has steps after it.
+    `until`: the end of the time that was looked at; anyone who is still active then has steps after it.
     """
 
     calendar: list[Entry]

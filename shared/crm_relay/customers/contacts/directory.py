@@ -17,7 +17,7 @@ class MauticContacts:
     def lock_customers(
         self, customer_ids: AbstractSet[UUID], contact_ids: AbstractSet[int], addresses: AbstractSet[str]
     ) -> Statement:
-        """Whoever has one of these; `addresses` are normalised."""
+        """Anyone who has one of these; `addresses` are normalised."""
         return _SQL["lock_customers"].bind(
             customer_ids=sorted(customer_ids), contact_ids=sorted(contact_ids), addresses=sorted(addresses)
         )

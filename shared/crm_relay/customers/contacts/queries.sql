@@ -1,5 +1,5 @@
 -- name: lock_customers
--- Whoever may be written because of an event: by id, contact or address. Before their addresses and contacts, as a deletion does.
+-- Anyone who may be written because of an event: by id, contact or address. Before their addresses and contacts, as a deletion does.
 select profile.id
 from customer_profiles profile
 where profile.id in (
@@ -58,7 +58,7 @@ where exists (select from mautic_sync_status status where status.mautic_contact_
     or exists (select from mautic_former_contacts former where former.mautic_contact_id = asked.contact_id);
 
 -- name: forget_deleted
--- The next sync makes them anew. A status that has another contact by now is left alone.
+-- The next sync makes them again. A status that has another contact by now is left alone.
 update mautic_sync_status status
 set
     mautic_contact_id = null, sync_hash = null, segments = '{}', segments_settled = true, dnc_reason = null, updated_at = now()

@@ -48,7 +48,7 @@ def watch_hook(db: Queryable, mautic: Mautic, now: datetime) -> HookWatch:
     """Look whether our webhook is on, else switch it on, and read opt-outs and deletions of the gap from the contacts.
 
     One request where all is well. The gap is noted before anything is done about it, and stays until somebody closes
-    it: whoever dies on the way is followed by the next watch. Safe to call twice.
+    it: a watch that dies on the way is followed by the next. Safe to call twice.
     """
     ours = [hook for hook in mautic.configuration.hooks() if hook.url.rstrip("/").endswith(ROUTE)]
     off = [hook for hook in ours if not hook.published]

@@ -68,7 +68,7 @@ def _sync(run: SyncContext, *, full: bool, after: UUID | None) -> None:
 
 
 def _look_again(run: SyncContext) -> None:
-    """Hold some of what Mautic just confirmed against what it shows; a difference is written anew by the next run."""
+    """Hold some of what Mautic just confirmed against what it shows; a difference is written again by the next run."""
     confirmed, size = run.report.confirmed, run.options.audit_sample
     if not confirmed or not size or not run.deadline.allows(_PAGE_SECONDS):
         return

@@ -26,7 +26,7 @@ def conflict(db: Queryable, conflict_id: int) -> Row:
 def revert(db: Database, conflict_id: int, *, who: str, now: datetime) -> Row:
     """Write the losing version into PostgreSQL, from where it reaches the edge; once.
 
-    An e-mail that was deleted is made anew: all of it is known. RejectedInput: 404 for no such conflict; 409 where it
+    An e-mail that was deleted is made again: all of it is known. RejectedInput: 404 for no such conflict; 409 where it
     was reverted before, where there was no losing version, where any other row does not exist any more, or where it
     changed at this very moment.
     """

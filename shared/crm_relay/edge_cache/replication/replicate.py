@@ -86,7 +86,7 @@ class Replication:
 def lift_behind(db: Database, table: EdgeTable, results: Sequence[WriteResult]) -> None:
     """Rows of which the edge has a later version than PostgreSQL get a new one there, and are written by the next page.
 
-    That is so after a restore from a backup, and where a row was made anew while its deletion was on the way.
+    That is so after a restore from a backup, and where a row was made again while its deletion was on the way.
     """
     refused = [each.row for each in results if each.outcome is WriteOutcome.UNCHANGED]
     for entity in sorted({row.entity for row in refused}):

@@ -1,4 +1,4 @@
-"""Writes every row to the edge anew and clears away what the source does not have; a reader never sees a hole."""
+"""Writes every row to the edge again and clears away what the source does not have; a reader never sees a hole."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace

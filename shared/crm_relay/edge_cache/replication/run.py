@@ -52,7 +52,7 @@ class SyncRun:
     def resync(
         self, entity: Entity, progress: Callable[[ResyncState], None] = ignore_progress, *, clears: bool = True
     ) -> dict[str, Any]:
-        """Everything anew, or on with what was begun. `clears` False: nothing is cleared away."""
+        """Everything again, or on with what was begun. `clears` False: nothing is cleared away."""
         work = Resync(
             self.db,
             self.table,

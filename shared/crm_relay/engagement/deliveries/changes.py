@@ -136,7 +136,7 @@ class EngagementChanges:
             self._bounce(key, together)
 
     def _opt_out(self, event: FiledEvent, owner: Owner | None) -> None:
-        """Into the ledger, whoever it is; onto the customers where it is not late."""
+        """Into the ledger, no matter who it is; onto the customers where it is not late."""
         if event.address is not None:
             self._suppress(ConsentKind.OPT_OUT, event, event.address, owner)
         if owner is None:

@@ -1,5 +1,5 @@
 -- name: lock_addresses
--- Addresses that bounce, whoever has them: their counts decide, and no other delivery may move them meanwhile.
+-- Addresses that bounce, no matter who has them: their counts decide, and no other delivery may move them meanwhile.
 select id
 from customer_emails
 where normalise_address(email) = any (:addresses::text[])
@@ -11,7 +11,7 @@ for no key update;
 select event_key from customer_email_engagement where event_key = any (:keys::text[]);
 
 -- name: named_customers
--- Customers whom events name by id. Numbers are read only where somebody asks for it.
+-- Customers that events name by id. Numbers are read only where somebody asks for it.
 select
     profile.id as customer_id,
     nullif(profile.org_id, default_org_id()) as org_id,

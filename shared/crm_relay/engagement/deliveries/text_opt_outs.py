@@ -45,7 +45,7 @@ class TextOptOuts:
         return "processed" if numbers else "unmatched"
 
     def give(self, waiting: Iterable[tuple[UUID, FiledEvent]]) -> int:
-        """What waited, as if it came now; how many are in the ledger for those whom they concern."""
+        """What waited, as if it came now; how many are in the ledger for those that they concern."""
         given = 0
         for row_id, event in waiting:
             owner = self.known.owner_of(event).owner

@@ -245,7 +245,7 @@ from jsonb_to_recordset(:read) as read (id uuid, in_reply_to text, reference_ids
 where item.id = read.id;
 
 -- name: give_up_headers
--- After a day they count as read: whoever wrote is still known by the address that was written to.
+-- After a day they count as read: anyone who wrote is still known by the address that was written to.
 update inbox_items
 set headers_read_at = :now, updated_at = now()
 where source = :source and headers_read_at is null and received_at <= :since
@@ -276,7 +276,7 @@ from (
 cross join lateral suppression(given.org_id, 'email', given.address) suppressed;
 
 -- name: refuse_waiting
--- Whatever is still here of what somebody does not want, whoever queued it.
+-- Whatever is still here of what somebody does not want, no matter who queued it.
 with refused as (
     select mail.id, gone.reason
     from :gone as gone (org_id uuid, address text, topic text, reason text)

@@ -143,7 +143,7 @@ def leave_topics(left: Sequence[Mapping[str, Any]]) -> Statement:
 
 
 def suppressions_of(tokens: Sequence[str]) -> Statement:
-    """org_id, address and suppressed_by of whoever has these links."""
+    """org_id, address and suppressed_by of anyone who has these links."""
     return _SQL["suppressions_of"].bind(tokens=list(tokens))
 
 

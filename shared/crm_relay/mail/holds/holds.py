@@ -31,7 +31,7 @@ class WaitingMessages:
 
 
 def release_mail(db: Queryable, now: datetime) -> list[HoldChange]:
-    """Make due what was held for a reason that may have gone; the changes, for whoever holds something else by them.
+    """Make due what was held for a reason that may have gone; the changes, for anyone who holds something else by them.
 
     To be called in a transaction; two statements, one where nothing changed.
     """

@@ -31,7 +31,7 @@ def watch_senders(db: Database, now: datetime) -> int:
 
 
 def resume_sender(db: Database, identity_id: UUID | None, now: datetime) -> None:
-    """An operator lets it send again, and its week begins anew; None: EMAIL_FROM. Safe to call twice.
+    """An operator lets it send again, and its week begins again; None: EMAIL_FROM. Safe to call twice.
 
     RejectedInput: no such sender.
     """

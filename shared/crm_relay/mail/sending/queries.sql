@@ -147,7 +147,7 @@ join email_sends mail on mail.batch_id = :batch_id and mail.position is not null
 
 -- name: hold_stopped
 -- All that is due of a stopped organization waits as it is; what another worker has passes that worker's own gate.
--- Whoever resumes waits for this, and so finds what is held here; where they came first, or hold the stop, nothing is held.
+-- Anyone who resumes waits for this, and so finds what is held here; where they came first, or hold the stop, nothing is held.
 with stop as materialized (
     select id
     from sending_stops
@@ -197,7 +197,7 @@ select
 from held;
 
 -- name: hold_begun
--- A stop that came between two requests for a batch: it may have been sent, and waits as it is. Whoever resumes waits for this.
+-- A stop that came between two requests for a batch: it may have been sent, and waits as it is. Anyone who resumes waits for this.
 -- What another transaction has locked goes on when its claim ends.
 with stop as materialized (
     select id
@@ -235,7 +235,7 @@ select exists (select from stop) or exists (
 ) as is_stopped;
 
 -- name: freeze_batch
--- From here on the bytes are these, whoever carries them on; what the gate kept back is recorded in the same statement.
+-- From here on the bytes are these, no matter who carries them on; what the gate kept back is recorded in the same statement.
 with verdict as (
     select each.id, given.status, given.reason, given.batch_id, given.held_for, given.held_until
     from :verdicts as given (ids uuid[], status text, reason text, batch_id uuid, held_for text, held_until timestamptz)
@@ -326,7 +326,7 @@ from found
 where mail.id = found.id;
 
 -- name: accept_late
--- The answer of a request that was given up as lost: whoever has not left again was sent by it, and their batch settles that.
+-- The answer of a request that was given up as lost: mail that has not left again was sent by it, and their batch settles that.
 with late as (
     select mail.id, accepted.provider_id
     from jsonb_to_recordset(:accepted) as accepted (id uuid, provider_id text)
@@ -419,7 +419,7 @@ from waiting
 where mail.id = waiting.id and mail.status = 'sending';
 
 -- name: requeue_batch
--- Nothing of it was sent, surely or by the provider's list: everything may be decided anew, under a new key.
+-- Nothing of it was sent, surely or by the provider's list: everything may be decided again, under a new key.
 -- Where only the list says so, each mail keeps the key of the request that it was in: an event may still show otherwise.
 with batch as (
     update email_batches

@@ -53,7 +53,7 @@ def stop_sending(
 ) -> SendingChanged:
     """Hold what campaigns send of one organization, None: of all; the incident is open until it is resumed.
 
-    Whoever asks the gate after the commit sends nothing. Mail to colleagues has another purpose and leaves. Safe to
+    Anyone who asks the gate after the commit sends nothing. Mail to colleagues has another purpose and leaves. Safe to
     call twice: the first stop keeps its reason. RejectedInput with 404 for no such organization.
     """
     changed = db.transact(lambda tx: _stop(tx, now, who, reason, org_id))

@@ -29,7 +29,7 @@ class QueuedText:
     """One message that is ours to send. `attempts` counts this one; above 1 nobody knows whether it was sent before,
     and the provider is asked each time before it leaves.
 
-    `generation`: how often it surely was not sent and began anew. `has_twin`: the step has left for the
+    `generation`: how often it surely was not sent and began again. `has_twin`: the step has left for the
     same person before: one number and one address.
     Number and text are None once the person was erased. `known`: the provider's ids of other messages to this number.
     `touched_at`: when it was last tried, looked for or put off before this.

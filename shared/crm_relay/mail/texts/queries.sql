@@ -20,7 +20,7 @@ select pg_advisory_xact_lock(hashtextextended('text_claim', 54)) is null as is_t
 
 -- name: claim_text
 -- The text message that waits longest, ours until `claimed_until`; of one that was tried before nobody knows what became of it.
--- What an operator stopped waits as it is, and whoever resumes waits for this, as of mail; so does the same step for the same number while one of them is being sent.
+-- What an operator stopped waits as it is, and anyone who resumes waits for this, as of mail; so does the same step for the same number while one of them is being sent.
 with stop as materialized (
     select org_id, purposes from sending_stops where resumed_at is null order by id for share skip locked
 ),
@@ -129,7 +129,7 @@ order by random()
 limit :limit;
 
 -- name: hold_stopped_text
--- Asked between a look-up and the request that follows it; whoever resumes waits for this, and so finds what is held here.
+-- Asked between a look-up and the request that follows it; anyone who resumes waits for this, and so finds what is held here.
 -- What another transaction has locked goes on when its claim ends.
 with stop as materialized (
     select id
@@ -174,7 +174,7 @@ where message.id = :id;
 select exists (select from sms_sends where id = :id and status in ('queued', 'sending')) as waits;
 
 -- name: record_text
--- What became of a text message; surely unsent ones begin anew. Nothing where somebody else has carried it on since.
+-- What became of a text message; surely unsent ones begin again. Nothing where somebody else has carried it on since.
 update sms_sends
 set
     status = :status, reason = :reason, twilio_sid = coalesce(cast(:sid as text), twilio_sid),

@@ -115,7 +115,7 @@ class _DeliveryBatch:
                 assert_never(decision.verdict)
 
     def post(self, posts: Mapping[UUID, Row]) -> None:
-        """An organization's channel shows an event once, whoever else it concerns; all of them share its outcome."""
+        """An organization's channel shows an event once, no matter who else it concerns; all share its outcome."""
         for post_id, due in self.posts:
             post, row = posts[post_id], due.row
             state, reason = shared_outcome(post)

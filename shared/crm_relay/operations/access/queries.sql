@@ -12,7 +12,7 @@ from api_tokens
 where revoked_at is null and (expires_at is null or expires_at > cast(:now as timestamptz));
 
 -- name: note_token_use
--- For whoever asks which tokens are still needed.
+-- For anyone who asks which tokens are still needed.
 update api_tokens set last_used_at = :now where name = :name;
 
 -- name: tokens

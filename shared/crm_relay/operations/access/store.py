@@ -46,7 +46,7 @@ def usable(db: Queryable, now: datetime) -> list[UsableToken]:
 
 
 def note_use(db: Queryable, name: str, now: datetime) -> None:
-    """For whoever asks which tokens are still needed."""
+    """For anyone who asks which tokens are still needed."""
     db.run(_SQL["note_token_use"], name=name, now=now)
 
 

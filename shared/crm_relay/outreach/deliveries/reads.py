@@ -43,7 +43,7 @@ def _known_events(deliveries: Sequence[Received[BisonDelivery] | KeptDelivery[Bi
 
 
 def addresses_of(delivery: BisonDelivery) -> set[str]:
-    """Of the lead and of whoever wrote the reply, normalised."""
+    """Of the lead and of anyone who wrote the reply, normalised."""
     event = delivery.event
     lead = event.lead.email if event and event.lead else None
     writer = event.reply.from_address if event and event.reply else None

@@ -47,7 +47,7 @@ class DatabaseCircuit:
         from aws_lambda_powertools.utilities.circuit_breaker.persistence import CircuitBreakerDynamoDBPersistence
         from botocore.config import Config
 
-        # One short try: whoever waits here waits for the database as well.
+        # One short try: anyone who waits here waits for the database as well.
         patience = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
         store = CircuitBreakerDynamoDBPersistence(self._table, boto3_client=boto3.client("dynamodb", config=patience))
         config = CircuitBreakerConfig(

@@ -14,7 +14,7 @@ on conflict (key) do update set value = excluded.value;
 insert into installation_settings (key, value) values ('armed_as', :armed_as) on conflict do nothing;
 
 -- name: claim_fence_report
--- One report a day, whoever makes it.
+-- One report a day, no matter who makes it.
 insert into installation_settings (key, value) values ('fence_reported_at', :now::timestamptz::text)
 on conflict (key) do update set value = excluded.value
     where installation_settings.value::timestamptz < excluded.value::timestamptz - interval '1 day'

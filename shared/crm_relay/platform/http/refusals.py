@@ -35,6 +35,6 @@ class RefusalBudget:
         self._spent = self.limit
 
     def _renew(self, now: datetime) -> None:
-        # A clock that was set back begins anew as well: nobody stays locked out until it has caught up.
+        # A clock that was set back begins again as well: nobody stays locked out until it has caught up.
         if self._begun is None or not self._begun <= now < self._begun + _PERIOD:
             self._begun, self._spent = now, 0

@@ -73,7 +73,7 @@ class Bison:
         return None if answer.status == 404 else _known(parsed(wire.SenderEmailAnswer, answer).data)
 
     def webhooks(self) -> list[RegisteredWebhook]:
-        """All of the workspace, whoever made them."""
+        """All of the workspace, no matter who made them."""
         hooks: list[RegisteredWebhook] = []
         page = last_page = 1
         while page <= last_page:

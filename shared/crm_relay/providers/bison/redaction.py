@@ -1,4 +1,4 @@
-"""A delivery of EmailBison with all that makes it count, and without the person whom it is about; pure."""
+"""A delivery of EmailBison with all that makes it count, and without the person that it is about; pure."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -2,7 +2,7 @@
 
 https://docs.emailbison.com and the OpenAPI text of an instance; nothing here was recorded. The counters of a sender
 account have one spelling in the API and another in webhooks; both are read. What cannot be read of a field is None,
-because whoever sends it counts all the same.
+because it counts no matter who sends it.
 """
 
 import re

@@ -168,7 +168,7 @@ class Mautic:
         self._api.call("POST", f"/api/contacts/{contact_id}/dnc/email/add", json=body)
 
     def clear_do_not_contact(self, contact_id: int) -> None:
-        """Make a contact mailable again, whoever muted it: only after a recorded re-consent."""
+        """Make a contact mailable again, no matter who muted it: only after a recorded re-consent."""
         self._api.call("POST", f"/api/contacts/{contact_id}/dnc/email/remove", accept=frozenset({404}))
 
     def delete_contacts(self, contact_ids: Sequence[int]) -> None:

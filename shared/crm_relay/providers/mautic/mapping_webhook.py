@@ -133,7 +133,7 @@ READERS: Mapping[str, Reader] = {
 
 def open_key(tracking_hash: str | None, otherwise: int | str, count: int) -> str:
     """The identity of the `count`-th open of one mail to one contact, whichever way it is learnt of."""
-    # The hash rather than the number: ids begin again when Mautic is installed anew, and the sample has a low one.
+    # The hash rather than the number: ids begin again when Mautic is installed again, and the sample has a low one.
     return f"mautic:open:{tracking_hash or otherwise}:{count}"
 
 

@@ -1,7 +1,7 @@
 """Deliveries of Mautic's webhook: verified over the bytes that came, then read.
 
 https://docs.mautic.org/en/5.x/configuration/webhooks.html - there is no delivery id and no signed time, so a recorded
-delivery can be sent again by whoever saw it; the identity of each event makes that harmless.
+delivery can be sent again by anyone who saw it; the identity of each event makes that harmless.
 """
 
 import base64

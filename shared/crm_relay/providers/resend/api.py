@@ -17,7 +17,7 @@ from crm_relay.platform.http.untrusted_json import read_json_object
 from crm_relay.providers.resend.redaction import without_addresses
 from crm_relay.providers.resend.wire import W
 
-# The edge refuses whoever does not say what it is: status 403, "error code: 1010".
+# The edge refuses anyone who does not say what it is: status 403, "error code: 1010".
 _USER_AGENT = "crm-relay/1.0"
 _EVERY_OTHER = frozenset(range(300, 1000))
 _NAME = re.compile(r"[a-z][a-z_]{1,60}")

@@ -49,7 +49,7 @@ class Slack:
         """One message; what is too long is cut. `text` is plain, and what is seen where blocks are not.
 
         A block that is a string becomes a paragraph of plain text with Slack's *marks*; a mapping is sent as it is, so
-        whoever made it escapes what came from outside. Raises FatalError where the destination was disabled, with
+        its author escapes what came from outside. Raises FatalError where the destination was disabled, with
         Slack's word for why, RateLimited, RejectedInput for a message that Slack refuses, ServerFailed, and NoAnswer,
         after which the message may stand in the channel.
         """

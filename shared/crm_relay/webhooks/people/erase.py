@@ -94,7 +94,7 @@ def erase_messages(deferred: Deferred, redactors: Redactors, person: Person) -> 
 
 
 def objects_with(deferred: Deferred, redactors: Redactors, person: Person) -> int:
-    """How many objects of the whole bucket mention the person, whoever stored them. Errors as in get_object."""
+    """How many objects of the whole bucket mention the person, no matter who stored them. Errors as in get_object."""
     traces = Traces(person)
     return sum(_object_has(deferred, key, redactors, person, traces) for key in list_keys(deferred.bucket, ""))
 
@@ -133,7 +133,7 @@ def _delivery_without(row: Row, redactors: Redactors, person: Person) -> dict[st
     body = redact_stored(redactors, row["source"], row["body"], person)
     if body is None:
         return None
-    # Whoever replays it knows it by the hash of its body.
+    # Anyone who replays it knows it by the hash of its body.
     dedupe_key = identity_of(body.encode(), row["workspace_name"])
     return {"id": row["id"], "body": body, "dedupe_key": dedupe_key, "is_empty": body == NOTHING_LEFT}
 

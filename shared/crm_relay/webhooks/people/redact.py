@@ -58,7 +58,7 @@ def speaks_of(event: Any, person: Person) -> bool:
 
 
 def contact_ids(event: Any) -> set[int]:
-    """The ids of those whom an event names as its lead or contact."""
+    """The ids of those that an event names as its lead or contact."""
     return {each for about in _abouts(event) if isinstance(each := about.get("id"), int)}
 
 

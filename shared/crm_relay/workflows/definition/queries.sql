@@ -1,5 +1,5 @@
 -- name: lock_definitions
--- Whoever changes what an organization's workflows are is alone with it: a circle shows only in all of them together.
+-- Anyone who changes what an organization's workflows are is alone with it: a circle shows only in all of them together.
 select pg_advisory_xact_lock(hashtextextended(owned.org_id::text, 61))
 from (select distinct org_id from workflows where id = any (:ids::uuid[]) order by org_id) owned;
 

@@ -18,7 +18,7 @@ _OWNERS = MessageOwners(emails=settle, texts=settle)
 
 @dataclass(frozen=True)
 class UnknownPost:
-    """A message to Slack that may stand in its channel. `user_id`: one of those whom it concerns."""
+    """A message to Slack that may stand in its channel. `user_id`: one of those that it concerns."""
 
     id: UUID
     user_id: UUID

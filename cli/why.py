@@ -43,6 +43,8 @@ def in_lines(known: Known) -> dict[str, str]:
         "text messages": map(_text, known.delivery.texts),
         "notifications received": map(_notification, known.notifications.received),
         "notifications about them": map(_notification, known.notifications.about),
+        "workflows": map(_run, known.workflows.runs),
+        "workflows that did not start": map(_not_started, known.workflows.not_started),
         "deliveries": [*map(_delivery, inbox.deliveries), _reach(inbox.deliveries_searched)],
         "failed tasks": [*map(_task, inbox.failed_tasks), _reach(inbox.failed_tasks_searched)],
         "erasure": _erasure(known.erasure),
@@ -50,6 +52,19 @@ def in_lines(known: Known) -> dict[str, str]:
         "opt-outs that wait": [_waiting(each) for each in known.opt_outs_waiting],
     }
     return {heading: "\n".join(lines) or "nothing" for heading, lines in sections.items() if lines is not None}
+
+
+def _run(row: Row) -> str:
+    due = f", due {_at(row['next_run_at'])}" if row["next_run_at"] else ""
+    reason = f" ({row['reason']})" if row["reason"] else ""
+    return (
+        f"{_at(row['at'])} {row['name']} for {row['entity_type']}: {row['status']}{reason}{due}, {row['execution_id']}"
+    )
+
+
+def _not_started(row: Row) -> str:
+    record = f"{row['entity_type']} {row['entity_id']}"
+    return f"{_at(row['at'])} {row['name']} for {record}: {row['reason']}"
 
 
 def _waiting(row: Row) -> str:

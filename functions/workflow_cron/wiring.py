@@ -1,5 +1,6 @@
 """What workflow_cron is connected to, and its use cases."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +21,7 @@ from crm_relay.workflows.engine.steps.programs import ProgramCache
 from crm_relay.workflows.engine.sweeps import repair_runs, wake_waiting
 from crm_relay.workflows.engine.take_runs import RunContext
 from crm_relay.workflows.events.listen import close_recovered, listen_to_changes
-from crm_relay.workflows.events.tidy_up import remove_old_events
+from crm_relay.workflows.operations.retention import WorkflowRetention, remove_old
 from crm_relay.workflows.operations.what_is_due import WorkflowsDue, what_is_due
 from crm_relay.workflows.run_models import Letterhead
 from crm_relay.workflows.starting.programs import Programs
@@ -92,6 +93,7 @@ class _WorkflowRound:
     runs: RunReport = field(default_factory=RunReport)
     webhooks: WebhookReport = field(default_factory=WebhookReport)
     mail: SendReport = field(default_factory=SendReport)
+    removed: Counter[str] = field(default_factory=Counter)
 
     def work(self, due: WorkflowsDue, now: datetime) -> None:
         """What SQL did to definitions holds; what happened starts runs; what their steps send leaves."""
@@ -175,8 +177,10 @@ class _WorkflowRound:
         self.mail = done or self.mail
 
     def tidy_up(self, now: datetime) -> None:
-        """Events that nothing needs any more."""
-        self.parts.run("events", lambda: remove_old_events(self.installation.database, now, self.deadline))
+        """What is kept long enough."""
+        settings = self.installation.settings
+        kept = WorkflowRetention(settings.workflow_log_retention_days, settings.workflow_run_retention_days)
+        self.removed = remove_old(self.installation.database, now, self.deadline, kept, self.parts)
 
     def summary(self) -> dict[str, Any]:
         """Counts alone."""
@@ -202,6 +206,7 @@ class _WorkflowRound:
             "unknown": mail.unknown,
             "held": mail.held,
             "sending_stopped": mail.stopped,
+            "removed": dict(self.removed),
         }
 
 

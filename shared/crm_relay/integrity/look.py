@@ -32,6 +32,7 @@ from crm_relay.integrity.models import (
     SettleLine,
 )
 from crm_relay.integrity.rebuild_totals import rebuild_totals
+from crm_relay.integrity.workflows.unmoved import contradicting_workflows
 from crm_relay.mail.models import Fate, Settled
 from crm_relay.outreach.reporting.rebuild_metrics import rebuild_metrics
 from crm_relay.platform.database import Queryable, Row
@@ -204,6 +205,13 @@ def look_at_notifications(inspection: Inspection) -> Looked:
     return Looked(both[:MOST_KEPT], contradictions.total + miscounted.total)
 
 
+def look_at_workflows(inspection: Inspection) -> Looked:
+    """What workflow_cron repairs by itself and has not for an hour, and steps without their effect."""
+    settled_before = inspection.clock() - _SETTLED
+    rows = contradicting_workflows(inspection.db, settled_before=settled_before, limit=MOST_KEPT)
+    return _looked(rows, _contradicting)
+
+
 def _miscounted(row: Row) -> Finding:
     numbers = {"shown": row["shown"], "unread": row["unread"]}
     return Finding("user_profiles", str(row["user_id"]), "another number of unread notifications is shown", numbers)
@@ -227,4 +235,5 @@ LOOKS: Mapping[CheckName, Callable[[Inspection], Looked]] = {
     "counters": look_at_counters,
     "retention": look_at_retention,
     "notifications": look_at_notifications,
+    "workflows": look_at_workflows,
 }

@@ -23,6 +23,7 @@ CheckName = Literal[
     "counters",
     "retention",
     "notifications",
+    "workflows",
 ]
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 

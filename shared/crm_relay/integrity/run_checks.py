@@ -41,6 +41,7 @@ _TITLES: dict[CheckName, str] = {
     "counters": "Counters are not the sum of their log",
     "retention": "Failed tasks are older than a day",
     "notifications": "Deliveries of notifications contradict their mail, their digest or their notification",
+    "workflows": "Steps without their effect, or runs, requests and events that nothing moves",
 }
 
 

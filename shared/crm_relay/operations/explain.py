@@ -19,6 +19,7 @@ from crm_relay.outreach.why import OutreachHistory, outreach_of
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.sources.all_sources import REDACTORS
 from crm_relay.webhooks.people.why import Mentions, mentions_of
+from crm_relay.workflows.overview.of_person import PersonWorkflows, workflows_of
 
 _SHOWN_OF_A_RECEIPT = ("complete", "customers", "reached", "unreached", "left")
 
@@ -47,6 +48,7 @@ class Known:
     campaigns: Enrollments
     delivery: MailHistory
     notifications: PersonNotifications
+    workflows: PersonWorkflows
     inbox: Mentions
     erasure: Erasure
     ledger: list[ConsentEntry]
@@ -68,6 +70,8 @@ class Known:
                 self.delivery.topics_left,
                 self.notifications.received,
                 self.notifications.about,
+                self.workflows.runs,
+                self.workflows.not_started,
                 self.inbox.deliveries,
                 self.inbox.failed_tasks,
                 self.erasure.receipts,
@@ -94,6 +98,7 @@ def explain_person(db: Queryable, who: str, now: datetime) -> Known:
         campaigns=enrollments_of(db, person, now),
         delivery=delivery_of(db, person, names_of),
         notifications=notifications_of(db, person),
+        workflows=workflows_of(db, person),
         inbox=mentions_of(db, REDACTORS, person),
         erasure=_erasure_of(db, person),
         ledger=history(db, *person.marks, *person.phones),

@@ -229,6 +229,32 @@ def notification(harness: BusyIntegrityHarness) -> Fault:
     return Fault((str(row),), lambda: harness.one("select * from notification_deliveries where id = :id", id=row))
 
 
+def dead_lease(harness: BusyIntegrityHarness) -> Fault:
+    """A request of a worker that has died."""
+    run = harness.one(
+        """with workflow as (
+               insert into workflows (org_id, name, entity_type) values (default_org_id(), 'W', 'deal')
+               returning id, org_id
+           ),
+           instance as (
+               insert into workflow_instances (org_id, workflow_id, entity_type, entity_id)
+               select org_id, id, 'deal', gen_random_uuid() from workflow returning id, org_id, workflow_id
+           )
+           insert into workflow_executions (org_id, instance_id, workflow_id, status, start_key)
+           select org_id, id, workflow_id, 'completed', 'x' from instance returning id"""
+    )["id"]
+    row = harness.one(
+        """insert into workflow_webhooks (id, org_id, execution_id, url, host, method, body, state, next_attempt_at,
+               leased_until, created_at, updated_at)
+           values (gen_random_uuid(), default_org_id(), :run, 'https://x.example/', 'x.example', 'POST', '{}',
+               'sending', :at, :at, :at, :at)
+           returning id""",
+        run=run,
+        at=harness.now - timedelta(hours=2),
+    )["id"]
+    return Fault((str(row),), lambda: harness.one("select * from workflow_webhooks where id = :id", id=row))
+
+
 def total(harness: BusyIntegrityHarness) -> Fault:
     campaign = add_campaign(harness)
     harness.taken.add(campaign)
@@ -385,5 +411,6 @@ CASES = [
     IntegrityCase("a total", "counters", "not what its rows say", total),
     IntegrityCase("a counter", "counters", "not the sum of its log", counters, late=True),
     IntegrityCase("a notification", "notifications", "the notification shows another state", notification),
+    IntegrityCase("a request", "workflows", "its lease has died", dead_lease),
     IntegrityCase("a failed task", "retention", "older than a day", forgotten_task, late=True),
 ]

@@ -7,6 +7,7 @@ from typing import Any
 from crm_relay.platform.sql import Json
 from crm_relay.workflows.engine.steps.outcomes import Advanced, TakenStep
 from crm_relay.workflows.engine.store import SqlRow
+from crm_relay.workflows.models import StepKind, WorkflowStep
 
 _LEVELS = {"failed": "error", "skipped": "warning"}
 
@@ -33,6 +34,16 @@ def _add(rows: dict[str, list[SqlRow]], step: TakenStep, now: datetime) -> None:
         rows["actions"].append(_action(step, now))
 
 
+def _shown(step: WorkflowStep | None) -> dict[str, Any]:
+    """The configuration as every colleague may read it: without what a request is sent and signed with."""
+    if step is None:
+        return {}
+    if step.kind is not StepKind.WEBHOOK:
+        return dict(step.config)
+    named = dict.fromkeys(step.config.get("headers") or (), "hidden")
+    return {name: value for name, value in step.config.items() if name != "secret"} | {"headers": named}
+
+
 def _step(taken: TakenStep, now: datetime) -> SqlRow:
     step = taken.step
     return {
@@ -41,7 +52,7 @@ def _step(taken: TakenStep, now: datetime) -> SqlRow:
         "step_key": None if step is None else step.key,
         "step_type": taken.type,
         "step_name": None if step is None else (step.name or step.kind.value)[:255],
-        "step_config": Json({} if step is None else dict(step.config)),
+        "step_config": Json(_shown(step)),
         "position": taken.position,
         "status": taken.status,
         "started_at": now,
@@ -63,7 +74,7 @@ def _action(taken: TakenStep, now: datetime) -> SqlRow:
         "execution_id": taken.run_id,
         "step_id": taken.id,
         "action_type": None if step is None else step.kind.value,
-        "action_config": Json({} if step is None else dict(step.config)),
+        "action_config": Json(_shown(step)),
         "status": status,
         "started_at": now,
         "completed_at": None if status == "pending" else now,

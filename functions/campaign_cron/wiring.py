@@ -8,6 +8,8 @@ from campaign_cron.settings import Settings
 from crm_relay.campaigns.ab.judge_variants import judge_variants
 from crm_relay.campaigns.engine.run_due_steps import EngineContext, EngineReport, run_due_steps
 from crm_relay.campaigns.watch.fold_totals import fold_totals
+from crm_relay.campaigns.watch.give_times import give_times
+from crm_relay.campaigns.watch.hold_campaigns import release_unreported
 from crm_relay.campaigns.watch.watch_locks import watch_locks
 from crm_relay.installation.installation import Installation, install
 from crm_relay.mail.feedback.read_inbound import read_inbound
@@ -20,7 +22,7 @@ from crm_relay.platform.parts import Parts
 
 _RESERVE_SECONDS = 10.0
 _WATCH_EVERY = 10
-"""Minutes: a look at the senders goes through the mail of a week, one at the locks through all running campaigns."""
+"""Minutes: a look at senders goes through the mail of a week, at times and locks through all running campaigns."""
 
 installation = PerEnvironment(lambda: install(Settings))
 
@@ -47,6 +49,8 @@ def run_campaigns(
         parts.run("replies", lambda: read_inbound(database, inbound, clock=clock, deadline=deadline))
     if clock().minute % _WATCH_EVERY == 0:
         parts.run("senders", lambda: watch_senders(database, clock()))
+        parts.run("holds", lambda: release_unreported(database, clock()))
+        parts.run("times", lambda: give_times(database, clock()))
     done = parts.run("steps", lambda: run_due_steps(database, _engine(installation), clock, deadline))
     if clock().minute % _WATCH_EVERY == 0:
         parts.run("stops", lambda: watch_stops(database, clock()))

@@ -82,6 +82,14 @@ def first_due(campaign: Campaign, timezone: str | None, now: datetime) -> dateti
     return None if step is None else opens_after(window_of(campaign, timezone), now, step.delay)
 
 
+def goes_on_at(campaign: Campaign, timezone: str | None, now: datetime, *, has_begun: bool) -> datetime | None:
+    """When somebody without a time goes on: in the next open minute; before the first step its delay runs from now.
+
+    None: there is no step to begin with. Where none is left behind the last one, the sequence completes at that time.
+    """
+    return next_open(window_of(campaign, timezone), now) if has_begun else first_due(campaign, timezone, now)
+
+
 def due_after(step: Step, campaign: Campaign, window: SendWindow, done_at: datetime) -> datetime | None:
     """When the step behind `step` is due, always inside the window; None: `step` is the last."""
     following = campaign.step_after(step.number)

@@ -9,12 +9,12 @@ from uuid import UUID
 import pytest
 
 from crm_relay.campaigns.engine.run_due_steps import EngineContext
-from crm_relay.campaigns.lifecycle.hold_enrollment import pause_enrollment, resume_enrollment
+from crm_relay.campaigns.watch.give_times import give_times
 from crm_relay.mail.stops.stop_sending import resume_sending, stop_sending
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.resend.client import Resend
 from tests.support.campaigns.campaign_harness import ALWAYS, LIVE, PUBLIC_URL, CampaignHarness, email, step
-from tests.support.platform.rows import one, rows_of
+from tests.support.platform.rows import rows_of
 
 DELAY = timedelta(hours=20)
 PEOPLE = 6
@@ -59,12 +59,10 @@ class CampaignHistory:
         """Everything is repaired, and the worker comes every half hour."""
         for statement in (
             "update campaigns set status = 'active', send_window_end = '23:59' returning id",
+            "update campaign_enrollments set status = 'active' where status = 'paused' returning id",
             "update email_identities set paused_at = null returning id",
         ):
             rows_of(self.harness.db, statement)
-        # By the operator's door: made active by SQL after the last step, a person has no time until an integrity check.
-        for row in rows_of(self.harness.db, "select id from campaign_enrollments where status = 'paused' order by id"):
-            resume_enrollment(self.harness.db, row["id"], self.harness.now)
         self.harness.limit(None)
         resume_sending(self.harness.db, self.harness.now)
         self.is_stopped = False
@@ -77,9 +75,10 @@ class CampaignHistory:
                 return
 
     def tick(self) -> None:
-        """With a key of full access, so that the provider can be asked."""
+        """With a key of full access, so that the provider can be asked, and the watch, since SQL changes people."""
         client = Resend(HttpClient(self.harness.sim.url, timeout=(2, 10), repeats=0), self.harness.sim.api_key)
         requests = self.harness.sim.requests.total()
+        give_times(self.harness.db, self.harness.now)
         self.harness.tick(harness=EngineContext(client, LIVE, PUBLIC_URL))
         self.while_stopped += (self.harness.sim.requests.total() - requests) * self.is_stopped
 
@@ -101,11 +100,12 @@ class CampaignHistory:
         )
 
     def person(self) -> None:
-        person = self.chance.choice(self.people)
-        status = one(self.harness.db, "select status from campaign_enrollments where id = :id", id=person)["status"]
-        if status in {"active", "paused"}:
-            change = resume_enrollment if status == "paused" else pause_enrollment
-            change(self.harness.db, person, self.harness.now)
+        rows_of(
+            self.harness.db,
+            """update campaign_enrollments set status = case status when 'paused' then 'active' else 'paused' end
+               where id = :id and status in ('active', 'paused') returning id""",
+            id=self.chance.choice(self.people),
+        )
 
     def cap(self) -> None:
         self.harness.limit(None, cap=self.chance.choice([None, (1, 2)]))

@@ -14,6 +14,8 @@ from uuid import UUID
 import pytest
 
 from crm_relay.campaigns.watch.fold_totals import fold_totals
+from crm_relay.campaigns.watch.give_times import give_times
+from crm_relay.campaigns.watch.hold_campaigns import release_unreported
 from crm_relay.campaigns.watch.watch_locks import watch_locks
 from crm_relay.mail.sending import store as sending_store
 from crm_relay.platform.database import Database, Row
@@ -254,11 +256,21 @@ def silent(campaigns: CampaignHarness) -> list[Row]:
            where enrollment.status in ('active', 'engaged') and (
                enrollment.held_for in ('campaign_unreadable', 'content') and not exists (
                    select from incidents where closed_at is null and subject = enrollment.campaign_id::text)
-               or enrollment.next_step_at is null and not exists (
+               or owner.status = 'active' and enrollment.next_step_at is null and not exists (
+                   select from incidents
+                   where closed_at is null and kind = 'campaign_unreadable' and subject = owner.id::text
+               ) and not exists (
                    select from campaign_sequence_logs line
                    where line.enrollment_id = enrollment.id and line.status = 'pending')
                or enrollment.error_count > 0)""",
     )
+
+
+def watch(campaigns: CampaignHarness) -> None:
+    """What every tenth minute's run looks after besides steps."""
+    release_unreported(campaigns.db, campaigns.now)
+    give_times(campaigns.db, campaigns.now)
+    watch_locks(campaigns.db, campaigns.now)
 
 
 def history(campaigns: CampaignHarness, seed: int, rounds: int) -> None:
@@ -277,8 +289,10 @@ def history(campaigns: CampaignHarness, seed: int, rounds: int) -> None:
             campaigns.wait(minutes=chance.choice((1, 20, 180, 700)))
     assert [each.failed for each in workers if each.failed] == []
     assert editor.edits >= rounds
+    # Long enough that what nobody changes any more is looked after.
+    campaigns.wait(minutes=11)
+    watch(campaigns)
     campaigns.tick()
-    watch_locks(campaigns.db, campaigns.now)
     assert silent(campaigns) == []
     assert sum(len(ids) for each in workers for ids, *_ in each.left) >= rounds
     assert forbidden(campaigns, editor, workers) == []
@@ -286,9 +300,9 @@ def history(campaigns: CampaignHarness, seed: int, rounds: int) -> None:
         editor.edit(sql)
     begun = campaigns.now
     while campaigns.now - begun < timedelta(days=4):
+        watch(campaigns)
         campaigns.tick()
         fold_totals(campaigns.db)
-        watch_locks(campaigns.db, campaigns.now)
         if not rows_of(campaigns.db, "select 1 as one from campaign_enrollments where status in ('active', 'engaged')"):
             break
         campaigns.wait(minutes=30)

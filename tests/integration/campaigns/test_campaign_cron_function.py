@@ -179,7 +179,17 @@ def test_the_allow_list_holds_addresses_domains_and_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["read_inbound", "watch_senders", "watch_stops", "watch_locks", "fold_totals", "judge_variants"]
+    "part",
+    [
+        "read_inbound",
+        "watch_senders",
+        "release_unreported",
+        "give_times",
+        "watch_stops",
+        "watch_locks",
+        "fold_totals",
+        "judge_variants",
+    ],
 )
 def test_a_part_that_fails_for_a_row_stops_no_other_part(
     campaigns: CampaignHarness, monkeypatch: pytest.MonkeyPatch, part: str

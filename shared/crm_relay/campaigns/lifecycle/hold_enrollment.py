@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from crm_relay.campaigns.decisions import first_due, window_of
+from crm_relay.campaigns.decisions import goes_on_at
 from crm_relay.campaigns.lifecycle import store
 from crm_relay.campaigns.load_campaign import read_campaign
 from crm_relay.platform.database import Database, Queryable, Transaction
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.rules.send_windows import next_open
 
 _RUNNING = {"active", "engaged"}
 
@@ -62,7 +61,7 @@ def _resume_enrollment(tx: Transaction, enrollment_id: UUID, now: datetime, who:
 
 def _new_time(tx: Queryable, place: store.Place, now: datetime) -> datetime | None:
     """Before the first step the delay runs from now, or from the activation that is still to come (None)."""
+    if not place.current_step and place.campaign_status != "active":
+        return None
     campaign = read_campaign(store.campaign_defined(tx, place.campaign_id)["document"])
-    if place.current_step:
-        return next_open(window_of(campaign, place.timezone), now)
-    return first_due(campaign, place.timezone, now) if place.campaign_status == "active" else None
+    return goes_on_at(campaign, place.timezone, now, has_begun=place.current_step > 0)

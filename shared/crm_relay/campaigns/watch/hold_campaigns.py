@@ -33,6 +33,14 @@ def release_repaired(db: Database, now: datetime) -> int:
     return sum(released)
 
 
+def release_unreported(db: Queryable, now: datetime) -> int:
+    """How many people go on whom a fault of their campaign holds without an open incident. One statement.
+
+    They were held, or locked, while `release_repaired` closed it. Who meets the fault still is held and reported again.
+    """
+    return store.release_unreported(db, now)
+
+
 def _released(db: Database, subjects: Sequence[str] | None, now: datetime) -> int:
     rows = store.reported_campaigns(db, subjects)
     repaired = [row for row in rows if not _is_broken(row)]

@@ -194,6 +194,111 @@ released as (
 )
 select count(*)::integer as people from released;
 
+-- name: release_unreported
+-- Everybody held by a fault of their campaign that no open incident reports is due.
+-- A hold and its report commit together, so the report has closed since.
+with stale as materialized (
+    select held.id
+    from organizations owner
+    cross join lateral (
+        -- By the index of those who are held, which is by organization.
+        select id, campaign_id
+        from campaign_enrollments
+        where org_id = owner.id and held_for in ('campaign_unreadable', 'content')
+            and next_step_at is not null and status in ('active', 'engaged')
+        offset 0
+    ) held
+    where held.campaign_id::text not in (
+        select subject
+        from incidents
+        where kind in ('campaign_unreadable', 'campaign_content') and closed_at is null and told_closed_at is null
+    )
+),
+free as materialized (
+    select id
+    from campaign_enrollments
+    where id in (select id from stale) and held_for in ('campaign_unreadable', 'content') and next_step_at > :now
+        and status in ('active', 'engaged')
+    order by id
+    for no key update skip locked
+),
+released as (
+    update campaign_enrollments
+    set next_step_at = :now, held_for = null, updated_at = :now
+    where id in (select id from free)
+    returning 1
+)
+select count(*)::integer as people from released;
+
+-- name: without_a_time
+-- People in running campaigns whose next step nothing brings: they have no time, and nothing of theirs is on its way.
+-- By what decides their time; the campaign is in one of its rows, where people are named.
+with running as materialized (
+    select
+        owner.id, owner.use_recipient_timezone, exists (
+            select from campaign_sequences where campaign_id = owner.id and is_active
+        ) as has_steps
+    from campaigns owner
+    where owner.status = 'active' and owner.source = 'native'
+),
+forgotten as materialized (
+    select
+        resting.id, running.id as campaign_id, resting.current_step > 0 as has_begun,
+        case when running.use_recipient_timezone then coalesce(person.timezone, '') else '' end as zone
+    from running
+    cross join lateral (
+        select enrollment.id, enrollment.contact_id, enrollment.current_step
+        from campaign_enrollments enrollment
+        where enrollment.campaign_id = running.id and enrollment.next_step_at is null
+            and enrollment.status in ('active', 'engaged') and enrollment.updated_at < :before
+            and (cast(:people as uuid[]) is null or enrollment.id = any (cast(:people as uuid[])))
+            -- Whose campaign has no step begins with the first one that it gets.
+            and (enrollment.current_step > 0 or running.has_steps)
+            -- What is on its way brings the next time with it. Each is looked up by itself.
+            and not exists (
+                select from campaign_sequence_logs line
+                where line.enrollment_id = enrollment.id and line.status = 'pending'
+                offset 0
+            )
+            and not exists (
+                select from email_sends mail
+                where mail.enrollment_id = enrollment.id and mail.status in ('queued', 'sending')
+                offset 0
+            )
+            and not exists (
+                select from sms_sends message
+                where message.enrollment_id = enrollment.id and message.status in ('queued', 'sending')
+                offset 0
+            )
+            and not exists (select from campaign_unsettled unsettled where unsettled.enrollment_id = enrollment.id offset 0)
+        limit :limit
+    ) resting
+    join contacts person on person.id = resting.contact_id
+)
+select
+    campaign_id, has_begun, zone, array_agg(id order by id) as people,
+    case when cast(:people as uuid[]) is not null and row_number() over (partition by campaign_id order by has_begun, zone) = 1 then
+        campaign_document(campaign_id)
+    end as document
+from forgotten
+group by campaign_id, has_begun, zone
+order by campaign_id, has_begun, zone;
+
+-- name: lock_people
+-- Before they are looked at again; one that somebody else has locked is left for the next look. All ids in one row.
+select array_agg(id) as ids
+from (
+    select id from campaign_enrollments where id = any (cast(:people as uuid[])) order by id for no key update skip locked
+) free;
+
+-- name: give_times
+-- When these go on.
+update campaign_enrollments enrollment
+set next_step_at = due.at, held_for = null, updated_at = :now
+from :dues as due (at timestamptz, people uuid[])
+cross join unnest(due.people) as given (id)
+where enrollment.id = given.id;
+
 -- name: forget_errors
 -- Everybody whom errors in making a step have paused goes on, at once; those whom the provider refused are not among them.
 with paused as materialized (

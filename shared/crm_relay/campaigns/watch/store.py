@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from crm_relay.platform.database import Queryable, Row
-from crm_relay.platform.sql import queries_beside
+from crm_relay.platform.database import Queryable, Row, Transaction
+from crm_relay.platform.sql import Rows, queries_beside
 
 _SQL = queries_beside(__file__)
 _LOOKED_AT = 2_000
+_GIVEN_TIMES = 10_000
+"""Of one campaign in one look."""
 
 
 def fold_totals(db: Queryable, campaigns: Sequence[UUID] | None = None) -> int:
@@ -56,6 +58,36 @@ def set_aside(db: Queryable, *, limit: int) -> list[Row]:
 def release_held(db: Queryable, campaigns: list[str], now: datetime) -> int:
     """How many people were held by a fault of one of these."""
     return int(db.run(_SQL["release_held"], campaigns=campaigns, now=now)[0]["people"])
+
+
+def release_unreported(db: Queryable, now: datetime) -> int:
+    """How many people were held by a fault of their campaign that no incident reports."""
+    return int(db.run(_SQL["release_unreported"], now=now)[0]["people"])
+
+
+def without_a_time(db: Queryable, before: datetime) -> dict[UUID, list[UUID]]:
+    """Campaign -> some of its people whose next step nothing brings, unchanged since `before`."""
+    found: dict[UUID, list[UUID]] = {}
+    for row in db.run(_SQL["without_a_time"], before=before, people=None, limit=_GIVEN_TIMES):
+        found.setdefault(row["campaign_id"], []).extend(row["people"])
+    return found
+
+
+def lock_people(tx: Transaction, people: Sequence[UUID]) -> list[UUID]:
+    """Those of these whom nobody else has locked."""
+    return tx.run(_SQL["lock_people"], people=list(people))[0]["ids"] or []
+
+
+def locked_without_a_time(tx: Transaction, before: datetime, people: Sequence[UUID]) -> list[Row]:
+    """campaign_id, has_begun, zone ('': the campaign's), people; document in the first row of each campaign."""
+    return tx.run(_SQL["without_a_time"], before=before, people=list(people), limit=_GIVEN_TIMES)
+
+
+def give_times(tx: Transaction, dues: Sequence[tuple[datetime, Sequence[UUID]]], now: datetime) -> int:
+    """How many people have a time now."""
+    rows = Rows([{"at": at, "people": list(people)} for at, people in dues])
+    tx.run(_SQL["give_times"], dues=rows, now=now)
+    return sum(len(people) for _, people in dues)
 
 
 def forget_errors(db: Queryable, campaign_id: UUID, now: datetime, *, errors_allowed: int) -> int:

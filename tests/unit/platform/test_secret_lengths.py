@@ -23,8 +23,8 @@ STANDING_ALONE = {
     "RESEND_WEBHOOK_SECRET": (16, "{}"),
     "UNSUBSCRIBE_LINK_KEY": (16, "{}"),
 }
-# A provider made them, and the provider alone accepts them.
-PROVIDERS_OWN = {"MAUTIC_CLIENT_SECRET", "BISON_API_TOKENS", "TWILIO_AUTH_TOKEN", "RESEND_API_KEY"}
+# A provider, or the receiver of a webhook, made them and alone accepts them.
+PROVIDERS_OWN = {"MAUTIC_CLIENT_SECRET", "BISON_API_TOKENS", "TWILIO_AUTH_TOKEN", "RESEND_API_KEY", "WORKFLOW_SECRETS"}
 
 
 def all_settings() -> Iterator[type[SettingsModel]]:

@@ -168,6 +168,7 @@ def test_a_list_that_shows_nothing_does_not_outweigh_an_event(post: MailHarness,
 def test_an_answer_that_the_database_refuses_parks_the_one_mail_that_it_refuses(
     post: MailHarness,
 ) -> None:
+    post.make_room()
     post.queue(*(f"p{number}" for number in range(200)))
     client = post.client()
 

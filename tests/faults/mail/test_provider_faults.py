@@ -208,6 +208,7 @@ def test_a_single_mail_that_is_refused_fails_with_the_providers_reason(post: Mai
 
 def test_after_three_unclear_answers_nothing_more_is_asked_in_this_run(post: MailHarness) -> None:
     post.simulator.fault("500_before", times=50)
+    post.make_room()
     post.queue(*(f"p{number}" for number in range(450)))
     report = post.send()
     assert (report.requests, report.stopped, report.postponed) == (3, "unclear", 3)

@@ -33,18 +33,23 @@ EVERYTHING = {
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Its Secrets Manager; moto keeps one state for the process, so each test has names of its own."""
+    """Its Secrets Manager; moto keeps one state for the process, other tests' too."""
     server = MotoServer()
     server.start()
     for name, value in (WITHOUT_AWS | {"AWS_ENDPOINT_URL": server.url}).items():
         monkeypatch.setenv(name, value)
     aws_client.cache_clear()
     client = aws_client("secretsmanager")
+    remove_all(client)
     yield client
-    for each in client.list_secrets()["SecretList"]:
-        client.delete_secret(SecretId=each["Name"], ForceDeleteWithoutRecovery=True)
+    remove_all(client)
     server.stop()
     aws_client.cache_clear()
+
+
+def remove_all(client: Any) -> None:
+    for each in client.list_secrets()["SecretList"]:
+        client.delete_secret(SecretId=each["Name"], ForceDeleteWithoutRecovery=True)
 
 
 def content(aws: Any, group: str) -> dict[str, Any]:

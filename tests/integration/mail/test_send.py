@@ -39,10 +39,7 @@ def test_a_batch_that_holds_nothing_new_is_not_made(post: MailHarness) -> None:
 
 
 def test_250_mails_leave_in_three_requests(post: MailHarness) -> None:
-    rows_of(
-        post.db,
-        "insert into delivery_limits (org_id, emails_per_minute) values (default_org_id(), 1000) returning org_id",
-    )
+    post.make_room()
     post.queue(*(f"p{number}" for number in range(250)))
     report = post.send()
     assert (report.sent, report.requests, report.batches, report.stopped) == (250, 3, 3, None)

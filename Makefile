@@ -46,7 +46,7 @@ types: $(VENV)/.dev ## mypy --strict
 	$(BIN)/mypy shared/crm_relay functions cli local benchmarks tests
 
 .PHONY: imports
-imports: $(VENV)/.dev ## the floors of the house: who may import whom
+imports: $(VENV)/.dev ## the floors of the house: which room may import which
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: coverage

@@ -1,6 +1,6 @@
 """`python -m benchmarks [word...]`: measures everything, or only subjects with a figure whose name contains a word.
 
-Cold starts, for which the bundle is built, are asked for by the beginning of their names: `cold_start.mautic_webhook`.
+Cold starts, for which the bundle is built, are chosen by the beginning of their names: `cold_start.mautic_webhook`.
 """
 
 import os

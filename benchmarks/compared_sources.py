@@ -144,7 +144,7 @@ class _BisonEvents:
 
 @dataclass
 class _MauticEvents:
-    """Customers of whom nothing was reported yet; `ten` is a delivery of ten with all effects, the others one event."""
+    """Customers without a report so far; `ten` is a delivery of ten with all effects, the others one event."""
 
     people: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 

@@ -1,4 +1,4 @@
-"""crm-relay campaign unknown: messages of which nobody knows whether they were sent."""
+"""crm-relay campaign unknown: messages whose outcome is unknown."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +12,7 @@ from crm_relay.campaigns.lifecycle.settle_unknown import settle_unknown
 from crm_relay.mail.unknown.settle_unknown import unknown_messages
 from crm_relay.platform.clock import utc_now
 
-app = typer.Typer(no_args_is_help=True, help="List and settle messages of which nobody knows whether they were sent.")
+app = typer.Typer(no_args_is_help=True, help="List and settle messages whose outcome is unknown.")
 
 Message = Annotated[UUID, typer.Argument(metavar="ID", help="Id of a message, or of a batch that the incident names.")]
 

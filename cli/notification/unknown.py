@@ -1,4 +1,4 @@
-"""crm-relay notification unknown: messages to colleagues of which nobody knows whether they arrived."""
+"""crm-relay notification unknown: messages to colleagues whose outcome is unknown."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -11,9 +11,7 @@ from cli.console import FOUND, GOOD, AsJson, EnvFile, open_database, reports_err
 from crm_relay.notifications.release.slack.settle_unknown import settle_unknown, unknown_posts
 from crm_relay.platform.clock import utc_now
 
-app = typer.Typer(
-    no_args_is_help=True, help="List and settle messages to Slack of which nobody knows whether they arrived."
-)
+app = typer.Typer(no_args_is_help=True, help="List and settle messages to Slack whose outcome is unknown.")
 
 Message = Annotated[
     UUID, typer.Argument(metavar="ID", help="Id of a message, delivery or digest; the incident names it.")

@@ -54,7 +54,7 @@ _SHOWN = [
     get(
         OPERATE,
         "/api/unknown-messages",
-        "Messages of which nobody knows whether they were sent, the newest first",
+        "Messages whose outcome is unknown, the newest first",
         campaigns.unknown,
         list[UnknownMessage],
         UnknownAsked,

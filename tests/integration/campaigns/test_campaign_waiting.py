@@ -72,7 +72,7 @@ def held(campaigns: CampaignHarness) -> UUID:
 
 
 def parked(campaigns: CampaignHarness, *names: str) -> list[dict[str, Any]]:
-    """Mail of one batch of which nobody knows whether it was sent: the key may only send, so nobody can be asked."""
+    """Mail of one batch whose outcome is unknown: the key may only send, so nobody can be asked."""
     campaign = campaigns.campaign(email(1), name="Spring", **ALWAYS)
     for name in names:
         campaigns.enroll(campaign, campaigns.contact(f"{name}@example.com"))

@@ -24,7 +24,7 @@ NUMBER = "+15550100001"
 
 @pytest.fixture
 def unclear(campaigns: CampaignHarness, twilio: TwilioSimulator) -> UUID:
-    """Somebody with a text message of which nobody knows whether it was sent; it is looked up by the next run."""
+    """Somebody with a text message whose outcome is unknown; it is looked up by the next run."""
     campaign = campaigns.campaign(step("sms", 1, body_text="Hello"), **ALWAYS)
     person = campaigns.enroll(campaign, campaigns.contact("a@example.com", phone=NUMBER))
     twilio.fault("500_before")

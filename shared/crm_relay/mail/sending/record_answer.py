@@ -45,7 +45,7 @@ _TITLES = {
     REST: "The provider asks for a rest of more than an hour: mail is tried again every hour",
     REFUSED_BATCH: "A batch of e-mails that cannot be begun or recorded: it waits, and the others go on",
     _SENDER: "The provider refuses a From address: its mail waits until the domain is verified",
-    UNKNOWN: "E-mail(s) of which nobody knows whether they were sent: never sent again, look at the provider's log",
+    UNKNOWN: "E-mail(s) whose outcome is unknown: never sent again, look at the provider's log",
 }
 _PAUSE = timedelta(seconds=30)
 LONGEST_REST = timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""What happens to a batch of which nobody knows whether it was sent; pure."""
+"""What happens to a batch whose outcome is unknown; pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -23,7 +23,7 @@ _TITLES = {
     CONFIGURATION: "Text messages cannot be sent until the account's settings are changed",
     REST: "The provider of text messages asks for a rest of more than an hour: it is asked again every hour",
     REFUSED: "Text message(s) that cannot be worked on: they wait, and the others go on",
-    UNKNOWN: "Text message(s) of which nobody knows whether they were sent: never sent again, look at the account",
+    UNKNOWN: "Text message(s) whose outcome is unknown: never sent again, look at the account",
 }
 # The ledger of text messages has no word of its own for what the mode keeps here.
 _STATUS = {

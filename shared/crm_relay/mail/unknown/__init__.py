@@ -1,1 +1,1 @@
-"""Messages of which nobody knows whether they were sent: listed, and settled by an operator."""
+"""Messages whose outcome is unknown: listed, and settled by an operator."""

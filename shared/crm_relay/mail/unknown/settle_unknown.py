@@ -1,4 +1,4 @@
-"""Settles messages of which nobody knows whether they were sent, by what an operator found at the provider."""
+"""Settles messages whose outcome is unknown, by what an operator found at the provider."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ from crm_relay.providers.slack.message_text import paragraph
 
 UNKNOWN, DISABLED = "notification_unknown", "notification_slack"
 _TITLES = {
-    UNKNOWN: "Message(s) to Slack of which nobody knows whether they arrived: never sent again, look at the channel",
+    UNKNOWN: "Message(s) to Slack whose outcome is unknown: never sent again, look at the channel",
     DISABLED: "A webhook of Slack does not exist any more: nobody is notified there until its address is replaced",
 }
 _SECONDS = 20.0

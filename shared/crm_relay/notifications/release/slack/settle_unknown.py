@@ -1,4 +1,4 @@
-"""Settles messages of which nobody knows whether they arrived, by what an operator found in the channel."""
+"""Settles messages whose outcome is unknown, by what an operator found in the channel."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -9,6 +9,7 @@ from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.workflows.models import EntityType, ReEntry, TriggerKind
 from crm_relay.workflows.starting.by_hand import StartAnswer, StartedBy, start_entity
+from tests.support.processes.meanwhile import MeanwhileBefore
 from tests.support.workflows.start_stage import StartStage, trigger, where
 
 MANUAL = trigger(TriggerKind.MANUAL)
@@ -63,6 +64,24 @@ def test_two_requests_with_one_key_at_once(stage: StartStage) -> None:
         each.join()
     assert sorted(each.verdict for each in answers) == ["known"] * 5 + ["started"]
     assert len({each.execution_id for each in answers}) == 1
+    assert len(stage.runs()) == 1
+
+
+def test_a_request_that_finds_the_run_of_another_one_behind_the_lock(stage: StartStage) -> None:
+    workflow, deal = stage.publish(MANUAL, re_entry=ReEntry.PARALLEL), stage.deal()
+    others: list[StartAnswer] = []
+
+    def ask(database: Database) -> StartAnswer:
+        return start_entity(database, workflow, (EntityType.DEAL, deal), StartedBy(key="k"), stage.clock)
+
+    database = MeanwhileBefore(stage.url, "insert into workflow_instances", lambda other: others.append(ask(other)))
+    answer = ask(database)
+    database.join()
+    database.close()
+
+    (first,) = others
+    assert first.verdict == "started"
+    assert answer == StartAnswer("known", first.execution_id)
     assert len(stage.runs()) == 1
 
 

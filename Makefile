@@ -50,7 +50,7 @@ imports: $(VENV)/.dev ## the floors of the house: which room may import which
 	$(BIN)/lint-imports --no-cache
 
 .PHONY: coverage
-coverage: $(VENV)/.dev ## branch coverage of campaigns, mail, notifications and conditions by their own tests; fails below 85, 90 and 95 %
+coverage: $(VENV)/.dev ## branch coverage of campaigns, mail, notifications, workflows and conditions by their own tests; fails below 85, 90 and 95 %
 	$(BIN)/coverage run --source=shared/crm_relay/campaigns,shared/crm_relay/mail -m pytest -q \
 	  tests/unit tests/integration tests/faults -m "not slow" \
 	  -k "campaign or delivery or resend or unsubscribe or window or template or condition or variant or ab_test or mail"
@@ -59,6 +59,9 @@ coverage: $(VENV)/.dev ## branch coverage of campaigns, mail, notifications and 
 	  tests/unit/notifications tests/integration/notifications
 	$(BIN)/coverage report --fail-under=90 --skip-covered
 	$(BIN)/coverage report --fail-under=95 --include='shared/crm_relay/notifications/content/*'
+	$(BIN)/coverage run --branch --source=shared/crm_relay/workflows -m pytest -q -m "not slow" \
+	  tests/unit/workflows tests/integration/workflows
+	$(BIN)/coverage report --fail-under=90 --include='shared/crm_relay/workflows/engine/*'
 	$(BIN)/coverage run --branch --source=shared/crm_relay/rules -m pytest -q tests/unit/rules
 	$(BIN)/coverage report --fail-under=95 --include='shared/crm_relay/rules/*conditions.py,shared/crm_relay/rules/operators.py'
 	rm -f .coverage

@@ -107,8 +107,9 @@ class Handler(BaseHTTPRequestHandler):
         except NoAnswerError:
             self.close_connection = True
             return
-        self.send_response(outgoing.status)
-        for name, value in outgoing.headers.items():
+        self.send_response_only(outgoing.status)
+        # A simulator whose clock is moved says its own date.
+        for name, value in {"Date": self.date_time_string(), **outgoing.headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(outgoing.body)))
         self.end_headers()

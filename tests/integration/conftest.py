@@ -8,9 +8,9 @@ import pytest
 from crm_relay.platform.database import Database
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.twilio.client import Twilio
+from local.simulators.clock import MovableClock
 from local.simulators.mautic import MauticSimulator
 from local.simulators.resend import ResendSimulator
-from local.simulators.resend.clock import MovableClock
 from local.simulators.twilio import TwilioSimulator
 from tests.conftest import fresh_database
 from tests.support.campaigns.campaign_harness import BEGIN, CampaignHarness

@@ -4,7 +4,7 @@ Comments give the source: [D] resend.com/docs as of November 2026, [D0] its earl
 resend-python 2.51, [X] docs.svix.com, [I] an issue on GitHub; "assumed" is a guess.
 """
 
-from local.simulators.resend.clock import MovableClock
+from local.simulators.clock import MovableClock
 from local.simulators.resend.http.faults import ResendFault
 from local.simulators.resend.simulator import ResendSimulator
 from local.simulators.resend.state import Inbound, ResendHook, SimulatedMail

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from local.simulators.clock import stamp
 from local.simulators.controls import add_fault, carry_out, clear_faults
 from local.simulators.resend.actions import ON_A_MAIL
-from local.simulators.resend.clock import stamp
 from local.simulators.resend.simulated_resend import SimulatedResend
 from local.simulators.resend.state import SimulatedMail
 from local.simulators.resend.webhooks.delivery import Attempt

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from local.simulators.clock import MovableClock
 from local.simulators.resend.actions import Actions
 from local.simulators.resend.api import hooks
 from local.simulators.resend.api.hooks import EVENTS
 from local.simulators.resend.api.sending import BatchSending
-from local.simulators.resend.clock import MovableClock
 from local.simulators.resend.http.faults import ResendFault, ResendFaults, SimulatedRateLimit
 from local.simulators.resend.http.gate import ResendGate
 from local.simulators.resend.state import ResendAccount, ResendHook, SimulatedMail, bare

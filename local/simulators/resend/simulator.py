@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Self
 
+from local.simulators.clock import MovableClock
 from local.simulators.http_server import Incoming, Outgoing, ServedSimulator
 from local.simulators.resend import control
-from local.simulators.resend.clock import MovableClock
 from local.simulators.resend.simulated_resend import SimulatedResend
 from local.simulators.resend.wire import ResendRequest
 

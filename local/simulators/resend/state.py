@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from local.simulators.resend.clock import MovableClock
+from local.simulators.clock import MovableClock
 from local.simulators.resend.wire import Json
 
 # [D] For so long payloads are signed with the previous secret as well.

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from crm_relay.platform.database import Database
+from local.simulators.clock import MovableClock
 from local.simulators.resend import ResendSimulator
-from local.simulators.resend.clock import MovableClock
 from tests.support.notifications.notification_harness import WEDNESDAY, NotificationHarness
 
 

@@ -10,8 +10,8 @@ from uuid import UUID
 from crm_relay.mail.stops.stop_sending import resume_sending, stop_sending
 from crm_relay.platform.database import Database
 from crm_relay.platform.sql import Json
+from local.simulators.clock import MovableClock
 from local.simulators.resend import ResendSimulator
-from local.simulators.resend.clock import MovableClock
 from tests.support.platform.rows import one, rows_of
 from tests.support.processes.fork_server import ForkServer
 from tests.support.processes.forked_worker import Order

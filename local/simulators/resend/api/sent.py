@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.simulators.resend.clock import stamp
+from local.simulators.clock import stamp
 from local.simulators.resend.state import ResendAccount, SimulatedMail
 from local.simulators.resend.wire import Json, ResendApiError, ResendRequest, ResendResponse
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from local.simulators.resend.clock import stamp
+from local.simulators.clock import stamp
 from local.simulators.resend.state import ResendAccount, ResendHook
 from local.simulators.resend.wire import Json
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from local.simulators.resend.clock import stamp
+from local.simulators.clock import stamp
 from local.simulators.resend.state import Inbound, SimulatedMail, bare, new_id
 from local.simulators.resend.wire import Json
 

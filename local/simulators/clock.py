@@ -29,5 +29,5 @@ class MovableClock:
 
 
 def stamp(moment: datetime) -> str:
-    """`2026-11-22T23:41:12.126Z` [D]."""
+    """`2026-11-22T23:41:12.126Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Airtable's endpoints: records, schema and OAuth."""

@@ -1,0 +1,1 @@
+"""What every call passes first: faults, the token, the limits, the table of routes."""

@@ -1,0 +1,192 @@
+"""A simulated Airtable account without its server: what a test and a person in a base can see and do."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from local.simulators.airtable.cells import accept, shown
+from local.simulators.airtable.http.faults import AirtableFault, AirtableFaults, AirtableLimits
+from local.simulators.airtable.http.gate import AirtableGate
+from local.simulators.airtable.state import (
+    EVERY_SCOPE,
+    AirtableAccount,
+    OAuthClient,
+    SimulatedBase,
+    SimulatedField,
+    SimulatedGrant,
+    SimulatedRecord,
+    SimulatedTable,
+    SimulatedView,
+    new_id,
+)
+from local.simulators.airtable.wire import Json
+from local.simulators.clock import MovableClock
+
+CONTACT_FIELDS = {
+    "Email": "singleLineText",
+    "First name": "singleLineText",
+    "Last name": "singleLineText",
+    "Company": "singleLineText",
+    "Notes": "multilineText",
+}
+"""Names and types of a table of people, the primary field first."""
+
+
+class SimulatedAirtable:
+    def __init__(self, clock: MovableClock | None, requests_per_second: int | None) -> None:
+        self.account = AirtableAccount(clock or MovableClock())
+        self.faults = AirtableFaults()
+        self.limits = AirtableLimits(requests_per_second, None if requests_per_second is None else 50)
+        self.gate = AirtableGate(self.account, self.faults, self.limits)
+
+    # --- what is there --------------------------------------------------------------------------------------------
+
+    def base(self, name: str = "Northwind CRM", permission_level: str = "create") -> SimulatedBase:
+        base = SimulatedBase(new_id("app"), name, permission_level)
+        self.account.bases[base.id] = base
+        return base
+
+    def table(
+        self, base: SimulatedBase, name: str = "People", fields: Mapping[str, str] = CONTACT_FIELDS
+    ) -> SimulatedTable:
+        """`fields`: name -> type."""
+        made = [SimulatedField(new_id("fld"), each, kind) for each, kind in fields.items()]
+        table = SimulatedTable(new_id("tbl"), name, made)
+        base.tables.append(table)
+        return table
+
+    def token(self, scopes: Sequence[str] = tuple(EVERY_SCOPE), bases: Sequence[SimulatedBase] | None = None) -> str:
+        """A personal access token; for all bases where none are named."""
+        value = f"pat{secrets.token_hex(7)}.{secrets.token_hex(32)}"
+        seen = None if bases is None else frozenset(each.id for each in bases)
+        self.account.grants.append(
+            SimulatedGrant(new_id("usr"), "owner@northwind.example", frozenset(scopes), seen, access_token=value)
+        )
+        return value
+
+    def client(self, redirect_uri: str, *, with_secret: bool = True) -> OAuthClient:
+        """An integration that is registered for OAuth."""
+        secret = secrets.token_urlsafe(32) if with_secret else None
+        made = OAuthClient(secrets.token_hex(16), secret, (redirect_uri,))
+        self.account.clients[made.client_id] = made
+        return made
+
+    # --- what a person does in a base -----------------------------------------------------------------------------
+
+    def add_row(self, table: SimulatedTable, **cells: Any) -> SimulatedRecord:
+        """`cells` by the field's name, blanks as underscores allowed: First_name."""
+        with self.account.lock:
+            return table.add(_by_id(table, cells), self.account.clock.now())
+
+    def edit_row(self, table: SimulatedTable, record_id: str, **cells: Any) -> None:
+        """None clears."""
+        with self.account.lock:
+            record = table.records[record_id]
+            for key, value in _by_id(table, cells, keep_empty=True).items():
+                record.cells.pop(key, None)
+                if value is not None:
+                    record.cells[key] = value
+            record.modified = self.account.clock.now()
+
+    def delete_row(self, table: SimulatedTable, record_id: str) -> None:
+        with self.account.lock:
+            del table.records[record_id]
+
+    def rows(self, table: SimulatedTable) -> list[Json]:
+        """Cells of every row by the field's name, and its `id`."""
+        with self.account.lock:
+            return [
+                {"id": row.id} | {each.name: shown(each, row) for each in table.fields if shown(each, row) is not None}
+                for row in table.records.values()
+            ]
+
+    def add_field(self, table: SimulatedTable, name: str, kind: str = "singleLineText") -> SimulatedField:
+        made = SimulatedField(new_id("fld"), name, kind)
+        table.fields.append(made)
+        return made
+
+    def rename_field(self, table: SimulatedTable, name: str, new_name: str) -> None:
+        _field(table, name).name = new_name
+
+    def remove_field(self, table: SimulatedTable, name: str) -> None:
+        """Its cells go with it."""
+        gone = _field(table, name)
+        with self.account.lock:
+            table.fields.remove(gone)
+            for record in table.records.values():
+                record.cells.pop(gone.id, None)
+
+    def change_type(self, table: SimulatedTable, name: str, kind: str) -> None:
+        """Cells that the new type does not take stay as they are, as those of a computed field do."""
+        _field(table, name).type = kind
+
+    def add_view(self, table: SimulatedTable, name: str, only: Sequence[str] | None = None) -> SimulatedView:
+        made = SimulatedView(new_id("viw"), name, None if only is None else set(only))
+        table.views.append(made)
+        return made
+
+    # --- OAuth ----------------------------------------------------------------------------------------------------
+
+    def revoke_grants(self) -> None:
+        """The person takes the integration's access away."""
+        with self.account.lock:
+            for each in self.account.grants:
+                each.revoked = each.revoked or each.client_id is not None
+
+    # --- looking --------------------------------------------------------------------------------------------------
+
+    @property
+    def requests(self) -> Counter[str]:
+        """`PATCH /v0/app…/tbl…` and so on -> how often it was called, refused calls included."""
+        return self.gate.requests
+
+    @property
+    def calls(self) -> int:
+        """All requests, refused ones included."""
+        return sum(self.requests.values())
+
+    # --- switches -------------------------------------------------------------------------------------------------
+
+    def fault(self, kind: str, match: str = "/v0/", **details: Any) -> None:
+        """Of the next request that `match` is in; `times` and so on as in AirtableFault."""
+        self.faults.add(AirtableFault(match=match, kind=kind, **details))  # type: ignore[arg-type]
+
+    def release(self) -> None:
+        """Requests held by the fault `held` go on."""
+        self.faults.release()
+
+    def wait_until_held(self, seconds: float = 10) -> None:
+        """Until one more request is held."""
+        if not self.faults.waiting.acquire(timeout=seconds):
+            raise TimeoutError("no request is held")
+
+    def advance(self, seconds: float) -> None:
+        self.account.clock.advance(seconds)
+
+    def switch(self, **wanted: Any) -> None:
+        """Only what is named changes: requests_per_second, monthly_calls (None: no limit), access_seconds,
+        refresh_seconds, iterator_seconds, bases_per_page, denies.
+        """
+        if "requests_per_second" in wanted:
+            self.limits.per_base = wanted.pop("requests_per_second")
+        if "monthly_calls" in wanted:
+            self.limits.monthly = wanted.pop("monthly_calls")
+        for name, value in wanted.items():
+            if name not in {"access_seconds", "refresh_seconds", "iterator_seconds", "bases_per_page", "denies"}:
+                raise ValueError(f"no such switch: {name}")
+            setattr(self.account, name, value)
+
+
+def _field(table: SimulatedTable, name: str) -> SimulatedField:
+    found = table.field(name) or table.field(name.replace("_", " "))
+    if found is None:
+        raise ValueError(f"no such field: {name}")
+    return found
+
+
+def _by_id(table: SimulatedTable, cells: Mapping[str, Any], *, keep_empty: bool = False) -> dict[str, Any]:
+    known = {field.id: accept(field, value, True) for field, value in ((_field(table, k), v) for k, v in cells.items())}
+    return {key: value for key, value in known.items() if keep_empty or value is not None}

@@ -6,13 +6,13 @@ issue on GitHub, [R] a public repository that met it; "assumed" is a guess.
 
 from local.simulators.airtable.http.faults import AirtableFault
 from local.simulators.airtable.simulator import AirtableSimulator
-from local.simulators.airtable.state import SimulatedBase, SimulatedField, SimulatedRecord, SimulatedTable
+from local.simulators.airtable.state import SimulatedBase, SimulatedColumn, SimulatedRecord, SimulatedTable
 
 __all__ = [
     "AirtableFault",
     "AirtableSimulator",
     "SimulatedBase",
-    "SimulatedField",
+    "SimulatedColumn",
     "SimulatedRecord",
     "SimulatedTable",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from local.simulators.airtable.state import SimulatedField, SimulatedRecord, new_id
+from local.simulators.airtable.state import SimulatedColumn, SimulatedRecord, new_id
 from local.simulators.airtable.wire import AirtableApiError
 from local.simulators.clock import stamp
 
@@ -33,7 +33,7 @@ _TEXTS = {"singleLineText", "multilineText", "richText", "email", "phoneNumber",
 _NUMBERS = {"number", "currency", "percent", "duration"}
 
 
-def accept(target: SimulatedField, value: Any, typecast: bool) -> Any:
+def accept(target: SimulatedColumn, value: Any, typecast: bool) -> Any:
     """What is kept of `value`; None for an empty cell. Raises AirtableApiError with 422."""
     if target.type in COMPUTED:
         raise _refused(target, f'Field "{target.name}" cannot accept a value because the field is computed')
@@ -42,7 +42,7 @@ def accept(target: SimulatedField, value: Any, typecast: bool) -> Any:
     return _ACCEPT[target.type](target, value, typecast)
 
 
-def shown(target: SimulatedField, record: SimulatedRecord) -> Any:
+def shown(target: SimulatedColumn, record: SimulatedRecord) -> Any:
     """As the API answers it; None for an empty cell, which is then left out."""
     if target.type == "createdTime":
         return stamp(record.created)
@@ -51,12 +51,12 @@ def shown(target: SimulatedField, record: SimulatedRecord) -> Any:
     return record.number if target.type == "autoNumber" else record.cells.get(target.id)
 
 
-def _refused(target: SimulatedField, message: str | None = None) -> AirtableApiError:
+def _refused(target: SimulatedColumn, message: str | None = None) -> AirtableApiError:
     text = message or f'Field "{target.name}" cannot accept the provided value'
     return AirtableApiError(422, "INVALID_VALUE_FOR_COLUMN", text)
 
 
-def _text(target: SimulatedField, value: Any, typecast: bool) -> str:
+def _text(target: SimulatedColumn, value: Any, typecast: bool) -> str:
     if typecast and isinstance(value, int | float):
         value = str(value)
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
@@ -64,7 +64,7 @@ def _text(target: SimulatedField, value: Any, typecast: bool) -> str:
     return value
 
 
-def _number(target: SimulatedField, value: Any, typecast: bool) -> float:
+def _number(target: SimulatedColumn, value: Any, typecast: bool) -> float:
     if typecast and isinstance(value, str):
         try:
             value = float(value) if "." in value else int(value)
@@ -75,14 +75,14 @@ def _number(target: SimulatedField, value: Any, typecast: bool) -> float:
     return value
 
 
-def _rating(target: SimulatedField, value: Any, typecast: bool) -> int:
+def _rating(target: SimulatedColumn, value: Any, typecast: bool) -> int:
     number = _number(target, value, typecast)
     if number != int(number) or not 1 <= number <= target.options.get("max", 5):
         raise _refused(target)
     return int(number)
 
 
-def _checkbox(target: SimulatedField, value: Any, typecast: bool) -> bool:
+def _checkbox(target: SimulatedColumn, value: Any, typecast: bool) -> bool:
     if typecast and isinstance(value, str):
         value = value.lower() in {"true", "1", "yes", "checked"}
     if not isinstance(value, bool):
@@ -90,7 +90,7 @@ def _checkbox(target: SimulatedField, value: Any, typecast: bool) -> bool:
     return value
 
 
-def _moment(target: SimulatedField, value: Any) -> datetime:
+def _moment(target: SimulatedColumn, value: Any) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
@@ -98,17 +98,17 @@ def _moment(target: SimulatedField, value: Any) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
-def _date(target: SimulatedField, value: Any, typecast: bool) -> str:
+def _date(target: SimulatedColumn, value: Any, typecast: bool) -> str:
     del typecast
     return _moment(target, value).date().isoformat()
 
 
-def _date_time(target: SimulatedField, value: Any, typecast: bool) -> str:
+def _date_time(target: SimulatedColumn, value: Any, typecast: bool) -> str:
     del typecast
     return stamp(_moment(target, value))
 
 
-def _choice(target: SimulatedField, value: Any, typecast: bool) -> str:
+def _choice(target: SimulatedColumn, value: Any, typecast: bool) -> str:
     """[D] a new choice by typecast only; blanks at both ends are taken off then."""
     if not isinstance(value, str):
         raise _refused(target)
@@ -122,7 +122,7 @@ def _choice(target: SimulatedField, value: Any, typecast: bool) -> str:
     return name
 
 
-def _choices(target: SimulatedField, value: Any, typecast: bool) -> list[str]:
+def _choices(target: SimulatedColumn, value: Any, typecast: bool) -> list[str]:
     if typecast and isinstance(value, str):
         value = value.split(",")
     if not isinstance(value, list):
@@ -130,27 +130,27 @@ def _choices(target: SimulatedField, value: Any, typecast: bool) -> list[str]:
     return list(dict.fromkeys(_choice(target, each, typecast) for each in value))
 
 
-def _links(target: SimulatedField, value: Any, typecast: bool) -> list[str]:
+def _links(target: SimulatedColumn, value: Any, typecast: bool) -> list[str]:
     del typecast
     if not isinstance(value, list) or not all(isinstance(each, str) and each.startswith("rec") for each in value):
         raise _refused(target)
     return value
 
 
-def _object(target: SimulatedField, value: Any, typecast: bool) -> Any:
+def _object(target: SimulatedColumn, value: Any, typecast: bool) -> Any:
     del typecast
     if not isinstance(value, dict):
         raise _refused(target)
     return value
 
 
-def _objects(target: SimulatedField, value: Any, typecast: bool) -> Any:
+def _objects(target: SimulatedColumn, value: Any, typecast: bool) -> Any:
     if not isinstance(value, list):
         raise _refused(target)
     return [_object(target, each, typecast) for each in value]
 
 
-_ACCEPT: dict[str, Callable[[SimulatedField, Any, bool], Any]] = {
+_ACCEPT: dict[str, Callable[[SimulatedColumn, Any, bool], Any]] = {
     **dict.fromkeys(_TEXTS, _text),
     **dict.fromkeys(_NUMBERS, _number),
     "rating": _rating,

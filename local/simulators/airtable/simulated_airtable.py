@@ -15,7 +15,7 @@ from local.simulators.airtable.state import (
     AirtableAccount,
     OAuthClient,
     SimulatedBase,
-    SimulatedField,
+    SimulatedColumn,
     SimulatedGrant,
     SimulatedRecord,
     SimulatedTable,
@@ -53,7 +53,7 @@ class SimulatedAirtable:
         self, base: SimulatedBase, name: str = "People", fields: Mapping[str, str] = CONTACT_FIELDS
     ) -> SimulatedTable:
         """`fields`: name -> type."""
-        made = [SimulatedField(new_id("fld"), each, kind) for each, kind in fields.items()]
+        made = [SimulatedColumn(new_id("fld"), each, kind) for each, kind in fields.items()]
         table = SimulatedTable(new_id("tbl"), name, made)
         base.tables.append(table)
         return table
@@ -103,8 +103,8 @@ class SimulatedAirtable:
                 for row in table.records.values()
             ]
 
-    def add_field(self, table: SimulatedTable, name: str, kind: str = "singleLineText") -> SimulatedField:
-        made = SimulatedField(new_id("fld"), name, kind)
+    def add_field(self, table: SimulatedTable, name: str, kind: str = "singleLineText") -> SimulatedColumn:
+        made = SimulatedColumn(new_id("fld"), name, kind)
         table.fields.append(made)
         return made
 
@@ -180,7 +180,7 @@ class SimulatedAirtable:
             setattr(self.account, name, value)
 
 
-def _field(table: SimulatedTable, name: str) -> SimulatedField:
+def _field(table: SimulatedTable, name: str) -> SimulatedColumn:
     found = table.field(name) or table.field(name.replace("_", " "))
     if found is None:
         raise ValueError(f"no such field: {name}")

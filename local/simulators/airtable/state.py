@@ -25,7 +25,7 @@ def new_id(kind: str) -> str:
 
 
 @dataclass
-class SimulatedField:
+class SimulatedColumn:
     id: str
     name: str
     type: str
@@ -65,12 +65,12 @@ class SimulatedRecord:
 class SimulatedTable:
     id: str
     name: str
-    fields: list[SimulatedField]
+    fields: list[SimulatedColumn]
     views: list[SimulatedView] = field(default_factory=lambda: [SimulatedView(new_id("viw"), "Grid view")])
     records: dict[str, SimulatedRecord] = field(default_factory=dict)
     last_number: int = 0
 
-    def field(self, name_or_id: str) -> SimulatedField | None:
+    def field(self, name_or_id: str) -> SimulatedColumn | None:
         return next((each for each in self.fields if name_or_id in (each.id, each.name)), None)
 
     def view(self, name_or_id: str) -> SimulatedView | None:

@@ -19,7 +19,7 @@ _TOKEN = re.compile(
 
 
 @dataclass(frozen=True)
-class Row:
+class FormulaRow:
     """What a formula is evaluated for."""
 
     table: SimulatedTable
@@ -27,7 +27,7 @@ class Row:
     now: datetime
 
 
-Node = Callable[[Row], Any]
+Node = Callable[[FormulaRow], Any]
 
 
 def parse(formula: str, table: SimulatedTable) -> Callable[[SimulatedRecord, datetime], bool]:
@@ -36,7 +36,7 @@ def parse(formula: str, table: SimulatedTable) -> Callable[[SimulatedRecord, dat
     node = parser.expression()
     if parser.position < len(parser.tokens):
         raise invalid("Invalid formula. Please check your formula text.")
-    return lambda record, now: bool(node(Row(table, record, now)))
+    return lambda record, now: bool(node(FormulaRow(table, record, now)))
 
 
 def invalid(why: str) -> AirtableApiError:
@@ -119,7 +119,7 @@ class _Parser:
 
 
 def _compare(sign: str, left: Node, right: Node) -> Node:
-    def node(row: Row) -> bool:
+    def node(row: FormulaRow) -> bool:
         one, two = (_plain(each(row)) for each in (left, right))
         if sign in {"=", "!="}:
             same = one == two or (one in (None, "") and two in (None, ""))
@@ -148,7 +148,7 @@ def moment(value: Any) -> datetime | None:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
-def _is_after(row: Row, one: Any, two: Any) -> bool:
+def _is_after(row: FormulaRow, one: Any, two: Any) -> bool:
     del row
     first, second = moment(one), moment(two)
     return first is not None and second is not None and first > second

@@ -12,7 +12,7 @@ from local.simulators.airtable.http.faults import AirtableFault, AirtableFaults,
 from local.simulators.airtable.http.gate import AirtableGate
 from local.simulators.airtable.state import (
     EVERY_SCOPE,
-    AirtableAccount,
+    AirtableState,
     OAuthClient,
     SimulatedBase,
     SimulatedColumn,
@@ -37,7 +37,7 @@ CONTACT_FIELDS = {
 
 class SimulatedAirtable:
     def __init__(self, clock: MovableClock | None, requests_per_second: int | None) -> None:
-        self.account = AirtableAccount(clock or MovableClock())
+        self.account = AirtableState(clock or MovableClock())
         self.faults = AirtableFaults()
         self.limits = AirtableLimits(requests_per_second, None if requests_per_second is None else 50)
         self.gate = AirtableGate(self.account, self.faults, self.limits)

@@ -145,7 +145,7 @@ class PageIterator:
     used_at: datetime
 
 
-class AirtableAccount:
+class AirtableState:
     """All state. `lock` is held for reads and writes of it."""
 
     def __init__(self, clock: MovableClock) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from local.simulators.airtable.state import AirtableAccount, SimulatedGrant
+from local.simulators.airtable.state import AirtableState, SimulatedGrant
 from local.simulators.airtable.wire import AirtableRequest, AirtableResponse, Json, no_permission
 
 
-def whoami(account: AirtableAccount, grant: SimulatedGrant) -> AirtableResponse:
+def whoami(account: AirtableState, grant: SimulatedGrant) -> AirtableResponse:
     """`scopes` for OAuth only, `email` with the scope user.email:read [D]."""
     del account
     answer: Json = {"id": grant.user_id}
@@ -17,7 +17,7 @@ def whoami(account: AirtableAccount, grant: SimulatedGrant) -> AirtableResponse:
     return AirtableResponse(200, answer)
 
 
-def list_bases(account: AirtableAccount, grant: SimulatedGrant, request: AirtableRequest) -> AirtableResponse:
+def list_bases(account: AirtableState, grant: SimulatedGrant, request: AirtableRequest) -> AirtableResponse:
     _may_read_schema(grant)
     with account.lock:
         seen = [each for each in account.bases.values() if grant.bases is None or each.id in grant.bases]
@@ -34,7 +34,7 @@ def list_bases(account: AirtableAccount, grant: SimulatedGrant, request: Airtabl
     return AirtableResponse(200, answer)
 
 
-def list_tables(account: AirtableAccount, grant: SimulatedGrant, base_id: str) -> AirtableResponse:
+def list_tables(account: AirtableState, grant: SimulatedGrant, base_id: str) -> AirtableResponse:
     _may_read_schema(grant)
     with account.lock:
         return AirtableResponse(200, {"tables": [each.schema for each in account.base(base_id, grant).tables]})

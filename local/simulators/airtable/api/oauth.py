@@ -12,13 +12,13 @@ import secrets
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlencode
 
-from local.simulators.airtable.state import AirtableAccount, OAuthClient, SimulatedGrant, new_id
+from local.simulators.airtable.state import AirtableState, OAuthClient, SimulatedGrant, new_id
 from local.simulators.airtable.wire import AirtableApiError, AirtableRequest, AirtableResponse, Json, oauth_error
 
 _CODE_SECONDS = 300  # assumed
 
 
-def authorize(account: AirtableAccount, request: AirtableRequest) -> AirtableResponse:
+def authorize(account: AirtableState, request: AirtableRequest) -> AirtableResponse:
     """The person says yes at once, or no where the account's `denies` is set."""
     query = request.query
     client = account.clients.get(query.get("client_id", ""))
@@ -46,7 +46,7 @@ def authorize(account: AirtableAccount, request: AirtableRequest) -> AirtableRes
     return _back(redirect, back)
 
 
-def token(account: AirtableAccount, request: AirtableRequest) -> AirtableResponse:
+def token(account: AirtableState, request: AirtableRequest) -> AirtableResponse:
     if "form-urlencoded" not in request.header("Content-Type"):
         raise oauth_error(400, "invalid_request", "The content type must be application/x-www-form-urlencoded")
     form = request.form
@@ -74,7 +74,7 @@ def _back(redirect: str, parameters: dict[str, str]) -> AirtableResponse:
     return AirtableResponse(302, b"", {"Location": f"{redirect}{sign}{urlencode(parameters)}"})
 
 
-def _client(account: AirtableAccount, request: AirtableRequest, form: dict[str, str]) -> OAuthClient:
+def _client(account: AirtableState, request: AirtableRequest, form: dict[str, str]) -> OAuthClient:
     """By Basic where the client has a secret, else by the body [D]."""
     kind, _, credentials = request.header("Authorization").partition(" ")
     client_id, secret = form.get("client_id", ""), None
@@ -89,7 +89,7 @@ def _client(account: AirtableAccount, request: AirtableRequest, form: dict[str, 
     return client
 
 
-def _redeem(account: AirtableAccount, client: OAuthClient, form: dict[str, str]) -> AirtableResponse:
+def _redeem(account: AirtableState, client: OAuthClient, form: dict[str, str]) -> AirtableResponse:
     known: Json | None = account.codes.pop(form.get("code", ""), None)
     verifier = form.get("code_verifier", "")
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -107,7 +107,7 @@ def _redeem(account: AirtableAccount, client: OAuthClient, form: dict[str, str])
     return _issue(account, grant)
 
 
-def _refresh(account: AirtableAccount, client: OAuthClient, form: dict[str, str]) -> AirtableResponse:
+def _refresh(account: AirtableState, client: OAuthClient, form: dict[str, str]) -> AirtableResponse:
     given = form.get("refresh_token", "")
     grant = next(
         (each for each in account.grants if given and (each.refresh_token == given or given in each.spent)), None
@@ -126,7 +126,7 @@ def _invalid_grant() -> AirtableApiError:
     return oauth_error(400, "invalid_grant", "The refresh token is not valid")
 
 
-def _issue(account: AirtableAccount, grant: SimulatedGrant) -> AirtableResponse:
+def _issue(account: AirtableState, grant: SimulatedGrant) -> AirtableResponse:
     now = account.clock.now()
     grant.access_token, grant.refresh_token = (f"oaa{secrets.token_urlsafe(32)}.v1.{kind}" for kind in "ar")
     grant.access_until = now + timedelta(seconds=account.access_seconds)

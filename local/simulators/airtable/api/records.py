@@ -10,7 +10,7 @@ from typing import Any
 from local.simulators.airtable import formulas
 from local.simulators.airtable.cells import shown
 from local.simulators.airtable.state import (
-    AirtableAccount,
+    AirtableState,
     PageIterator,
     SimulatedRecord,
     SimulatedTable,
@@ -24,7 +24,7 @@ LARGEST_WRITE = 10
 _SORT = re.compile(r"sort\[(\d+)\]\[(field|direction)\]")
 
 
-def list_records(account: AirtableAccount, table: SimulatedTable, request: AirtableRequest) -> AirtableResponse:
+def list_records(account: AirtableState, table: SimulatedTable, request: AirtableRequest) -> AirtableResponse:
     options = request.object if request.method == "POST" else _options_of_query(request)
     size = _page_size(options)
     wanted = _wanted_fields(table, options.get("fields"))
@@ -46,7 +46,7 @@ def get_record(table: SimulatedTable, request: AirtableRequest, record_id: str) 
     return AirtableResponse(200, shown_record(table, found(table, record_id, 404), by_id=by_id))
 
 
-def delete_records(account: AirtableAccount, table: SimulatedTable, ids: Sequence[str]) -> list[Json]:
+def delete_records(account: AirtableState, table: SimulatedTable, ids: Sequence[str]) -> list[Json]:
     """All or none; at most ten [D]."""
     if not 0 < len(ids) <= LARGEST_WRITE:
         raise AirtableApiError(422, "INVALID_REQUEST_UNKNOWN", "Invalid request: parameter validation failed.")
@@ -113,7 +113,7 @@ def _wanted_fields(table: SimulatedTable, names: Any) -> set[str] | None:
     return {each.id for each in known.values() if each is not None}
 
 
-def _rows(account: AirtableAccount, table: SimulatedTable, options: Json) -> tuple[list[str], str]:
+def _rows(account: AirtableState, table: SimulatedTable, options: Json) -> tuple[list[str], str]:
     """Ids in order, and the iterator's; an iterator ends where nobody used it for a while."""
     now = account.clock.now()
     offset = options.get("offset")
@@ -134,7 +134,7 @@ def iterator_gone() -> AirtableApiError:
     return AirtableApiError(422, "LIST_RECORDS_ITERATOR_NOT_AVAILABLE", "")
 
 
-def _filtered(account: AirtableAccount, table: SimulatedTable, options: Json) -> list[str]:
+def _filtered(account: AirtableState, table: SimulatedTable, options: Json) -> list[str]:
     rows = list(table.records.values())
     if options.get("view"):
         view = table.view(str(options["view"]))

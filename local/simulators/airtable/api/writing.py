@@ -11,7 +11,7 @@ from typing import Any
 
 from local.simulators.airtable.api.records import LARGEST_WRITE, found, shown_record
 from local.simulators.airtable.cells import MERGEABLE, accept
-from local.simulators.airtable.state import AirtableAccount, SimulatedRecord, SimulatedTable
+from local.simulators.airtable.state import AirtableState, SimulatedRecord, SimulatedTable
 from local.simulators.airtable.wire import AirtableApiError, AirtableRequest, AirtableResponse, Json, flag
 
 
@@ -24,7 +24,7 @@ class _Change:
     replaces: bool = False
 
 
-def create(account: AirtableAccount, table: SimulatedTable, request: AirtableRequest) -> AirtableResponse:
+def create(account: AirtableState, table: SimulatedTable, request: AirtableRequest) -> AirtableResponse:
     """One as `{"fields"}`, or up to ten as `{"records": [{"fields"}]}` [D]."""
     body = request.object
     single = "records" not in body
@@ -37,7 +37,7 @@ def create(account: AirtableAccount, table: SimulatedTable, request: AirtableReq
 
 
 def update_one(
-    account: AirtableAccount, table: SimulatedTable, request: AirtableRequest, record_id: str
+    account: AirtableState, table: SimulatedTable, request: AirtableRequest, record_id: str
 ) -> AirtableResponse:
     body = request.object
     with account.lock:
@@ -46,7 +46,7 @@ def update_one(
     return AirtableResponse(200, shown_record(table, written[0], by_id=flag(body, "returnFieldsByFieldId")))
 
 
-def update(account: AirtableAccount, table: SimulatedTable, request: AirtableRequest) -> AirtableResponse:
+def update(account: AirtableState, table: SimulatedTable, request: AirtableRequest) -> AirtableResponse:
     """PATCH changes the cells that are named, PUT clears the others; with `performUpsert` rows need no id [D]."""
     body = request.object
     items = _items(body)
@@ -156,7 +156,7 @@ def _twice() -> AirtableApiError:
 
 
 def _carry_out(
-    account: AirtableAccount, table: SimulatedTable, changes: list[_Change], request: AirtableRequest
+    account: AirtableState, table: SimulatedTable, changes: list[_Change], request: AirtableRequest
 ) -> list[SimulatedRecord]:
     now = account.clock.now()
     written = []

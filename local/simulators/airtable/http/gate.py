@@ -15,7 +15,7 @@ from local.simulators.airtable.http.faults import (
     month_is_spent,
     too_many,
 )
-from local.simulators.airtable.state import AirtableAccount, SimulatedGrant, SimulatedTable
+from local.simulators.airtable.state import AirtableState, SimulatedGrant, SimulatedTable
 from local.simulators.airtable.wire import (
     AirtableApiError,
     AirtableRequest,
@@ -32,7 +32,7 @@ _READS = {"GET"}
 class AirtableGate:
     """`log`: method and path of every call, and the status that was answered (0: none), in order."""
 
-    def __init__(self, account: AirtableAccount, faults: AirtableFaults, limits: AirtableLimits) -> None:
+    def __init__(self, account: AirtableState, faults: AirtableFaults, limits: AirtableLimits) -> None:
         self.account = account
         self.faults = faults
         self.limits = limits

@@ -1,7 +1,7 @@
 """HTTP out: one session with time-outs, and statuses turned into our four errors in one place."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -80,7 +80,7 @@ class HttpClient:
         path: str,
         *,
         headers: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | Sequence[str]] | None = None,
         json: object = None,
         form: Mapping[str, str] | None = None,
         content: bytes | None = None,
@@ -89,7 +89,8 @@ class HttpClient:
     ) -> Answer:
         """One exchange; statuses in `accept` are returned instead of raised. `as_text` leaves the body undecoded.
 
-        The request's body is one of `json`, `form`, and `content` as it is.
+        A name of `query` with several values stands in it several times. The request's body is one of `json`, `form`,
+        and `content` as it is.
 
         Raises RateLimited for 429, ServerFailed for 5xx, NoAnswer for a time-out or a broken connection, NotConnected
         where no connection could be made, FatalError for 3xx, 401 and 403, RejectedInput for every other 4xx, NotJson

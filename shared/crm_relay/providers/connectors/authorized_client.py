@@ -1,6 +1,6 @@
 """Requests of a connector: each has a permit and a valid token, and its errors say what to do next."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crm_relay.platform.errors import RateLimited, RejectedInput
@@ -32,7 +32,7 @@ class AuthorizedClient:
         method: str,
         path: str,
         *,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | Sequence[str]] | None = None,
         json: object = None,
         units: int = 1,
         accept: frozenset[int] = frozenset(),
@@ -55,7 +55,7 @@ class AuthorizedClient:
         method: str,
         path: str,
         token: AccountToken | None,
-        query: Mapping[str, str] | None,
+        query: Mapping[str, str | Sequence[str]] | None,
         json: object,
         units: int,
     ) -> tuple[Answer, AccountToken]:

@@ -116,8 +116,7 @@ Event = MailEvent | InboundMail | ContactChanged | SuppressionAdded | Unknown
 class ReceivedMail:
     """A received mail without its text. Message ids stand in angle brackets, `references` oldest first.
 
-    `headers`: those that tell an automatic answer, by name in lower case: auto-submitted, precedence, x-autoreply,
-    x-autorespond.
+    `headers`: those of rules/replies/vocabulary.py, by name in lower case.
     """
 
     email_id: str

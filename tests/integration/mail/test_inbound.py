@@ -12,7 +12,7 @@ from crm_relay.consent.person import Person
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import open_incidents
 from crm_relay.mail.erase import count_mail, erase_mail
-from crm_relay.mail.feedback.read_inbound import InboundRead, is_automatic, read_inbound
+from crm_relay.mail.feedback.read_inbound import InboundRead, read_inbound
 from crm_relay.mail.feedback.reports import bracketed
 from crm_relay.mail.queue import queue_emails
 from crm_relay.mail.senders.watch_senders import resume_sender, watch_senders
@@ -72,31 +72,26 @@ def test_the_id_of_our_mail_is_stored_in_the_form_in_which_a_reply_names_it(post
 @pytest.mark.parametrize(
     ("headers", "automatic"),
     [
-        ({}, False),
-        ({"auto-submitted": "no"}, False),
-        ({"auto-submitted": "auto-replied"}, True),
-        ({"auto-submitted": "Auto-Generated; owner=x"}, True),
-        ({"precedence": "bulk"}, True),
-        ({"precedence": "AUTO_REPLY"}, True),
-        ({"precedence": "first-class"}, False),
-        ({"x-autoreply": "yes"}, True),
-        ({"x-autorespond": "no"}, False),
-        ({"x-auto-response-suppress": "DR, RN, NRN, OOF, AutoReply"}, False),
-        ({"x-auto-response-suppress": "None"}, False),
-        ({"auto-submitted": "no (typed by hand)"}, False),
-        ({"auto-submitted": "auto-replied (vacation)"}, True),
+        ({"Auto-Submitted": "auto-replied"}, True),
+        ({"X-Auto-Response-Suppress": "DR, RN, NRN, OOF, AutoReply"}, False),
+        ({"X-Auto-Response-Suppress": "All", "Return-Path": "<>"}, True),
+        ({"X-Auto-Response-Suppress": "All", "Return-Path": ""}, True),
+        ({"X-MS-Exchange-Generated-Message-Source": "Mailbox Rules Agent"}, True),
+        ({"Content-Type": "multipart/report; report-type=disposition-notification"}, True),
     ],
 )
-def test_an_automatic_answer_is_known_by_its_headers(headers: dict[str, str], automatic: bool) -> None:
-    assert is_automatic(headers) == automatic
-
-
-def test_an_out_of_office_answer_is_marked(post: MailHarness) -> None:
+def test_what_no_person_wrote_is_marked(post: MailHarness, headers: dict[str, str], automatic: bool) -> None:
     post.queue("ada")
     post.send()
     sent = post.simulator.mail_to("ada@example.com")
-    arrived(post, post.simulator.reply(sent, headers={"Auto-Submitted": "auto-replied"}))
+    arrived(post, post.simulator.reply(sent, headers=headers))
     read(post)
+    assert items(post)[0]["is_auto_reply"] is automatic
+
+
+def test_a_bounce_is_known_by_its_sender_where_its_headers_cannot_be_read(post: MailHarness) -> None:
+    event = InboundMail("gone_2", "MAILER-DAEMON@example.com", ("x@in.example.com",), "Returned mail", None, post.now)
+    arrive(post.db, event)
     assert items(post)[0]["is_auto_reply"] is True
 
 

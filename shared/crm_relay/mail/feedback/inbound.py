@@ -8,6 +8,7 @@ from crm_relay.consent.address import normalise
 from crm_relay.incidents.models import Incident
 from crm_relay.platform.database import Row
 from crm_relay.providers.email_events import InboundMail
+from crm_relay.rules.replies.judge_reply import judge_reply
 
 QUARANTINED = "ambiguous_domain"
 _TOKEN = re.compile(r"^reply\+([^@]+)@")
@@ -37,6 +38,8 @@ def keep_inbound(event: InboundMail, found: Row, provider: str) -> tuple[Mapping
         "received_at": event.received_at,
         "to_addresses": _places(event),
         "quarantined_for": QUARANTINED if is_ambiguous else None,
+        # Its headers, which say more, are asked for later.
+        "is_auto_reply": not judge_reply({}, sender=event.from_address, subject=event.subject).is_person,
     }
     title = "Mail without a reply token came to a domain of several organizations: it belongs to none of them"
     return row, Incident("inbound_ambiguous", _domain(event), title) if is_ambiguous else None

@@ -155,11 +155,13 @@ from :mails as mail (email_id text, address text, tokens text[], domains text[])
 
 -- name: keep_inbound
 -- Mail that came in, once; its headers are asked for later.
-insert into inbox_items (org_id, source, external_id, from_address, subject, received_at, to_addresses, quarantined_for)
-select org_id, source, external_id, from_address, subject, received_at, to_addresses, quarantined_for
+insert into inbox_items (
+    org_id, source, external_id, from_address, subject, received_at, to_addresses, quarantined_for, is_auto_reply
+)
+select org_id, source, external_id, from_address, subject, received_at, to_addresses, quarantined_for, is_auto_reply
 from :mails as mail (
     org_id uuid, source text, external_id text, from_address text, subject text, received_at timestamptz, to_addresses text[],
-    quarantined_for text
+    quarantined_for text, is_auto_reply boolean
 )
 on conflict (source, external_id) do nothing;
 

@@ -1,7 +1,6 @@
 """Asks for the headers of mail that came in: which mail it answers, and whether a person wrote it."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,15 +14,13 @@ from crm_relay.platform.logging import logger
 from crm_relay.providers.email import InboundProvider
 from crm_relay.providers.email_events import ReceivedMail
 from crm_relay.rules.in_parts import in_parts
+from crm_relay.rules.replies.judge_reply import judge_reply
 
 PATIENCE = timedelta(days=1)
 """After that a reply is followed without its headers."""
 
 _PAGE = 20
 _REQUEST_SECONDS = 25.0
-_COMMENT = re.compile(r"\([^()]*\)")
-_WRITTEN = frozenset({"", "no", "none", "false"})
-_BULK = frozenset({"bulk", "auto_reply", "junk"})
 
 
 @dataclass(frozen=True)
@@ -75,17 +72,6 @@ def _keep(db: Queryable, found: Sequence[dict[str, Any]], now: datetime) -> list
     return list(refused)
 
 
-def is_automatic(headers: Mapping[str, str]) -> bool:
-    """Whether no person wrote it; names in lower case. https://www.rfc-editor.org/rfc/rfc3834#section-5
-
-    X-Auto-Response-Suppress says only how not to answer this mail: people's mail programs set it too.
-    """
-    submitted = _COMMENT.sub("", headers.get("auto-submitted", "no")).partition(";")[0].strip().lower()
-    if submitted not in _WRITTEN or headers.get("precedence", "").strip().lower() in _BULK:
-        return True
-    return any(headers.get(name, "no").strip().lower() not in _WRITTEN for name in ("x-autoreply", "x-autorespond"))
-
-
 def _asked(provider: InboundProvider, email_id: str) -> ReceivedMail | None:
     try:
         return provider.received(email_id)
@@ -104,5 +90,5 @@ def _headers(item_id: UUID, mail: ReceivedMail) -> dict[str, Any]:
         "in_reply_to": mail.in_reply_to,
         "reference_ids": list(mail.references),
         "thread_id": thread,
-        "is_auto_reply": is_automatic(mail.headers),
+        "is_auto_reply": not judge_reply(mail.headers, sender=mail.from_address, subject=mail.subject).is_person,
     }

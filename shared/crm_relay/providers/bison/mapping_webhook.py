@@ -12,6 +12,7 @@ from crm_relay.providers.bison.mapping import sender_account
 from crm_relay.providers.bison.vocabulary import HANDLED_EVENTS, EventKind
 from crm_relay.providers.bison.wire import SenderEmail
 from crm_relay.providers.bison.wire_webhook import Data, LeadPart, ReplyPart
+from crm_relay.rules.replies.judge_reply import judge_reply
 
 _ABOUT_AN_ACCOUNT: frozenset[EventKind] = frozenset(
     {"account_added", "account_removed", "account_disconnected", "account_reconnected"}
@@ -87,7 +88,8 @@ def _reply(part: ReplyPart) -> LeadReply | None:
         from_address=part.from_address,
         from_name=part.from_name,
         received_at=part.date_received,
-        is_automated=bool(part.automated),
+        is_automated=bool(part.automated)
+        or not judge_reply({}, sender=part.from_address, subject=part.subject).is_person,
         thread_id=part.raw_message_id if part.parent_id is None else str(part.parent_id),
     )
 

@@ -37,8 +37,7 @@ from crm_relay.providers.resend.wire_webhook import (
     ResendEnvelope,
     SuppressionData,
 )
-
-AUTOMATIC_HEADERS = ("auto-submitted", "precedence", "x-autoreply", "x-autorespond")
+from crm_relay.rules.replies.vocabulary import KEPT_HEADERS
 
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,990}>")
 _MOST_REFERENCES = 100
@@ -70,7 +69,7 @@ def received_mail(email_id: str, found: ReceivedEmail) -> ReceivedMail:
         message_id=_first_id(found.message_id) or _first_id(headers.get("message-id")) or found.message_id,
         in_reply_to=_first_id(headers.get("in-reply-to")),
         references=_ids(headers.get("references"))[-_MOST_REFERENCES:],
-        headers={name: headers[name][:LONGEST] for name in AUTOMATIC_HEADERS if name in headers},
+        headers={name: headers[name][:LONGEST] for name in KEPT_HEADERS if name in headers},
         from_address=found.from_address,
         to=found.to,
         subject=_cut(found.subject, _LONGEST_SUBJECT),

@@ -65,14 +65,17 @@ def _found(values: Iterable[str | None]) -> list[str]:
 
 
 def _headers(value: object) -> object:
-    """An object, or a list of `{"name", "value"}`; names in lower case, of a header that stands twice both texts."""
+    """An object, or a list of `{"name", "value"}`; names in lower case, of a header that stands twice both texts.
+
+    An empty text stays: a return path without an address says that nobody can be answered.
+    """
     pairs = value.items() if isinstance(value, dict) else [_pair(each) for each in one_or_many(value)]
     found: dict[str, str] = {}
     for name, each in pairs:
-        text = " ".join(_found(text_or_none(part) for part in one_or_many(each)))
+        texts = [text_or_none(part) or "" for part in one_or_many(each) if isinstance(part, str | int | float)]
         key = str(name).strip().lower()
-        if text:
-            found[key] = f"{found[key]} {text}" if key in found else text
+        if texts:
+            found[key] = " ".join(filter(None, [found.get(key), *texts]))
     return found
 
 

@@ -13,6 +13,7 @@ from crm_relay.platform.database import Database
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.bison.client import Bison
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
+from local.simulators.airtable import AirtableSimulator
 from local.simulators.bison import BisonSimulator
 from local.simulators.http_server import ServedSimulator
 from local.simulators.mautic import MauticSimulator
@@ -32,6 +33,7 @@ OPERATORS = (
     "TWILIO_",
     "PUBLIC_URL",
     "WEBHOOK_",
+    "AIRTABLE_",
 )
 """Beginnings of the settings by which an operator brings a service of their own."""
 
@@ -52,6 +54,7 @@ class Simulated:
     slack: SlackSimulator | None = None
     resend: ResendSimulator | None = None
     receiver: WebhookReceiver | None = None
+    airtable: AirtableSimulator | None = None
 
     def start(self, settings: Mapping[str, str], opened: ExitStack) -> dict[str, str]:
         """The settings by which the functions find what was started; it ends with `opened`."""
@@ -66,6 +69,8 @@ class Simulated:
                 found |= self._start_resend(opened)
             if not _any_of(settings, "WEBHOOK_"):
                 found |= self._start_receiver(opened)
+            if not _any_of(settings, "AIRTABLE_"):
+                found |= self._start_airtable(opened)
         if not settings.get("ALERT_SLACK_WEBHOOK_URL"):
             self.slack = opened.enter_context(SlackSimulator())
             found["ALERT_SLACK_WEBHOOK_URL"] = self.slack.webhook_url
@@ -81,12 +86,15 @@ class Simulated:
         if self.resend is not None:
             secret = environment["RESEND_WEBHOOK_SECRET"]
             self.resend.hook(f"{base_url}/webhooks/resend", secret=secret)
+        if self.airtable is not None:
+            self.airtable.redirect_to(environment["AIRTABLE_CLIENT_ID"], f"{base_url}/oauth/airtable/callback")
 
     @property
     def urls(self) -> dict[str, str]:
         """Name -> address, of those that run."""
         running: dict[str, ServedSimulator | None] = {"mautic": self.mautic, "bison": self.bison}
         running |= {"resend": self.resend, "slack": self.slack, "webhooks": self.receiver}
+        running |= {"airtable": self.airtable}
         return {name: each.url for name, each in running.items() if each is not None}
 
     def _start_mautic(self, opened: ExitStack) -> dict[str, str]:
@@ -128,6 +136,18 @@ class Simulated:
         """Another system, for webhooks of workflows; it is on loopback, which they reach only where it is allowed."""
         self.receiver = opened.enter_context(WebhookReceiver())
         return {"WEBHOOK_PRIVATE_HOSTS": urlsplit(self.receiver.url).netloc}
+
+    def _start_airtable(self, opened: ExitStack) -> dict[str, str]:
+        """One base with an empty table of people, and an integration that is registered for OAuth."""
+        self.airtable = opened.enter_context(AirtableSimulator())
+        self.airtable.table(self.airtable.base())
+        client = self.airtable.client()
+        return {
+            "AIRTABLE_URL": self.airtable.url,
+            "AIRTABLE_OAUTH_URL": self.airtable.url,
+            "AIRTABLE_CLIENT_ID": client.client_id,
+            "AIRTABLE_CLIENT_SECRET": client.secret or "",
+        }
 
     def _connect_bison(self, environment: Mapping[str, str], base_url: str) -> None:
         """As `crm-relay bison webhooks ensure` does it."""

@@ -67,12 +67,16 @@ class SimulatedAirtable:
         )
         return value
 
-    def client(self, redirect_uri: str, *, with_secret: bool = True) -> OAuthClient:
+    def client(self, *redirect_uris: str, with_secret: bool = True) -> OAuthClient:
         """An integration that is registered for OAuth."""
         secret = secrets.token_urlsafe(32) if with_secret else None
-        made = OAuthClient(secrets.token_hex(16), secret, (redirect_uri,))
+        made = OAuthClient(secrets.token_hex(16), secret, redirect_uris)
         self.account.clients[made.client_id] = made
         return made
+
+    def redirect_to(self, client_id: str, redirect_uri: str) -> None:
+        """One more address that the integration may send people back to."""
+        self.account.clients[client_id].redirect_uris += (redirect_uri,)
 
     # --- what a person does in a base -----------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ class AirtablePeople:
         self.http = HttpClient(sim.url, timeout=(timeout, timeout), repeats=0, session=self.session)
 
     def settings(self, **changed: Any) -> dict[str, Any]:
-        fields = [{"ours": ours, "theirs": self.field_id(name)} for ours, name in OURS.items()]
+        fields = {ours: {"id": self.field_id(name)} for ours, name in OURS.items()}
         return {"base_id": self.base.id, "table_id": self.table.id, "fields": fields, **changed}
 
     def field_id(self, name: str) -> str:
@@ -66,7 +66,7 @@ class AirtablePeople:
         return self._ids[name]
 
     def account(self, **settings: Any) -> AirtableAccount:
-        return AirtableConnector(self.sim.url, self.sim.url).open(self.http, self.access, self.settings(**settings))
+        return AirtableConnector().open(self.http, self.access, self.settings(**settings))
 
     def stream(self, **settings: Any) -> RecordStream:
         return self.account(**settings).streams()[0]

@@ -146,10 +146,7 @@ GOOD: dict[str, Any] = {"base_id": "appAbc1", "table_id": "tblAbc1", "fields": {
 
 
 def test_settings_name_a_table_and_its_fields() -> None:
-    fields = [
-        {"ours": "email", "theirs": "fldA", "type": "email"},
-        {"ours": "phone", "theirs": "fldB", "owner": "theirs"},
-    ]
+    fields = {"email": {"id": "fldA", "type": "email"}, "phone": {"id": "fldB", "owner": "theirs"}}
     read = read_settings({**GOOD, "fields": fields, "adds_choices": True})
     assert [(rule.ours, rule.theirs, rule.owner) for rule in read.rules] == [
         ("email", "fldA", "latest"),
@@ -166,15 +163,15 @@ def test_settings_name_a_table_and_its_fields() -> None:
         ({"base_id": "app1/../x"}, "base_id: an id begins with app"),
         ({"table_id": "People"}, "table_id: an id begins with tbl"),
         ({"fields": None}, "fields: missing"),
-        ({"fields": {"phone": "fldB"}}, "fields: email has to be mapped, by which people are matched"),
-        ({"fields": {"email": "fldA", "phone": "fldA"}}, "fields: fldA is mapped twice"),
-        ({"fields": {"email": "Email"}}, "fields, entry 1: theirs is the id of a field, fld…"),
-        (
-            {"fields": [{"ours": "email", "theirs": "fldA", "owner": "both"}]},
-            "fields, entry 1: owner is ours, theirs or latest",
-        ),
-        ({"fields": [7]}, "fields, entry 1: an object of ours, theirs and owner"),
+        ({"fields": {"phone": "fldB"}}, "fields.email: missing, people are matched by it"),
+        ({"fields": {"email": "fldA", "phone": "fldA"}}, "fields.phone: another one has the same field"),
+        ({"fields": {"email": "Email"}}, "fields.email: the id of a field begins with fld"),
+        ({"fields": {"email": {"id": "fldA", "owner": "both"}}}, "fields.email.owner: ours, theirs or latest"),
+        ({"fields": {"email": {"id": "fldA", "type": 7}}}, "fields.email.type: a type of field"),
+        ({"fields": {"email": 7}}, "fields.email: the id of a field begins with fld"),
+        ({"fields": {"email": "fldA", "Last name": "fldB"}}, "fields: each is the name of a column of ours"),
         ({"adds_choices": "yes"}, "adds_choices: true or false"),
+        ({"plan": "gold"}, "plan: one of free, team, business, enterprise"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(changed: dict[str, Any], problem: str) -> None:
@@ -183,22 +180,17 @@ def test_settings_that_cannot_be_used_are_named(changed: dict[str, Any], problem
     assert problem in error.value.details
 
 
-def test_a_connection_keeps_to_the_calls_of_the_free_plan_unless_the_settings_say_more() -> None:
-    assert [monthly_calls({"monthly_calls": calls}) for calls in (100_000, None, "many", True, -1)] == [
-        100_000,
-        None,
-        1000,
-        1000,
-        1000,
-    ]
+def test_a_connection_keeps_to_the_calls_of_the_free_plan_unless_the_settings_name_another() -> None:
+    assert [monthly_calls({"plan": plan}) for plan in ("team", "business", "gold", None)] == [100_000, None, 1000, 1000]
     assert monthly_calls({}) == 1000
 
 
 def test_the_limits_are_those_of_the_base_and_of_the_account() -> None:
-    limits = {each.scope: each for each in AirtableConnector().limits({**GOOD, "monthly_calls": 5}, "one")}
+    limits = {each.scope: each for each in AirtableConnector().limits({**GOOD, "plan": "team"}, "one")}
     assert set(limits) == {"airtable:base:appAbc1", "airtable:account:one"}
-    assert (limits["airtable:base:appAbc1"].per_second, limits["airtable:base:appAbc1"].lock_out_seconds) == (5, 30)
-    assert limits["airtable:account:one"].monthly == 5
+    assert 4 < limits["airtable:base:appAbc1"].per_second < 5
+    assert limits["airtable:base:appAbc1"].lock_out_seconds == 30
+    assert limits["airtable:account:one"].monthly == 100_000
     assert [each.scope for each in AirtableConnector().limits({}, "one")] == ["airtable:account:one"]
 
 

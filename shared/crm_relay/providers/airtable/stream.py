@@ -48,7 +48,9 @@ class TableStream:
         return self._settings.rules
 
     def check(self) -> None:
-        """Nothing is asked: whatever is read or written next notices by itself what the table lost."""
+        """By the schema, which may be known by now. Raises SchemaDrift."""
+        if self._columns is None:
+            self._load()
 
     def read(self, cursor: str | None) -> RecordPage:
         at = read_cursor(cursor)

@@ -322,7 +322,7 @@ def test_a_field_that_holds_another_kind_of_value_stops_the_stream_until_the_set
     sim.change_type(made.table, "Company", "number")
     assert drift_of(lambda: made.stream().read(last.cursor)) == ("company_name",)
     settings = made.settings()
-    settings["fields"][3]["type"] = "number"
+    settings["fields"]["company_name"]["type"] = "number"
     (record,) = made.stream(**settings).read(last.cursor).records
     assert record.fields["company_name"] == 12
     sim.change_type(made.table, "Company", "currency")
@@ -341,7 +341,7 @@ def test_a_computed_field_can_be_read_where_it_is_theirs(made: AirtablePeople, s
     (row,) = made.add("a", Company="Contoso")
     sim.change_type(made.table, "Company", "formula")
     settings = made.settings()
-    settings["fields"][3]["owner"] = "theirs"
+    settings["fields"]["company_name"]["owner"] = "theirs"
     stream = made.stream(**settings)
     assert [record.fields["company_name"] for record in read_all(stream)[0]] == ["Contoso"]
     assert isinstance(stream.write([outgoing("a", row, company_name="ignored", first_name="Ada")])[0], Written)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from local.simulators.airtable.api import oauth
 from local.simulators.airtable.cells import accept, shown
 from local.simulators.airtable.http.faults import AirtableFault, AirtableFaults, AirtableLimits
 from local.simulators.airtable.http.gate import AirtableGate
@@ -33,6 +35,14 @@ CONTACT_FIELDS = {
     "Notes": "multilineText",
 }
 """Names and types of a table of people, the primary field first."""
+
+
+@dataclass(frozen=True)
+class RemovedField:
+    """A field in the trash: its cells by the row."""
+
+    field: SimulatedColumn
+    cells: Mapping[str, Any]
 
 
 class SimulatedAirtable:
@@ -115,13 +125,20 @@ class SimulatedAirtable:
     def rename_field(self, table: SimulatedTable, name: str, new_name: str) -> None:
         _field(table, name).name = new_name
 
-    def remove_field(self, table: SimulatedTable, name: str) -> None:
-        """Its cells go with it."""
+    def remove_field(self, table: SimulatedTable, name: str) -> RemovedField:
+        """Its cells go with it, and come back with `restore_field`, as from the trash of a base."""
         gone = _field(table, name)
         with self.account.lock:
             table.fields.remove(gone)
-            for record in table.records.values():
-                record.cells.pop(gone.id, None)
+            cells = {key: record.cells.pop(gone.id, None) for key, record in table.records.items()}
+        return RemovedField(gone, cells)
+
+    def restore_field(self, table: SimulatedTable, removed: RemovedField) -> None:
+        with self.account.lock:
+            table.fields.append(removed.field)
+            for key, value in removed.cells.items():
+                if value is not None and key in table.records:
+                    table.records[key].cells[removed.field.id] = value
 
     def change_type(self, table: SimulatedTable, name: str, kind: str) -> None:
         """Cells that the new type does not take stay as they are, as those of a computed field do."""
@@ -133,6 +150,18 @@ class SimulatedAirtable:
         return made
 
     # --- OAuth ----------------------------------------------------------------------------------------------------
+
+    def consent(self, client_id: str) -> Json:
+        """A person says yes to everything; the answer of the token endpoint."""
+        grant = SimulatedGrant(new_id("usr"), "owner@northwind.example", EVERY_SCOPE, None, client_id)
+        self.account.grants.append(grant)
+        return oauth.issue(self.account, grant)
+
+    def expire_access_tokens(self) -> None:
+        """Those of all integrations, now; personal ones never expire."""
+        with self.account.lock:
+            for each in self.account.grants:
+                each.access_until = each.access_until and self.account.clock.now()
 
     def revoke_grants(self) -> None:
         """The person takes the integration's access away."""

@@ -104,7 +104,7 @@ def _redeem(account: AirtableState, client: OAuthClient, form: dict[str, str]) -
         raise oauth_error(400, "invalid_grant", "The code is not valid")
     grant = SimulatedGrant(new_id("usr"), "owner@northwind.example", known["scopes"], None, client.client_id)
     account.grants.append(grant)
-    return _issue(account, grant)
+    return AirtableResponse(200, issue(account, grant))
 
 
 def _refresh(account: AirtableState, client: OAuthClient, form: dict[str, str]) -> AirtableResponse:
@@ -119,19 +119,20 @@ def _refresh(account: AirtableState, client: OAuthClient, form: dict[str, str]) 
     if grant.revoked or (grant.refresh_until is not None and account.clock.now() >= grant.refresh_until):
         raise _invalid_grant()
     grant.spent.add(given)
-    return _issue(account, grant)
+    return AirtableResponse(200, issue(account, grant))
 
 
 def _invalid_grant() -> AirtableApiError:
     return oauth_error(400, "invalid_grant", "The refresh token is not valid")
 
 
-def _issue(account: AirtableState, grant: SimulatedGrant) -> AirtableResponse:
+def issue(account: AirtableState, grant: SimulatedGrant) -> Json:
+    """New tokens; those before them end."""
     now = account.clock.now()
     grant.access_token, grant.refresh_token = (f"oaa{secrets.token_urlsafe(32)}.v1.{kind}" for kind in "ar")
     grant.access_until = now + timedelta(seconds=account.access_seconds)
     grant.refresh_until = now + timedelta(seconds=account.refresh_seconds)
-    answer = {
+    return {
         "access_token": grant.access_token,
         "refresh_token": grant.refresh_token,
         "token_type": "Bearer",
@@ -139,4 +140,3 @@ def _issue(account: AirtableState, grant: SimulatedGrant) -> AirtableResponse:
         "expires_in": account.access_seconds,
         "refresh_expires_in": account.refresh_seconds,
     }
-    return AirtableResponse(200, answer)

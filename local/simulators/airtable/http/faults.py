@@ -42,7 +42,7 @@ class AirtableFault(AimedFault):
     page. cut: the connection closes without an answer. truncated: everything is done, half of the answer comes.
     hang: `seconds` pass, nothing is done, nothing is answered. held: it waits until `release` of the simulator.
     partial_write: `items` records are written, then 500. duplicate_page: the page before comes again, under the new
-    offset. shifted_page: the page begins `items` rows too late, so these rows are not seen.
+    offset. shifted_page: the page begins `items` rows too late, so these rows are not seen. `skip` requests pass first.
     """
 
     kinds = frozenset(get_args(Kind))
@@ -50,6 +50,14 @@ class AirtableFault(AimedFault):
     kind: Kind
     seconds: float = 1.0
     items: int = 1
+    skip: int = 0
+
+    def hits(self, request_line: str, body: bytes) -> bool:
+        hit = super().hits(request_line, body)
+        if hit and self.skip:
+            self.skip -= 1
+            return False
+        return hit
 
 
 class AirtableFaults(FaultQueue[AirtableFault]):

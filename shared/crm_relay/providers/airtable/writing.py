@@ -55,7 +55,8 @@ class RowWriter:
             fields["email"] = fields.get("email") or record.match
         for ours, value in fields.items():
             column = self._columns.by_name[ours]
-            if column.cell.write is None:
+            # Nothing of ours empties a cell of a row that was there already, and that we did not know of.
+            if column.cell.write is None or (record.their_id is None and value is None):
                 continue
             try:
                 cells[column.rule.theirs] = None if value is None else column.cell.write(value)
@@ -118,9 +119,12 @@ class RowWriter:
         return _address(row.fields.get(key)) == _address(pending.cells.get(key))
 
     def _held(self, pending: _Pending, row: AirtableRecord) -> dict[str, FieldValue] | None:
+        """Of the fields that were sent: what else the row holds is read as a change of theirs."""
         held = {}
         for ours in pending.record.fields:
             column = self._columns.by_name[ours]
+            if column.rule.theirs not in pending.cells and column.cell.write is not None:
+                continue
             try:
                 held[ours] = column.cell.read(row.fields.get(column.rule.theirs))
             except CellUnfit:

@@ -170,7 +170,11 @@ def test_known_rows_are_changed_and_others_found_by_their_address_or_made(
     made = AirtablePeople(sim, email_type)
     known, other = made.add("a", "b", Company="Contoso")
     outcomes = made.stream().write(
-        [outgoing("a2", known, first_name="Ada"), outgoing("b", first_name="Bo"), outgoing("c", company_name=None)]
+        [
+            outgoing("a2", known, first_name="Ada"),
+            outgoing("b", first_name="Bo", company_name=None),
+            outgoing("c", company_name=None),
+        ]
     )
     written = [each for each in outcomes if isinstance(each, Written)]
     assert [(each.their_id, each.is_new) for each in written[:2]] == [(known, False), (other, False)]

@@ -235,6 +235,7 @@ def test_an_answer_is_read_in_all_of_its_forms_and_not_quoted(
         began=st.none() | st.datetimes(timezones=st.just(UTC)),
         offset=st.none() | st.text(min_size=1),
         restarts=st.integers(0, 3),
+        mapping=st.text(),
         types=st.dictionaries(st.text(min_size=1), st.text()),
         modified_id=st.none() | st.text(min_size=1),
     )

@@ -4,7 +4,7 @@ Times are Airtable's own, from the `Date` of its answers: whether a row changed 
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ _MOST_RESTARTS = 3
 class TableCursor:
     """`since` None: a complete pass. `began`: when its first page was answered. `offset`: Airtable's, of the next page.
 
+    `mapping` stands for the fields that are read: with others, rows that did not change have something new to say.
     `types` and `modified_id` are what the schema said when it was last read: our name of a field -> its type, and the
     field that holds the time of the last change.
     """
@@ -29,6 +30,7 @@ class TableCursor:
     began: datetime | None = None
     offset: str | None = None
     restarts: int = 0
+    mapping: str = ""
     types: dict[str, str] = field(default_factory=dict)
     modified_id: str | None = None
 
@@ -36,12 +38,12 @@ class TableCursor:
         """The same read from its first page. Raises CursorLost for a complete pass, and after three restarts."""
         if self.since is None or self.restarts >= _MOST_RESTARTS:
             raise CursorLost("Airtable no longer knows the listing that was being read")
-        return TableCursor(self.since, None, None, self.restarts + 1, self.types, self.modified_id)
+        return replace(self, began=None, offset=None, restarts=self.restarts + 1)
 
     def after(self) -> "TableCursor":
         """What follows the last page. Without a time of Airtable's the next read repeats this one's span."""
         since = self.since if self.began is None else self.began - OVERLAP
-        return TableCursor(since, types=self.types, modified_id=self.modified_id)
+        return replace(self, since=since, began=None, offset=None, restarts=0)
 
     @property
     def formula(self) -> str | None:
@@ -57,6 +59,7 @@ class TableCursor:
             "began": self.began and self.began.isoformat(),
             "offset": self.offset,
             "restarts": self.restarts or None,
+            "mapping": self.mapping or None,
             "types": self.types or None,
             "modified": self.modified_id,
         }
@@ -75,6 +78,7 @@ def read_cursor(text: str | None) -> TableCursor:
             moment_or_none(content.get("began")),
             content.get("offset"),
             int(content.get("restarts") or 0),
+            str(content.get("mapping") or ""),
             {str(name): str(kind) for name, kind in types.items()},
             content.get("modified"),
         )

@@ -1,5 +1,6 @@
 """Settings of one Airtable connection: which table, and which of its fields is which of ours."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,12 @@ class AirtableSettings:
     rules: tuple[FieldRule, ...]
     types: Mapping[str, str]
     adds_choices: bool = False
+
+    @property
+    def mapping(self) -> str:
+        """Another one where another field is mapped, whoever owns it."""
+        pairs = "\n".join(sorted(f"{rule.ours}={rule.theirs}" for rule in self.rules))
+        return hashlib.sha256(pairs.encode()).hexdigest()[:12]
 
 
 def read_settings(settings: Mapping[str, Any]) -> AirtableSettings:

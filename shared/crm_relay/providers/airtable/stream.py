@@ -5,6 +5,7 @@ run: a mapped field that is gone is noticed without it, because Airtable refuses
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from crm_relay.platform.http.wire import moment_or_none
 from crm_relay.providers.airtable.client import LARGEST_WRITE, AirtableApi
@@ -23,7 +24,7 @@ from crm_relay.providers.connectors.contract import (
     TheirRecord,
     WriteOutcome,
 )
-from crm_relay.providers.connectors.failures import SchemaDrift
+from crm_relay.providers.connectors.failures import CursorLost, SchemaDrift
 
 
 class TableStream:
@@ -53,10 +54,13 @@ class TableStream:
             self._load()
 
     def read(self, cursor: str | None) -> RecordPage:
+        mapping = self._settings.mapping
         at = read_cursor(cursor)
+        if cursor is not None and at.mapping != mapping:
+            raise CursorLost("other fields of the Airtable table are mapped than before")
         self._known_types = self._known_types or at.types
         if cursor is None:
-            at = TableCursor(types=self.columns.types, modified_id=self.columns.modified_id)
+            at = TableCursor(mapping=mapping, types=self.columns.types, modified_id=self.columns.modified_id)
         try:
             page = self._table.page(wanted_ids(self.rules, at.modified_id), offset=at.offset, formula=at.formula)
         except IteratorGone:
@@ -64,9 +68,8 @@ class TableStream:
         except AirtableRefused as error:
             return self._without_the_lost_field(error, at)
         if page.rows:
-            at = TableCursor(at.since, at.began, None, at.restarts, self.columns.types, self.columns.modified_id)
-        began = at.began or page.answered_at
-        position = TableCursor(at.since, began, page.offset, at.restarts, at.types, at.modified_id)
+            at = replace(at, types=self.columns.types, modified_id=self.columns.modified_id)
+        position = replace(at, began=at.began or page.answered_at, offset=page.offset)
         records = [self._record(row) for row in page.rows]
         is_last = page.offset is None
         return RecordPage(records, (position.after() if is_last else position).text(), is_last, at.since is None)
@@ -118,7 +121,7 @@ class TableStream:
         columns = self._load()
         if at.modified_id is None or columns.modified_id == at.modified_id:
             raise error
-        begun = TableCursor(at.since, None, None, at.restarts, at.types, columns.modified_id)
+        begun = replace(at, began=None, offset=None, modified_id=columns.modified_id)
         return RecordPage((), begun.text(), is_last=False, is_complete=at.since is None)
 
     def _record(self, row: AirtableRecord) -> TheirRecord:

@@ -150,7 +150,19 @@ def test_a_cursor_holds_nothing_of_a_person(made: AirtablePeople) -> None:
     cursor = made.stream().read(None).cursor
     assert "x.example" not in cursor
     assert "Ada" not in cursor
-    assert set(json.loads(cursor)) == {"began", "offset", "types"}
+    assert set(json.loads(cursor)) == {"began", "mapping", "offset", "types"}
+
+
+def test_another_mapping_needs_a_complete_pass(made: AirtablePeople) -> None:
+    made.add("a", Notes="x")
+    _, last = read_all(made.stream())
+    settings = made.settings()
+    settings["fields"]["email"]["owner"] = "ours"
+    assert made.stream(**settings).read(last.cursor).is_last, "only the owner is another one"
+    settings["fields"]["title"] = made.field_id("Notes")
+    with pytest.raises(CursorLost):
+        made.stream(**settings).read(last.cursor)
+    assert [record.fields["title"] for record in read_all(made.stream(**settings))[0]] == ["x"]
 
 
 def test_rows_are_looked_up_by_id(made: AirtablePeople) -> None:

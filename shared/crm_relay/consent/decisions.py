@@ -23,8 +23,14 @@ WAITING_OPT_OUT = "waiting_opt_out"
 
 _OPT_OUT, _DEAD = ConsentKind.OPT_OUT.value, ConsentKind.HARD_BOUNCE.value
 _CONSENT = ConsentKind.CONSENT.value
-# An address that bounced is dead for everybody, and nobody writes to who complained or was erased.
-_EVERYWHERE = {_DEAD, ConsentKind.COMPLAINT.value, ConsentKind.ERASED.value, INVALID_ADDRESS}
+SEEN_BY_THE_INSTALLATION = "resend"
+"""The source whose bounces hold for every organization: the sending service that all share refuses the address to all.
+
+Every other one speaks for an organization: a workspace in EmailBison, Mautic, an imported list, a customer's row.
+"""
+
+# Nobody writes to who complained or was erased.
+_EVERYWHERE = {ConsentKind.COMPLAINT.value, ConsentKind.ERASED.value}
 # Of the person, whose organization is the asking one, and of a number that may be anybody's.
 _EVERYWHERE |= {CONTACT_OPT_OUT, WAITING_OPT_OUT}
 _UNTIL_CLEARED = {*ConsentKind, CONTACT_OPT_OUT, CUSTOMER_OPT_OUT, WAITING_OPT_OUT} - {_CONSENT}
@@ -49,25 +55,26 @@ class ConsentFact:
     """One thing that is known of a recipient: an event of the ledger, or what a contact's or a customer's row says.
 
     `kind`: a `ConsentKind`, CONTACT_OPT_OUT, CUSTOMER_OPT_OUT, DO_NOT_CONTACT, INVALID_ADDRESS, or WAITING_OPT_OUT for
-    one that waits and may be this number's. The times are None where the row has none.
+    one that waits and may be this number's. The times are None where the row has none; `source` is an event's.
     """
 
     kind: str
     org_id: UUID | None = None
     occurred_at: datetime | None = None
     recorded_at: datetime | None = None
+    source: str | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "ConsentFact":
         """From a row of `consent_facts`."""
-        return cls(row["kind"], row["org_id"], row["occurred_at"], row["recorded_at"])
+        return cls(row["kind"], row["org_id"], row["occurred_at"], row["recorded_at"], row["source"])
 
     @classmethod
     def of_json(cls, row: Mapping[str, Any]) -> "ConsentFact":
         """From the same as an object of JSON."""
         org_id, *times = row["org_id"], row["occurred_at"], row["recorded_at"]
         occurred_at, recorded_at = (None if each is None else datetime.fromisoformat(each) for each in times)
-        return cls(row["kind"], None if org_id is None else UUID(org_id), occurred_at, recorded_at)
+        return cls(row["kind"], None if org_id is None else UUID(org_id), occurred_at, recorded_at, row["source"])
 
     @property
     def effective_at(self) -> datetime | None:
@@ -98,9 +105,14 @@ def _standing(org_id: UUID, facts: Iterable[ConsentFact]) -> set[str]:
         each.kind
         for each in known
         if each.kind != _CONSENT
-        and (each.kind in _EVERYWHERE or each.org_id == org_id)
+        and (each.org_id == org_id or _holds_everywhere(each))
         and not (each.kind in _UNTIL_CLEARED and _is_before(each.effective_at, cleared_at))
     }
+
+
+def _holds_everywhere(fact: ConsentFact) -> bool:
+    """Whatever organization's it is; as `holds_everywhere` in SQL."""
+    return fact.kind in _EVERYWHERE or (fact.kind == _DEAD and fact.source == SEEN_BY_THE_INSTALLATION)
 
 
 def _is_before(at: datetime | None, cleared_at: datetime | None) -> bool:

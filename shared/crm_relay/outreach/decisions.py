@@ -164,6 +164,14 @@ def judge_health(health: WorkspaceHealth) -> Incident | None:
     return Incident("webhook_health", health.workspace_name, title, health.workspace_name)
 
 
+def judge_zone(health: WorkspaceHealth) -> Incident | None:
+    """A zone that the database does not know; the workspace counts in UTC meanwhile."""
+    if health.has_zone:
+        return None
+    title = "workspaces.timezone is no time zone: months and days are counted in UTC"
+    return Incident("workspace_zone", health.workspace_name, title, health.workspace_name)
+
+
 def judge_silence(health: WorkspaceHealth) -> Incident | None:
     """Nothing came for longer than this workspace is ever silent. Who never sent anything has no silence to judge."""
     if not health.is_silent or health.last_webhook_at is None:

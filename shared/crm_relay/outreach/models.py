@@ -97,7 +97,10 @@ class Polled:
 
 @dataclass(frozen=True)
 class WorkspaceHealth:
-    """A row of webhook_health. `success_rate` in percent, None where nothing came; `is_open`: its incident is open."""
+    """A row of webhook_health. `success_rate` in percent, None where nothing came; `is_open`: its incident is open.
+
+    `has_zone`: its time zone is one; else it counts in UTC.
+    """
 
     workspace_name: str
     last_webhook_at: datetime | None
@@ -105,6 +108,7 @@ class WorkspaceHealth:
     success_rate: float | None
     is_silent: bool
     silence_hours: int | None
+    has_zone: bool
     is_open: bool
 
 

@@ -171,7 +171,7 @@ from (
 -- Every workspace as its page shows it, and what is being told of it already.
 select
     health.workspace_name, health.last_webhook_at, health.webhook_count_24h as deliveries, health.success_rate_24h as success_rate,
-    health.is_silent, workspace.bison_silence_hours as silence_hours,
+    health.is_silent, workspace.bison_silence_hours as silence_hours, is_time_zone(workspace.timezone) as has_zone,
     exists (
         select
         from incidents
@@ -256,7 +256,7 @@ day as (
         reply_rate_percentage, sent_since, replies_since
     )
     select
-        (cast(:now as timestamptz) at time zone coalesce(workspace.timezone, 'UTC'))::date, fresh.workspace_name, email_provider,
+        (cast(:now as timestamptz) at time zone usable_zone(workspace.timezone))::date, fresh.workspace_name, email_provider,
         count(*) filter (where removed_at is null), count(*) filter (where removed_at is null and status = 'Connected'),
         coalesce(sum(emails_sent_count) filter (where removed_at is null), 0),
         coalesce(sum(total_replied_count) filter (where removed_at is null), 0),
@@ -283,7 +283,13 @@ select * from check_provider_reply_rate_drop(:threshold, :days, :at_least) order
 
 -- name: metric_drift
 -- Counters of a month against the log that they are the sum of; none where they agree.
-with logged as (
+with span as materialized (
+    select
+        name, cast(:month as date)::timestamp at time zone usable_zone(timezone) as begins_at,
+        (cast(:month as date) + interval '1 month') at time zone usable_zone(timezone) as ends_at
+    from workspaces
+),
+logged as (
     select
         log.workspace_name,
         sum(amount) filter (where metric = 'emails_sent_mtd') as emails_sent_mtd,
@@ -292,10 +298,10 @@ with logged as (
         sum(amount) filter (where metric = 'bounced_mtd') as bounced_mtd,
         sum(amount) filter (where metric = 'unsubscribed_mtd') as unsubscribed_mtd
     from webhook_delivery_log log
-    left join workspaces workspace on workspace.name = log.workspace_name
+    left join span on span.name = log.workspace_name
     where amount <> 0
-        and occurred_at >= cast(:month as date)::timestamp at time zone coalesce(workspace.timezone, 'UTC')
-        and occurred_at < (cast(:month as date) + interval '1 month') at time zone coalesce(workspace.timezone, 'UTC')
+        and occurred_at >= coalesce(span.begins_at, cast(:month as date)::timestamp at time zone 'UTC')
+        and occurred_at < coalesce(span.ends_at, (cast(:month as date) + interval '1 month') at time zone 'UTC')
     group by 1
 )
 select

@@ -191,12 +191,12 @@ def test_a_second_or_changed_address_of_a_customer_who_opted_out_is_muted(databa
     assert len(rows_of(database, "select from consent_events where address = 'ada@new.example'")) == 1
 
 
-def test_an_invalid_address_of_any_customer_counts_as_bounced(database: Database) -> None:
+def test_an_invalid_address_of_a_customer_counts_as_bounced_in_its_organization(database: Database) -> None:
     customer = add_customer(database, "ada@example.com")
     rows_of(database, "update customer_emails set is_valid = false where customer_id = :id", id=customer)
 
     assert asked(database, "ada@example.com") == ("hard_bounce", "customer")
-    assert asked(database, "ada@example.com", org=uuid4()) == ("hard_bounce", "customer")
+    assert asked(database, "ada@example.com", org=uuid4()) == (None, None)
 
 
 def test_the_question_runs_by_indexes(database: Database) -> None:

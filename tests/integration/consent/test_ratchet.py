@@ -11,6 +11,7 @@ import pytest
 
 from crm_relay.consent.decisions import (
     CLOCK_TOLERANCE,
+    SEEN_BY_THE_INSTALLATION,
     ConsentFact,
     dead_address,
     suppression_of,
@@ -22,6 +23,7 @@ from tests.support.platform.rows import one, rows_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEDGERS = 250
+SOURCES = (SEEN_BY_THE_INSTALLATION, "bison", "mautic", "import")
 EVENTS = """
     insert into consent_events (org_id, channel, address, kind, source, evidence, occurred_at, recorded_at)
     select
@@ -29,9 +31,9 @@ EVENTS = """
         case when event.is_hashed then erased_key(event.address, (
             select value from installation_settings where key = 'erasure_salt'
         )) else event.address end,
-        event.kind, 'drawn', 'x', event.occurred_at, event.recorded_at
+        event.kind, event.source, 'x', event.occurred_at, event.recorded_at
     from :events as event (
-        org_id uuid, channel text, address text, kind text, is_hashed boolean, occurred_at timestamptz,
+        org_id uuid, channel text, address text, kind text, source text, is_hashed boolean, occurred_at timestamptz,
         recorded_at timestamptz
     )"""
 STAMPS = """
@@ -83,6 +85,7 @@ BY_SQL = """
                 select
                 from consent_events event
                 where event.channel = asked.channel and event.kind = 'hard_bounce'
+                    and (event.org_id = asked.org_id or holds_everywhere(event.kind, event.source))
                     and event.address in (asked.address, erased_key(asked.address, (
                         select value from installation_settings where key = 'erasure_salt'
                     )))
@@ -133,7 +136,8 @@ class DrawnLedgers:
         kind = self.chance.choice([*ConsentKind, ConsentKind.CONSENT]).value
         is_hashed = kind != "consent" and self.chance.random() < 0.2
         times = {"occurred_at": self._time(), "recorded_at": self._time()}
-        return {"org_id": self.chance.choice(self.orgs), "kind": kind, "is_hashed": is_hashed, **times, **mark}
+        told = {"org_id": self.chance.choice(self.orgs), "kind": kind, "source": self.chance.choice(SOURCES)}
+        return told | {"is_hashed": is_hashed, **times, **mark}
 
     def _customer(self, mark: dict[str, str]) -> dict[str, Any]:
         return {

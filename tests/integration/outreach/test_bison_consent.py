@@ -72,12 +72,15 @@ def test_an_unsubscribe_counts_in_the_organization_of_its_workspace(database: Da
     assert muted(database, customer) == 1
 
 
-def test_a_permanent_bounce_is_one_everywhere_and_a_temporary_one_only_counts(database: Database) -> None:
-    first, second = add_customer(database, address(1)), add_customer(database, address(2))
+def test_a_permanent_bounce_suppresses_in_its_own_organization_and_a_temporary_one_only_counts(
+    database: Database,
+) -> None:
+    first, second, foreign = (add_customer(database, address(number)) for number in (1, 2, 1))
+    rows_of(database, "update customer_profiles set org_id = :org where id = :id", org=ELSEWHERE, id=first)
     deliver(mail("email_bounced", 1, lead=1, text=PERMANENT, workspace=CONTOSO), token=TOKENS[CONTOSO])
     deliver(mail("email_bounced", 2, lead=2, text=TEMPORARY))
     assert [(row["address"], row["kind"]) for row in rows_of(database, LEDGER)] == [(address(1), "hard_bounce")]
-    assert (muted(database, first), muted(database, second)) == (2, None)
+    assert [muted(database, each) for each in (first, second, foreign)] == [2, None, None]
     assert counters(database) == counters(database, CONTOSO) == {"bounced_mtd": 1}
     assert one(database, "select count(opted_out_at)::integer as n from customer_profiles")["n"] == 0
 

@@ -27,6 +27,8 @@ CLIENTS = {
     "normalise_phone(text)": "indexes of tables that an application writes to",
     "consent_effective_at(timestamp with time zone,timestamp with time zone)": "the view consent_state",
     "consent_clock_tolerance()": "called by consent_effective_at",
+    "holds_everywhere(text,text)": "the view consent_state",
+    "usable_zone(text)": "called by workspace_month",
     "is_time_zone(text)": "a check of preferences that their person writes",
     "own_time_zone()": "a default of preferences that their person writes",
     "are_notification_channels(jsonb)": "a check of preferences that their person writes",
@@ -130,6 +132,7 @@ TRIGGERS = """
     archive_deleted_lines()
     broadcast_notifications()
     check_consent_event()
+    check_workspace_zone()
     count_enrollments()
     count_template_version()
     draw_edge_version()

@@ -136,7 +136,7 @@ where mail.batch_id = :batch_id and mail.position is not null;
 
 -- name: gate_consent
 -- What the ledger of consent and the rows of contacts and customers say of the recipients of a batch; a row for each thing.
-select mail.id, fact.org_id, fact.kind, fact.occurred_at, fact.recorded_at
+select mail.id, fact.org_id, fact.kind, fact.occurred_at, fact.recorded_at, fact.source
 from consent_facts(
     'email',
     array(select address from email_sends where batch_id = :batch_id and position is not null),

@@ -65,7 +65,7 @@ left join webhook_health health on health.workspace_name = workspace.name
 left join webhook_rejections rejection on rejection.source = 'bison' and rejection.claimed = workspace.name
 left join client_metrics metrics
     on metrics.workspace_name = workspace.name
-    and metrics.month = date_trunc('month', cast(:now as timestamptz) at time zone workspace.timezone)::date
+    and metrics.month = date_trunc('month', cast(:now as timestamptz) at time zone usable_zone(workspace.timezone))::date
 left join get_account_status_stats() senders on senders.workspace_name = workspace.name
 order by workspace.name
 limit :limit;

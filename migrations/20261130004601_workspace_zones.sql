@@ -32,6 +32,7 @@ as $$
 $$;
 
 -- The same of a silence that reaches back further than time does.
+-- replaces: and coalesce(latest.last_at, '-infinity') < now() - make_interval(hours => workspace.bison_silence_hours) as is_silent
 create or replace view webhook_health with (security_invoker = true) as
 select
     workspace.name as workspace_name,

@@ -88,6 +88,7 @@ ENTRIES = {
     "allow_own_notification_topic",
     "archive_notifications",
     "archive_read_notifications",
+    "check_provider_reply_rate_drop",
     "increment_metric",
     "mark_all_notifications_read",
     "mark_notifications_read",

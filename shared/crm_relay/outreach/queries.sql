@@ -277,9 +277,26 @@ day as (
 )
 select count(*)::integer as rows from day;
 
--- name: provider_drops
--- What the document's function finds; its limits are arguments there.
-select * from check_provider_reply_rate_drop(:threshold, :days, :at_least) order by drop_percentage desc;
+-- name: reply_rates
+-- What each provider sent and got back in a workspace's last days, and in those before. A row dated ahead counts for nobody.
+with span as (
+    select workspace_name, max(snapshot_date) as last_day
+    from provider_performance_history
+    where snapshot_date <= (cast(:now as timestamptz) at time zone 'UTC')::date + 1
+        and snapshot_date > (cast(:now as timestamptz) at time zone 'UTC')::date - cast(:days as integer)
+    group by 1
+)
+select
+    history.workspace_name, history.email_provider,
+    coalesce(sum(sent_since) filter (where snapshot_date <= last_day - cast(:days as integer)), 0)::bigint as previous_sent,
+    coalesce(sum(replies_since) filter (where snapshot_date <= last_day - cast(:days as integer)), 0)::bigint as previous_replies,
+    coalesce(sum(sent_since) filter (where snapshot_date > last_day - cast(:days as integer)), 0)::bigint as current_sent,
+    coalesce(sum(replies_since) filter (where snapshot_date > last_day - cast(:days as integer)), 0)::bigint as current_replies
+from span
+join provider_performance_history history on history.workspace_name = span.workspace_name
+    and snapshot_date <= last_day and snapshot_date > last_day - cast(:days as integer) - cast(:days_before as integer)
+group by 1, 2
+order by 1, 2;
 
 -- name: metric_drift
 -- Counters of a month against the log that they are the sum of; none where they agree.

@@ -157,9 +157,9 @@ def snapshot_providers(db: Queryable, now: datetime) -> int:
     return int(db.run(_SQL["snapshot_providers"], now=now)[0]["rows"])
 
 
-def provider_drops(db: Queryable, *, threshold: float, days: int, at_least: int) -> list[Row]:
-    """workspace_name, email_provider, previous_rate, current_rate, drop_percentage, and the samples."""
-    return db.run(_SQL["provider_drops"], threshold=threshold, days=days, at_least=at_least)
+def reply_rates(db: Queryable, now: datetime, *, days: int, days_before: int) -> list[Row]:
+    """workspace_name, email_provider, previous_sent, previous_replies, current_sent, current_replies."""
+    return db.run(_SQL["reply_rates"], now=now, days=days, days_before=days_before)
 
 
 def metric_drift(db: Queryable, month: str) -> list[Row]:

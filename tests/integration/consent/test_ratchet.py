@@ -136,8 +136,8 @@ class DrawnLedgers:
         kind = self.chance.choice([*ConsentKind, ConsentKind.CONSENT]).value
         is_hashed = kind != "consent" and self.chance.random() < 0.2
         times = {"occurred_at": self._time(), "recorded_at": self._time()}
-        told = {"org_id": self.chance.choice(self.orgs), "kind": kind, "source": self.chance.choice(SOURCES)}
-        return told | {"is_hashed": is_hashed, **times, **mark}
+        drawn = {"org_id": self.chance.choice(self.orgs), "kind": kind, "source": self.chance.choice(SOURCES)}
+        return drawn | {"is_hashed": is_hashed, **times, **mark}
 
     def _customer(self, mark: dict[str, str]) -> dict[str, Any]:
         return {

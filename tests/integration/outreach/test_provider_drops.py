@@ -62,20 +62,28 @@ def fortnight(database: Database, before: tuple[int, int], now: tuple[int, int],
     return found
 
 
-def test_a_fall_of_more_than_a_fifth_is_found_and_told(database: Database) -> None:
-    (drop,) = fortnight(database, (1400, 140), (1400, 105))
+def test_a_fall_of_more_than_a_fifth_that_is_no_chance_is_found_and_told(database: Database) -> None:
+    (drop,) = fortnight(database, (14000, 1400), (14000, 1050))
     assert (drop["workspace_name"], drop["email_provider"]) == (NORTHWIND, "Gmail")
     assert (drop["previous_rate"], drop["current_rate"], drop["drop_percentage"]) == (10, 7.5, 25)
-    assert (drop["previous_sent"], drop["current_sent"]) == (1400, 1400)
+    assert (drop["previous_sent"], drop["current_sent"]) == (14000, 14000)
     incident = one(database, "select kind, workspace_name, closed_at from incidents")
     assert incident == {"kind": "provider_drop", "workspace_name": NORTHWIND, "closed_at": None}
 
 
 @pytest.mark.parametrize(
     ("before", "now"),
-    [((1400, 140), (1400, 112)), ((1400, 140), (1400, 210)), ((1400, 0), (1400, 0)), ((1400, 140), (0, 0))],
+    [
+        ((14000, 1400), (14000, 1120)),
+        ((1400, 140), (1400, 105)),
+        ((1400, 140), (1400, 210)),
+        ((1400, 0), (1400, 0)),
+        ((1400, 140), (0, 0)),
+    ],
 )
-def test_a_fall_of_a_fifth_or_less_is_none(database: Database, before: tuple[int, int], now: tuple[int, int]) -> None:
+def test_a_fall_of_a_fifth_or_less_or_by_chance_is_none(
+    database: Database, before: tuple[int, int], now: tuple[int, int]
+) -> None:
     assert fortnight(database, before, now) == []
     assert rows_of(database, "select kind from incidents") == []
 
@@ -96,6 +104,15 @@ def test_the_limits_are_arguments_of_the_documents_function(database: Database) 
     assert one(database, f"{found}(5, 7, 0)")["n"] == 1
     rows_of(database, "delete from provider_performance_history")
     assert one(database, f"{found}()")["n"] == 0
+
+
+def test_a_row_that_is_dated_ahead_hides_no_fall(database: Database) -> None:
+    rows_of(
+        database,
+        """insert into provider_performance_history (snapshot_date, workspace_name, email_provider)
+           values ('infinity', 'Northwind', 'Gmail'), ('2999-01-01', 'Contoso', 'Gmail')""",
+    )
+    assert len(fortnight(database, (14000, 1400), (14000, 1050))) == 1
 
 
 def test_a_fall_is_over_when_it_is_not_found_any_more(database: Database) -> None:

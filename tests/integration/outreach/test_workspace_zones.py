@@ -75,9 +75,7 @@ def test_the_workspace_is_reported_until_its_zone_is_corrected(database: Databas
     spoil(database)
     watch_workspaces(database, NOW)
     open_ones = "select kind, subject, workspace_name from incidents where closed_at is null"
-    assert rows_of(database, open_ones) == [
-        {"kind": "workspace_zone", "subject": CONTOSO, "workspace_name": CONTOSO}
-    ]
+    assert rows_of(database, open_ones) == [{"kind": "workspace_zone", "subject": CONTOSO, "workspace_name": CONTOSO}]
     rows_of(database, SET_ZONE, zone="Europe/Berlin", name=CONTOSO)
     watch_workspaces(database, NOW)
     assert rows_of(database, open_ones) == []
@@ -92,7 +90,9 @@ def test_a_row_that_is_wrong_already_may_change_in_everything_else(database: Dat
 
 @pytest.mark.parametrize("hours", [2_147_483_647, -2_147_483_648])
 def test_a_silence_that_reaches_back_further_than_time_stops_nobody(database: Database, hours: int) -> None:
-    rows_of(database, "update workspaces set bison_silence_hours = :hours where name = :name", hours=hours, name=CONTOSO)
+    rows_of(
+        database, "update workspaces set bison_silence_hours = :hours where name = :name", hours=hours, name=CONTOSO
+    )
     deliver(mail("email_sent", 1))
     watch_workspaces(database, NOW)
     assert len(rows_of(database, "select * from webhook_health")) == 2

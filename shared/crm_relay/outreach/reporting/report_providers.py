@@ -6,12 +6,8 @@ from datetime import datetime, timedelta
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import keep_open
 from crm_relay.outreach import store
+from crm_relay.outreach.reporting.reply_rates import DAYS, DAYS_BEFORE, ReplyRates, judge_rates, shown
 from crm_relay.platform.database import Queryable, Row
-
-THRESHOLD_PERCENTAGE = 20.0
-DAYS = 7
-SMALLEST_SAMPLE = 200
-"""E-mails a provider has to have sent on either side of the comparison."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +22,8 @@ class ProviderReport:
 def report_providers(db: Queryable, now: datetime) -> ProviderReport:
     """Safe to call twice a day: the second time adds what was sent since the first. Six statements."""
     rows = store.snapshot_providers(db, now)
-    drops = store.provider_drops(db, threshold=THRESHOLD_PERCENTAGE, days=DAYS, at_least=SMALLEST_SAMPLE)
+    found = store.reply_rates(db, now, days=DAYS, days_before=DAYS_BEFORE)
+    drops = [shown(fall) for row in found if (fall := judge_rates(ReplyRates(**row))) is not None]
     keep_open(db, "provider_drop", [_fall(drop) for drop in drops], now)
     # A zone may have another month than UTC; the month before still gets late events.
     drift = [row | {"month": month} for month in months_around(now) for row in store.metric_drift(db, month)]

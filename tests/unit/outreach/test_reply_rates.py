@@ -11,8 +11,8 @@ from crm_relay.outreach.reporting.reply_rates import (
     FALSE_ALARMS_A_MONTH,
     LEVEL,
     ReplyRates,
-    probability_up_to,
     judge_rates,
+    probability_up_to,
 )
 from tests.support.outreach.reply_rate_months import LOOKS, RateMonths, by_threshold
 from tests.support.source_tree import ROOT

@@ -15,6 +15,7 @@ from crm_relay.platform.fence.clone_fence import ensure_armed
 from crm_relay.platform.http.guarded.guarded_client import GuardedClient
 from crm_relay.platform.logging import logger
 from crm_relay.platform.parts import Parts
+from crm_relay.workflows.approvals.links import PATH
 from crm_relay.workflows.definition.adopt import AdoptReport, adopt
 from crm_relay.workflows.engine.run_due import RunReport, run_due, send_mail
 from crm_relay.workflows.engine.steps.programs import ProgramCache
@@ -212,9 +213,10 @@ class _WorkflowRound:
 
 def _context(installation: Installation[Settings]) -> RunContext:
     settings = installation.settings
+    public_url = settings.public_url.rstrip("/")
     return RunContext(
-        Letterhead(settings.sender, settings.public_url.rstrip("/"), settings.unsubscribe_link_key),
-        LinkRules(settings.app_url, frozenset(settings.notification_link_hosts)),
+        Letterhead(settings.sender, public_url, settings.unsubscribe_link_key),
+        LinkRules(settings.app_url, frozenset(settings.notification_link_hosts), f"{public_url}{PATH}"),
         installation.wake_notifications,
         programs(),
     )

@@ -229,7 +229,8 @@ set withdrawn_for = :reason, archived_at = coalesce(archived_at, :now)
 where withdrawn_for is null and id in (
     select id
     from notifications
-    where org_id = :org_id and entity_type = :entity_type and entity_id = :entity_id and withdrawn_for is null
+    where entity_type = :entity_type and entity_id = any (:entity_ids::uuid[]) and withdrawn_for is null
+        and (cast(:org_id as uuid) is null or org_id = :org_id)
         and (cast(:slug as text) is null or template_slug = :slug)
     order by id
     for no key update

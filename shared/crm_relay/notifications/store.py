@@ -60,15 +60,14 @@ def withdraw(
     db: Queryable, org_id: UUID, entity_type: str, entity_id: UUID, *, slug: str | None, reason: str, now: datetime
 ) -> None:
     """Of this entity, all or those of one template."""
-    db.run(
-        _SQL["withdraw"],
-        org_id=org_id,
-        entity_type=entity_type,
-        entity_id=entity_id,
-        slug=slug,
-        reason=reason,
-        now=now,
-    )
+    given = {"slug": slug, "reason": reason, "now": now}
+    db.run(_SQL["withdraw"], org_id=org_id, entity_type=entity_type, entity_ids=[entity_id], **given)
+
+
+def withdrawing(entity_type: str, entity_ids: Sequence[UUID], *, reason: str, now: datetime) -> Statement:
+    """Of all these entities."""
+    given = {"slug": None, "reason": reason, "now": now}
+    return _SQL["withdraw"].bind(org_id=None, entity_type=entity_type, entity_ids=list(entity_ids), **given)
 
 
 def erase_colleague(db: Queryable, addresses: Sequence[str]) -> Row:

@@ -88,7 +88,8 @@ class WorkflowStep:
     `config` is the action's own, with the names of `actions/configs.py`. `next` and `otherwise` are places in
     `Program.steps`; None: the run is completed. `ask_again` has to hold when the step is due, else it is skipped.
     `conditions` are a CONDITION's: `next` where they hold, else `otherwise`. `branches` of a WAIT: `next` where the
-    event happened, `otherwise` where the time was up; without it a run goes on at `next` in both cases.
+    event happened, `otherwise` where the time was up; without it a run goes on at `next` in both cases. `branches` of
+    an APPROVAL: `next` where it was given, else `otherwise`; without it a run ends where it was not.
     """
 
     key: str

@@ -1,7 +1,9 @@
 """Points in time as a workflow writes them: `+3d`, `+4h`, `+2 business days`, or an instant; pure."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from crm_relay.platform.errors import RejectedInput
@@ -74,6 +76,12 @@ def hour_of(text: str) -> time:
         return time.fromisoformat(text)
     except ValueError:
         raise RejectedInput("at: HH:MM") from None
+
+
+def zone_for(written: str | None, owner: Mapping[str, Any] | None) -> str:
+    """The step's own, else that of the record's owner, else UTC."""
+    zone = written or str((owner or {}).get("timezone") or "")
+    return zone if is_zone(zone) else "UTC"
 
 
 def _zone(name: str) -> ZoneInfo:

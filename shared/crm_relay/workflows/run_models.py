@@ -8,6 +8,7 @@ from uuid import UUID
 
 from crm_relay.mail.models import Identity
 from crm_relay.rules.record_conditions import ConditionSubject, RecordFacts
+from crm_relay.workflows.approvals.models import ApprovalFacts
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,13 @@ class WorkflowRun:
     retry_count: int = 0
     max_retries: int = 3
     triggered_by: UUID | None = None
+    trigger_type: str | None = None
     workflow_owner: UUID | None = None
     event: TriggerEvent = field(default_factory=TriggerEvent, hash=False)
     wait: OpenWait | None = None
     waits_for_id: UUID | None = None
     retry_of: int | None = None
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class Assignee:
     manager_id: UUID | None = None
     is_active: bool = True
     out_until: datetime | None = None
+    deputy_id: UUID | None = None
+    name: str | None = None
 
     def is_there(self, now: datetime) -> bool:
         """Whether they can take something up now."""
@@ -131,6 +136,7 @@ class StepFacts:
     rotations: Mapping[str, UUID | None] = field(default_factory=dict, hash=False)
     happened: Mapping[str, datetime] = field(default_factory=dict, hash=False)
     webhook: WebhookAnswer | None = None
+    approvals: ApprovalFacts | None = None
 
     @property
     def record(self) -> Mapping[str, Any]:

@@ -19,11 +19,14 @@ class LinkRules:
 
     app_url: str | None = None
     allowed_hosts: frozenset[str] = frozenset()
+    own_pages: str | None = None
 
     def check(self, url: str) -> str:
         """`url` itself; RejectedInput, which names the rule and not the address, where it may not be led to."""
         if len(url) > _LONGEST or not _URL.fullmatch(url):
             raise RejectedInput("action_url: printable ASCII without spaces and backslashes")
+        if self.own_pages is not None and url.startswith(self.own_pages):
+            return url
         if url.startswith("/"):
             if url.startswith("//"):
                 raise RejectedInput("action_url: a path begins with one slash")

@@ -132,6 +132,35 @@ class EscalateConfig(StepConfig):
     reassign: bool = False
 
 
+class ApproverConfig(StepConfig):
+    """Whom an approval needs: a colleague (`user_id`, an id or a variable), anybody with a `role`, the manager of the
+    record's owner, or that owner.
+    """
+
+    type: Literal["user", "role", "manager", "owner"]
+    user_id: Line | None = None
+    role: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+
+class ApprovalConfig(StepConfig):
+    """A wait for people: one after the other (sequence), or at once (parallel), of whom `quorum` have to approve.
+
+    `remind`, `due` and `expires`: a span from the request, such as `+2 business days`, an instant or a variable.
+    `escalate_to` takes over what is overdue.
+    """
+
+    title: Line = "{{workflow.name}}"
+    message: Text | None = None
+    approvers: Annotated[tuple[ApproverConfig, ...], Field(min_length=1, max_length=20)]
+    mode: Literal["sequence", "parallel"] = "sequence"
+    quorum: Annotated[int, Field(ge=1, le=50)] | None = None
+    remind: Line | None = None
+    due: Line | None = None
+    expires: Line | None = None
+    escalate_to: Literal["manager", "owner"] | UUID | None = None
+    zone: str | None = None
+
+
 class TransitionConfig(StepConfig):
     """Enters a state: `state_id` becomes `current_state_id` of the instance. `transition_id`: the row it came by."""
 

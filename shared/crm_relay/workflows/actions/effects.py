@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 from crm_relay.mail.models import Mail
 from crm_relay.notifications.models import NotificationRequest
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.workflows.approvals.models import ApprovalAsked, ApprovalChanged, ApprovalLink, NobodyToAsk
 from crm_relay.workflows.models import WorkflowStep
 from crm_relay.workflows.run_models import StepFacts, WorkflowRun
 from crm_relay.workflows.variables import fill, fill_url
@@ -72,7 +73,8 @@ class Rotated:
     user_id: UUID
 
 
-Effect = NewActivity | FieldWrite | NoticeOut | LetterOut | WebhookOut | StateEntered | Rotated
+ApprovalEffect = ApprovalAsked | ApprovalLink | ApprovalChanged | NobodyToAsk
+Effect = NewActivity | FieldWrite | NoticeOut | LetterOut | WebhookOut | StateEntered | Rotated | ApprovalEffect
 
 
 @dataclass(frozen=True)

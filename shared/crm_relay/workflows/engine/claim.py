@@ -11,6 +11,8 @@ from crm_relay.mail.models import Identity
 from crm_relay.platform.database import Row, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.record_conditions import ConditionSubject, RecordFacts
+from crm_relay.workflows.approvals.models import ApprovalFacts
+from crm_relay.workflows.approvals.record import facts_of, reading_approvals
 from crm_relay.workflows.definition.program_json import program_from_json
 from crm_relay.workflows.engine import store
 from crm_relay.workflows.engine.steps.programs import Needs, ProgramCache, RunnableProgram
@@ -119,6 +121,7 @@ class _More:
     turns: dict[UUID, dict[str, UUID | None]] = field(default_factory=dict)
     spent: dict[tuple[UUID, str], int] = field(default_factory=dict)
     happened: dict[UUID, dict[str, datetime]] = field(default_factory=dict)
+    approvals: dict[UUID, ApprovalFacts] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -139,6 +142,7 @@ class _More:
         pools = sorted({(row["workflow_id"], pool) for row, program in known for pool in program.pools(row["place"])})
         budgets = sorted({(row["workflow_id"], kind) for row, program in known for kind in _budget(program)})
         asked = [_asked(row) for row in rows if Needs.HAPPENED in needs[row["id"]]]
+        approved = [row["id"] for row in rows if Needs.APPROVALS in needs[row["id"]]]
         parts = [
             (store.turns(pools), more._keep_turns) if pools else None,
             (store.budgets(budgets, now), more._keep_spent) if budgets else None,
@@ -148,6 +152,9 @@ class _More:
             (store.templates(writing, keys), more._keep_templates) if keys else None,
             (store.people(giving), more._keep_people) if (giving := orgs(Needs.PEOPLE)) else None,
             (store.happened(asked, now), more._keep_happened) if asked else None,
+            (reading_approvals(approved), lambda got: more._keep_approvals(got, reading.letterhead))
+            if approved
+            else None,
         ]
         wanted = [part for part in parts if part is not None]
         answers = reading.tx.send_all([statement for statement, _ in wanted])
@@ -170,6 +177,7 @@ class _More:
             rotations=self.turns.setdefault(row["workflow_id"], {}),
             happened=self.happened.get(row["id"], {}),
             webhook=answer,
+            approvals=self.approvals.get(row["id"]),
         )
 
     def _keep_senders(self, rows: Iterable[Row], head: Letterhead) -> None:
@@ -201,6 +209,9 @@ class _More:
         for row in rows:
             self.spent[row["workflow_id"], row["kind"]] = row["amount"]
 
+    def _keep_approvals(self, rows: Iterable[Row], head: Letterhead) -> None:
+        self.approvals |= facts_of(rows, head)
+
     def _keep_happened(self, rows: Iterable[Row]) -> None:
         for row in rows:
             self.happened.setdefault(row["run_id"], {})[row["name"]] = row["at"]
@@ -214,7 +225,8 @@ def _run(row: Row) -> WorkflowRun:
         wait = OpenWait(row["wait_step_id"], row["wait_position"], row["wait_since"], row["wait_until"])
     names = (
         "id", "org_id", "instance_id", "workflow_id", "workflow_name", "entity_type", "entity_id", "place", "position",
-        "began_at", "depth", "retry_count", "max_retries", "triggered_by", "workflow_owner", "waits_for_id",
+        "began_at", "depth", "retry_count", "max_retries", "triggered_by", "trigger_type", "workflow_owner",
+        "waits_for", "waits_for_id",
     )  # fmt: skip
     known: dict[str, Any] = {name: row[name] for name in names}
     event = TriggerEvent.from_json(row["trigger_event"])

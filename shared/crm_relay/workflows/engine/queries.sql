@@ -70,7 +70,7 @@ where (workflow_id, version) in (select workflow_id, version from :versions as w
 select
     run.id, run.org_id, run.instance_id, run.workflow_id, run.version, run.entity_type, run.entity_id, run.status,
     coalesce(run.current_step_index, 0) as place, run.steps_done as position, run.depth, coalesce(run.retry_count, 0) as retry_count,
-    coalesce(run.max_retries, 3) as max_retries, run.triggered_by,
+    coalesce(run.max_retries, 3) as max_retries, run.triggered_by, run.trigger_type,
     -- Events are dated by the database, a start by its worker, whose clock may be a little ahead.
     coalesce(greatest(run.created_at, run.started_at - interval '5 seconds'), :now) as began_at,
     run.trigger_event, run.execution_context, run.waits_for, run.waits_for_id,
@@ -154,7 +154,7 @@ order by id;
 -- name: read_people
 -- Everybody to whom a step may give something.
 select
-    id, org_id, role, manager_id, is_active,
+    id, org_id, name, role, manager_id, deputy_id, is_active,
     -- Also `infinity`, which is no datetime.
     least(greatest(out_until, timestamptz '0001-01-02 00:00:00+00'), timestamptz '9999-12-30 00:00:00+00') as out_until
 from user_profiles

@@ -42,7 +42,7 @@ with queued as (
 ),
 stuck as (
     select id from workflow_executions
-    where status = 'running' and next_run_at is null and (waits_for is null or waits_for = 'time')
+    where status = 'running' and next_run_at is null and (waits_for is null or waits_for in ('time', 'approval'))
 ),
 answered as (
     select run.id

@@ -25,6 +25,8 @@ from crm_relay.workflows.actions.effects import (
     StateEntered,
     WebhookOut,
 )
+from crm_relay.workflows.approvals.models import UNDECIDABLE
+from crm_relay.workflows.approvals.record import decidable_again, recording_approvals, undecidable
 from crm_relay.workflows.engine import store
 from crm_relay.workflows.engine.claim import ClaimedBatch, ClaimedRun, read_batch
 from crm_relay.workflows.engine.report import FAILING, failures, notices_to_owners
@@ -32,8 +34,7 @@ from crm_relay.workflows.engine.rows import rows_of
 from crm_relay.workflows.engine.steps.decisions import advance, broken, cancelled
 from crm_relay.workflows.engine.steps.outcomes import Advanced, StepLimits
 from crm_relay.workflows.engine.steps.programs import ProgramCache
-from crm_relay.workflows.entities import ENTITIES
-from crm_relay.workflows.models import EntityType
+from crm_relay.workflows.engine.steps.writes import causes_of, fields_of
 from crm_relay.workflows.run_models import Letterhead
 
 E = TypeVar("E")
@@ -142,6 +143,8 @@ def _notify(tx: Transaction, context: RunContext, decided: "_Decided", now: date
 def _close_recovered(tx: Transaction, decided: "_Decided", now: datetime) -> None:
     if recovered := decided.recovered:
         close_free_incidents(tx, FAILING, sorted(str(each) for each in recovered), now)
+    if again := decidable_again(decided.effects_of_runs):
+        close_free_incidents(tx, UNDECIDABLE, again, now)
 
 
 @dataclass
@@ -180,7 +183,7 @@ class _Decided:
 
     def _decide(self, each: ClaimedRun) -> Advanced:
         if each.is_gone:
-            return cancelled(each.run, "record_gone")
+            return cancelled(each.run, "record_gone", each.facts)
         if each.program is None:
             return broken(each.run, "the version of the workflow is missing or cannot be read")
         budget = each.program.program.settings.budget
@@ -201,6 +204,11 @@ class _Decided:
         """Those of steps, each with its run."""
         return [(each.run.id, notice) for each in self.advanced for notice in _of(NoticeOut, each.effects)]
 
+    @property
+    def effects_of_runs(self) -> list[tuple[UUID, tuple[Effect, ...]]]:
+        """In the order in which they were decided."""
+        return [(each.run.id, each.effects) for each in self.advanced]
+
     def reached_nobody(self, keys: frozenset[str]) -> None:
         """Steps whose notification has no recipient are skipped, and say so."""
         if keys:
@@ -212,7 +220,7 @@ class _Decided:
 
     def _effects(self) -> list[Statement]:
         effects = [effect for each in self.advanced for effect in each.effects]
-        activities, fields = list(_of(NewActivity, effects)), self._fields()
+        activities, fields = list(_of(NewActivity, effects)), fields_of(self.advanced)
         statements = [self.naming_causes()] if effects and not self.notices else []
         if mails := [each.mail for each in _of(LetterOut, effects)]:
             statements.append(queueing(mails, self.now, purpose=WORKFLOW))
@@ -223,35 +231,9 @@ class _Decided:
             statements.append(store.entering(list(dict(states).items()), self.now))
         return statements
 
-    def _fields(self) -> dict[str, list[dict[str, object]]]:
-        """By table, what each record gets; several steps of a run write it together."""
-        merged: dict[tuple[str, UUID], FieldWrite] = {}
-        for each in self.advanced:
-            for write in _of(FieldWrite, each.effects):
-                key = (ENTITIES[EntityType(write.entity_type)].table, write.entity_id)
-                before = merged.get(key)
-                merged[key] = write if before is None else replace(write, fields={**before.fields, **write.fields})
-        changes: dict[str, list[dict[str, object]]] = {}
-        for (table, entity_id), write in sorted(merged.items(), key=lambda item: item[0]):
-            changes.setdefault(table, []).append(
-                {"id": entity_id, "fields": dict(write.fields), "by": write.written_by}
-            )
-        return changes
-
     def naming_causes(self) -> Statement:
         """Before anything that a trigger may see."""
-        return store.naming_causes(self._causes())
-
-    def _causes(self) -> dict[str, object]:
-        causes: dict[str, object] = {"*": max(each.run.depth for each in self.advanced) + 1}
-        for each in self.advanced:
-            cause = [each.run.id, each.run.depth + 1]
-            for effect in each.effects:
-                if isinstance(effect, FieldWrite):
-                    causes[str(effect.entity_id)] = cause
-                elif isinstance(effect, NewActivity):
-                    causes[str(effect.row["id"])] = cause
-        return causes
+        return store.naming_causes(causes_of(self.advanced))
 
     def _counters(self) -> list[Statement]:
         turns = {
@@ -275,7 +257,8 @@ class _Decided:
             statements.append(store.recording(rows_of(self.advanced, self.now), self.now))
         if hooks := [each.row for run in self.advanced for each in _of(WebhookOut, run.effects)]:
             statements.append(store.adding_webhooks(hooks, self.now))
-        if incidents := failures(self.advanced):
+        statements += recording_approvals(self.effects_of_runs, self.now)
+        if incidents := [*failures(self.advanced), *undecidable(self.effects_of_runs)]:
             statements.append(opening(incidents, self.now))
         return statements
 

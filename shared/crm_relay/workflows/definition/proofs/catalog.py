@@ -66,6 +66,10 @@ def people_of(step: WorkflowStep) -> Iterator[tuple[str, UUID | None]]:
         given += [(f"pool[{place}]", each) for place, each in enumerate(config.get("pool", ()))]
     if step.kind is StepKind.ESCALATE and config.get("to") not in {"manager", "owner"}:
         given.append(("to", config.get("to")))
+    if step.kind is StepKind.APPROVAL:
+        given += [(f"approvers[{place}].userId", each.get("user_id")) for place, each in _approvers(step)]
+        if config.get("escalate_to") not in {None, "manager", "owner"}:
+            given.append(("escalate_to", config.get("escalate_to")))
     for name, value in given:
         if value is not None and VARIABLE_BEGINS not in str(value):
             yield name, _uuid_of(value)
@@ -76,6 +80,8 @@ def roles_of(step: WorkflowStep) -> Iterator[tuple[str, str]]:
     name = {StepKind.SEND_NOTIFICATION: "role", StepKind.ASSIGN: "pool_role"}.get(step.kind)
     if name and step.config.get(name):
         yield name, step.config[name]
+    if step.kind is StepKind.APPROVAL:
+        yield from ((f"approvers[{place}].role", each["role"]) for place, each in _approvers(step) if each.get("role"))
 
 
 def letters_of(step: WorkflowStep) -> Iterator[tuple[str, str]]:
@@ -105,6 +111,10 @@ def texts_in(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 def names_in(text: str) -> list[str]:
     """The variables of a text; RejectedInput where a `{{` begins none."""
     return check(text, frozenset()) if VARIABLE_BEGINS in text else []
+
+
+def _approvers(step: WorkflowStep) -> list[tuple[int, Mapping[str, Any]]]:
+    return list(enumerate(step.config.get("approvers", ())))
 
 
 def _uuid_of(value: object) -> UUID | None:

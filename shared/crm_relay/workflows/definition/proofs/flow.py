@@ -42,7 +42,7 @@ def loop_without_wait(program: Program) -> list[str]:
 def _enter(program: Program, place: int, path: list[int], ahead: list[tuple[int, Iterator[int]]]) -> None:
     """A wait leads nowhere here: whatever loop it is in is a slow one."""
     path.append(place)
-    is_wait = program.steps[place].kind is StepKind.WAIT
+    is_wait = program.steps[place].kind in {StepKind.WAIT, StepKind.APPROVAL}
     ahead.append((place, iter([] if is_wait else _after(program, place))))
 
 

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.send_windows import DAYS, is_zone
 from crm_relay.workflows.definition.proofs.catalog import VARIABLE_BEGINS
 from crm_relay.workflows.entities import is_event_name
 from crm_relay.workflows.models import EntityType, StepKind, WorkflowStep
+from crm_relay.workflows.moments import moment_of
 from crm_relay.workflows.webhooks_out.references import may_be_sent, may_be_set
 from crm_relay.workflows.writable_fields import ASSIGNABLE, WRITABLE
 
@@ -18,6 +21,7 @@ _URL = re.compile(r"https?://[^/?#{}\s@]+([/?#]\S*)?", re.IGNORECASE)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _SENSITIVE = re.compile(r"auth|token|secret|key|cookie|signature|password", re.IGNORECASE)
 _REFERENCE = re.compile(r"([A-Za-z]+ )?secret:[A-Za-z0-9_.-]+")
+_SOME_DAY = datetime(2026, 1, 7, tzinfo=UTC)
 _SECRET_NAME = re.compile(r"(secret:)?(?!whsec_)[A-Za-z0-9_.-]{1,100}")
 
 
@@ -105,6 +109,46 @@ def _escalate(config: Mapping[str, Any], entity_type: EntityType, columns: froze
         yield "reassign", "a record of this entity type is nobody's"
 
 
+def _approval(config: Mapping[str, Any], _entity: EntityType, _columns: frozenset[str]) -> Iterator[Problem]:
+    approvers = config["approvers"]
+    for place, each in enumerate(approvers):
+        if bool(each["user_id"]) != (each["type"] == "user"):
+            yield f"approvers[{place}]", "userId belongs to the type user, and it needs one"
+        if bool(each["role"]) != (each["type"] == "role"):
+            yield f"approvers[{place}]", "role belongs to the type role, and it needs one"
+    named = [(each["type"], each["user_id"], each["role"]) for each in approvers]
+    if len(set(named)) != len(named):
+        yield "approvers", "each approver once"
+    if config["quorum"] is not None and config["mode"] != "parallel":
+        yield "quorum", "belongs to the mode parallel"
+    is_counted = all(each["type"] != "role" for each in approvers)
+    if config["quorum"] is not None and is_counted and config["quorum"] > len(approvers):
+        yield "quorum", "more than there are approvers"
+    if config["zone"] is not None and not is_zone(config["zone"]):
+        yield "zone", "not an IANA time zone"
+    if config["escalate_to"] and not config["due"]:
+        yield "escalate_to", "needs due: what is not due is never overdue"
+    yield from _times(config)
+
+
+def _times(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Spans that can be read, in their order."""
+    before: tuple[str, datetime] | None = None
+    for name in ("remind", "due", "expires"):
+        written = config[name]
+        if written is None or VARIABLE_BEGINS in written:
+            continue
+        try:
+            moment = moment_of(written, _SOME_DAY)
+        except RejectedInput as error:
+            yield name, error.message
+            continue
+        if before is not None and written.startswith("+") and moment <= before[1]:
+            yield name, f"later than {before[0]}"
+        if written.startswith("+"):
+            before = name, moment
+
+
 _RULES: Final[dict[StepKind, Callable[[Mapping[str, Any], EntityType, frozenset[str]], Iterator[Problem]]]] = {
     StepKind.SEND_EMAIL: _email,
     StepKind.SEND_NOTIFICATION: _notification,
@@ -113,4 +157,5 @@ _RULES: Final[dict[StepKind, Callable[[Mapping[str, Any], EntityType, frozenset[
     StepKind.WAIT: _wait,
     StepKind.ASSIGN: _assign,
     StepKind.ESCALATE: _escalate,
+    StepKind.APPROVAL: _approval,
 }

@@ -117,5 +117,5 @@ def _step(placed: _Placed, places: dict[str, int]) -> WorkflowStep:
         ask_again=node.ask_again,
         goes_on_after_failure=node.goes_on_after_failure,
         conditions=node.conditions,
-        branches=node.branches and node.kind is StepKind.WAIT,
+        branches=node.branches and node.kind is not StepKind.CONDITION,
     )

@@ -7,6 +7,7 @@ from pydantic.alias_generators import to_snake
 
 from crm_relay.rules.record_conditions import ConditionGroup
 from crm_relay.workflows.actions.configs import (
+    ApprovalConfig,
     AssignConfig,
     CreateActivityConfig,
     CreateTaskConfig,
@@ -36,6 +37,7 @@ CONFIGS: Final[dict[StepKind, type[StepConfig]]] = {
     StepKind.WAIT: WaitConfig,
     StepKind.ASSIGN: AssignConfig,
     StepKind.ESCALATE: EscalateConfig,
+    StepKind.APPROVAL: ApprovalConfig,
 }
 """The types of steps that have a configuration; a condition has its branches instead."""
 
@@ -47,8 +49,8 @@ _BRANCHES = _WAYS | {"conditions"}
 
 @dataclass(frozen=True)
 class StepNode:
-    """A step before it has its place in the program. `then` and `otherwise` are the branches of a condition, or of a
-    wait for an event: `otherwise` where the time was up.
+    """A step before it has its place in the program. `then` and `otherwise` are the branches of a condition, of a wait
+    for an event (`otherwise` where the time was up), or of an approval (`otherwise` where there is none).
     """
 
     key: str
@@ -103,17 +105,19 @@ class StepReader:
             return None
         if kind is StepKind.CONDITION:
             return self._read_condition(parts, path, key, depth, name)
-        is_wait = kind is StepKind.WAIT
-        self._refuse_unknown(parts, _COMMON | {"config"} | (_WAYS if is_wait else frozenset()), path)
+        has_ways = kind in {StepKind.WAIT, StepKind.APPROVAL}
+        self._refuse_unknown(parts, _COMMON | {"config"} | (_WAYS if has_ways else frozenset()), path)
         config = read_part(CONFIGS[kind], parts.get("config", {}), f"{path}.config", self._problems)
         if config is None:
             return None
         node = StepNode(key, kind, config.model_dump(mode="json"), name, ask_again, goes_on)
-        return self._with_ways(node, parts, path, depth) if is_wait and _WAYS & set(parts) else node
+        return self._with_ways(node, parts, path, depth) if has_ways and _WAYS & set(parts) else node
 
     def _with_ways(self, node: StepNode, parts: dict[str, Any], path: str, depth: int) -> StepNode:
-        """A wait for an event goes one way where it happens, and the other where the time is up."""
-        if not node.config["until_event"]:
+        """A wait for an event goes one way where it happens, and the other where the time is up; an approval goes the
+        other way where it is refused as well.
+        """
+        if node.kind is StepKind.WAIT and not node.config["until_event"]:
             self._problems.add(path, "then and else belong to a wait with untilEvent")
         then = self.read_list(parts.get("then"), f"{path}.then", f"{node.key}.then", depth + 1)
         otherwise = self.read_list(parts.get("else"), f"{path}.else", f"{node.key}.else", depth + 1)
@@ -140,9 +144,6 @@ class StepReader:
         )
 
     def _kind_of(self, given: object, path: str) -> StepKind | None:
-        if given == StepKind.APPROVAL.value:
-            self._problems.add(path, "approval steps are not supported yet")
-            return None
         if given == StepKind.CONDITION.value:
             return StepKind.CONDITION
         kind = next((kind for kind in CONFIGS if kind.value == given), None)

@@ -9,23 +9,11 @@ from uuid import UUID
 
 from crm_relay.platform.errors import OF_ONE_ROW, IgnoredInput, RejectedInput, TransientError, describe_error
 from crm_relay.rules.record_conditions import ask
-from crm_relay.workflows.actions.activities import create_activity, create_task
-from crm_relay.workflows.actions.assign import assign
-from crm_relay.workflows.actions.configs import TransitionConfig, WaitConfig
-from crm_relay.workflows.actions.effects import (
-    Effect,
-    FieldWrite,
-    LetterOut,
-    NewActivity,
-    StateEntered,
-    StepMade,
-    StepMoment,
-    WebhookOut,
-)
-from crm_relay.workflows.actions.email import send_email
-from crm_relay.workflows.actions.notification import escalate, send_notification
-from crm_relay.workflows.actions.update_field import update_field
-from crm_relay.workflows.actions.webhook import webhook
+from crm_relay.workflows.actions.configs import ApprovalConfig, TransitionConfig, WaitConfig
+from crm_relay.workflows.actions.effects import Effect, FieldWrite, StateEntered, StepMoment, WebhookOut
+from crm_relay.workflows.approvals.models import APPROVED, FOR_APPROVAL
+from crm_relay.workflows.approvals.step import ended_approvals, look_at_approvals
+from crm_relay.workflows.engine.steps.makers import MAKERS, costs_of
 from crm_relay.workflows.engine.steps.outcomes import UNLIMITED, Advanced, RunState, StepLimits, TakenStep
 from crm_relay.workflows.engine.steps.programs import RunnableProgram
 from crm_relay.workflows.engine.steps.retries import retry_at
@@ -33,16 +21,6 @@ from crm_relay.workflows.engine.steps.waits import FOR_WEBHOOK, StillWaiting, Wa
 from crm_relay.workflows.models import StepKind, WorkflowStep
 from crm_relay.workflows.run_models import StepFacts, WorkflowRun
 
-_MAKERS: Mapping[StepKind, Callable[[Any, StepMoment], StepMade]] = {
-    StepKind.SEND_EMAIL: send_email,
-    StepKind.SEND_NOTIFICATION: send_notification,
-    StepKind.CREATE_TASK: create_task,
-    StepKind.CREATE_ACTIVITY: create_activity,
-    StepKind.UPDATE_FIELD: update_field,
-    StepKind.WEBHOOK: webhook,
-    StepKind.ASSIGN: assign,
-    StepKind.ESCALATE: escalate,
-}
 _DELIVERED = "delivered"
 _UNDER_WAY = frozenset({"waiting", "sending"})
 
@@ -54,11 +32,13 @@ def advance(
     return _Advance(run, program, facts, now, limits).go()
 
 
-def cancelled(run: WorkflowRun, reason: str) -> Advanced:
-    """The run ends without its next step."""
+def cancelled(run: WorkflowRun, reason: str, facts: StepFacts | None = None) -> Advanced:
+    """The run ends without its next step; nobody is asked about it any more."""
     state = RunState("cancelled", run.place, run.position, error=reason)
-    open_step = [] if run.wait is None else [_closed(run, run.wait.position, "skipped", {"reason": reason})]
-    return Advanced(run, tuple(open_step), (), state)
+    if run.wait is None:
+        return Advanced(run, (), (), state)
+    ended = ended_approvals(None if facts is None else facts.approvals, run.wait.step_id, reason)
+    return Advanced(run, (_closed(run, run.wait.position, "skipped", {"reason": reason}),), tuple(ended), state)
 
 
 def broken(run: WorkflowRun, reason: str) -> Advanced:
@@ -149,6 +129,8 @@ class _Advance:
             self._branch()
         elif step.kind is StepKind.WAIT:
             self._wait(look(self._wait_config, self._moment))
+        elif step.kind is StepKind.APPROVAL:
+            self._ask_people(opened=False)
         elif step.kind is StepKind.TRANSITION:
             self._enter()
         else:
@@ -168,11 +150,11 @@ class _Advance:
         self._go_on(self._step.next)
 
     def _make(self) -> None:
-        maker = _MAKERS.get(self._step.kind)
+        maker = MAKERS.get(self._step.kind)
         if maker is None:
             raise RejectedInput(f"a step of the kind {self._step.kind.value} cannot be taken")
         made = maker(self.program.config(self.place or 0), self._moment)
-        costs = _costs(made.effects)
+        costs = costs_of(made.effects)
         if (over := self.limits.exceeded(self.counted + costs)) is not None:
             self.over_budget = over
             self.end = self._state("running", self.now)
@@ -208,6 +190,9 @@ class _Advance:
         if self._step.kind is StepKind.WEBHOOK:
             self._answered()
             return
+        if self._step.kind is StepKind.APPROVAL:
+            self._ask_people(opened=True)
+            return
         verdict = look(self._wait_config, self._moment, self.run.wait)
         if isinstance(verdict, WaitOver):
             self._waited(verdict, opened=True)
@@ -222,6 +207,24 @@ class _Advance:
         self._record("completed", over.result, opened=opened)
         step = self._step
         self._go_on(step.otherwise if over.timed_out and step.branches else step.next)
+
+    def _ask_people(self, *, opened: bool) -> None:
+        config = self.program.config(self.place or 0)
+        if not isinstance(config, ApprovalConfig):
+            raise RejectedInput("the step has no approval")
+        looked = look_at_approvals(config, self._moment, self.run.wait if opened else None)
+        self.effects += looked.effects
+        if looked.outcome is None:
+            waiting = StillWaiting(looked.until, looked.look_at, FOR_APPROVAL)
+            self._record("waiting", looked.result, waiting=waiting, opened=opened)
+            self.end = self._state("running", looked.look_at, FOR_APPROVAL)
+            return
+        self._record("completed", looked.result, opened=opened)
+        step = self._step
+        if looked.outcome == APPROVED or step.branches:
+            self._go_on(step.next if looked.outcome == APPROVED else step.otherwise)
+        else:
+            self.end = replace(self._state("cancelled", None), error=looked.outcome)
 
     def _answered(self) -> None:
         answer = self.facts.webhook
@@ -241,6 +244,8 @@ class _Advance:
         retries = self.run.retry_count if self.place == self.run.place else 0
         again = retry_at(error, retries, self.run.max_retries, self.now)
         self._record("failed", {}, error=reason, opened=opened)
+        if opened and self.run.wait is not None:
+            self.effects += ended_approvals(self.facts.approvals, self.run.wait.step_id, "failed")
         if again is None and self._step.goes_on_after_failure:
             self._go_on(self._step.next)
             return
@@ -288,10 +293,3 @@ class _Advance:
     ) -> RunState:
         place = len(self.program.program.steps) if self.place is None else self.place
         return RunState(status, place, self.position, next_run_at, waits_for, waits_for_id)
-
-
-def _costs(effects: tuple[Effect, ...]) -> Counter[str]:
-    """What counts against the budget of a day."""
-    emails = sum(isinstance(effect, LetterOut) for effect in effects)
-    records = sum(isinstance(effect, FieldWrite | NewActivity) for effect in effects)
-    return Counter({kind: number for kind, number in (("emails", emails), ("records", records)) if number})

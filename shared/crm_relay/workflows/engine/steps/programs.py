@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.workflows.actions.configs import (
+    ApprovalConfig,
     AssignConfig,
     CreateActivityConfig,
     CreateTaskConfig,
@@ -37,6 +38,7 @@ CONFIGS: Mapping[StepKind, type[StepConfig]] = {
     StepKind.ASSIGN: AssignConfig,
     StepKind.ESCALATE: EscalateConfig,
     StepKind.TRANSITION: TransitionConfig,
+    StepKind.APPROVAL: ApprovalConfig,
 }
 
 OWNER = "{{record.owner_id}}"
@@ -51,6 +53,7 @@ class Needs(Flag):
     ROTATION = auto()
     HAPPENED = auto()
     RECORD_LOCK = auto()
+    APPROVALS = auto()
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,8 @@ def _needs_of(config: StepConfig | Exception | None) -> Needs:
             return Needs.PEOPLE | (Needs.RECORD_LOCK if config.reassign else Needs.NOTHING)
         case CreateTaskConfig():
             return Needs.NOTHING if config.assignee_id in {None, OWNER} else Needs.PEOPLE
+        case ApprovalConfig():
+            return Needs.PEOPLE | Needs.APPROVALS
         case WaitConfig():
             return Needs.HAPPENED if config.until_event else Needs.NOTHING
     return Needs.NOTHING
@@ -184,6 +189,7 @@ def _reads(step: WorkflowStep) -> bool:
         StepKind.WEBHOOK,
         StepKind.SEND_EMAIL,
         StepKind.CREATE_ACTIVITY,
+        StepKind.APPROVAL,
     }:
         return True
     if step.kind is StepKind.CREATE_TASK and "assignee_id" not in step.config:

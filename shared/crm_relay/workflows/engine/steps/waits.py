@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.rules.send_windows import add_days, is_zone
+from crm_relay.rules.send_windows import add_days
 from crm_relay.workflows.actions.configs import WaitConfig
 from crm_relay.workflows.actions.effects import StepMoment
-from crm_relay.workflows.moments import before_date, moment_of, next_business_moment
+from crm_relay.workflows.moments import before_date, moment_of, next_business_moment, zone_for
 from crm_relay.workflows.run_models import OpenWait
 
 FOR_TIME = "time"
@@ -61,9 +61,7 @@ def look(config: WaitConfig, at: StepMoment, opened: OpenWait | None = None) -> 
 
 def zone_of(config: WaitConfig, at: StepMoment) -> str:
     """The step's own, else that of the record's owner, else UTC."""
-    owner = at.facts.records.owner or {}
-    written = config.zone or str(owner.get("timezone") or "")
-    return written if is_zone(written) else "UTC"
+    return zone_for(config.zone, at.facts.records.owner)
 
 
 def _for_time(until: datetime, now: datetime, *, look_at: datetime) -> StillWaiting | WaitOver:

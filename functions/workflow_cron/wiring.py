@@ -16,6 +16,7 @@ from crm_relay.platform.http.guarded.guarded_client import GuardedClient
 from crm_relay.platform.logging import logger
 from crm_relay.platform.parts import Parts
 from crm_relay.workflows.approvals.links import PATH
+from crm_relay.workflows.approvals.sweeps import repair_approvals
 from crm_relay.workflows.definition.adopt import AdoptReport, adopt
 from crm_relay.workflows.engine.run_due import RunReport, run_due, send_mail
 from crm_relay.workflows.engine.steps.programs import ProgramCache
@@ -129,9 +130,10 @@ class _WorkflowRound:
         """What nothing moves any more."""
         database = self.installation.database
         repaired = self.parts.run("repair", lambda: repair_runs(database, now))
+        without_approver = self.parts.run("approvals", lambda: repair_approvals(database, now))
         self.parts.run("recovered changes", lambda: close_recovered(database, now))
         self.parts.run("recovered starts", lambda: close_recovered_starts(database, now))
-        return sum(repaired or ())
+        return sum(repaired or ()) + (without_approver or 0)
 
     def start(self) -> None:
         """By what happened."""

@@ -42,9 +42,27 @@ wrong as (
     left join workflow_webhooks hook on run.waits_for = 'webhook' and hook.id = run.waits_for_id
     where run.status = 'running' and run.next_run_at is null and run.updated_at < :settled_before
         and (
-            run.waits_for is null or run.waits_for = 'time'
+            run.waits_for is null or run.waits_for in ('time', 'approval')
             or run.waits_for = 'webhook' and (hook.id is null or hook.state not in ('waiting', 'sending'))
         )
+    union all
+    select 'workflow_executions', run.id::text, 'waits for an approval that nobody can decide', run.status, run.entity_type
+    from workflow_executions run
+    join workflow_steps step on step.execution_id = run.id and step.status = 'waiting' and step.step_type = 'approval'
+    where run.status = 'running' and run.waits_for = 'approval' and step.started_at < :settled_before
+        and not exists (
+            select
+            from workflow_approvals approval
+            join user_profiles approver on approver.id = approval.approver_id and approver.org_id = approval.org_id and approver.is_active
+            where approval.execution_id = run.id and approval.step_id = step.id and approval.status = 'pending'
+        )
+    union all
+    select 'workflow_approvals', approval.id::text, 'pending though no run waits for it', run.status, run.waits_for
+    from workflow_approvals approval
+    join workflow_steps step on step.id = approval.step_id and step.step_type = 'approval'
+    join workflow_executions run on run.id = approval.execution_id
+    where approval.status = 'pending' and run.updated_at < :settled_before and approval.updated_at < :settled_before
+        and (step.status <> 'waiting' or run.waits_for is distinct from 'approval' or run.status not in ('running', 'paused'))
     union all
     select 'workflow_executions', run.id::text, 'queued behind nothing', run.status, run.entity_type
     from workflow_executions run

@@ -49,18 +49,21 @@ def erase_in_workflows(tx: Transaction, person: Person, now: datetime) -> Row:
     """The same, at the beginning of a transaction that takes away what is left; its changes become no events.
 
     Runs about the contact, their enrollments and their activities are cancelled. Those of a deal, submission or
-    placement go on; a request of theirs that has not left is cancelled, and its step fails as `erased`.
+    placement go on; a request of theirs that has not left is cancelled, and its step fails as `erased`. What a colleague
+    has decided stays, without their name.
     """
     tx.run(_SQL["note_nothing"])
+    decided = tx.run(_SQL["redact_deciders"], addresses=sorted(person.addresses), now=now)
     contacts = _contacts_of(tx, person)
     if not contacts.ids:
-        return {}
+        return {"workflow_approvals": len(decided)} if decided else {}
     lock_events(tx, contacts.ids)
     runs = tx.run(_SQL["lock_runs"], contacts=contacts.ids)
     events = redact_events(tx, contacts.ids)
     tx.run(_SQL["handle_events"], contacts=contacts.ids, now=now)
     reached = {name: events[name] for name in ("entity_events", "workflow_start_decisions")}
-    return _erase_runs(tx, contacts, runs, now) | reached
+    erased = _erase_runs(tx, contacts, runs, now) | reached
+    return erased | {"workflow_approvals": erased["workflow_approvals"] + len(decided)}
 
 
 def count_in_workflows(db: Queryable, person: Person) -> Row:
@@ -88,6 +91,7 @@ def _erase_runs(tx: Transaction, contacts: _Contacts, rows: Sequence[Row], now: 
         change_locked_runs(tx, RunChange.CANCEL, ended, now, who=_WHO)
         tx.run(_SQL["say_why"], runs=ended)
     known = {"own": own, "all": every, "names": contacts.names}
+    reached["workflow_approvals"] = len(tx.run(_SQL["redact_approvals"], **known, now=now))
     reached["activities"] = len(tx.run(_SQL["redact_activities"], **known, now=now))
     reached["notifications"] = len(tx.run(_SQL["remove_notifications"], **known))
     return reached | {"cancelled runs": len(ended)}

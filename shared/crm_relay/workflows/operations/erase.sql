@@ -154,14 +154,53 @@ with made as materialized (
 )
 update activities set subject = null, description = null, updated_at = :now from made where activities.id = made.id returning activities.id;
 
+-- name: redact_approvals
+-- What colleagues were asked for by these runs and answered: all of it where the run is about the person, else where it names them.
+update workflow_approvals
+set title = 'redacted', message = null, response_notes = null, delegation_reason = null, updated_at = :now
+where execution_id = any (:all::uuid[]) and title is distinct from 'redacted' and (
+    execution_id = any (:own::uuid[])
+    or exists (
+        select
+        from unnest(:names::text[]) as name
+        where strpos(lower(concat_ws(' ', title, message, response_notes, delegation_reason)), name) > 0
+    )
+)
+returning id;
+
+-- name: redact_deciders
+-- What a colleague who is erased has decided stays, without their name and words.
+with person as materialized (
+    select id from user_profiles where normalise_address(email) = any (:addresses::text[])
+),
+run as materialized (
+    select id
+    from workflow_executions
+    where id in (select execution_id from workflow_approvals where approver_id in (select id from person))
+    order by id
+    for no key update
+)
+update workflow_approvals approval
+set decided_by_name = case when decided_by_name is not null then 'redacted' end, response_notes = null, delegation_reason = null,
+    updated_at = :now
+from run
+where approval.execution_id = run.id and approval.approver_id in (select id from person)
+    and (approval.decided_by_name <> 'redacted' or approval.response_notes is not null or approval.delegation_reason is not null)
+returning approval.id;
+
 -- name: remove_notifications
 -- What colleagues were notified of by these runs: all of it where the run is about the person, else where it names them.
-with sent as materialized (
+with subject as materialized (
+    select id as run_id, entity_type, entity_id from workflow_executions where id = any (:all::uuid[])
+    union all
+    select execution_id, 'workflow_approval', id from workflow_approvals where execution_id = any (:all::uuid[])
+),
+sent as materialized (
     select notification.id
-    from workflow_executions run
-    join notifications notification on notification.entity_type = run.entity_type and notification.entity_id = run.entity_id
-    where run.id = any (:all::uuid[]) and (
-        run.id = any (:own::uuid[])
+    from subject
+    join notifications notification on notification.entity_type = subject.entity_type and notification.entity_id = subject.entity_id
+    where (
+        subject.run_id = any (:own::uuid[])
         or exists (
             select
             from unnest(:names::text[]) as name

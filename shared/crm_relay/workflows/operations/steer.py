@@ -10,6 +10,7 @@ from crm_relay.incidents.record import close_incidents
 from crm_relay.platform.database import Database, Row, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.sql import Rows, SqlValue, queries_beside
+from crm_relay.workflows.approvals.sweeps import end_approvals
 from crm_relay.workflows.engine.report import OVER_BUDGET, REFUSED
 
 _SQL = queries_beside(__file__, "steer.sql")
@@ -106,6 +107,8 @@ def _changed(
     rows = [_row(change, found[each], now) for each in asked if each not in refused]
     if rows:
         tx.run(_SQL["change_runs"], runs=Rows(rows), now=now, who=who, message=_DONE[change])
+        if change is RunChange.CANCEL:
+            end_approvals(tx, [found[each]["id"] for each in asked if each not in refused], "cancelled", now)
         if change in {RunChange.RETRY, RunChange.CANCEL}:
             close_incidents(tx, REFUSED, [str(row["id"]) for row in rows], now)
     return RunsChanged(tuple(each for each in asked if each not in refused), refused, has_more)

@@ -1,0 +1,68 @@
+"""The SQL of deciding and of looking at approvals."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from crm_relay.platform.database import Queryable, Row, Transaction
+from crm_relay.platform.sql import Statement, queries_beside
+from crm_relay.workflows.run_models import Assignee
+
+_SQL = queries_beside(__file__)
+
+
+def lock_and_read(tx: Transaction, approval: UUID, now: datetime | None) -> list[Row]:
+    """One message: the run is locked, then read with the approvals of the step; empty for an unknown approval.
+
+    `now` None: by the database's clock.
+    """
+    _, rows = tx.send_all(
+        [_SQL["lock_run"].bind(approval=approval), _SQL["read_decision"].bind(approval=approval, now=now)]
+    )
+    return rows
+
+
+def people_around(db: Queryable, org_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Assignee]:
+    """Colleagues of one organization by id, with those who stand in for them."""
+    rows = db.run(_SQL["read_people_around"], org_id=org_id, ids=list(ids))
+    return {row["id"]: Assignee(**row) for row in rows}
+
+
+def recording_decision(**given: str | UUID | datetime | None) -> Statement:
+    """id, status, now, notes, name, role, way, using and to."""
+    return _SQL["record_decision"].bind(**given)
+
+
+def waking_run(approval: UUID, now: datetime) -> Statement:
+    """The engine looks again who is asked."""
+    return _SQL["wake_run"].bind(approval=approval, now=now)
+
+
+def approval_of_link(db: Queryable, sha256: str) -> UUID | None:
+    """None: no link has this hash."""
+    rows = db.run(_SQL["approval_of_link"], sha256=sha256)
+    return rows[0]["approval_id"] if rows else None
+
+
+def show_approvals(
+    db: Queryable,
+    *,
+    ids: Sequence[UUID] | None = None,
+    org_id: UUID | None = None,
+    approver_id: UUID | None = None,
+    execution_id: UUID | None = None,
+    is_pending: bool | None = None,
+    limit: int,
+    now: datetime | None = None,
+) -> list[Row]:
+    """The columns of an ApprovalShown; the oldest that wait first, then the newest of the others."""
+    return db.run(
+        _SQL["show_approvals"],
+        ids=None if ids is None else list(ids),
+        org_id=org_id,
+        approver_id=approver_id,
+        execution_id=execution_id,
+        is_pending=is_pending,
+        limit=limit,
+        now=now,
+    )

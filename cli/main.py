@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.approval import app as approval
 from cli.aws.dead_letter import app as dead_letter
 from cli.aws.secret import app as secret
 from cli.bison import app as bison
@@ -67,6 +68,7 @@ for name, group in (
     ("campaign", campaign),
     ("notification", notification),
     ("workflow", workflow),
+    ("approval", approval),
     ("deferred", deferred),
     ("consent", consent),
     ("secret", secret),

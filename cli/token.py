@@ -20,6 +20,10 @@ def create(
     name: str,
     role: Annotated[Literal["read", "operate", "admin"], typer.Option("--role", help="Rights of the token.")] = "read",
     days: Annotated[int, typer.Option("--days", min=0, help="Days until the token expires; 0: never.")] = 90,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", help="Id or address of the colleague whose decisions the calls with it are."),
+    ] = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
@@ -27,7 +31,9 @@ def create(
     now = utc_now()
     expires_at = now + timedelta(days=days) if days else None
     with open_database(env_file) as database:
-        made = create_token(database, name, Role[role.upper()], expires_at=expires_at, created_by="operator", now=now)
+        made = create_token(
+            database, name, Role[role.upper()], expires_at=expires_at, created_by="operator", now=now, user=user
+        )
     show(asdict(made), as_json, "Keep this token: it is shown this once")
     return GOOD
 

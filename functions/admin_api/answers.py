@@ -232,7 +232,13 @@ def create_token(dependencies: "Admin", call: Call) -> object:
     given, now = call.given, utc_now()
     expires_at = None if given.days is None else now + timedelta(days=given.days)
     made = token_book.create_token(
-        dependencies.database, given.name, Role[given.role.upper()], expires_at=expires_at, created_by=call.who, now=now
+        dependencies.database,
+        given.name,
+        Role[given.role.upper()],
+        expires_at=expires_at,
+        created_by=call.who,
+        now=now,
+        user=given.user,
     )
     _note("token made", call, token_name=made.name)
     return made

@@ -68,8 +68,9 @@ class Who(Given):
 
 
 class TokenWanted(Given):
-    """A token to be made; `days` None: it does not expire."""
+    """A token to be made; `days` None: it does not expire. `user`: whose decisions its calls are, by id or address."""
 
     name: Annotated[str, Field(pattern=NAME)]
     role: Literal["read", "operate", "admin"]
     days: Annotated[int, Field(ge=1, le=3650)] | None = 90
+    user: Annotated[str, Field(min_length=1, max_length=320, pattern=r"^[^\x00]+$")] | None = None

@@ -21,6 +21,7 @@ from admin_api.inputs import (
 from admin_api.notification_routes import NOTIFICATIONS
 from admin_api.sending import SENDING
 from admin_api.table import ADMIN, OPERATE, READ, get, post
+from admin_api.workflows.approvals import APPROVALS
 from admin_api.workflows.routes import WORKFLOWS
 from crm_relay.edge_cache.documents import EmailDocument
 from crm_relay.edge_cache.keys import ENTITIES
@@ -237,4 +238,16 @@ _TOKENS = [
     ),
 ]
 
-TABLE = (*_OPEN, *_SYNC, *_SHOWN, *_PERSONAL, *_ACTING, *SENDING, *CAMPAIGNS, *NOTIFICATIONS, *WORKFLOWS, *_TOKENS)
+TABLE = (
+    *_OPEN,
+    *_SYNC,
+    *_SHOWN,
+    *_PERSONAL,
+    *_ACTING,
+    *SENDING,
+    *CAMPAIGNS,
+    *NOTIFICATIONS,
+    *WORKFLOWS,
+    *APPROVALS,
+    *_TOKENS,
+)

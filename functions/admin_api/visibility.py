@@ -10,6 +10,7 @@ from crm_relay.campaigns.lifecycle.funnels import HistoryLine
 from crm_relay.mail.stops.stop_sending import SendingStop
 from crm_relay.operations.overview import models as shown
 from crm_relay.platform.http.callers import Role
+from crm_relay.workflows.approvals.overview import ApprovalShown
 from crm_relay.workflows.overview.models import RunLine, WorkflowListed
 
 VISIBLE_FROM: Mapping[type, Mapping[str, Role]] = {
@@ -31,4 +32,19 @@ VISIBLE_FROM: Mapping[type, Mapping[str, Role]] = {
     RunLine: {"error": OPERATE},
     # An operator's own words, and what a definition names.
     WorkflowListed: {"paused_reason": OPERATE, "problems": OPERATE},
+    # Values of records, what people wrote, and who they are.
+    ApprovalShown: dict.fromkeys(
+        (
+            "title",
+            "message",
+            "notes",
+            "approver_name",
+            "stands_for_name",
+            "requester_name",
+            "decided_by_name",
+            "decided_by_role",
+            "decided_with",
+        ),
+        OPERATE,
+    ),
 }

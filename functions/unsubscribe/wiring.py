@@ -8,6 +8,7 @@ from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.http.http_edge import Accepts, HttpRequest, PageContent
+from crm_relay.platform.http.public_page import headless, later_page, unknown_page
 from crm_relay.platform.logging import logger
 from crm_relay.sources.unsubscribe import UNSUBSCRIBE, LinkKeys
 from crm_relay.webhooks.inbox_settings import DATABASE_SECONDS
@@ -55,8 +56,8 @@ def _show(request: HttpRequest, token: str) -> tuple[int, PageContent]:
         reader = dependencies().keys.reader(token, utc_now())
     except TransientError as error:
         logger().warning("page not shown", reason=str(error))
-        return 503, _headless(request, page.later())
-    return (404, _headless(request, page.unknown())) if reader is None else (200, _headless(request, page.asks(reader)))
+        return 503, headless(request, later_page())
+    return (404, headless(request, unknown_page())) if reader is None else (200, headless(request, page.asks(reader)))
 
 
 def _act(request: HttpRequest) -> tuple[int, PageContent]:
@@ -64,10 +65,10 @@ def _act(request: HttpRequest) -> tuple[int, PageContent]:
     try:
         received = UNSUBSCRIBE.receive(request, dependencies().keys, utc_now())
     except RejectedInput as error:
-        return error.status, page.unknown()
+        return error.status, unknown_page()
     except TransientError as error:
         logger().warning("request not taken", reason=str(error))
-        return 503, page.later()
+        return 503, later_page()
     if received.parsed.reader is None:
         dependencies().inbox.defer(UNSUBSCRIBE, received, "whose link it is cannot be known now")
         return 202, page.kept()
@@ -75,8 +76,3 @@ def _act(request: HttpRequest) -> tuple[int, PageContent]:
     if status == 202:
         return 202, page.kept()
     return 200, page.done(received.parsed.reader, of_topic=received.parsed.only_topic)
-
-
-def _headless(request: HttpRequest, content: PageContent) -> PageContent:
-    """https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2"""
-    return PageContent("", content.content_type, content.headers) if request.method == "HEAD" else content

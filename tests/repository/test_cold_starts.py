@@ -27,6 +27,7 @@ WATCHED = (
 # Function -> what of it its handler and wiring may import before the first request.
 ALLOWED = {
     "admin_api": {"campaigns", "edge_cache", "integrity", "mail", "notifications", "operations", "webhooks"},
+    "approvals": {"mail", "notifications", "workflows"},
     "bison_poll": {"outreach", "providers.bison.client", "requests"},
     "bison_webhook": {"outreach", "webhooks"},
     "cache_digest": {"edge_cache"},

@@ -20,7 +20,7 @@ FUNCTIONS = {
     "Campaigns": {"campaign_cron"},
     "EdgeReplication": {"cache_sync", "cache_digest"},
     "Notifications": {"notification_cron"},
-    "Workflows": {"workflow_cron"},
+    "Workflows": {"approvals", "workflow_cron"},
 }
 MAIL = {"resend_webhook", "unsubscribe"}
 """Every room that sends mail needs them."""

@@ -92,7 +92,13 @@ def resume(dependencies: "Admin", call: Call) -> object:
 def start(dependencies: "Admin", call: Call) -> object:
     given = call.given
     started = report_event.start_workflow(
-        dependencies.database, given.id, given.record, utc_now, who=call.who, key=given.key
+        dependencies.database,
+        given.id,
+        given.record,
+        utc_now,
+        who=call.who,
+        key=given.key,
+        user_id=None if call.caller is None else call.caller.user_id,
     )
     _note("workflow started by hand", call, workflow=given.id, verdict=started.verdict)
     if started.execution_id is not None:

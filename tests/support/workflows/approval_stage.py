@@ -9,9 +9,9 @@ from uuid import UUID
 from crm_relay.notifications.content.links import LinkRules
 from crm_relay.platform.database import Row
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.workflows.approvals.decide import ApprovalDecided, decide
-from crm_relay.workflows.approvals.decisions import Decision
-from crm_relay.workflows.approvals.models import Verdict, Way
+from crm_relay.workflows.approvals.deciding.decide import ApprovalDecided, decide
+from crm_relay.workflows.approvals.deciding.decisions import Decision
+from crm_relay.workflows.approvals.models import ApprovalAction, Way
 from crm_relay.workflows.engine.run_due import RunReport
 from crm_relay.workflows.engine.take_runs import RunContext
 from crm_relay.workflows.models import Program, StepKind, WorkflowStep
@@ -124,29 +124,35 @@ class ApprovalStage:
         return approval_id
 
     def decide(
-        self, approval_id: UUID, verdict: Verdict, person: UUID | None, *, way: Way = Way.API, to: UUID | None = None
+        self,
+        approval_id: UUID,
+        action: ApprovalAction,
+        person: UUID | None,
+        *,
+        way: Way = Way.API,
+        to: UUID | None = None,
     ) -> ApprovalDecided:
         """At this moment."""
-        decision = Decision(verdict, way, person, notes="because", to=to, using="test")
+        decision = Decision(action, way, person, notes="because", to=to, using="test")
         return decide(self.runs.db, approval_id, decision, self.runs.now)
 
     def approve(self, run: UUID, person: UUID) -> None:
         """What they are asked for, and what follows."""
-        assert self.decide(self.pending(run, person), Verdict.APPROVE, person).changed
+        assert self.decide(self.pending(run, person), ApprovalAction.APPROVE, person).changed
         self.tick()
 
     def reject(self, run: UUID, person: UUID) -> None:
-        assert self.decide(self.pending(run, person), Verdict.REJECT, person).changed
+        assert self.decide(self.pending(run, person), ApprovalAction.REJECT, person).changed
         self.tick()
 
     def delegate(self, run: UUID, person: UUID, to: UUID) -> None:
-        assert self.decide(self.pending(run, person), Verdict.DELEGATE, person, to=to).changed
+        assert self.decide(self.pending(run, person), ApprovalAction.DELEGATE, person, to=to).changed
         self.tick()
 
-    def refusal(self, approval_id: UUID, verdict: Verdict, person: UUID | None, **more: Any) -> tuple[int, str]:
+    def refusal(self, approval_id: UUID, action: ApprovalAction, person: UUID | None, **more: Any) -> tuple[int, str]:
         """Status and words; AssertionError where it is not refused."""
         try:
-            self.decide(approval_id, verdict, person, **more)
+            self.decide(approval_id, action, person, **more)
         except RejectedInput as error:
             return error.status, error.message
         raise AssertionError("it was decided")

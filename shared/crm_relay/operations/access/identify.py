@@ -48,7 +48,7 @@ class Doorkeeper:
             return None
         if found.last_used_at is None or now - found.last_used_at > _USED_EVERY:
             store.note_use(self.db, found.name, now)
-        return Caller(found.name, Role[found.role.upper()])
+        return Caller(found.name, Role[found.role.upper()], found.user_id)
 
     def _usable(self, digest: str, now: datetime) -> Sequence[UsableToken]:
         """Those in the database; none where a stranger's call is one too many."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.sql import queries_beside
@@ -17,11 +18,12 @@ class UsableToken:
     sha256: str
     role: str
     last_used_at: datetime | None
+    user_id: UUID | None = None
 
 
 @dataclass(frozen=True)
 class StoredToken:
-    """What may be told of a token; `last_used_at` is to the minute."""
+    """What may be told of a token; `last_used_at` is to the minute. `user_id`: whose decisions its calls are."""
 
     name: str
     role: str
@@ -30,14 +32,28 @@ class StoredToken:
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    user_id: UUID | None = None
 
 
 def create(
-    db: Queryable, name: str, *, sha256: str, role: str, expires_at: datetime | None, created_by: str, now: datetime
+    db: Queryable,
+    name: str,
+    *,
+    sha256: str,
+    role: str,
+    user_id: UUID | None,
+    expires_at: datetime | None,
+    created_by: str,
+    now: datetime,
 ) -> bool:
     """False where the name is taken."""
     given = {"sha256": sha256, "role": role, "expires_at": expires_at, "created_by": created_by, "now": now}
-    return bool(db.run(_SQL["create_token"], name=name, **given))
+    return bool(db.run(_SQL["create_token"], name=name, user_id=user_id, **given))
+
+
+def colleague(db: Queryable, called: str) -> list[UUID]:
+    """Those who are active and have this id or address, of any organization."""
+    return [row["id"] for row in db.run(_SQL["colleague"], called=called)]
 
 
 def usable(db: Queryable, now: datetime) -> list[UsableToken]:

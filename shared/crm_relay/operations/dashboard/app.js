@@ -1,6 +1,7 @@
 // The operator's page: signs in, fills the board, carries out what is ordered.
 import { Refused, get, post, token } from "./api.js";
 import { byId, bodyOf, empty, h, number } from "./dom.js";
+import { showApprovals } from "./approvals.js";
 import { showCampaigns } from "./campaigns.js";
 import { showColleague, showWeek } from "./colleague.js";
 import { showNotifications, showPreview } from "./notifications.js";
@@ -55,7 +56,7 @@ function signOut(text) {
   byId("token-help").hidden = false;
   byId("replay-all").hidden = byId("checks").hidden = true;
   clearBoard();
-  for (const id of ["dead-note", "incidents-note", "integrity-note", "campaigns-note", "notifications-note"]) byId(id).textContent = "";
+  for (const id of ["dead-note", "incidents-note", "integrity-note", "campaigns-note", "notifications-note", "approvals-note"]) byId(id).textContent = "";
   showNothing();
   hideSending();
   say(text, text.startsWith("Signed") || !text ? "" : "bad");
@@ -63,8 +64,8 @@ function signOut(text) {
 }
 
 async function fill() {
-  const [data, funnels, channels, templates] = await Promise.all(
-    ["/api/dashboard", "/api/campaigns/funnels", "/api/notifications", "/api/notifications/templates"].map(get));
+  const [data, funnels, channels, templates, approvals] = await Promise.all(
+    ["/api/dashboard", "/api/campaigns/funnels", "/api/notifications", "/api/notifications/templates", "/api/approvals?limit=100"].map(get));
   byId("sign-in").hidden = true;
   byId("signed-in").hidden = false;
   byId("token-help").hidden = true;
@@ -76,6 +77,7 @@ async function fill() {
   showProviders(data.provider_days);
   showCampaigns(funnels);
   showNotifications(channels, templates, { preview: previewTemplate });
+  showApprovals(approvals, { decide: decideApproval });
   showSending(data.sending_stops, data.role, resumeSending);
   showIntegrity(data.integrity, { compare: compareFix, undo: undoFix });
   showConflicts(data.conflicts, { compare: compareConflict, revert: revertConflict });
@@ -110,6 +112,14 @@ async function revertConflict(each) {
 async function undoFix(each) {
   if (await ask("Undo this fix?", "What was there before is put back.", "Undo"))
     await act(() => post(`/api/integrity/fixes/${each.id}/revert`), () => "The fix is undone.");
+}
+async function decideApproval(each, action) {
+  const [verb, done] = action === "approve" ? ["Approve", "Approved"] : ["Reject", "Rejected"];
+  const text = `${each.title ?? "The request"}, requested by ${each.requester_name ?? "nobody who is known"}. This cannot be taken back.`;
+  if (!(await ask(`${verb} this?`, text, verb, { why: true }))) return;
+  const notes = byId("confirm-reason").value.trim();
+  await act(() => post(`/api/approvals/${each.id}/${action}`, { way: "page", ...(notes && { notes }) }), (found) =>
+    found.changed ? `${done}. The workflow goes on.` : `It was decided before: ${found.status}.`);
 }
 const replayTask = (each) => act(() => post(`/api/failed-tasks/${each.id}/replay`), () => `Message ${each.id} is on its way again.`);
 

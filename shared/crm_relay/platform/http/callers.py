@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from uuid import UUID
 
 
 class Role(IntEnum):
@@ -14,7 +15,8 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose token it is."""
+    """Whose token it is; `user_id` None: no colleague's, so that nothing is their decision."""
 
     name: str
     role: Role
+    user_id: UUID | None = None

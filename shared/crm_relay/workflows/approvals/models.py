@@ -41,7 +41,7 @@ class Way(Enum):
     CLI = "cli"
 
 
-class Verdict(Enum):
+class ApprovalAction(Enum):
     """What somebody does with an approval."""
 
     APPROVE = "approve"

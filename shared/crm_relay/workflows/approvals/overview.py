@@ -7,8 +7,10 @@ from uuid import UUID
 
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.workflows.approvals import store
+from crm_relay.platform.sql import queries_beside
 from crm_relay.workflows.approvals.links import link_sha256, may_be_approval_token
+
+_SQL = queries_beside(__file__, "overview.sql")
 
 MOST_LISTED = 500
 
@@ -74,8 +76,10 @@ def list_approvals(
     viewer: UUID | None = None,
 ) -> list[ApprovalShown]:
     """The oldest that wait first; `is_pending` None: those that are over as well. `viewer`: who asks."""
-    rows = store.show_approvals(
-        db,
+    rows = db.run(
+        _SQL["show_approvals"],
+        ids=None,
+        now=None,
         org_id=org_id,
         approver_id=approver_id,
         execution_id=execution_id,
@@ -87,7 +91,8 @@ def list_approvals(
 
 def show_approval(db: Queryable, approval_id: UUID, *, viewer: UUID | None = None) -> ApprovalShown:
     """RejectedInput with 404 for an unknown one."""
-    rows = store.show_approvals(db, ids=[approval_id], limit=1)
+    unbound = dict.fromkeys(("org_id", "approver_id", "execution_id", "is_pending", "now"))
+    rows = db.run(_SQL["show_approvals"], ids=[approval_id], limit=1, **unbound)
     if not rows:
         raise RejectedInput("there is no such approval", status=404)
     return _shown(rows[0], viewer)
@@ -95,8 +100,10 @@ def show_approval(db: Queryable, approval_id: UUID, *, viewer: UUID | None = Non
 
 def approval_by_link(db: Queryable, token: str) -> ApprovalShown | None:
     """Two short statements that change nothing; None where no approval has this link."""
-    found = store.approval_of_link(db, link_sha256(token)) if may_be_approval_token(token) else None
-    return None if found is None else show_approval(db, found)
+    if not may_be_approval_token(token):
+        return None
+    found = db.run(_SQL["approval_of_link"], sha256=link_sha256(token))
+    return show_approval(db, found[0]["approval_id"]) if found else None
 
 
 def _shown(row: dict[str, Any], viewer: UUID | None) -> ApprovalShown:

@@ -57,13 +57,13 @@ class Colleagues:
         Somebody who is no longer active is passed on to nobody: their profile is of another time.
         """
         chain: list[UUID] = []
-        here = None if person is None else self.people.get(person)
-        while here is not None and here.deputy_id is not None and len(chain) < LONGEST_CHAIN:
-            if here.deputy_id == person or here.deputy_id in chain:
+        current = None if person is None else self.people.get(person)
+        while current is not None and current.deputy_id is not None and len(chain) < LONGEST_CHAIN:
+            if current.deputy_id == person or current.deputy_id in chain:
                 break
-            chain.append(here.deputy_id)
-            here = self.active(here.deputy_id)
-            if here is not None and here.is_there(self.now):
+            chain.append(current.deputy_id)
+            current = self.active(current.deputy_id)
+            if current is not None and current.is_there(self.now):
                 break
         return tuple(chain)
 
@@ -127,11 +127,11 @@ def _is_meant(row: AskedApproval, approver: Assignee, colleagues: Colleagues) ->
 
 def _stands_in(deputy: UUID, principal: UUID | None, colleagues: Colleagues) -> bool:
     """Whether they are named as a deputy, whoever is back by now."""
-    here, seen = None if principal is None else colleagues.active(principal), 0
-    while here is not None and here.deputy_id is not None and seen < LONGEST_CHAIN:
-        if here.deputy_id == deputy:
+    current, seen = None if principal is None else colleagues.active(principal), 0
+    while current is not None and current.deputy_id is not None and seen < LONGEST_CHAIN:
+        if current.deputy_id == deputy:
             return True
-        here, seen = colleagues.active(here.deputy_id), seen + 1
+        current, seen = colleagues.active(current.deputy_id), seen + 1
     return False
 
 

@@ -1,4 +1,4 @@
-"""Repairs what a crash, SQL or a colleague who left has done to approvals that wait, and ends those of runs that end."""
+"""Repairs what a crash, SQL or a colleague who left has done to approvals, and ends those of runs that end."""
 
 from collections.abc import Sequence
 from datetime import datetime

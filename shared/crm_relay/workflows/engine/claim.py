@@ -12,7 +12,7 @@ from crm_relay.platform.database import Row, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.record_conditions import ConditionSubject, RecordFacts
 from crm_relay.workflows.approvals.models import ApprovalFacts
-from crm_relay.workflows.approvals.record import facts_of, reading_approvals
+from crm_relay.workflows.approvals.steps.record import facts_of, reading_approvals
 from crm_relay.workflows.definition.program_json import program_from_json
 from crm_relay.workflows.engine import store
 from crm_relay.workflows.engine.steps.programs import Needs, ProgramCache, RunnableProgram

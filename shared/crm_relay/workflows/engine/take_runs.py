@@ -26,7 +26,7 @@ from crm_relay.workflows.actions.effects import (
     WebhookOut,
 )
 from crm_relay.workflows.approvals.models import UNDECIDABLE
-from crm_relay.workflows.approvals.record import decidable_again, recording_approvals, undecidable
+from crm_relay.workflows.approvals.steps.record import decidable_again, recording_approvals, undecidable
 from crm_relay.workflows.engine import store
 from crm_relay.workflows.engine.claim import ClaimedBatch, ClaimedRun, read_batch
 from crm_relay.workflows.engine.report import FAILING, failures, notices_to_owners

@@ -49,8 +49,8 @@ def erase_in_workflows(tx: Transaction, person: Person, now: datetime) -> Row:
     """The same, at the beginning of a transaction that takes away what is left; its changes become no events.
 
     Runs about the contact, their enrollments and their activities are cancelled. Those of a deal, submission or
-    placement go on; a request of theirs that has not left is cancelled, and its step fails as `erased`. What a colleague
-    has decided stays, without their name.
+    placement go on; a request of theirs that has not left is cancelled, and its step fails as `erased`. Decisions of a
+    colleague stay, without their name.
     """
     tx.run(_SQL["note_nothing"])
     decided = tx.run(_SQL["redact_deciders"], addresses=sorted(person.addresses), now=now)

@@ -49,17 +49,26 @@ def report_event(
 
 
 def start_workflow(
-    db: Database, workflow_id: UUID, record: UUID, clock: Clock, *, who: str, key: str | None = None
+    db: Database,
+    workflow_id: UUID,
+    record: UUID,
+    clock: Clock,
+    *,
+    who: str,
+    key: str | None = None,
+    user_id: UUID | None = None,
 ) -> StartAnswer:
     """Ask all gates but origin and depth, and start. Safe to repeat with the same key; without one each call is new.
 
-    RejectedInput with 409 where the workflow is not published.
+    `user_id`: the colleague who asks, and who approves nothing of it. RejectedInput with 409 where the workflow is not
+    published.
     """
     version = store.active_version(db, workflow_id, None)
     if version is None:
         raise RejectedInput("the workflow is not published", status=409)
     kind = EntityType(version["entity_type"])
-    return start_entity(db, workflow_id, (kind, record), StartedBy(name=who, key=key, org_id=version["org_id"]), clock)
+    asked_by = StartedBy(user_id, who, key, version["org_id"])
+    return start_entity(db, workflow_id, (kind, record), asked_by, clock)
 
 
 def _organization(tx: Transaction, record: tuple[EntityType, UUID]) -> UUID:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crm_relay.workflows.approvals.models import Verdict
+from crm_relay.workflows.approvals.models import ApprovalAction
 from tests.support.workflows.approval_stage import MANAGER, OWNER, ApprovalStage, asking, role, user, with_ways
 from tests.support.workflows.run_harness import RunHarness
 
@@ -81,5 +81,5 @@ def test_a_second_decision_answers_the_first(stage: ApprovalStage) -> None:
     run = stage.begin(asking(MANAGER))
     asked = stage.pending(run, stage.max)
     stage.approve(run, stage.max)
-    again = stage.decide(asked, Verdict.REJECT, stage.max)
+    again = stage.decide(asked, ApprovalAction.REJECT, stage.max)
     assert (again.status, again.changed) == ("approved", False)

@@ -12,7 +12,7 @@ from crm_relay.rules.record_conditions import ask
 from crm_relay.workflows.actions.configs import ApprovalConfig, TransitionConfig, WaitConfig
 from crm_relay.workflows.actions.effects import Effect, FieldWrite, StateEntered, StepMoment, WebhookOut
 from crm_relay.workflows.approvals.models import APPROVED, FOR_APPROVAL
-from crm_relay.workflows.approvals.step import ended_approvals, look_at_approvals
+from crm_relay.workflows.approvals.steps.step import ended_approvals, look_at_approvals
 from crm_relay.workflows.engine.steps.makers import MAKERS, costs_of
 from crm_relay.workflows.engine.steps.outcomes import UNLIMITED, Advanced, RunState, StepLimits, TakenStep
 from crm_relay.workflows.engine.steps.programs import RunnableProgram

@@ -18,7 +18,7 @@ from crm_relay.workflows.approvals.models import (
     AskedApproval,
     CameBy,
 )
-from crm_relay.workflows.approvals.stages import Stage
+from crm_relay.workflows.approvals.steps.stages import Stage
 from crm_relay.workflows.moments import moment_of
 
 SLUG: Final = "approval_required"

@@ -7,8 +7,6 @@ from uuid import UUID
 
 from crm_relay.workflows.actions.configs import ApprovalConfig
 from crm_relay.workflows.actions.effects import Effect, StepMoment
-from crm_relay.workflows.approvals.asked_people import REROUTED, AskedPeople, over
-from crm_relay.workflows.approvals.asking import Asking
 from crm_relay.workflows.approvals.models import (
     APPROVED,
     DELEGATED,
@@ -22,8 +20,10 @@ from crm_relay.workflows.approvals.models import (
     NobodyToAsk,
 )
 from crm_relay.workflows.approvals.people import Colleagues, route, still_stands
-from crm_relay.workflows.approvals.principals import principals_of
-from crm_relay.workflows.approvals.stages import Stage, StageState, stages_of, state_of
+from crm_relay.workflows.approvals.steps.asked_people import REROUTED, AskedPeople, over
+from crm_relay.workflows.approvals.steps.asking import Asking
+from crm_relay.workflows.approvals.steps.principals import principals_of
+from crm_relay.workflows.approvals.steps.stages import Stage, StageState, stages_of, state_of
 from crm_relay.workflows.moments import moment_of, zone_for
 from crm_relay.workflows.run_models import OpenWait
 

@@ -5,7 +5,6 @@ from typing import Final
 from uuid import UUID
 
 from crm_relay.workflows.actions.effects import Effect
-from crm_relay.workflows.approvals.asking import Asking
 from crm_relay.workflows.approvals.models import (
     EXPIRED,
     HANDED_ON,
@@ -16,7 +15,8 @@ from crm_relay.workflows.approvals.models import (
     CameBy,
 )
 from crm_relay.workflows.approvals.people import Colleagues
-from crm_relay.workflows.approvals.stages import Stage
+from crm_relay.workflows.approvals.steps.asking import Asking
+from crm_relay.workflows.approvals.steps.stages import Stage
 
 REROUTED: Final = "rerouted"
 

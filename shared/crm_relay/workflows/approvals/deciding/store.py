@@ -1,4 +1,4 @@
-"""The SQL of deciding and of looking at approvals."""
+"""The SQL of deciding."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -36,33 +36,3 @@ def recording_decision(**given: str | UUID | datetime | None) -> Statement:
 def waking_run(approval: UUID, now: datetime) -> Statement:
     """The engine looks again who is asked."""
     return _SQL["wake_run"].bind(approval=approval, now=now)
-
-
-def approval_of_link(db: Queryable, sha256: str) -> UUID | None:
-    """None: no link has this hash."""
-    rows = db.run(_SQL["approval_of_link"], sha256=sha256)
-    return rows[0]["approval_id"] if rows else None
-
-
-def show_approvals(
-    db: Queryable,
-    *,
-    ids: Sequence[UUID] | None = None,
-    org_id: UUID | None = None,
-    approver_id: UUID | None = None,
-    execution_id: UUID | None = None,
-    is_pending: bool | None = None,
-    limit: int,
-    now: datetime | None = None,
-) -> list[Row]:
-    """The columns of an ApprovalShown; the oldest that wait first, then the newest of the others."""
-    return db.run(
-        _SQL["show_approvals"],
-        ids=None if ids is None else list(ids),
-        org_id=org_id,
-        approver_id=approver_id,
-        execution_id=execution_id,
-        is_pending=is_pending,
-        limit=limit,
-        now=now,
-    )

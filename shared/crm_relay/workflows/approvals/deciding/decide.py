@@ -7,19 +7,19 @@ from uuid import UUID
 from crm_relay.notifications.withdraw import withdrawing
 from crm_relay.platform.database import Database, Row, Transaction
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.workflows.approvals import store
-from crm_relay.workflows.approvals.decisions import LONGEST_NOTES, Decision, DecisionFacts, judge
+from crm_relay.workflows.approvals.deciding import store
+from crm_relay.workflows.approvals.deciding.decisions import LONGEST_NOTES, Decision, DecisionFacts, judge
 from crm_relay.workflows.approvals.models import (
     APPROVED,
     DELEGATED,
     ENTITY,
     REJECTED,
+    ApprovalAction,
     AskedApproval,
-    Verdict,
 )
 from crm_relay.workflows.approvals.people import Colleagues
 
-_STATUSES = {Verdict.APPROVE: APPROVED, Verdict.REJECT: REJECTED, Verdict.DELEGATE: DELEGATED}
+_STATUSES = {ApprovalAction.APPROVE: APPROVED, ApprovalAction.REJECT: REJECTED, ApprovalAction.DELEGATE: DELEGATED}
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _decide(
 
 
 def _record(tx: Transaction, decision: Decision, facts: DecisionFacts) -> ApprovalDecided:
-    row, status = facts.approval, _STATUSES[decision.verdict]
+    row, status = facts.approval, _STATUSES[decision.action]
     approver = facts.colleagues.people[row.approver_id]
     recorded = store.recording_decision(
         id=row.id,
@@ -72,7 +72,7 @@ def _record(tx: Transaction, decision: Decision, facts: DecisionFacts) -> Approv
         role=approver.role,
         way=decision.way.value,
         using=decision.using,
-        to=decision.to if decision.verdict is Verdict.DELEGATE else None,
+        to=decision.to if decision.action is ApprovalAction.DELEGATE else None,
     )
     tx.finish([recorded, withdrawing(ENTITY, [row.id], facts.now)])
     return ApprovalDecided(row.id, status, changed=True)

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.workflows.approvals.models import AskedApproval, Verdict, Way
+from crm_relay.workflows.approvals.models import ApprovalAction, AskedApproval, Way
 from crm_relay.workflows.approvals.people import Colleagues, still_stands
 
 OPEN_RUNS: Final = frozenset({"running", "paused"})
@@ -22,7 +22,7 @@ class Decision:
     `to` is whom DELEGATE names; `using` the token or the operator that it came with.
     """
 
-    verdict: Verdict
+    action: ApprovalAction
     way: Way
     person: UUID | None = None
     notes: str | None = None
@@ -31,7 +31,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedDecision:
     """`is_known`: it was decided, or is over, before: nothing changes. `refusal`: why it may not be decided so.
 
     `wakes_run`: who is asked has to be looked at again.
@@ -53,18 +53,18 @@ class DecisionFacts:
     now: datetime
 
 
-def judge(decision: Decision, facts: DecisionFacts) -> Judged:
+def judge(decision: Decision, facts: DecisionFacts) -> JudgedDecision:
     """Never the requester, never a stranger, never twice; to a stranger not even what was decided is said."""
     if (stranger := _stranger(decision, facts.approval)) is not None:
         return stranger
     if not facts.approval.is_pending:
-        return Judged(is_known=True)
+        return JudgedDecision(is_known=True)
     if (barred := _barred(facts)) is not None:
         return barred
-    return _delegation(decision, facts) if decision.verdict is Verdict.DELEGATE else Judged()
+    return _delegation(decision, facts) if decision.action is ApprovalAction.DELEGATE else JudgedDecision()
 
 
-def _stranger(decision: Decision, row: AskedApproval) -> Judged | None:
+def _stranger(decision: Decision, row: AskedApproval) -> JudgedDecision | None:
     person = row.approver_id if decision.way is Way.LINK else decision.person
     if person is None:
         return _refused("nobody knows whose decision this is", "a token or a name of a colleague is needed")
@@ -75,7 +75,7 @@ def _stranger(decision: Decision, row: AskedApproval) -> Judged | None:
     return None
 
 
-def _barred(facts: DecisionFacts) -> Judged | None:
+def _barred(facts: DecisionFacts) -> JudgedDecision | None:
     """The rights of its approver, asked again, and whether it is still open."""
     row, colleagues = facts.approval, facts.colleagues
     if colleagues.active(row.approver_id) is None:
@@ -89,7 +89,7 @@ def _barred(facts: DecisionFacts) -> Judged | None:
     return None
 
 
-def _delegation(decision: Decision, facts: DecisionFacts) -> Judged:
+def _delegation(decision: Decision, facts: DecisionFacts) -> JudgedDecision:
     row, target = facts.approval, decision.to
     if target is None or target == row.approver_id:
         return _wrong("to: another colleague")
@@ -104,26 +104,26 @@ def _delegation(decision: Decision, facts: DecisionFacts) -> Judged:
         return _late("to: this colleague has handed it on before")
     if len(before) >= MOST_DELEGATIONS:
         return _late(f"it was handed on {MOST_DELEGATIONS} times already")
-    return Judged()
+    return JudgedDecision()
 
 
 def _handed_on_before(row: AskedApproval, others: tuple[AskedApproval, ...]) -> list[AskedApproval]:
-    """By which hands it came here; the last one first."""
+    """By which hands it came; the last one first."""
     by_id, found = {each.id: each for each in others}, []
-    here = by_id.get(row.follows) if row.follows is not None else None
-    while here is not None and here not in found:
-        found.append(here)
-        here = by_id.get(here.follows) if here.follows is not None else None
+    current = by_id.get(row.follows) if row.follows is not None else None
+    while current is not None and current not in found:
+        found.append(current)
+        current = by_id.get(current.follows) if current.follows is not None else None
     return found
 
 
-def _refused(why: str, *details: str, wakes: bool = False) -> Judged:
-    return Judged(refusal=RejectedInput(why, status=403, details=list(details)), wakes_run=wakes)
+def _refused(why: str, *details: str, wakes: bool = False) -> JudgedDecision:
+    return JudgedDecision(refusal=RejectedInput(why, status=403, details=list(details)), wakes_run=wakes)
 
 
-def _late(why: str, *, wakes: bool = False) -> Judged:
-    return Judged(refusal=RejectedInput(why, status=409), wakes_run=wakes)
+def _late(why: str, *, wakes: bool = False) -> JudgedDecision:
+    return JudgedDecision(refusal=RejectedInput(why, status=409), wakes_run=wakes)
 
 
-def _wrong(why: str) -> Judged:
-    return Judged(refusal=RejectedInput("the request is not valid", status=422, details=[why]))
+def _wrong(why: str) -> JudgedDecision:
+    return JudgedDecision(refusal=RejectedInput("the request is not valid", status=422, details=[why]))

@@ -20,6 +20,7 @@ READABLE = (
     "workflow_steps",
 )
 SERVERS = (
+    "workflow_approval_links",
     "workflow_effects",
     "workflow_listeners",
     "workflow_pace",
@@ -104,6 +105,9 @@ def test_who_is_not_signed_in_reads_nothing(runs: RunHarness, member: UUID, tabl
 
 WRITES: Mapping[str, str] = {
     "approving": "update workflow_approvals set status = 'approved', responded_at = now()",
+    "asking oneself": "insert into workflow_approvals (org_id, execution_id, approver_id)"
+    " select org_id, execution_id, approver_id from workflow_approvals",
+    "taking a request away": "delete from workflow_approvals",
     "completing a run": "update workflow_executions set status = 'completed'",
     "making an event": "insert into entity_events (org_id, entity_type, entity_id, kind, topic)"
     " values (default_org_id(), 'deal', gen_random_uuid(), 'changed', 'stage')",

@@ -121,6 +121,7 @@ SMALLEST: dict[str, dict[str, Any]] = {
     "wait": {"hours": 1},
     "assign": {"assigneeId": USER},
     "escalate": {},
+    "approval": {"approvers": [{"type": "manager"}]},
 }
 
 
@@ -134,9 +135,18 @@ def test_each_action_is_read_by_its_name_and_a_word_that_it_does_not_know_is_ref
     assert problems == ("actions[0].config.colour: Extra inputs are not permitted",)
 
 
+def test_an_approval_has_a_way_for_yes_and_one_for_no_and_ends_the_run_without_them() -> None:
+    ask = {"type": "approval", "config": SMALLEST["approval"]}
+    found = program(actions=[ask | {"then": [TASK], "else": [WAIT]}, TASK])
+    assert ways(found)["0"] == ("0.then.0", "0.else.0")
+    assert found.steps[0].branches
+    assert ways(program(actions=[ask | {"else": [WAIT]}, TASK]))["0"] == ("1", "0.else.0")
+    assert not program(actions=[ask, TASK]).steps[0].branches
+
+
 def test_every_kind_of_step_has_its_test() -> None:
     assert {kind.value for kind in CONFIGS} == set(SMALLEST)
-    assert set(StepKind) - set(CONFIGS) == {StepKind.CONDITION, StepKind.TRANSITION, StepKind.APPROVAL}
+    assert set(StepKind) - set(CONFIGS) == {StepKind.CONDITION, StepKind.TRANSITION}
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,11 @@ def of(**definition: Any) -> str:
         ({"actions": ["secret"]}, "actions[0]: a step is an object with type and config"),
         ({"actions": [{"type": "secret"}]}, "actions[0].type: one of send_email, send_notification"),
         ({"actions": [{"type": ["wait"]}]}, "actions[0].type: one of send_email, send_notification"),
-        ({"actions": [{"type": "approval", "config": {}}]}, "actions[0].type: approval steps are not supported yet"),
+        ({"actions": [{"type": "approval", "config": {}}]}, "actions[0].config.approvers: Field required"),
+        (
+            {"actions": [{"type": "approval", "config": {"approvers": [{"type": "boss"}]}}]},
+            "actions[0].config.approvers[0].type: Input should be 'user', 'role', 'manager' or 'owner'",
+        ),
         ({"actions": [TASK, {"type": "create_task"}]}, "actions[1].config.title: Field required"),
         (
             {"actions": [{"type": "create_task", "config": None}]},

@@ -7,6 +7,10 @@ import pytest
 from tests.support.workflows.proven_programs import STRANGER, problems_of_step_with
 
 
+def asks(*approvers: dict[str, Any], **config: Any) -> dict[str, Any]:
+    return {"approvers": list(approvers), **config}
+
+
 @pytest.mark.parametrize(
     ("kind", "config", "problem"),
     [
@@ -119,6 +123,30 @@ from tests.support.workflows.proven_programs import STRANGER, problems_of_step_w
             "config.field: a column that holds whose the record is: owner_id",
         ),
         ("escalate", {"to": STRANGER}, "config.to: no active colleague"),
+        ("approval", asks({"type": "user"}), "config.approvers[0]: userId belongs to the type user"),
+        ("approval", asks({"type": "owner", "userId": STRANGER}), "config.approvers[0]: userId belongs to the type"),
+        ("approval", asks({"type": "role"}), "config.approvers[0]: role belongs to the type role"),
+        ("approval", asks({"type": "user", "userId": STRANGER}), "config.approvers[0].userId: no active colleague"),
+        ("approval", asks({"type": "user", "userId": "Ada"}), "config.approvers[0].userId: the id of a colleague"),
+        ("approval", asks({"type": "role", "role": "boss"}), "config.approvers[0].role: no active colleague"),
+        ("approval", asks({"type": "owner"}, {"type": "owner"}), "config.approvers: each approver once"),
+        ("approval", asks({"type": "owner"}, quorum=1), "config.quorum: belongs to the mode parallel"),
+        (
+            "approval",
+            asks({"type": "owner"}, quorum=2, mode="parallel"),
+            "config.quorum: more than there are",
+        ),
+        ("approval", asks({"type": "owner"}, zone="Mars"), "config.zone: not an IANA time zone"),
+        ("approval", asks({"type": "owner"}, escalateTo="manager"), "config.escalateTo: needs due"),
+        (
+            "approval",
+            asks({"type": "owner"}, due="+1d", escalateTo=STRANGER),
+            "config.escalateTo: no active colleague",
+        ),
+        ("approval", asks({"type": "owner"}, due="soon"), "config.due: a point in time"),
+        ("approval", asks({"type": "owner"}, remind="+2d", due="+1d"), "config.due: later than remind"),
+        ("approval", asks({"type": "owner"}, due="+3d", expires="+2d"), "config.expires: later than due"),
+        ("approval", asks({"type": "owner"}, title="{{deal.colour}}"), "config.title: deal.colour"),
     ],
 )
 def test_each_step_is_refused_where_it_could_not_be_taken(kind: str, config: dict[str, Any], problem: str) -> None:
@@ -131,3 +159,10 @@ def test_nothing_of_an_enrollment_is_for_a_workflow_to_write() -> None:
     assert "config.field" in problems_of_step_with("update_field", "campaign_enrollment", field="status", value="x")
     assert "config.field" in problems_of_step_with("assign", "campaign_enrollment", assigneeType="manager")
     assert "config.reassign" in problems_of_step_with("escalate", "campaign_enrollment", reassign=True)
+
+
+def test_an_approval_by_a_role_has_as_many_approvers_as_the_role_has_people() -> None:
+    role = {"type": "role", "role": "sales"}
+    assert problems_of_step_with("approval", approvers=[role], mode="parallel", quorum=3) == ""
+    written = {"due": "{{deal.closed_at}}", "remind": "+1d", "expires": "2027-01-01"}
+    assert problems_of_step_with("approval", approvers=[role], **written) == ""

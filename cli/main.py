@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from cli.approval import app as approval
 from cli.aws.dead_letter import app as dead_letter
 from cli.aws.secret import app as secret
 from cli.bison import app as bison
@@ -38,6 +37,7 @@ from cli.notification.commands import app as notification
 from cli.token import app as token
 from cli.webhook import app as webhook
 from cli.why import explain_to_operator
+from cli.workflow.approvals import app as approval
 from cli.workflow.commands import app as workflow
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import FatalError

@@ -57,7 +57,7 @@ $$;
 
 -- Whoever has the link in a mail. The token is in no table; a reminder has another one for the same approval.
 create table if not exists workflow_approval_links (
-    sha256 text primary key check (sha256 ~ '^[0-9a-f]{64}$'),
+    sha256 text primary key,
     approval_id uuid not null references workflow_approvals (id) on delete cascade,
     created_at timestamptz not null
 );
@@ -65,7 +65,7 @@ create index if not exists idx_workflow_approval_links_approval on workflow_appr
 select secure_new_table('workflow_approval_links');
 
 -- A table that an application made may let members write: a decision is not made by SQL.
-revoke insert, update, delete, truncate on workflow_approvals from public, anon, authenticated, service_role;
+revoke insert, update, delete, truncate on workflow_approvals from public, anon, authenticated;
 
 -- Whose decision a call of the API is; null: nobody's.
 alter table api_tokens add column if not exists user_id uuid references user_profiles (id) on delete set null;

@@ -21,6 +21,8 @@ _SAMPLES = {
 _CHANNELS = """'["in_app"]'"""
 # Where a check asks for more than a type.
 _OWN_SAMPLES = {
+    # Nobody approves their own request.
+    ("workflow_approvals", "requester_id"): "gen_random_uuid()",
     ("api_tokens", "sha256"): "repeat('0', 64)",
     ("api_tokens", "name"): "'sample'",
     ("campaign_sequences", "skip_conditions"): "'[]'",

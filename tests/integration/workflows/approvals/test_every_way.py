@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,7 @@ from admin_api import wiring
 from crm_relay.platform.database import Database
 from tests.support.function_settings import WITHOUT_AWS
 from tests.support.operations.admin_function import admin_function
-from tests.support.workflows.approval_stage import MANAGER, OWNER, ApprovalStage, asking, role, user
+from tests.support.workflows.approval_stage import MANAGER, OWNER, ApprovalStage, User, asking, role, user
 from tests.support.workflows.approval_ways import ANSWERS, ApprovalWays
 from tests.support.workflows.approvals_function import configure_door
 from tests.support.workflows.run_harness import RunHarness
@@ -84,7 +85,7 @@ def test_whatever_people_try_only_the_words_of_approvers_count(ways: ApprovalWay
     """Random attempts by random people on random ways; after each the table says what it may say."""
     chance, stage = random.Random(seed), ways.stage
     people = [stage.max, stage.olga, *(stage.person(name, role="finance") for name in ("eve", "tom", "uma"))]
-    lists = (
+    lists: tuple[tuple[list[User], dict[str, Any]], ...] = (
         ([MANAGER, role("finance")], {}),
         ([OWNER, user(people[2])], {"mode": "parallel"}),
         ([role("finance")], {"mode": "parallel", "quorum": 2}),

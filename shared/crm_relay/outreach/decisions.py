@@ -64,8 +64,13 @@ def is_foreign(delivery: BisonDelivery, workspace: OutreachWorkspace) -> bool:
     return any(said is not None and ours is not None and said != ours for said, ours in claims)
 
 
-def meaning_of(event: BisonEvent, received_at: datetime, erased: AbstractSet[str]) -> Meaning:
+def meaning_of(
+    event: BisonEvent, received_at: datetime, erased: AbstractSet[str], *, counts_automated: bool = False
+) -> Meaning:
     """What one event does by itself.
+
+    An automatic reply is kept and is no reply: it moves neither the counter, unless the workspace `counts_automated`,
+    nor the lead.
 
     Of a lead who was erased (`erased` are normalised addresses) it is counted that something happened, and nothing
     else is kept; a reply that an erased address wrote is not kept either.
@@ -75,15 +80,23 @@ def meaning_of(event: BisonEvent, received_at: datetime, erased: AbstractSet[str
     lead = None if is_erased else event.lead
     is_unknown_lead = event.lead is not None and lead is None
     suppression = None if is_erased else _suppression(event)
+    metric, is_automatic = METRIC_OF.get(event.kind), _is_automatic(event)
+    moves = counts_automated or not is_automatic
     return Meaning(
-        metric=METRIC_OF.get(event.kind),
+        metric=metric if moves else None,
         lead=lead,
-        lead_time=LEAD_TIME_OF.get(event.kind) if lead else None,
+        lead_time=LEAD_TIME_OF.get(event.kind) if lead and not is_automatic else None,
         reply=None if is_unknown_lead else _kept_reply(event, erased),
         suppression=suppression if address else None,
         account=_reported_state(event, received_at),
         waits=suppression is ConsentKind.OPT_OUT and not address,
+        shown_in=None if moves else metric,
     )
+
+
+def _is_automatic(event: BisonEvent) -> bool:
+    """Who is called interested by a person or a classifier is so, whatever the reply was."""
+    return event.kind == "lead_replied" and event.reply is not None and event.reply.is_automated
 
 
 def _kept_reply(event: BisonEvent, erased: AbstractSet[str]) -> LeadReply | None:

@@ -24,6 +24,8 @@ class OutreachWorkspace:
     instance_host: str | None
     was_rejected: bool
     """Whether calls without a valid token were counted since its last good delivery."""
+    counts_automated: bool = False
+    """Whether automatic replies move its counters."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class AccountState:
 class Meaning:
     """What one event does. `lead`: whom it is about; `suppression`: what the ledger says of the lead's address.
 
-    `waits`: an opt-out without an address, which is kept until the lead has one.
+    `waits`: an opt-out without an address, which is kept until the lead has one. `shown_in`: the counter in whose total
+    at EmailBison the event is, though it moves none of ours.
     """
 
     metric: Metric | None
@@ -50,6 +53,7 @@ class Meaning:
     suppression: ConsentKind | None
     account: AccountState | None
     waits: bool = False
+    shown_in: Metric | None = None
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,15 @@ def account(number: int = 7, *, at: str = AT, status: str = "connected") -> dict
 
 
 def mail_data(
-    kind: str, number: int, *, lead: int = 1, sender: int = 7, at: str = AT, text: str = "", company: str = "Example"
+    kind: str,
+    number: int,
+    *,
+    lead: int = 1,
+    sender: int = 7,
+    at: str = AT,
+    text: str = "",
+    company: str = "Example",
+    automated: bool = False,
 ) -> dict[str, Any]:
     """`data` of the mail event `number`: number and `at` are its identity and its time."""
     data: dict[str, Any] = {
@@ -45,7 +53,7 @@ def mail_data(
     if kind in WITH_REPLY:
         writer = "mailer-daemon@mx.example.net" if kind == "email_bounced" else address(lead)
         data["reply"] = {"id": number, "uuid": f"reply-{number}", "email_subject": "Re: hello", "date_received": at}
-        data["reply"] |= {"from_email_address": writer, "text_body": text, "automated_reply": False}
+        data["reply"] |= {"from_email_address": writer, "text_body": text, "automated_reply": automated}
     return data
 
 

@@ -59,6 +59,17 @@ def test_an_event_moves_one_counter_and_one_time(kind: EventKind) -> None:
     assert found == MEANINGS[kind]
 
 
+def test_an_automatic_reply_is_kept_and_counts_only_where_the_workspace_wants_it() -> None:
+    automatic = event("lead_replied", reply=replace(REPLY, is_automated=True))
+    meaning = meaning_of(automatic, RECEIVED, NOBODY)
+    assert (meaning.metric, meaning.lead_time, meaning.shown_in) == (None, None, "replies_mtd")
+    assert meaning.reply is not None
+    wanted = meaning_of(automatic, RECEIVED, NOBODY, counts_automated=True)
+    assert (wanted.metric, wanted.lead_time, wanted.shown_in) == ("replies_mtd", None, None)
+    interested = event("lead_interested", reply=replace(REPLY, is_automated=True))
+    assert meaning_of(interested, RECEIVED, NOBODY).metric == "positive_replies_mtd"
+
+
 @pytest.mark.parametrize(
     ("kind", "is_permanent", "expected"),
     [

@@ -9,6 +9,7 @@ from crm_relay.providers.bison.events import SenderAccount
 from crm_relay.providers.bison.mapping import provider_of, reseller_of, sender_account, status_of
 from crm_relay.providers.bison.vocabulary import HANDLED_EVENTS, HOOK_EVENTS, IGNORED_EVENTS
 from crm_relay.providers.bison.wire import SenderEmail
+from crm_relay.rules.replies.bounce_texts import UNKNOWN_ADDRESS
 
 API_COUNTERS = {
     "emails_sent_count": 100,
@@ -141,8 +142,13 @@ def test_an_address_that_does_not_exist_is_a_permanent_bounce(code: str, form: s
     [
         None,
         "",
-        "User unknown",
-        "550 No such user",
+        "Delivery failed",
+        "550 rejected",
+        "450 User unknown",
+        "said: 451-User unknown, try again later",
+        "552 mailbox full, no such user any more",
+        "550 message blocked as spam: no such user",
+        "550 5.3.4 too big: no such user",
         "452 4.2.2 mailbox full",
         "552 5.2.2 mailbox full",
         "550 5.7.1 blocked by policy",
@@ -165,7 +171,36 @@ def test_where_nothing_tells_or_something_speaks_against_it_a_bounce_is_not_perm
     assert not is_permanent_bounce(None, text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "User unknown",
+        "550 No such user",
+        "550 <ada@example.com>: Recipient address rejected: User unknown in virtual mailbox table",
+        "smtp; 550 unknown user",
+        "550-The email account that you tried to reach does not exist. Please try\n550-double-checking the address",
+        "Your message wasn\u2019t delivered to ada@example.com because the address couldn\u2019t be found.",
+        "554 delivery error: dd This user doesn't have a yahoo.com account (ada@yahoo.com) [0]",
+        "552 1 Requested mail action aborted, mailbox not found",
+        "550 Message was not accepted -- invalid mailbox.  Local mailbox ada@mail.ru is unavailable: user not found",
+        "550 Requested action not taken: mailbox unavailable",
+        "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302).",
+        "Sorry, no mailbox here by that name. (#5.1.1)",
+        "ada@example.com\n    Unrouteable address",
+        "<p>The e-mail address you entered couldn&#39;t be found.</p>",
+        "550 Invalid recipient <ada@example.com>",
+    ],
+)
+def test_servers_say_without_a_code_that_there_is_no_such_address(text: str) -> None:
+    assert is_permanent_bounce("Undeliverable: Hello", text)
+
+
+def test_every_text_of_a_server_has_its_source() -> None:
+    assert [words for words, source in UNKNOWN_ADDRESS if not source] == []
+
+
 def test_a_report_without_end_is_read_in_no_time() -> None:
+    assert not is_permanent_bounce("address " * 20_000, "550-<" * 50_000)
     assert not is_permanent_bounce("5." * 1_000_000, "x" * 200_000 + "5.1.1")
 
 

@@ -74,7 +74,9 @@ class _BatchDecision:
             self._log(kept)
             return _DUPLICATE
         self._counted.add((workspace.name, event.key))
-        meaning = meaning_of(event, kept.delivered.received_at, kept.erased | self.known.erased)
+        erased = kept.erased | self.known.erased
+        counts = workspace.counts_automated
+        meaning = meaning_of(event, kept.delivered.received_at, erased, counts_automated=counts)
         self.changes.apply(workspace, event, meaning)
         self._log(kept, _counted(event, meaning))
         return _PROCESSED
@@ -106,8 +108,8 @@ class _BatchDecision:
 
 
 def _counted(event: BisonEvent, meaning: Meaning) -> Values:
-    """A lead is named where it did something, not where it was sent to."""
-    lead = None if event.kind == "email_sent" else meaning.lead
+    """A lead is named where it did something, not where it was sent to or its mail program answered."""
+    lead = None if event.kind == "email_sent" or meaning.lead_time is None else meaning.lead
     return {
         "event_key": event.key,
         "is_first": True,

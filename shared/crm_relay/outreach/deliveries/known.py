@@ -76,6 +76,7 @@ def _workspace(row: Row) -> OutreachWorkspace:
         row["bison_workspace_id"],
         host,
         was_rejected=row["was_rejected"],
+        counts_automated=row["counts_automated"],
     )
 
 

@@ -1,6 +1,8 @@
 -- name: lock_outreach
 -- Whose deliveries these are, by the names of their tokens, and what they meet, behind its locks.
-select batch.workspace_name, known.*
+select
+    batch.workspace_name, known.*,
+    coalesce((select counts_automated_replies from workspaces where id = known.workspace_id), false) as counts_automated
 from :batch as batch (
     workspace_name text, marks text[], account_ids bigint[], metrics text[], interested bigint[], instance text, changing bigint[]
 )

@@ -2,6 +2,8 @@
 
 import re
 
+from crm_relay.rules.replies.bounce_texts import says_unknown_address
+
 # RFC 3463, section 3: class, subject and detail. Neither a part of a longer number such as an IP address nor of a date.
 _CODE = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d]|\.\d)")
 # The mailbox or its domain does not exist, is written wrongly, or moved (X.1.0 to X.1.10 without those that are about
@@ -9,10 +11,18 @@ _CODE = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d]|\.\d)")
 _PERMANENT = {"5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.1.10", "5.2.1"}
 # Too full (X.2.2), or refused by a rule that may be about us (X.7.x).
 _ABOUT_SOMETHING_ELSE = re.compile(r"4\..*|5\.2\.2|5\.7\..*")
+# "Other" in every class: Outlook.com writes 5.5.0 before "mailbox unavailable".
+_SAYS_NOTHING = {"5.0.0", "5.1.0", "5.5.0"}
 _ENOUGH = 100_000
 
 
 def is_permanent_bounce(*texts: str | None) -> bool:
-    """By the enhanced status codes in the report. False where there is none, or where another says it may yet work."""
-    found = {".".join(match.groups()) for text in texts if text for match in _CODE.finditer(text[:_ENOUGH])}
-    return bool(found & _PERMANENT) and not any(_ABOUT_SOMETHING_ELSE.fullmatch(code) for code in found)
+    """By the enhanced status codes in the report, or without any by its words; False where neither says it."""
+    read = [text[:_ENOUGH] for text in texts if text]
+    found = {".".join(match.groups()) for text in read for match in _CODE.finditer(text)}
+    if any(_ABOUT_SOMETHING_ELSE.fullmatch(code) for code in found):
+        return False
+    if found & _PERMANENT:
+        return True
+    told = {code for code in found if not code.startswith("2.")} - _SAYS_NOTHING
+    return not told and any(says_unknown_address(text) for text in read)

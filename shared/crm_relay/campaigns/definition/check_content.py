@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from crm_relay.campaigns.content import content_of
 from crm_relay.campaigns.models import Step, StepChannel
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.rules.placeholders import problems_of_placeholders, with_spelling
 from crm_relay.rules.template_html import problems_of_markup
 from crm_relay.rules.templates import parse, parse_subject
 
@@ -54,4 +55,6 @@ def _refusals(read: Callable[[str], object], text: str) -> Iterator[str]:
     try:
         read(text)
     except RejectedInput as error:
-        yield ": ".join([error.message, ", ".join(error.details)]) if error.details else error.message
+        details = ", ".join(with_spelling(error.details))
+        yield ": ".join([error.message, details]) if details else error.message
+    yield from problems_of_placeholders(text)

@@ -10,6 +10,7 @@ from crm_relay.notifications.content.links import LinkRules
 from crm_relay.notifications.content.rendering import BUILT_IN, known_names, value_of
 from crm_relay.notifications.models import NotificationTemplate
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.rules.placeholders import problems_of_placeholders, with_spelling
 from crm_relay.rules.template_html import links_of, problems_of_markup
 from crm_relay.rules.templates import parse, parse_subject
 
@@ -140,4 +141,6 @@ def _refusals(read: Callable[[str, frozenset[str]], object], text: str, known: f
     try:
         read(text, known)
     except RejectedInput as error:
-        yield ": ".join([error.message, ", ".join(error.details)]) if error.details else error.message
+        details = ", ".join(with_spelling(error.details, known))
+        yield ": ".join([error.message, details]) if details else error.message
+    yield from problems_of_placeholders(text, known)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.rules.placeholders import problems_of_placeholders
 from crm_relay.rules.send_windows import DAYS, is_zone
 from crm_relay.workflows.definition.proofs.catalog import VARIABLE_BEGINS
 from crm_relay.workflows.entities import is_event_name
@@ -20,6 +21,9 @@ _ADDRESS = re.compile(r"[^\s<>@,;\"\x00-\x1f]+@[^\s<>@,;\"\x00-\x1f]+")
 _URL = re.compile(r"https?://[^/?#{}\s@]+([/?#]\S*)?", re.IGNORECASE)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _SENSITIVE = re.compile(r"auth|token|secret|key|cookie|signature|password", re.IGNORECASE)
+_MESSAGE_VARIABLES = frozenset({"contact.first_name", "contact.last_name", "contact.email", "workflow.name"})
+"""What other senders' placeholders may mean; a record has more."""
+
 _REFERENCE = re.compile(r"([A-Za-z]+ )?secret:[A-Za-z0-9_.-]+")
 _SOME_DAY = datetime(2026, 1, 7, tzinfo=UTC)
 _SECRET_NAME = re.compile(r"(secret:)?(?!whsec_)[A-Za-z0-9_.-]{1,100}")
@@ -38,6 +42,7 @@ def _email(config: Mapping[str, Any], _entity: EntityType, _columns: frozenset[s
         yield "", "one of templateId, templateSlug, or subject with html or text"
     if VARIABLE_BEGINS not in config["to"] and not _ADDRESS.fullmatch(config["to"]):
         yield "to", "an e-mail address, or a variable that holds one"
+    yield from _placeholders(config, "subject", "html", "text")
 
 
 def _notification(config: Mapping[str, Any], _entity: EntityType, _columns: frozenset[str]) -> Iterator[Problem]:
@@ -45,6 +50,13 @@ def _notification(config: Mapping[str, Any], _entity: EntityType, _columns: froz
         yield "", "a templateSlug, or title and message"
     if not (config["user_id"] or config["to"] or config["role"]):
         yield "", "somebody to notify: userId, to or role"
+    yield from _placeholders(config, "title", "message")
+
+
+def _placeholders(config: Mapping[str, Any], *places: str) -> Iterator[Problem]:
+    """What no variable of a workflow fills."""
+    for place in places:
+        yield from ((place, problem) for problem in problems_of_placeholders(config[place] or "", _MESSAGE_VARIABLES))
 
 
 def _update(config: Mapping[str, Any], entity_type: EntityType, columns: frozenset[str]) -> Iterator[Problem]:

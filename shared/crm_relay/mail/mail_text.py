@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from crm_relay.consent.address import normalise
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.rules.hidden_html import VOID, HiddenPart, hidden_classes_of, is_hidden, without_fillers
 from crm_relay.rules.templates import one_line
 
 _UNSEEN = frozenset({"script", "style", "title", "template"})
@@ -25,6 +26,7 @@ _END_OF_DOCUMENT = re.compile(r"</html\s*>\s*\Z", re.IGNORECASE)
 
 # Comments, and `<![endif]>` and its like, which Outlook reads and the parser may refuse.
 _UNREAD = re.compile(r"<!--(?:.*?-->|.*\Z)|<!\[[^>]*>?", re.DOTALL)
+_STYLE_SHEET = re.compile(r"<style\b[^>]*>(.*?)</style", re.IGNORECASE | re.DOTALL)
 _LONGEST_ENCODED_WORD = 75
 _BREAK, _PARAGRAPH = "\f", "\n\n"
 _BREAKS = re.compile(r" ?[\n\f][ \n\f]*")
@@ -49,10 +51,12 @@ _FOOTER_FOR_COLLEAGUES = (
 def html_to_text(html: str) -> str:
     """What a reader of plain text gets instead: links stand behind their words, as `words (https://...)`.
 
+    What the HTML does not display, such as the teaser in front of it, and filling characters are left out.
     Variables pass unchanged, so give it the template and not each mail: the last ones are remembered.
     """
-    reader = _TextReader()
-    reader.feed(_UNREAD.sub("", html))
+    shown = _UNREAD.sub("", html)
+    reader = _TextReader(hidden_classes_of("\n".join(_STYLE_SHEET.findall(shown))))
+    reader.feed(shown)
     reader.close()
     return reader.text()
 
@@ -124,8 +128,9 @@ def _is_link(url: str) -> bool:
 class _TextReader(HTMLParser):
     """Collects words and breaks; an empty line stands between paragraphs."""
 
-    def __init__(self) -> None:
+    def __init__(self, hidden_classes: frozenset[str]) -> None:
         super().__init__(convert_charrefs=True)
+        self._hidden_classes, self._hidden = hidden_classes, HiddenPart()
         self._written: list[str] = []
         self._unseen = 0
         self._link: tuple[str, int] | None = None
@@ -133,6 +138,10 @@ class _TextReader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Opens what is not shown, a link, or a line."""
         given = dict(attrs)
+        hides = is_hidden(given, self._hidden_classes)
+        self._hidden.begin(tag, hides=hides)
+        if self._hidden or (hides and tag in VOID):
+            return
         if tag in _UNSEEN:
             self._unseen += 1
         elif tag == "a":
@@ -149,7 +158,9 @@ class _TextReader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         """Closes it; the address of a link follows its words."""
-        if tag in _UNSEEN:
+        if self._hidden:
+            self._hidden.end(tag)
+        elif tag in _UNSEEN:
             self._unseen = max(0, self._unseen - 1)
         elif tag == "a":
             self._end_link()
@@ -158,13 +169,13 @@ class _TextReader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Words; how they are spaced says nothing in HTML."""
-        if not self._unseen:
+        if not self._unseen and not self._hidden:
             self._written.append(re.sub(r"\s+", " ", data))
 
     def text(self) -> str:
         """All of it."""
         self._end_link()
-        spaced = re.sub(" {2,}", " ", "".join(self._written))
+        spaced = re.sub(" {2,}", " ", without_fillers("".join(self._written)))
         return _BREAKS.sub(lambda run: "\n" * min(2, run[0].count("\n") or 1), spaced).strip()
 
     def _break(self, tag: str) -> None:

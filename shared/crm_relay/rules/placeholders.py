@@ -21,11 +21,16 @@ _OURS = {
 }
 _NAMES = {spelling: name for name, spellings in _OURS.items() for spelling in spellings}
 _WITHOUT_EQUAL = frozenset(
-    "title jobtitle city state country phone website industry signature unsubscribe unsubscribeurl unsubscribelink unsub "
-    "webviewurl senderfirstname sendername senderemail".split()
+    (
+        *("title", "jobtitle", "city", "state", "country", "phone", "website", "industry", "signature"),
+        *("unsubscribe", "unsubscribeurl", "unsubscribelink", "unsub", "webviewurl"),
+        *("senderfirstname", "sendername", "senderemail"),
+    )
 )
 # In brackets people write words of their own.
-_BRACKETED = frozenset("firstname fname lastname lname fullname name company companyname jobtitle".split())
+_BRACKETED = frozenset(
+    ("firstname", "fname", "lastname", "lname", "fullname", "name", "company", "companyname", "jobtitle")
+)
 _PREFIXES = ("contact", "contactfield", "lead", "recipient", "subscriber", "person", "prospect", "user", "custom")
 
 _NAME = r"[^\W\d][\w .=:-]{0,60}?"

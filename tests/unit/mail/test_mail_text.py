@@ -11,6 +11,9 @@ from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.templates import one_line
 
 URL = "https://crm.example/u/tok-1?a=1&b=2"
+FILLERS = "&nbsp;&zwnj;&#8203;&zwj;&lrm;&rlm;&#65279;&#847;&#8199;&shy;"
+PERSIAN = "\u0646\u0627\u0645\u0647\u200c\u0627\u06cc \U0001f469\u200d\U0001f4bb"
+"""Joiners that mean something: in a word, and in one sign of two."""
 NAMES = st.lists(
     st.sampled_from(
         ["\r\n", "\n", '"', "\\", ",", "<", ">", "@", "=?utf-8?q?x?=", "Bcc: eve@example.com", "é", "李", " "]
@@ -43,6 +46,21 @@ NAMES = st.lists(
         ('<a href="{{link}}">go</a>', "go ({{link}})"),
         ("a<!-- > b", "a"),
         ("</style></p>x", "x"),
+        (f"<div style='display:none;max-height:0'>A teaser<div>{FILLERS}</div></div><p>Hello</p>", "Hello"),
+        (f"{FILLERS}<p>{FILLERS}Hello{FILLERS}</p>", "Hello"),
+        ("<span style='DISPLAY : none !important'>a<img alt='b'></span><p>c</p>", "c"),
+        ("<style>@media print{.c{display:none}} div.b,.a{display:none}</style><p class='x a'>a</p><p class=c>c", "c"),
+        ("<p style='font-size:0px'>a</p><p style='font-size:0.9em'>b</p>", "b"),
+        ("<p style='max-height:0px;overflow:hidden'>a</p><p style='max-height:0;'>b</p>", "b"),
+        ("<p style='opacity:0'>a</p><p style='opacity:0.5'>b</p><p hidden>c</p>", "b"),
+        ("<p style='visibility:hidden'>a</p><p style='mso-hide:all'>b</p>", "b"),
+        ("<div><p style='display:none'>a</div>b", "b"),
+        ("<p style='display:none'>a<p>b", "b"),
+        ("<table><tr><td style='display:none'>a<tr><td>x</table>b", "b"),
+        ("<img style='display:none' alt='pixel'>a", "a"),
+        ("a<a style='display:none' href='https://x.example/'>trap</a>b", "ab"),
+        ("a&#8203;b", "ab"),
+        (PERSIAN, PERSIAN),
         ("", ""),
     ],
 )

@@ -94,7 +94,7 @@ class Database:
 
     def run_script(self, sql: str) -> None:
         """Many statements in one text, without parameters: for migrations. Errors as in `run`."""
-        self._send(sql)
+        self._send(sql, is_script=True)
 
     def close(self) -> None:
         """Close the connection; the next statement opens another."""
@@ -103,7 +103,13 @@ class Database:
             connection.drop()
 
     def _send(
-        self, sql: str, *, in_transaction: bool = False, continues: bool = False, commits: bool = False
+        self,
+        sql: str,
+        *,
+        in_transaction: bool = False,
+        continues: bool = False,
+        commits: bool = False,
+        is_script: bool = False,
     ) -> list[list[Row]]:
         """The rows of each statement; `commits` says that `sql` ends the transaction."""
         # A transaction lives and dies with its connection: on another one the rest of it would stand alone.
@@ -115,7 +121,7 @@ class Database:
         except StatementFailed as error:
             if in_transaction and error.code in _RETRY_TRANSACTION:
                 raise _RepeatTransaction(str(error)) from None
-            raise error.as_ours() from None
+            raise error.as_ours(of_script=is_script) from None
         except ConnectionLost:
             # After a time-out or a lost connection the protocol's state is unknown: nothing more may be sent on it.
             self.close()
@@ -193,7 +199,7 @@ class Transaction:
         """Many statements in one text, without parameters: for migrations. Errors as in `Database.run`."""
         self._refuse_where_finished()
         continues, self._begun = self._begun, True
-        self._send(sql if continues else f"begin; {sql}", in_transaction=True, continues=continues)
+        self._send(sql if continues else f"begin; {sql}", in_transaction=True, continues=continues, is_script=True)
 
     def apart(self, work: Callable[[], T]) -> T:
         """`work` in a savepoint: where it meets a fault of a row (`OF_ONE_ROW`) all it did is undone, and nothing else.

@@ -52,6 +52,18 @@ class FatalError(Exception):
     """It will not work until somebody changes something: alarm."""
 
 
+class ScriptFailed(FatalError):
+    """A statement of a script does not fit the database; the text has the server's own words, which name things only.
+
+    `place` counts the statements before it; `where`: what the server was carrying out inside it.
+    """
+
+    def __init__(self, message: str, *, place: int, where: str) -> None:
+        super().__init__(message)
+        self.place = place
+        self.where = where
+
+
 class RowRefused(FatalError):
     """The database cannot carry out a statement for what some row holds: without that row it can."""
 

@@ -7,10 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crm_relay.platform.database import Database, Transaction
-from crm_relay.platform.errors import FatalError
+from crm_relay.platform.errors import FatalError, RejectedInput, ScriptFailed, TransientError
 from crm_relay.platform.sql import queries_beside
 
 _SQL = queries_beside(__file__)
+_PIECE = re.compile(
+    r"""(?<!\w)[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(?P<comment>--[^\n]*|/\*.*?\*/)"""
+    r"""|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|(?P<end>;)""",
+    re.DOTALL,
+)
+_KEY = re.compile(r'Key columns? "(\w+)"')
+_SUBJECT = re.compile(
+    r"\b(?P<kind>table|view|materialized view|index|policy|trigger|function)\s+(?:concurrently\s+)?"
+    r"(?:if\s+(?:not\s+)?exists\s+)?(?:only\s+)?(?P<name>[\w.\"]+)(?:[^;]*?\bon\s+(?P<table>[\w.\"]+))?",
+    re.IGNORECASE,
+)
 _FILE_NAME = re.compile(r"^(?P<version>\d{14})_(?P<name>[a-z0-9_]+)\.sql$")
 
 
@@ -21,6 +32,11 @@ class Migration:
     version: str
     name: str
     sql: str
+
+    @property
+    def file_name(self) -> str:
+        """Where it stands."""
+        return f"{self.version}_{self.name}.sql"
 
     @property
     def sha256(self) -> str:
@@ -69,7 +85,20 @@ def _missing(database: Database, migrations: Sequence[Migration]) -> list[Migrat
 
 
 def _apply(database: Database, migration: Migration) -> bool:
-    """False where another runner was quicker."""
+    """False where another runner was quicker. Errors name the file and what its statement was about."""
+    try:
+        return _apply_file(database, migration)
+    except ScriptFailed as error:
+        statement = error.where if _SUBJECT.search(error.where) else _statement_at(migration.sql, error.place)
+        about = " ".join((_subject_of(statement), _referenced_in(statement, str(error))))
+        raise FatalError(f"{migration.file_name}: {about.strip() or 'script'}: {error}") from None
+    except (FatalError, RejectedInput) as error:
+        raise FatalError(f"{migration.file_name}: {error}") from None
+    except TransientError as error:
+        raise TransientError(f"{migration.file_name}: {error}") from None
+
+
+def _apply_file(database: Database, migration: Migration) -> bool:
     if migration.runs_outside_transaction:
         database.run_script(migration.sql)
         return database.transact(lambda transaction: _record(transaction, migration))
@@ -88,3 +117,35 @@ def _carry_out(transaction: Transaction, migration: Migration) -> bool:
     # The whole file as one piece: what looks like a parameter in it is none.
     transaction.run_script(migration.sql)
     return True
+
+
+def _statement_at(sql: str, place: int) -> str:
+    """The statement behind so many others, without its comments; a text of comments alone is none."""
+    text, start, count = "", 0, 0
+    for piece in _PIECE.finditer(sql):
+        if piece["comment"] is None and piece["end"] is None:
+            continue
+        text, start = text + sql[start : piece.start()], piece.end()
+        if piece["end"] is not None and text.strip():
+            if count == place:
+                return text
+            text, count = "", count + 1
+    return text + sql[start:]
+
+
+def _subject_of(statement: str) -> str:
+    """What a statement makes or changes: `table contacts`, or the table that an index or a policy is for."""
+    found = _SUBJECT.search(statement)
+    if found is None:
+        return ""
+    is_on_table = found["table"] is not None and found["kind"].lower() in {"index", "policy", "trigger"}
+    return f"table {found['table']}" if is_on_table else f"{found['kind'].lower()} {found['name']}"
+
+
+def _referenced_in(statement: str, message: str) -> str:
+    """The other table of a foreign key that cannot be: it is the one of another shape."""
+    column = _KEY.search(message)
+    if column is None:
+        return ""
+    found = re.search(rf'\b{column[1]}\b[^,;]*?\breferences\s+([\w."]+)', statement, re.IGNORECASE)
+    return f"(refers to {found[1]})" if found else ""

@@ -15,7 +15,7 @@ from uuid import UUID
 from pg8000.converters import UUID_ARRAY, string_array_in, string_in, timestamptz_in, uuid_array_in
 from pg8000.native import JSON, JSONB, TEXT_ARRAY, TIMESTAMPTZ, UUID_TYPE, Connection, DatabaseError, InterfaceError
 
-from crm_relay.platform.errors import DuplicateRow, FatalError, RejectedInput, RowRefused, TransientError
+from crm_relay.platform.errors import DuplicateRow, FatalError, RejectedInput, RowRefused, ScriptFailed, TransientError
 
 Row = dict[str, Any]
 
@@ -26,6 +26,8 @@ _REJECTED_CLASSES = {"22", "23"}
 _ROW_CLASSES = {"09", "21", "27", "2F", "38", "39", "44", "54", "P0"}
 _ROW_CODES = {"XX001", "XX002"}
 _UNIQUE_VIOLATION = "23505"
+# Errors whose words are about tables, types, rights and names, never about a row: those of a script may be shown.
+_CLASSES_ABOUT_THINGS = {"0A", "2B", "3D", "3F", "42"}
 # Supavisor reports its own trouble as XX000 with one of these words in front of the message.
 _TRANSIENT_POOLER_WORDS = ("ECHECKOUT", "EMAXCONN", "EDBHANDLEREXITED")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -48,15 +50,19 @@ class ConnectionLost(Exception):
 class StatementFailed(Exception):
     """The server refused a statement; the message names SQLSTATE and things, never a detail that quotes a row."""
 
-    def __init__(self, error: DatabaseError) -> None:
+    def __init__(self, error: DatabaseError, *, place: int = 0) -> None:
         said = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+        self._said, self._place = said, place
         self.code = str(said.get("C", "?????"))
         self._from_pooler = str(said.get("M", "")).startswith(_TRANSIENT_POOLER_WORDS)
         things = ", ".join(str(said[key]) for key in ("t", "c", "n") if key in said)
         super().__init__(f"database error {self.code}" + (f" ({things})" if things else ""))
 
-    def as_ours(self) -> Exception:
+    def as_ours(self, *, of_script: bool = False) -> Exception:
         """The error by what happens next."""
+        if of_script and self.code[:2] in _CLASSES_ABOUT_THINGS:
+            words = " ".join(" ".join(str(self._said[key]) for key in ("M", "D") if key in self._said).split())
+            return ScriptFailed(f"{self}: {words}", place=self._place, where=str(self._said.get("W", "")))
         if self.code[:2] in _TRANSIENT_CLASSES or self._from_pooler:
             return TransientError(str(self))
         if self.code == _UNIQUE_VIOLATION:
@@ -133,7 +139,7 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
         try:
             self.execute_simple(message)
         except DatabaseError as error:
-            raise StatementFailed(error) from None
+            raise StatementFailed(error, place=len(self._results)) from None
         except (InterfaceError, OSError):
             raise ConnectionLost from None
         return self._results
@@ -237,7 +243,9 @@ def connection_arguments(url: str, ca_file: str | None, timeout: float) -> dict[
     except ValueError:
         # The library's message quotes what it could not read, which may be a part of the password.
         raise FatalError(_URL_SHAPE) from None
-    if parts.scheme not in {"postgres", "postgresql"} or not host or not parts.username:
+    # Behind the host an @ belongs to a password with a / ? or # in it: what seems to be the host is a part of it.
+    is_cut = "@" in f"{parts.path}{parts.query}{parts.fragment}"
+    if parts.scheme not in {"postgres", "postgresql"} or not host or not parts.username or is_cut:
         raise FatalError(_URL_SHAPE)
     plain = host in _LOOPBACK or query.get("sslmode") == ["disable"]
     return {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crm_relay.platform.database import Database, Row
-from crm_relay.platform.errors import FatalError, RejectedInput
+from crm_relay.platform.errors import FatalError
 from crm_relay.platform.migrations import Migration, migrate, read_migrations
 from crm_relay.platform.sql import Query
 
@@ -109,11 +109,51 @@ def test_many_runners_at_once_apply_each_file_once_and_none_of_them_fails(empty_
 def test_a_file_that_fails_in_the_middle_leaves_nothing(empty: Database) -> None:
     broken = Migration(SECOND.version, "broken", "create table broken_table (id int); select 1/0;")
 
-    with pytest.raises(RejectedInput):
+    with pytest.raises(FatalError, match=r"^20990101000002_broken\.sql: database error 22012$"):
         migrate(empty, [FIRST, broken])
 
     assert tables(empty) == {"first_table"}
     assert migrate(empty, [FIRST, SECOND]) == ["20990101000002_second"]
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["contacts", "accounts", "organizations", "campaigns", "customer_profiles", "workspaces", "deals", "emails"],
+)
+def test_a_table_of_another_shape_is_named_with_the_file_and_the_servers_words(empty: Database, table: str) -> None:
+    empty.run_script(
+        f"""create table {table} (
+                id bigint generated always as identity primary key, email text, name text, created_at timestamptz
+            );
+            insert into {table} (email) values ('ada@example.com')"""
+    )
+    with pytest.raises(FatalError) as raised:
+        migrate(empty, ALL)
+    (line,) = str(raised.value).splitlines()
+    file, _, rest = line.partition(".sql: ")
+    assert file in {f"{each.version}_{each.name}" for each in ALL}
+    assert table in rest
+    assert "database error 42" in rest
+    assert "ada@example.com" not in line
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("alter table first_table add column a int; alter table first_table add column a int;", "table first_table: "),
+        ("-- a; b\nselect ';', $$;$$; create index on first_table (nothing);", "nothing"),
+        ("create index an_index on first_table (nothing);", "table first_table: "),
+        ("create policy mine on first_table using (nothing);", "table first_table: "),
+        ("do $$ begin alter table first_table add column id int; end $$;", "table first_table: "),
+        ("drop table missing_table;", "table missing_table: "),
+        ("insert into first_table values ('ada@example.com');", "broken.sql: database error 22P02"),
+    ],
+)
+def test_the_statement_that_fails_names_its_table(empty: Database, sql: str, words: str) -> None:
+    with pytest.raises(FatalError) as raised:
+        migrate(empty, [FIRST, Migration(SECOND.version, "broken", f"set local lock_timeout = '5s'; {sql}")])
+    assert words in str(raised.value)
+    assert "ada@example.com" not in str(raised.value)
 
 
 def test_an_index_is_built_concurrently_outside_a_transaction(empty: Database) -> None:

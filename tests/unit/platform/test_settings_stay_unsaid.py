@@ -40,6 +40,9 @@ HOSTILE = [
     f"postgresql://u:x@127.0.0.1:{MARK}/db",
     f"postgresql://u:x@127.0.0.1:9{MARK}/db",
     f"postgresql://u:{MARK}/x@127.0.0.1:9/db",
+    f"postgresql://u:x@{MARK}/y@127.0.0.1:9/db",
+    f"postgresql://u:x@{MARK}?y@127.0.0.1:9/db",
+    f"postgresql://u:x@{MARK}#y@127.0.0.1:9/db",
     f"postgresql://u:x@[{MARK}]/db",
     f"postgresql://u:x@{MARK}{'x' * 70}/db",
     f"postgresql://u:{MARK}\udcff@127.0.0.1:9/db",
@@ -242,7 +245,7 @@ def test_every_setting_is_used_as_its_function_uses_it_or_only_read() -> None:
     assert settings_of_all().keys() == USES.keys() | READ_ONLY | words
 
 
-@pytest.mark.parametrize("url", HOSTILE[:3])
+@pytest.mark.parametrize("url", [*HOSTILE[:3], *HOSTILE[4:8]])
 def test_a_command_says_in_one_line_what_an_address_has_to_look_like(url: str) -> None:
     done = CliRunner().invoke(app, ["migrate", "--dry-run"], env={"DATABASE_URL": url, "MIGRATION_DATABASE_URL": url})
     assert done.exit_code == 2

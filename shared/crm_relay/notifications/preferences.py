@@ -15,7 +15,8 @@ from crm_relay.notifications.models import (
 )
 from crm_relay.notifications.moments import LATEST, moment_of
 from crm_relay.platform.database import Row
-from crm_relay.rules.send_windows import DAYS, SendWindow, is_zone
+from crm_relay.rules.send_windows import DAYS, SendWindow
+from crm_relay.rules.zones import zone_meant
 
 DEFAULT_LOCALE = "en-US"
 
@@ -46,7 +47,7 @@ def frequency_of(stored: str | None) -> Frequency:
 
 def zone_of_person(stored: str | None) -> str:
     """UTC where nothing is known, and for a name that this installation cannot read: that stops nobody."""
-    return stored if stored is not None and is_zone(stored) else "UTC"
+    return zone_meant(stored) or "UTC"
 
 
 def quiet_hours_of(setting: Row, zone: str) -> SendWindow | None:

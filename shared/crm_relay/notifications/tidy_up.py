@@ -11,7 +11,7 @@ from crm_relay.notifications.release.settle import close_readable, settle
 from crm_relay.notifications.release.slack.post_to_slack import settle_posts
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database, Queryable
-from crm_relay.rules.send_windows import is_zone
+from crm_relay.rules.zones import zone_meant
 
 ZONE = "notification_zone"
 _TITLE = "A person's time zone is none that this installation knows: quiet hours and digests are read as UTC"
@@ -58,7 +58,7 @@ def fate_of(status: str) -> Fate:
 
 def watch_zones(db: Queryable, now: datetime) -> int:
     """How many zones nobody can read; one incident each, which closes once it is mended. Two statements."""
-    unknown = [row for row in store.zones(db) if not is_zone(row["zone"])]
+    unknown = [row for row in store.zones(db) if zone_meant(row["zone"]) is None]
     incidents = [Incident(ZONE, row["zone"][:100], _TITLE, details={"user_id": str(row["user_id"])}) for row in unknown]
     keep_open(db, ZONE, incidents, now)
     return len(unknown)

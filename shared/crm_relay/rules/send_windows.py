@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.rules.zones import is_zone, zone_meant, zone_named
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """In the order of `date.weekday()`."""
@@ -15,9 +15,6 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # A week until the same weekday, and another week where a zone skipped that very day (Apia, 30 December 2011).
 _HORIZON = timedelta(days=15)
 _DAY = timedelta(days=1)
-
-# Files beside the zones: with leap seconds, of this machine, or no place at all.
-_NOT_A_ZONE = ("right/", "posix/", "posixrules", "localtime", "Factory")
 
 
 @dataclass(frozen=True)
@@ -68,18 +65,14 @@ class SendWindow:
 @lru_cache(maxsize=1024)
 def _written_window(days: tuple[str, ...], start: time | str, end: time | str, zone: str) -> SendWindow:
     """The rows of a batch hold the same few, again and again."""
-    return SendWindow(frozenset(day.strip().lower() for day in days), _time(start), _time(end), zone.strip())
-
-
-def is_zone(name: str | None) -> bool:
-    """Whether `name` is an IANA time zone that this installation knows."""
-    return bool(name) and _zone(str(name)) is not None
+    return SendWindow(
+        frozenset(day.strip().lower() for day in days), _time(start), _time(end), zone_meant(zone) or zone.strip()
+    )
 
 
 def zone_of(contact_zone: str | None, campaign_zone: str) -> str:
-    """The recipient's zone where it is known and a zone, else the campaign's."""
-    own = (contact_zone or "").strip()
-    return own if is_zone(own) else campaign_zone
+    """The recipient's zone where its name means one, else the campaign's."""
+    return zone_meant(contact_zone) or campaign_zone
 
 
 def is_open(window: SendWindow, at: datetime) -> bool:
@@ -123,7 +116,7 @@ def add_days(at: datetime, days: int, zone: str) -> datetime:
     if not days:
         return moment.replace(tzinfo=UTC)
     wall = moment + _offset(zone, moment) + days * _DAY
-    return wall.replace(tzinfo=_zone(zone), fold=0).astimezone(UTC)
+    return wall.replace(tzinfo=zone_named(zone), fold=0).astimezone(UTC)
 
 
 def next_time(days: Iterable[str], at: time, zone: str, after: datetime) -> datetime:
@@ -136,7 +129,7 @@ def next_time(days: Iterable[str], at: time, zone: str, after: datetime) -> date
     wall = moment + _offset(zone, moment)
     for ahead in range(-1, _HORIZON.days):
         day = wall.date() + ahead * _DAY
-        instant = datetime.combine(day, at, tzinfo=_zone(zone)).astimezone(UTC)
+        instant = datetime.combine(day, at, tzinfo=zone_named(zone)).astimezone(UTC)
         if DAYS[day.weekday()] in wanted and instant > after:
             return instant
     raise RejectedInput("days of a time: at least one of mon, tue, wed, thu, fri, sat, sun")
@@ -198,19 +191,8 @@ def _next_change(name: str, since: datetime, end: datetime) -> datetime:
 
 
 def _offset(name: str, moment: datetime) -> timedelta:
-    zone = _zone(name)
+    zone = zone_named(name)
     return (zone.fromutc(moment.replace(tzinfo=zone)).utcoffset() if zone else None) or timedelta()
-
-
-@lru_cache(maxsize=2048)
-def _zone(name: str) -> ZoneInfo | None:
-    if name.startswith(_NOT_A_ZONE):
-        return None
-    try:
-        return ZoneInfo(name)
-    # Not found; a path that leads out of the database; a folder of it.
-    except (KeyError, ValueError, OSError):
-        return None
 
 
 def _naive_utc(at: datetime) -> datetime:

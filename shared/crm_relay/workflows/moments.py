@@ -7,7 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.rules.send_windows import SendWindow, add_days, is_zone, next_open
+from crm_relay.rules.send_windows import SendWindow, add_days, next_open
+from crm_relay.rules.zones import zone_meant, zone_named
 
 _SPAN = re.compile(r"\+\s*(?P<number>[0-9]{1,6})\s*(?P<unit>m|min|minutes?|h|hours?|d|days?|w|weeks?|business days?)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -80,11 +81,10 @@ def hour_of(text: str) -> time:
 
 def zone_for(written: str | None, owner: Mapping[str, Any] | None) -> str:
     """The step's own, else that of the record's owner, else UTC."""
-    zone = written or str((owner or {}).get("timezone") or "")
-    return zone if is_zone(zone) else "UTC"
+    return zone_meant(written or str((owner or {}).get("timezone") or "")) or "UTC"
 
 
 def _zone(name: str) -> ZoneInfo:
-    if not is_zone(name):
+    if (zone := zone_named(name)) is None:
         raise RejectedInput("zone: not an IANA time zone")
-    return ZoneInfo(name)
+    return zone

@@ -7,7 +7,8 @@ import pytest
 
 from crm_relay.notifications.decisions import decide, digest_leaves_at, next_full_hour
 from crm_relay.notifications.models import Channel, Frequency, Notice, Preference, Urgency, Verdict
-from crm_relay.rules.send_windows import DAYS, SendWindow, is_zone, next_time
+from crm_relay.rules.send_windows import DAYS, SendWindow, next_time
+from crm_relay.rules.zones import is_zone
 
 ZONES = sorted(zone for zone in available_timezones() if is_zone(zone))
 NIGHT = (time(22), time(8))

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.rules.send_windows import SendWindow, closes_at, is_open, is_zone, next_open, zone_of
+from crm_relay.rules.send_windows import SendWindow, closes_at, is_open, next_open, zone_of
+from crm_relay.rules.zones import is_zone
 
 WORK_DAYS = ("mon", "tue", "wed", "thu", "fri")
 EVERY_DAY = (*WORK_DAYS, "sat", "sun")

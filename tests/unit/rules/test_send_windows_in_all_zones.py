@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crm_relay.rules.send_windows import DAYS, SendWindow, add_days, closes_at, is_open, is_zone, next_open
+from crm_relay.rules.send_windows import DAYS, SendWindow, add_days, closes_at, is_open, next_open
+from crm_relay.rules.zones import is_zone
 
 ZONES = sorted(name for name in available_timezones() if is_zone(name))
 MINUTE = timedelta(minutes=1)

@@ -12,8 +12,9 @@ from crm_relay.mail.compose import count_links
 from crm_relay.mail.mail_text import formatted_address
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.conditions import read_conditions
-from crm_relay.rules.send_windows import SendWindow, is_zone
+from crm_relay.rules.send_windows import SendWindow
 from crm_relay.rules.templates import declared_defaults
+from crm_relay.rules.zones import problem_of_zone
 
 _MOST_PROBLEMS = 50
 # What each channel can use; anything else would be written and never seen.
@@ -63,8 +64,8 @@ def check_definition(wanted: Definition, references: Mapping[str, Any]) -> Campa
 
 
 def _of_campaign(wanted: Definition) -> Problems:
-    if not is_zone(wanted.zone):
-        yield "zone: not an IANA time zone"
+    if problem := problem_of_zone(wanted.zone):
+        yield f"zone: {problem}"
         return
     try:
         SendWindow.of(wanted.window.days, wanted.window.start, wanted.window.end, wanted.zone)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from crm_relay.notifications.models import ReaderLocale
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.rules.send_windows import is_zone
+from crm_relay.rules.zones import zone_named
 
 TYPES = frozenset({"string", "number", "money", "date", "time", "datetime"})
 """What a template may declare a variable to be."""
@@ -110,7 +110,7 @@ def _written_moment(kind: str, value: object, reader: ReaderLocale) -> str:
     suffix = ""
     if isinstance(given, datetime):
         try:
-            given = given.astimezone(ZoneInfo(reader.zone) if is_zone(reader.zone) else UTC)
+            given = given.astimezone(zone_named(reader.zone) or UTC)
         except OverflowError:
             return _written(value)
         # Nobody takes a time for one's own that says UTC.

@@ -21,7 +21,8 @@ from crm_relay.notifications.people.settings_of_person import WEEK, Colleague
 from crm_relay.notifications.preferences import preference_of, reachable, without_digest
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.rules.send_windows import DAYS, SendWindow, is_zone
+from crm_relay.rules.send_windows import DAYS, SendWindow
+from crm_relay.rules.zones import problem_of_zone
 
 MOST_NOTIFICATIONS = 5_000
 """So many of the newest are looked at."""
@@ -46,8 +47,8 @@ class SettingsChange:
     def applied(self, preference: Preference) -> Preference:
         """RejectedInput for a time or a zone that is none."""
         zone = preference.zone if self.zone is None else self.zone
-        if not is_zone(zone):
-            raise RejectedInput("zone: not an IANA time zone")
+        if problem := problem_of_zone(zone):
+            raise RejectedInput(f"zone: {problem}")
         changes = {
             "channels": None if self.channels is None else frozenset(self.channels),
             "frequency": self.frequency,

@@ -3,12 +3,11 @@
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.rules.send_windows import is_zone
+from crm_relay.rules.zones import problem_of_zone, zone_named
 
 _FIELDS: Final = 5
 _LONGEST: Final = 100
@@ -19,7 +18,7 @@ def problems_of_schedule(cron: str, zone: str) -> list[str]:
 
     One that is never due within the next fifty years counts as wrong, `0 0 30 2 *` for one.
     """
-    problems = [] if is_zone(zone) else ["zone: not an IANA time zone"]
+    problems = [f"zone: {problem}"] if (problem := problem_of_zone(zone)) else []
     try:
         if next(_times(cron, datetime(2000, 1, 1, tzinfo=UTC)), None) is None:
             problems.append("cron: never due")
@@ -38,10 +37,10 @@ def next_occurrence(cron: str, zone: str, after: datetime) -> datetime | None:
     >>> next_occurrence("0 9 * * MON", "Europe/Berlin", datetime(2026, 11, 30, 8, tzinfo=UTC))
     datetime.datetime(2026, 12, 7, 8, 0, tzinfo=datetime.timezone.utc)
     """
-    if not is_zone(zone):
+    if (clock := zone_named(zone)) is None:
         raise RejectedInput("zone: not an IANA time zone")
     # In an hour that the clock shows twice, the library begins with the first one.
-    times = _times(cron, after.astimezone(ZoneInfo(zone)))
+    times = _times(cron, after.astimezone(clock))
     return next((moment for moment in (each.astimezone(UTC) for each in times) if moment > after), None)
 
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.placeholders import problems_of_placeholders
-from crm_relay.rules.send_windows import DAYS, is_zone
+from crm_relay.rules.send_windows import DAYS
+from crm_relay.rules.zones import problem_of_zone
 from crm_relay.workflows.definition.proofs.catalog import VARIABLE_BEGINS
 from crm_relay.workflows.entities import is_event_name
 from crm_relay.workflows.models import EntityType, StepKind, WorkflowStep
@@ -95,8 +96,8 @@ def _wait(config: Mapping[str, Any], _entity: EntityType, columns: frozenset[str
         yield "", "untilEvent needs a time-out: days, hours or minutes"
     if before and before not in columns:
         yield "before_field", "a column of the record"
-    if config["zone"] is not None and not is_zone(config["zone"]):
-        yield "zone", "not an IANA time zone"
+    if config["zone"] is not None and (problem := problem_of_zone(config["zone"])):
+        yield "zone", problem
     for name in ("at", "business_start", "business_end"):
         if config[name] is not None and not _CLOCK.fullmatch(config[name]):
             yield name, "HH:MM"

@@ -34,6 +34,7 @@ _RANKS = (
 )
 _OF_THE_LEDGER = frozenset({"queued", "refused", "dry_run", "sending", "unknown", "sent", "failed"})
 _NOT_LEFT = frozenset({"queued", "refused", "dry_run", "sending", "unknown"})
+_PERSON = "nothing speaks against a person"
 _STATUS_OF = {"delivery_delayed": "pending", "complained": "spam"}
 
 
@@ -87,12 +88,15 @@ class MailState:
     error_message: str | None = None
     message_id: str | None = None
     verdicts: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Of the verdicts, by the same keys."""
 
 
 def fold(mail: LedgerEntry, events: Iterable[EmailEvent]) -> MailState:
     """The state after these events, in whatever order and however often each of them came."""
     ordered = sorted({event.key: event for event in events}.values(), key=lambda event: (event.occurred_at, event.key))
-    verdicts = _verdicts(mail, ordered)
+    reasons = _reasons(mail, ordered)
+    verdicts = {key: "human" if reason == _PERSON else "machine" for key, reason in reasons.items()}
     human = [event for event in ordered if verdicts.get(event.key) == "human"]
     opens, clicks, bounces = _of("opened", ordered), _of("clicked", ordered), _of("bounced", ordered)
     human_opens, human_clicks = _of("opened", human), _of("clicked", human)
@@ -117,6 +121,7 @@ def fold(mail: LedgerEntry, events: Iterable[EmailEvent]) -> MailState:
         error_message=next((event.reason for event in ordered if event.reason), mail.error_message),
         message_id=min((event.message_id for event in ordered if event.message_id), default=mail.message_id),
         verdicts=verdicts,
+        reasons=reasons,
     )
 
 
@@ -156,12 +161,12 @@ def _status_of(event: EmailEvent) -> str:
     return _STATUS_OF.get(event.kind, event.kind)
 
 
-def _verdicts(mail: LedgerEntry, events: Sequence[EmailEvent]) -> dict[str, str]:
+def _reasons(mail: LedgerEntry, events: Sequence[EmailEvent]) -> dict[str, str]:
     """Of every open and click; one on the link that unsubscribes says nothing of interest, no matter by whom."""
     judged = [event for event in events if event.kind in {"opened", "clicked"} and not _unsubscribes(mail, event)]
     begun = _first(_of("delivered", events)) or _first(_of("sent", events), mail.sent_at)
     bursts = _bursts(mail, _of("clicked", judged))
-    return {event.key: "machine" if _is_machine(event, begun, bursts) else "human" for event in judged}
+    return {event.key: _why_machine(event, begun, bursts) or _PERSON for event in judged}
 
 
 def _unsubscribes(mail: LedgerEntry, event: EmailEvent) -> bool:
@@ -184,12 +189,14 @@ def _within(moment: datetime, start: datetime) -> bool:
     return start <= moment <= start + BURST
 
 
-def _is_machine(event: EmailEvent, begun: datetime | None, bursts: Sequence[datetime]) -> bool:
+def _why_machine(event: EmailEvent, begun: datetime | None, bursts: Sequence[datetime]) -> str | None:
+    """None: nothing speaks against a person."""
     if begun is not None and event.occurred_at < begun + MACHINE_WITHIN:
-        return True
-    if is_scanner(event.user_agent):
-        return True
-    return event.kind == "clicked" and any(_within(event.occurred_at, start) for start in bursts)
+        return f"within {MACHINE_WITHIN.seconds} seconds of the delivery"
+    if (scanner := scanner_of(event.user_agent)) is not None:
+        return scanner
+    in_burst = event.kind == "clicked" and any(_within(event.occurred_at, start) for start in bursts)
+    return f"all links within {BURST.seconds} seconds" if in_burst else None
 
 
 @dataclass(frozen=True)

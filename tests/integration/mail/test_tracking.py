@@ -85,7 +85,7 @@ def forget(database: Database, before: dict[str, Any]) -> None:
     values = ", ".join(f"{name} = :{name}" for name in kept)
     rows_of(database, f"update email_sends set {values}", **{name: before[name] for name in kept})
     blank = MailState("sent")
-    names = [each.name for each in fields(MailState) if each.name not in {*kept, "verdicts"}]
+    names = [each.name for each in fields(MailState) if each.name not in {*kept, "verdicts", "reasons"}]
     rows_of(
         database,
         f"update email_sends set {', '.join(f'{name} = :{name}' for name in names)}",

@@ -60,7 +60,13 @@ class FaultyDatabase(Database):
         self.plan = plan
 
     def _send(
-        self, sql: str, *, in_transaction: bool = False, continues: bool = False, commits: bool = False
+        self,
+        sql: str,
+        *,
+        in_transaction: bool = False,
+        continues: bool = False,
+        commits: bool = False,
+        is_script: bool = False,
     ) -> list[list[Row]]:
         if not self.plan.look(sql):
             answer = super()._send(sql, in_transaction=in_transaction, continues=continues, commits=commits)

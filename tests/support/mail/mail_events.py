@@ -74,8 +74,10 @@ def word_of(outcome: DeliveryOutcome) -> str:
 def state_of(database: Database, send: UUID) -> MailState:
     """What the database made of the mail, as the pure fold would say it."""
     row = one(database, "select * from email_sends where id = :id", id=send)
-    logs = rows_of(
-        database, "select event_key, verdict from email_logs where email_send_id = :id and verdict is not null", id=send
+    judged = (
+        "select event_key, verdict, verdict_reason from email_logs where email_send_id = :id and verdict is not null"
     )
+    logs = rows_of(database, judged, id=send)
     known = {each.name: row[each.name] for each in fields(MailState) if each.name in row}
-    return MailState(**known, verdicts={log["event_key"]: log["verdict"] for log in logs})
+    reasons = {log["event_key"]: log["verdict_reason"] for log in logs}
+    return MailState(**known, verdicts={log["event_key"]: log["verdict"] for log in logs}, reasons=reasons)

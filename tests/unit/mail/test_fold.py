@@ -169,6 +169,17 @@ def test_a_known_scanner_is_a_machine_whenever_it_comes() -> None:
     assert not is_scanner(None)
 
 
+def test_every_verdict_has_its_reason() -> None:
+    opened = email_event("opened", 1, "o", user_agent=BROWSER)
+    state = fold(LEDGER, [email_event("delivered", 0), opened, click(60, agent=GATEWAY), click(4100)])
+    assert sorted(state.reasons.values()) == [
+        "a mail gateway's link check",
+        "nothing speaks against a person",
+        "within 10 seconds of the delivery",
+    ]
+    assert state.reasons.keys() == state.verdicts.keys()
+
+
 def test_a_click_on_the_link_that_unsubscribes_is_no_interest() -> None:
     away = email_event("clicked", 60, "away", link="https://relay.example.com/unsubscribe/u-123", user_agent=BROWSER)
     state = fold(LEDGER, [email_event("delivered", 0), away])

@@ -11,8 +11,9 @@ from crm_relay.platform.database import Row
 from crm_relay.platform.sql import Statement
 
 MAILS, LOGS, KNOWN, TURN = "mail.mails", "mail.logs", "mail.known", "mail.turn"
-_STATE = tuple(each.name for each in fields(MailState) if each.name != "verdicts")
+_STATE = tuple(each.name for each in fields(MailState) if each.name not in {"verdicts", "reasons"})
 _SAID = ("link", "user_agent", "bounce_type", "reason", "message_id", "topic")
+_NOT_JUDGED: dict[str, str | None] = {"verdict": None, "verdict_reason": None}
 _KEPT_OF_ERASED = ("bounce_type", "topic")
 
 
@@ -120,8 +121,8 @@ def adopt_events(
             adopted.append({**log, "email_send_id": mail["id"]})
         state = fold(_ledger(mail), history)
         folded.append(FoldedMail(mail, state, ()))
-    verdicts = {key: verdict for each in folded for key, verdict in each.state.verdicts.items()}
-    return folded, [{**each, "verdict": verdicts.get(each["event_key"])} for each in adopted]
+    judged = _judged(folded)
+    return folded, [{**each, **judged.get(each["event_key"], _NOT_JUDGED)} for each in adopted]
 
 
 def changed_rows(mails: Iterable[FoldedMail]) -> list[Row]:
@@ -194,19 +195,31 @@ class _Folding:
         return mail, FoldedMail(mail, state, tuple(seen))
 
     def _writes(self, mails: Mapping[UUID, FoldedMail]) -> Iterator[Statement]:
-        verdicts = {key: verdict for each in mails.values() for key, verdict in each.state.verdicts.items()}
+        judged = _judged(mails.values())
         if self.logs:
-            yield store.add_logs([{**log, "verdict": verdicts.get(log["event_key"])} for log in self.logs])
-        judged = [
-            {"id": log["id"], "verdict": verdicts.get(log["event_key"])}
+            yield store.add_logs([{**log, **judged.get(log["event_key"], _NOT_JUDGED)} for log in self.logs])
+        known = [
+            (log, judged.get(log["event_key"], _NOT_JUDGED))
             for log in self.rows.get(LOGS, ())
-            if log["email_send_id"] in mails and log["verdict"] != verdicts.get(log["event_key"])
+            if log["email_send_id"] in mails
         ]
-        if judged:
-            yield store.judge_logs(judged)
+        changed_verdicts = [
+            {"id": log["id"], **now} for log, now in known if any(log[name] != now[name] for name in now)
+        ]
+        if changed_verdicts:
+            yield store.judge_logs(changed_verdicts)
         changed = [each.as_row for each in mails.values() if each.as_row != self.before[each.row["id"]]]
         if changed:
             yield store.record_mails(changed)
+
+
+def _judged(mails: Iterable[FoldedMail]) -> dict[str, dict[str, str | None]]:
+    """Verdict and reason of each open and click, by the event's key."""
+    return {
+        key: {"verdict": verdict, "verdict_reason": each.state.reasons[key]}
+        for each in mails
+        for key, verdict in each.state.verdicts.items()
+    }
 
 
 def _ledger(mail: Row) -> LedgerEntry:

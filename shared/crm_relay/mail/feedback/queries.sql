@@ -34,20 +34,20 @@ for no key update;
 
 -- name: logs_of
 -- All that was reported of these mails so far.
-select log.id, log.email_send_id, log.event_type, log.event_data, log.occurred_at, log.event_key, log.verdict
+select log.id, log.email_send_id, log.event_type, log.event_data, log.occurred_at, log.event_key, log.verdict, log.verdict_reason
 from email_sends mail
 join email_logs log on log.email_send_id = mail.id
 where mail.id = any (cast(:sends as uuid[])) or mail.resend_id = any (cast(:email_ids as text[]));
 
 -- name: logs_of_tags
 -- The same where each is named by our own id.
-select id, email_send_id, event_type, event_data, occurred_at, event_key, verdict
+select id, email_send_id, event_type, event_data, occurred_at, event_key, verdict, verdict_reason
 from email_logs
 where email_send_id = any (cast(:sends as uuid[]));
 
 -- name: logs_of_tokens
 -- The same for the mails that hold one of these links.
-select log.id, log.email_send_id, log.event_type, log.event_data, log.occurred_at, log.event_key, log.verdict
+select log.id, log.email_send_id, log.event_type, log.event_data, log.occurred_at, log.event_key, log.verdict, log.verdict_reason
 from email_sends mail
 join email_logs log on log.email_send_id = mail.id
 where mail.unsubscribe_token = any (cast(:tokens as text[]));
@@ -62,17 +62,18 @@ select pg_advisory_xact_lock_shared(52, 1);
 
 -- name: add_logs
 -- New events; the index on their keys refuses one that is here.
-insert into email_logs (email_send_id, event_type, event_data, occurred_at, event_key, resend_id, verdict)
-select email_send_id, event_type, event_data, occurred_at, event_key, resend_id, verdict
+insert into email_logs (email_send_id, event_type, event_data, occurred_at, event_key, resend_id, verdict, verdict_reason)
+select email_send_id, event_type, event_data, occurred_at, event_key, resend_id, verdict, verdict_reason
 from :logs as log (
-    email_send_id uuid, event_type text, event_data jsonb, occurred_at timestamptz, event_key text, resend_id text, verdict text
+    email_send_id uuid, event_type text, event_data jsonb, occurred_at timestamptz, event_key text, resend_id text, verdict text,
+    verdict_reason text
 );
 
 -- name: judge_logs
 -- Earlier opens and clicks that later events show in another light.
 update email_logs log
-set verdict = judged.verdict
-from :judged as judged (id uuid, verdict text)
+set verdict = judged.verdict, verdict_reason = judged.verdict_reason
+from :judged as judged (id uuid, verdict text, verdict_reason text)
 where log.id = judged.id;
 
 -- name: record_mails
@@ -114,19 +115,21 @@ select pg_advisory_xact_lock(52, 1);
 
 -- name: reported_before
 -- What came in before these mails had their ids, and what is known of them by their tag.
-select id, email_send_id, event_type, event_data, occurred_at, event_key, verdict, resend_id
+select id, email_send_id, event_type, event_data, occurred_at, event_key, verdict, verdict_reason, resend_id
 from email_logs
 where email_send_id is null and resend_id = any (cast(:email_ids as text[]))
 union all
-select id, email_send_id, event_type, event_data, occurred_at, event_key, verdict, resend_id
+select id, email_send_id, event_type, event_data, occurred_at, event_key, verdict, verdict_reason, resend_id
 from email_logs
 where email_send_id = any (cast(:ids as uuid[]));
 
 -- name: adopt_logs
 -- Events that have found their mail; of somebody who was erased meanwhile only what may be kept.
 update email_logs log
-set email_send_id = adopted.email_send_id, event_data = adopted.event_data, verdict = adopted.verdict
-from :logs as adopted (id uuid, email_send_id uuid, event_data jsonb, verdict text)
+set
+    email_send_id = adopted.email_send_id, event_data = adopted.event_data, verdict = adopted.verdict,
+    verdict_reason = adopted.verdict_reason
+from :logs as adopted (id uuid, email_send_id uuid, event_data jsonb, verdict text, verdict_reason text)
 where log.id = adopted.id;
 
 -- name: record_accepted

@@ -69,7 +69,7 @@ def add_logs(logs: Sequence[Mapping[str, Any]]) -> Statement:
 
 
 def judge_logs(judged: Sequence[Mapping[str, Any]]) -> Statement:
-    """Each with `id` and `verdict`."""
+    """Each with `id`, `verdict` and `verdict_reason`."""
     return _SQL["judge_logs"].bind(judged=Rows(judged))
 
 
@@ -112,7 +112,7 @@ def record_accepted(mails: Sequence[Row]) -> list[Statement]:
 
 def adopt_logs(logs: Sequence[Row]) -> list[Statement]:
     """They have found their mail."""
-    columns = ("id", "email_send_id", "verdict")
+    columns = ("id", "email_send_id", "verdict", "verdict_reason")
     rows = [{**{name: log[name] for name in columns}, "event_data": Json(log["event_data"])} for log in logs]
     return [_SQL["adopt_logs"].bind(logs=Rows(rows))] if rows else []
 

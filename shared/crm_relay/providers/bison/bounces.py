@@ -24,5 +24,5 @@ def is_permanent_bounce(*texts: str | None) -> bool:
         return False
     if found & _PERMANENT:
         return True
-    told = {code for code in found if not code.startswith("2.")} - _SAYS_NOTHING
-    return not told and any(says_unknown_address(text) for text in read)
+    others = {code for code in found if not code.startswith("2.")} - _SAYS_NOTHING
+    return not others and any(says_unknown_address(text) for text in read)

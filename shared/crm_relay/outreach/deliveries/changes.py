@@ -97,11 +97,8 @@ class Changes:
             )
         if meaning.account is not None and event.account is not None:
             self._change_account(workspace.name, event.account, meaning)
-        if meaning.metric is not None:
-            self._replace_filling(workspace.name, event, meaning.metric)
-            self._add(workspace.name, meaning.metric, 1, event.occurred_at)
-        elif meaning.shown_in is not None:
-            self._replace_filling(workspace.name, event, meaning.shown_in)
+        if (metric := meaning.metric or meaning.shown_in) is not None:
+            self._count(workspace.name, event, metric, amount=int(meaning.metric is not None))
         if workspace.was_rejected:
             self._good.add(workspace.name)
 
@@ -141,8 +138,7 @@ class Changes:
             if state is not known.state:
                 self._accounts[account.account_id] = KnownAccount(workspace_name, state)
 
-    def _replace_filling(self, workspace_name: str, event: BisonEvent, metric: str) -> None:
-        """What the totals have shown before the event came is taken back."""
+    def _count(self, workspace_name: str, event: BisonEvent, metric: str, *, amount: int) -> None:
         if event.account is not None:
             key = (workspace_name, event.account.account_id, metric)
             left = self._fillings.setdefault(key, {each.id: each for each in self.known.fillings.get(key, [])})
@@ -151,6 +147,7 @@ class Changes:
                 left[replaced.id] = replaced
                 self._taken[replaced.id] = replaced.amount
                 self._add(workspace_name, metric, -1, replaced.occurred_at)
+        self._add(workspace_name, metric, amount, event.occurred_at)
 
     def _add(self, workspace_name: str, metric: str, amount: int, at: datetime) -> None:
         """A quarter of an hour is in one month, whatever the workspace's zone."""

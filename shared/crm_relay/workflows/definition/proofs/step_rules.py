@@ -137,8 +137,8 @@ def _approval(config: Mapping[str, Any], _entity: EntityType, _columns: frozense
     is_counted = all(each["type"] != "role" for each in approvers)
     if config["quorum"] is not None and is_counted and config["quorum"] > len(approvers):
         yield "quorum", "more than there are approvers"
-    if config["zone"] is not None and not is_zone(config["zone"]):
-        yield "zone", "not an IANA time zone"
+    if config["zone"] is not None and (problem := problem_of_zone(config["zone"])):
+        yield "zone", problem
     if config["escalate_to"] and not config["due"]:
         yield "escalate_to", "needs due: what is not due is never overdue"
     yield from _times(config)

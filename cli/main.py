@@ -15,6 +15,7 @@ from cli.cache import app as cache
 from cli.campaign.commands import app as campaign
 from cli.campaign.sending import resume_sending, stop_sending
 from cli.campaign.topic import app as topic
+from cli.connection.commands import app as connection
 from cli.consent import app as consent
 from cli.console import (
     FOUND,
@@ -69,6 +70,7 @@ for name, group in (
     ("notification", notification),
     ("workflow", workflow),
     ("approval", approval),
+    ("connection", connection),
     ("deferred", deferred),
     ("consent", consent),
     ("secret", secret),

@@ -55,6 +55,7 @@ class Stack:
         self.environment |= {"LOG_LEVEL": "WARNING", "POWERTOOLS_METRICS_DISABLED": "true"}
         self.environment |= {"ADMIN_TOKEN": secrets.token_urlsafe(24), "MAUTIC_WEBHOOK_SECRET": self._webhook_secrets()}
         self.environment["UNSUBSCRIBE_LINK_KEY"] = secrets.token_urlsafe(24)
+        self.environment["CONNECTION_KEY"] = self.connection_key
         self._start_postgres()
         self.environment |= self.simulated.start(self.settings, self._open)
         aws = LocalAws.start(self.template)
@@ -101,6 +102,11 @@ class Stack:
             "pid": os.getpid(),
             "environment": {name: value for name, value in self.environment.items() if name not in os_names()},
         }
+
+    @property
+    def connection_key(self) -> str:
+        """Stays as long as the data of the stack."""
+        return f"file:{ROOT / '.stack' / 'connection.key'}"
 
     def _webhook_secrets(self) -> str:
         return f"{secrets.token_urlsafe(24)},{RECORDED_SECRET}"

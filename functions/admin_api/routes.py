@@ -6,6 +6,7 @@ from typing import Any
 
 from admin_api import answers
 from admin_api.campaign_routes import CAMPAIGNS
+from admin_api.connections.routes import CONNECTIONS
 from admin_api.inputs import (
     CheckWanted,
     ConflictsAsked,
@@ -249,5 +250,6 @@ TABLE = (
     *NOTIFICATIONS,
     *WORKFLOWS,
     *APPROVALS,
+    *CONNECTIONS,
     *_TOKENS,
 )

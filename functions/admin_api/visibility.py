@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from admin_api.table import OPERATE
 from crm_relay.campaigns.lifecycle.funnels import HistoryLine
+from crm_relay.connections.overview.show import ConnectionLine
 from crm_relay.mail.stops.stop_sending import SendingStop
 from crm_relay.operations.overview import models as shown
 from crm_relay.platform.http.callers import Role
@@ -30,6 +31,8 @@ VISIBLE_FROM: Mapping[type, Mapping[str, Role]] = {
     HistoryLine: {"about": OPERATE},
     # What a step or the database said.
     RunLine: {"error": OPERATE},
+    # The address of an account, and what a vendor said.
+    ConnectionLine: {"account": OPERATE, "error_message": OPERATE},
     # An operator's own words, and what a definition names.
     WorkflowListed: {"paused_reason": OPERATE, "problems": OPERATE},
     # Values of records, what people wrote, and who they are.

@@ -16,7 +16,10 @@ WATCHED = (
     "boto3",
     "jinja2",
     "requests",
-    *(f"crm_relay.{room}" for room in ("campaigns", "customers", "edge_cache", "engagement", "integrity", "mail")),
+    *(
+        f"crm_relay.{room}"
+        for room in ("campaigns", "connections", "customers", "edge_cache", "engagement", "integrity", "mail")
+    ),
     *(
         f"crm_relay.{room}"
         for room in ("notifications", "operations", "outreach", "webhooks", "incidents.channels", "platform.migrations")
@@ -26,7 +29,16 @@ WATCHED = (
 
 # Function -> what of it its handler and wiring may import before the first request.
 ALLOWED = {
-    "admin_api": {"campaigns", "edge_cache", "integrity", "mail", "notifications", "operations", "webhooks"},
+    "admin_api": {
+        "campaigns",
+        "connections",
+        "edge_cache",
+        "integrity",
+        "mail",
+        "notifications",
+        "operations",
+        "webhooks",
+    },
     "approvals": {"mail", "notifications", "workflows"},
     "bison_poll": {"outreach", "providers.bison.client", "requests"},
     "bison_webhook": {"outreach", "webhooks"},
@@ -39,6 +51,7 @@ ALLOWED = {
     "migrate": {"platform.migrations"},
     "notification_cron": {"mail", "notifications"},
     "workflow_cron": {"mail", "notifications", "workflows"},
+    "integration_sync": {"connections", "requests"},
     "provider_report": {"outreach"},
     "resend_webhook": {"campaigns", "mail", "webhooks"},
     "unsubscribe": {"campaigns", "mail", "notifications", "webhooks"},
@@ -51,6 +64,7 @@ SETTINGS = {
     "DEFERRED_QUEUE_URL": "http://127.0.0.1:9/deferred",
     "OVERSIZE_BUCKET": "oversize",
     "COORDINATION_TABLE": "coordination",
+    "CONNECTION_KEY": "alias/connections",
     "EDGE_CACHE_TABLE": "edge",
     "WATCHED_SCHEDULES": "integrity_check.EveryHour=150",
     "ALERT_SLACK_WEBHOOK_URL": "http://127.0.0.1:9/slack",

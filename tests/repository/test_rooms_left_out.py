@@ -21,6 +21,7 @@ FUNCTIONS = {
     "EdgeReplication": {"cache_sync", "cache_digest"},
     "Notifications": {"notification_cron"},
     "Workflows": {"approvals", "workflow_cron"},
+    "Connections": {"integration_sync"},
 }
 MAIL = {"resend_webhook", "unsubscribe"}
 """Every room that sends mail needs them."""
@@ -40,8 +41,8 @@ def template(left_out: tuple[str, ...]) -> SamTemplate:
     return SamTemplate.read(ROOT / "template.yaml", given | {name: LEFT_OUT[name] for name in left_out})
 
 
-def test_there_are_sixty_four() -> None:
-    assert len(COMBINATIONS) == 64
+def test_there_are_one_hundred_and_twenty_eight() -> None:
+    assert len(COMBINATIONS) == 128
 
 
 @each_combination
@@ -68,6 +69,7 @@ def test_the_api_says_which_rooms_are_left_out(left_out: tuple[str, ...]) -> Non
         "EdgeReplication": "edge_cache",
         "Notifications": "notifications",
         "Workflows": "workflows",
+        "Connections": "connections",
     }
     named = template(left_out).functions["admin_api"].environment["LEFT_OUT_ROOMS"]
     assert named == ",".join(names[name] for name in names if name in left_out)

@@ -37,6 +37,7 @@ EXCEPTIONS = {
 # How many functions each room has in SQL; a rule that moves to Python lowers its room's number.
 FUNCTIONS = {
     "campaigns": 8,
+    "connections": 2,
     "consent": 20,
     "crm": 14,
     "customers": 6,
@@ -90,6 +91,8 @@ ENTRIES = {
     "archive_read_notifications",
     "check_provider_reply_rate_drop",
     "increment_metric",
+    "integration_status",
+    "is_integration_enabled",
     "mark_all_notifications_read",
     "mark_notifications_read",
     "mark_notifications_unread",

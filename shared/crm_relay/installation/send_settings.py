@@ -15,6 +15,7 @@ from crm_relay.platform.shared_settings import (
     DatabaseCaFile,
     DatabaseUrl,
     EmailFrom,
+    PublicUrl,
     TwilioFrom,
     UnsubscribeLinkKey,
 )
@@ -27,10 +28,7 @@ class MailSettings(SettingsModel):
 
     database_url: DatabaseUrl
     database_ca_file: DatabaseCaFile = None
-    public_url: str = Field(
-        description="Public base address of the HTTP API. Links in e-mails and the webhook addresses of providers "
-        "start with it."
-    )
+    public_url: PublicUrl
     unsubscribe_link_key: UnsubscribeLinkKey = ()
     resend_api_key: Annotated[str | None, IN_WORKERS_SECRET] = Field(
         default=None,

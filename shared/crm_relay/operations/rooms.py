@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from crm_relay.platform.settings import split_commas
 
-RoomName = Literal["mautic", "emailbison", "campaigns", "edge_cache", "notifications", "workflows"]
+RoomName = Literal["mautic", "emailbison", "campaigns", "edge_cache", "notifications", "workflows", "connections"]
 ROOMS: tuple[RoomName, ...] = get_args(RoomName)
 
 LeftOutRooms = Annotated[
@@ -14,7 +14,7 @@ LeftOutRooms = Annotated[
     BeforeValidator(split_commas),
     Field(
         description="Rooms that are not installed: `mautic`, `emailbison`, `campaigns`, `edge_cache`, "
-        "`notifications`, `workflows`, separated by commas. The template sets it from its parameters."
+        "`notifications`, `workflows`, `connections`, separated by commas. The template sets it from its parameters."
     ),
 ]
 

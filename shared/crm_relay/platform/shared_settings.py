@@ -151,6 +151,14 @@ EmailFrom = Annotated[
     ),
 ]
 
+PublicUrl = Annotated[
+    str,
+    Field(
+        description="Public base address of the HTTP API. Links in e-mails, the webhook addresses of providers and the "
+        "redirects of OAuth start with it."
+    ),
+]
+
 AppUrl = Annotated[
     str | None,
     Field(

@@ -35,6 +35,8 @@ SETTINGS = {
     "MAUTIC_CLIENT_SECRET": "secret",
     "MAUTIC_WEBHOOK_SECRET": MAUTIC_SECRET,
     "RESEND_WEBHOOK_SECRET": RESEND_SECRET,
+    "CONNECTION_KEY": "alias/connections",
+    "PUBLIC_URL": "https://crm.example.com",
     "ADMIN_TOKEN": "the-bootstrap-token-of-a-test-32-long",
     "EDGE_CACHE_TABLE": "edge",
     "CACHE_ORDERS_QUEUE_URL": f"{NOWHERE}/123456789012/orders",

@@ -29,6 +29,8 @@ CLIENTS = {
     "consent_clock_tolerance()": "called by consent_effective_at",
     "holds_everywhere(text,text)": "the view consent_state",
     "usable_zone(text)": "called by workspace_month",
+    "integration_status(uuid,text)": "a page of somebody's own",
+    "is_integration_enabled(uuid,text)": "the same",
     "is_time_zone(text)": "a check of preferences that their person writes",
     "own_time_zone()": "a default of preferences that their person writes",
     "are_notification_channels(jsonb)": "a check of preferences that their person writes",

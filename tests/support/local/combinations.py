@@ -9,6 +9,7 @@ LEFT_OUT = {
     "EdgeReplication": "disabled",
     "Notifications": "disabled",
     "Workflows": "disabled",
+    "Connections": "disabled",
 }
 """Parameter -> the value that leaves its room out."""
 

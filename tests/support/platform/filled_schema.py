@@ -14,6 +14,7 @@ _SAMPLES = {
     "ARRAY": "'{}'",
     "uuid": f"'{EVERYWHERE}'",
     "boolean": "false",
+    "bytea": r"'\\x00'",
     "date": "'2026-01-01'",
     "time without time zone": "'09:00'",
     "timestamp with time zone": "'2026-01-01T00:00Z'",

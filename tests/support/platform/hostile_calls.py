@@ -91,6 +91,12 @@ DOORS: Mapping[str, Door] = {
     "/webhooks/bison/{token}": Door(guessed_path, _REFUSED),
     "/webhooks/resend": Door(signed_by_resends_enemy, _REFUSED | {400}, reads_body=True),
     "/unsubscribe/{token}": Door(guessed_path, frozenset({404, 413, 503})),
+    "/oauth/{proxy+}": Door(
+        guessed_bearer,
+        frozenset({400, 404}),
+        paths=("/oauth/airtable/start", "/oauth/airtable/callback", "/oauth/nobody/start", "/oauth/x"),
+        method="GET",
+    ),
     "/api/sync/mautic": Door(guessed_bearer, _REFUSED),
     "/api/{proxy+}": Door(
         guessed_bearer,

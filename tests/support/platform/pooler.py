@@ -31,7 +31,8 @@ def find_pgbouncer() -> str:
 class Pooler:
     """`url` leads to the same database as before, by way of the pooler."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, *, server_connections: int = _SERVER_CONNECTIONS) -> None:
+        self._server_connections = server_connections
         self._target, self._folder, self._port = urlsplit(url), folder, free_port()
         login, _, _ = self._target.netloc.rpartition("@")
         self.url = self._target._replace(netloc=f"{login}@127.0.0.1:{self._port}").geturl()
@@ -66,7 +67,7 @@ class Pooler:
                 auth_type = scram-sha-256
                 auth_file = {users}
                 pool_mode = transaction
-                default_pool_size = {_SERVER_CONNECTIONS}
+                default_pool_size = {self._server_connections}
                 max_client_conn = 100
             """.replace("                ", "")
         )

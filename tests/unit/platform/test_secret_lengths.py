@@ -25,6 +25,7 @@ STANDING_ALONE = {
 }
 # A provider, or the receiver of a webhook, made them and alone accepts them.
 PROVIDERS_OWN = {"MAUTIC_CLIENT_SECRET", "BISON_API_TOKENS", "TWILIO_AUTH_TOKEN", "RESEND_API_KEY", "WORKFLOW_SECRETS"}
+PROVIDERS_OWN |= {"AIRTABLE_CLIENT_ID", "AIRTABLE_CLIENT_SECRET"}
 
 
 def all_settings() -> Iterator[type[SettingsModel]]:

@@ -71,10 +71,12 @@ def read_request(event: Mapping[str, Any], max_body_bytes: int = DEFAULT_MAX_BOD
     http = (event.get("requestContext") or {}).get("http")
     if not isinstance(http, Mapping):
         raise RejectedInput("not an HTTP request")
+    # API Gateway takes cookies out of the headers.
+    cookies = {"cookie": "; ".join(map(str, event["cookies"]))} if event.get("cookies") else {}
     return HttpRequest(
         method=str(http.get("method", "")).upper(),
         path=str(event.get("rawPath", "/")),
-        headers={str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()},
+        headers={str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()} | cookies,
         query=event.get("queryStringParameters") or {},
         path_parameters=event.get("pathParameters") or {},
         raw_body=str(event.get("body") or ""),

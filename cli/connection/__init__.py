@@ -1,0 +1,1 @@
+"""crm-relay connection: accounts of workspaces."""

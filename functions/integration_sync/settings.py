@@ -1,0 +1,25 @@
+"""Settings of integration_sync."""
+
+from pydantic import Field
+
+from crm_relay.connections.installed.connection_settings import ConnectionSettings
+from crm_relay.platform.shared_settings import (
+    AlertSlackWebhookUrl,
+    AlertTopicArn,
+    DatabaseCaFile,
+    DatabaseUrl,
+    PublicUrl,
+)
+
+
+class Settings(ConnectionSettings):
+    """The database, the connectors, and where a provider sends a browser back to."""
+
+    database_url: DatabaseUrl
+    database_ca_file: DatabaseCaFile = None
+    alert_slack_webhook_url: AlertSlackWebhookUrl = None
+    alert_topic_arn: AlertTopicArn = None
+    public_url: PublicUrl
+    connection_log_retention_days: int = Field(
+        default=90, ge=1, description="How long a line of a connection's log and activity stays."
+    )

@@ -1,0 +1,123 @@
+"""What integration_sync is connected to, and its use cases."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from crm_relay.connections import store
+from crm_relay.connections.disconnect import disconnect_requested
+from crm_relay.connections.engine.run_due import ConnectionsReport, keep_grants_alive, run_due
+from crm_relay.connections.installed.context import ConnectionContext
+from crm_relay.connections.installed.environment import context_of
+from crm_relay.connections.oauth.connect import UNKNOWN, begin, finish
+from crm_relay.installation.installation import Installation, install
+from crm_relay.platform.clock import Clock, Deadline, LambdaContext, utc_now
+from crm_relay.platform.errors import FatalError, RejectedInput, TransientError, describe_error
+from crm_relay.platform.execution_environment import PerEnvironment
+from crm_relay.platform.fence.clone_fence import ensure_armed
+from crm_relay.platform.http.http_edge import Accepts, HttpRequest, PageContent
+from crm_relay.platform.http.refusals import RefusalBudget
+from crm_relay.platform.logging import logger
+from crm_relay.platform.parts import Parts
+from integration_sync.page import cookie_of, page, redirect
+from integration_sync.settings import Settings
+
+_RESERVE_SECONDS = 30.0
+_OLD_A_ROUND = 1_000
+ACCEPTS = Accepts(methods=("GET",), content_types=None, max_body_bytes=1024)
+
+installation = PerEnvironment(lambda: install(Settings, database_seconds=30.0))
+connections = PerEnvironment(lambda: context_of(installation().settings))
+
+
+def run(context: LambdaContext) -> Mapping[str, Any]:
+    """What is due, until the time is up."""
+    deadline = Deadline.of_invocation(context, reserve=_RESERVE_SECONDS)
+    done = run_connections(installation(), connections(), installation().shared_clock(), deadline)
+    logger().info("connections", extra=done)
+    return done
+
+
+def run_connections(
+    installation: Installation[Settings], context: ConnectionContext, clock: Clock, deadline: Deadline
+) -> dict[str, Any]:
+    """One round. No part stops another one; the first error is raised behind the last part."""
+    db, parts = installation.database, Parts()
+    ensure_armed(db)
+    removed = parts.run("removals", lambda: disconnect_requested(db, context, clock))
+    report = parts.run("connections", lambda: run_due(db, context, clock, deadline)) or ConnectionsReport()
+    report.refreshed = parts.run("grants", lambda: keep_grants_alive(db, context, clock, deadline)) or 0
+    before = clock() - timedelta(days=installation.settings.connection_log_retention_days)
+    parts.run("retention", lambda: store.remove_old(db, before, clock(), _OLD_A_ROUND))
+    alerts = installation.send_alerts(deadline)
+    parts.raise_first()
+    return {"success": True, "disconnected": removed or 0} | dict(report.as_json()) | alerts.as_json()
+
+
+budget = PerEnvironment(lambda: RefusalBudget())
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+"""Of a ticket and a state: whatever else somebody makes up is looked for nowhere."""
+
+
+def _ensure_believable(token: str) -> None:
+    if _TOKEN.fullmatch(token) is None:
+        raise RejectedInput(UNKNOWN)
+    now = utc_now()
+    if budget().is_spent(now):
+        raise RejectedInput("too many attempts: begin again in a minute", status=429)
+    budget().spend(now)
+
+
+def answer(request: HttpRequest) -> tuple[int, PageContent]:
+    """`/oauth/{provider}/start` and `/oauth/{provider}/callback`."""
+    parts = request.path.strip("/").split("/")
+    if len(parts) != 3 or parts[2] not in {"start", "callback"}:
+        raise RejectedInput("no such page", status=404)
+    provider, step = parts[1], parts[2]
+    try:
+        return _start(request, provider) if step == "start" else _callback(request, provider)
+    except RejectedInput as error:
+        return error.status, page("The account is not connected", describe_error(error))
+    except TransientError as error:
+        logger().warning("an account could not be connected", reason=describe_error(error))
+        return 503, page("The account is not connected", "The provider cannot be asked now: begin again in a minute.")
+    except FatalError as error:
+        logger().error("an account could not be connected", reason=describe_error(error))
+        return 502, page("The account is not connected", describe_error(error))
+
+
+def _start(request: HttpRequest, provider: str) -> tuple[int, PageContent]:
+    _ensure_believable(request.query.get("ticket", ""))
+    db, now = installation().database, installation().shared_clock()()
+    began = begin(db, connections(), provider, request.query.get("ticket", ""), _redirect_uri(provider), now)
+    return 302, redirect(began.address, began.state, secure=_redirect_uri(provider).startswith("https://"))
+
+
+def _callback(request: HttpRequest, provider: str) -> tuple[int, PageContent]:
+    state = request.query.get("state", "")
+    if cookie_of(_cookies(request)) != state:
+        raise RejectedInput("this browser did not begin the connection: begin again")
+    _ensure_believable(state)
+    db, now = installation().database, installation().shared_clock()()
+    finish(
+        db,
+        connections(),
+        provider,
+        state=state,
+        cookie=cookie_of(_cookies(request)),
+        code=request.query.get("code"),
+        redirect_uri=_redirect_uri(provider),
+        now=now,
+    )
+    text = "The first sync only shows what it would do, until somebody has looked at it. This window can be closed."
+    return 200, page("The account is connected", text)
+
+
+def _cookies(request: HttpRequest) -> str:
+    """API Gateway hands cookies over in a list of their own."""
+    return request.headers.get("cookie", "")
+
+
+def _redirect_uri(provider: str) -> str:
+    return f"{installation().settings.public_url.rstrip('/')}/oauth/{provider}/callback"

@@ -1,0 +1,1 @@
+"""Runs connections: one sync of each that is due, stream by stream."""

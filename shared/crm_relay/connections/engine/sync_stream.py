@@ -1,0 +1,132 @@
+"""One sync of one stream: read, remove, write, compare; whatever stops it stops nothing else."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from crm_relay.connections.decisions import Failure, RemovalWarning, classify
+from crm_relay.connections.records import store
+from crm_relay.connections.records.apply_page import apply_records
+from crm_relay.connections.records.compare import SideComparison, compare_sides
+from crm_relay.connections.records.read_pages import read_all_pages
+from crm_relay.connections.records.removals import NeedsConfirmation, close_pass, find_missing, remove_there
+from crm_relay.connections.records.store import Checkpoint
+from crm_relay.connections.records.stream_run import StreamRun
+from crm_relay.connections.records.write_changes import write_changes
+from crm_relay.platform.errors import OF_ONE_ROW, FatalError, TransientError, describe_error
+from crm_relay.platform.logging import logger
+
+_LOOK_UP = 100
+
+
+@dataclass(frozen=True)
+class StreamOrder:
+    """What is asked of a sync. `chosen`: only these contacts are sent."""
+
+    writes: bool = True
+    complete: bool = False
+    is_dry: bool = False
+    may_shrink: bool = False
+    chosen: frozenset[UUID] | None = None
+
+
+@dataclass
+class StreamReport:
+    """What became of one stream. `has_stopped`: it stopped alone, such as for a field that is gone."""
+
+    stream: str
+    incoming: Counter[str] = field(default_factory=Counter)
+    outgoing: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+    failure: Failure = "none"
+    has_stopped: bool = False
+    was_stopped: bool = False
+    differed: bool = False
+    needs_confirmation: RemovalWarning | None = None
+    comparison: SideComparison | None = None
+    consequences: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Counts and reasons, for the log."""
+        return {
+            "in": dict(self.incoming),
+            "out": dict(self.outgoing),
+            "outcome": self.failure,
+            "consequences": self.consequences,
+            "compared": None if self.comparison is None else self.comparison.as_json(),
+        }
+
+
+def sync_stream(run: StreamRun, order: StreamOrder, *, complete: bool) -> StreamReport:
+    """Raises nothing that belongs to this stream or to the vendor; the error is classified in the report."""
+    report = StreamReport(run.key.stream, run.incoming, run.outgoing, run.errors)
+    try:
+        before = store.read_checkpoint(run.db, run.key)
+        report.was_stopped = before.stopped_reason is not None
+        report.differed = before.compared is not None and not before.compared.get("is_equal", True)
+        _sync(run, order, report, complete=complete)
+    except NeedsConfirmation as error:
+        report.needs_confirmation = error.shrink
+        report.errors.append(describe_error(error))
+    except (TransientError, FatalError, *OF_ONE_ROW) as error:
+        report.failure = classify(error)
+        report.errors.append(describe_error(error))
+        logger().warning("a stream stopped", stream=run.key.stream, reason=describe_error(error), kind=report.failure)
+        if report.failure == "stream" and not run.is_dry:
+            report.has_stopped = True
+            store.stop_stream(run.db, run.key, describe_error(error), run.now())
+    report.consequences += [*_consequences(run), *run.examples]
+    return report
+
+
+def _sync(run: StreamRun, order: StreamOrder, report: StreamReport, *, complete: bool) -> None:
+    checkpoint = read_all_pages(run, complete=complete)
+    is_pass = checkpoint.pass_began_at is not None
+    if not run.is_dry:
+        _try_refused_again(run, checkpoint)
+    if is_pass:
+        find_missing(run, checkpoint)
+        checkpoint = close_pass(run, checkpoint)
+    if order.writes and run.rules.direction != "in":
+        remove_there(run)
+        write_changes(run, checkpoint, order.chosen)
+        if is_pass and order.chosen is None and not run.is_dry:
+            report.comparison = _compare(run, checkpoint)
+
+
+def _try_refused_again(run: StreamRun, checkpoint: Checkpoint) -> None:
+    """Records of theirs that we refused: with the values that they have now."""
+    waiting = store.rejected_there(run.db, run.key, run.now(), _LOOK_UP)
+    if not waiting:
+        return
+    there = run.stream.look_up(waiting)
+    gone = sorted(set(waiting) - {each.their_id for each in there})
+    if gone:
+        store.run(run.db, store.clearing_rejects(run.key, "from_external", gone))
+    apply_records(run, sorted(there, key=lambda each: each.their_id), checkpoint)
+
+
+def _compare(run: StreamRun, checkpoint: Checkpoint) -> SideComparison:
+    found = compare_sides(run, checkpoint)
+    store.save_comparison(run.db, run.key, found.as_json(), run.now())
+    return found
+
+
+def _consequences(run: StreamRun) -> list[str]:
+    """In words, for who has to say yes."""
+    verb, done = run.stream.removal, "would" if run.is_dry else "did"
+    words = [
+        (run.incoming["created"], "create {n} contact(s) here"),
+        (run.incoming["updated"], "change {n} contact(s) here"),
+        (
+            run.incoming["gone"],
+            "archive {n} contact(s) here"
+            if run.rules.when_removed_there == "archive"
+            else "no longer sync {n} contact(s) that are gone there",
+        ),
+        (run.outgoing["created"], "create or match {n} record(s) there"),
+        (run.outgoing["updated"], "change {n} record(s) there"),
+        (run.outgoing["removed"], f"{verb} {{n}} record(s) there"),
+    ]
+    return [f"{done} {text.format(n=count)}" for count, text in words if count]

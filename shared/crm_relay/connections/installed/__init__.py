@@ -1,0 +1,1 @@
+"""What an installation has of connections: its key, and its connectors."""

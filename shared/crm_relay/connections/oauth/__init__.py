@@ -1,0 +1,1 @@
+"""OAuth starts and callbacks."""

@@ -1,0 +1,113 @@
+"""Records that are gone on one side: known only after a complete pass, looked up once more, and never too many."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from crm_relay.connections.decisions import RemovalWarning, shrink
+from crm_relay.connections.records import store
+from crm_relay.connections.records.apply_page import apply_records
+from crm_relay.connections.records.store import Checkpoint
+from crm_relay.connections.records.stream_run import StreamRun
+from crm_relay.platform.errors import FatalError
+from crm_relay.platform.sql import Statement
+
+_LOOK_UP = 100
+
+
+class NeedsConfirmation(FatalError):
+    """The sync would remove more than is believable: it stops before anything is removed, and asks."""
+
+    def __init__(self, shrink: RemovalWarning) -> None:
+        super().__init__(shrink.reason)
+        self.shrink = shrink
+
+
+@dataclass(frozen=True)
+class Removals:
+    """What a complete pass found missing there, and what has to go there."""
+
+    missing_there: int
+    to_remove_there: int
+
+
+def find_missing(run: StreamRun, checkpoint: Checkpoint) -> int:
+    """Records that the complete pass did not read: gone, unless a look at each shows it after all (pages shift).
+
+    Raises NeedsConfirmation before anything changes. How many are gone.
+    """
+    unseen = store.unseen_records(run.db, run.key, checkpoint.pass_number, 1)
+    missing = unseen[0]["unseen"] if unseen else 0
+    known = store.read_checkpoint(run.db, run.key).known
+    _ensure_believable(run, missing, known, read=checkpoint.pass_read)
+    if run.is_dry:
+        run.incoming["gone"] += missing
+        return missing
+    gone = 0
+    while rows := store.unseen_records(run.db, run.key, checkpoint.pass_number, _LOOK_UP):
+        gone += _look_again(run, [row["their_id"] for row in rows], checkpoint)
+    return gone
+
+
+def _look_again(run: StreamRun, their_ids: Sequence[str], checkpoint: Checkpoint) -> int:
+    there = run.stream.look_up(their_ids)
+    found = {each.their_id for each in there}
+    if there:
+        apply_records(run, sorted(there, key=lambda each: each.their_id), checkpoint)
+        # Also of those that were refused: they are there.
+        store.run(run.db, store.marking_seen(run.key, checkpoint.pass_number, sorted(found)))
+    gone = [one for one in their_ids if one not in found]
+    if gone:
+        _take_as_gone(run, gone)
+    return len(gone)
+
+
+def _take_as_gone(run: StreamRun, gone: Sequence[str]) -> None:
+    now, statements = run.now(), list[Statement]()
+    if run.rules.when_removed_there == "archive":
+        statements.append(store.archiving_linked(run.key, gone, now))
+    statements.append(store.marking_gone(run.key, gone, now))
+    run.db.transact(lambda tx: tx.finish(statements))
+    run.incoming["gone"] += len(gone)
+
+
+def remove_there(run: StreamRun) -> int:
+    """What has to go there: erased people always, deleted contacts where the settings say so. How many went.
+
+    Raises NeedsConfirmation where that would be too many of the known ones.
+    """
+    with_deleted = run.rules.when_removed_here == "remove"
+    rows = store.records_to_remove(run.db, run.key, with_deleted=with_deleted, limit=run.stream.largest_write)
+    if not rows:
+        return 0
+    unasked = rows[0]["deletions"]
+    _ensure_believable(run, unasked, store.read_checkpoint(run.db, run.key).known, read=None)
+    if run.is_dry:
+        run.outgoing["removed"] += rows[0]["wanted"]
+        return int(rows[0]["wanted"])
+    removed = 0
+    while rows:
+        ids = [row["their_id"] for row in rows]
+        run.stream.remove(ids)
+        store.forget_records(run.db, run.key, ids)
+        removed += len(ids)
+        rows = store.records_to_remove(run.db, run.key, with_deleted=with_deleted, limit=run.stream.largest_write)
+    run.outgoing["removed"] += removed
+    return removed
+
+
+def _ensure_believable(run: StreamRun, removed: int, known: int, *, read: int | None) -> None:
+    found = shrink(removed, known, run.rules.shrink_limit_percent, read=read)
+    if found is None or run.may_shrink:
+        return
+    if run.is_dry:
+        run.examples.append(found.reason)
+        return
+    raise NeedsConfirmation(found)
+
+
+def close_pass(run: StreamRun, checkpoint: Checkpoint) -> Checkpoint:
+    """The pass is complete, and what is missing is known."""
+    closed = replace(checkpoint, pass_began_at=None, completed_at=run.now())
+    if not run.is_dry:
+        store.run(run.db, store.saving(run.key, closed, run.now()))
+    return closed

@@ -1,0 +1,1 @@
+"""Tokens and keys of connections: encrypted at rest, and refreshed once, however many workers need it."""

@@ -45,9 +45,9 @@ def calls(node: ast.AST) -> Iterator[ast.Call]:
     return (each for each in ast.walk(node) if isinstance(each, ast.Call))
 
 
-def test_only_the_database_and_the_renderer_know_the_driver() -> None:
+def test_only_the_connection_knows_the_driver() -> None:
     found = [each.path for each in LAYER_AND_FUNCTIONS if imports_any(each, "pg8000")]
-    assert found == [f"{PLATFORM}server_connection.py", f"{PLATFORM}sql.py"]
+    assert found == [f"{PLATFORM}postgres/server_connection.py"]
 
 
 def test_only_platform_knows_aws() -> None:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _LONGEST_ADDRESS = 1000
 """Longer text reaches nobody (RFC 5321, section 4.5.3.1.3: 254), and folding it may cost the square of its length."""
@@ -32,6 +33,7 @@ _TRUNK_ZERO = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)
 def normalise(address: str) -> str | None:
     """The one form of an address: lower-case, the domain in ASCII (IDNA) without its final dot.
 

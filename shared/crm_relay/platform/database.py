@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from crm_relay.platform.errors import OF_ONE_ROW, FatalError, TransientError
-from crm_relay.platform.server_connection import (
+from crm_relay.platform.postgres.server_connection import (
     ConnectionLost,
     Row,
     ServerConnection,

@@ -1,20 +1,24 @@
-"""Named SQL queries, and the rendering of values and rows into SQL text."""
+"""Named SQL queries, and how rows are written into their text."""
 
-import json
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
-from pg8000.native import literal
+from crm_relay.platform.postgres.sql_values import Json, Rows, SqlValue, render_untyped, render_value
 
-from crm_relay.platform.errors import RejectedInput
+__all__ = [
+    "Json",
+    "Query",
+    "RowShape",
+    "Rows",
+    "SqlValue",
+    "Statement",
+    "parse_queries",
+    "queries_beside",
+    "render_value",
+]
 
 # What can stand in a statement, in the order in which it has to be tried. Only `rows` and `parameter` are replaced; a
 # colon directly behind a word, a bracket or another colon belongs to a slice or a cast.
@@ -33,32 +37,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _HEADER = re.compile(r"^-- name: (?P<name>[a-z][a-z0-9_]*)\n-- (?P<why>[^\n]+)\n", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Json:
-    """A value that goes to PostgreSQL as one jsonb parameter: how a whole batch travels in one statement."""
-
-    value: object
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows for a parameter that declares its columns: `from :mails as mail (id uuid, seen_at timestamptz)`.
-
-    Each row has exactly the declared columns, in any order. They travel as a typed `values` list, which the planner
-    sees row by row; a batch of many hundreds goes as Json, whose text is shorter. An insert of nothing but rows takes
-    half the time as `insert into mails (id, seen_at) values :mails as mail (id uuid, seen_at timestamptz)`, where the
-    literals take the types of the table.
-    """
-
-    rows: Sequence[Mapping[str, "SqlValue"]]
-
-
-_Scalar = None | bool | int | float | Decimal | str | bytes | datetime | date | UUID
-SqlValue = _Scalar | Json | Rows | list[str] | list[int] | list[UUID]
 
 
 @dataclass(frozen=True)
@@ -77,14 +56,17 @@ class RowShape:
         pairs = (column.split(maxsplit=1) for column in declared.split(","))
         return cls(tuple((name, kind.strip()) for name, kind in pairs), is_inserted)
 
-    @cached_property
-    def _names(self) -> frozenset[str]:
-        return frozenset(name for name, _ in self.columns)
-
     @property
     def names(self) -> str:
         """As an alias names them."""
         return ", ".join(name for name, _ in self.columns)
+
+    @cached_property
+    def _layout(self) -> tuple[tuple[str, ...], str, str]:
+        """The names in order, and how the first row and any other is written."""
+        kinds = [kind.replace("%", "%%") for _, kind in self.columns]
+        first = ", ".join("%s" if self.is_inserted else f"%s::{kind}" for kind in kinds)
+        return tuple(name for name, _ in self.columns), first, ", ".join("%s" for _ in kinds)
 
     def render(self, value: Rows) -> str:
         """A bracketed `values` list whose first row gives the types; a select for a single row, and for none.
@@ -95,19 +77,25 @@ class RowShape:
         if not value.rows:
             nothing = f"select {', '.join(f'null::{kind}' for _, kind in self.columns)} where false"
             return nothing if self.is_inserted else f"({nothing})"
-        for row in value.rows:
-            if row.keys() != self._names:
-                raise TypeError(f"a row has the columns {sorted(row)} instead of {sorted(self._names)}")
+        _, first, other = self._layout
+        rows = [self._literals(row) for row in value.rows]
         if self.is_inserted:
-            listed = (", ".join(_render_untyped(row[name], kind) for name, kind in self.columns) for row in value.rows)
-            return f"values ({'), ('.join(listed)})"
-        first, *others = value.rows
-        head = ", ".join(f"{_render_untyped(first[name], kind)}::{kind}" for name, kind in self.columns)
-        if not others:
+            return f"values ({'), ('.join([first % row for row in rows])})"
+        head = first % rows[0]
+        if len(rows) == 1:
             # The planner takes a single select for constants, but not a single row of values.
             return f"(select {head})"
-        tail = (", ".join(_render_untyped(row[name], kind) for name, kind in self.columns) for row in others)
-        return f"(values ({'), ('.join([head, *tail])}))"
+        return f"(values ({'), ('.join([head, *(other % row for row in rows[1:])])}))"
+
+    def _literals(self, row: Mapping[str, "SqlValue"]) -> tuple[str, ...]:
+        names = self._layout[0]
+        try:
+            values = [row[name] for name in names]
+        except KeyError:
+            values = []
+        if len(row) != len(names) or not values:
+            raise TypeError(f"a row has the columns {sorted(row)} instead of {sorted(names)}")
+        return tuple([render_untyped(value, kind) for value, (_, kind) in zip(values, self.columns, strict=True)])
 
 
 @dataclass(frozen=True)
@@ -153,25 +141,31 @@ class Query:
         """The statement with its values, to be sent together with others."""
         return Statement(self, values)
 
+    @cached_property
+    def _layout(self) -> tuple[str, tuple[tuple[str, RowShape | None], ...], tuple[int, ...]]:
+        """The text with a mark for each parameter, what has to be rendered, and which of that goes to each mark."""
+        shapes = self.shapes or (None,) * (len(self.pieces) // 2)
+        uses = list(zip(self.pieces[1::2], shapes, strict=True))
+        different = tuple(dict.fromkeys(uses))
+        text = "%s".join(piece.replace("%", "%%") for piece in self.pieces[::2])
+        return text, different, tuple(different.index(use) for use in uses)
+
     def render(self, values: Mapping[str, SqlValue]) -> str:
         """The statement's text. Raises TypeError where an argument is missing or superfluous."""
         if values.keys() != self.parameters:
             missing, superfluous = self.parameters - values.keys(), values.keys() - self.parameters
             raise TypeError(f"query {self.name}: missing {sorted(missing)}, superfluous {sorted(superfluous)}")
-        parts = list(self.pieces)
-        rendered: dict[tuple[str, int], str] = {}
-        for place, shape in enumerate(self.shapes):
-            name = self.pieces[2 * place + 1]
-            known = rendered.get((name, id(shape)))
-            if known is None:
-                known = rendered[name, id(shape)] = self._render_one(name, shape, values[name])
-            parts[2 * place + 1] = known
-        return "".join(parts)
+        text, different, places = self._layout
+        rendered = [
+            render_value(values[name]) if shape is None else shape.render(self._rows(name, values[name]))
+            for name, shape in different
+        ]
+        return text % tuple([rendered[place] for place in places])
 
-    def _render_one(self, name: str, shape: RowShape | None, value: SqlValue) -> str:
-        if isinstance(value, Rows) != (shape is not None):
-            raise TypeError(f"query {self.name}: {name} must {'' if shape else 'not '}be Rows")
-        return shape.render(value) if shape and isinstance(value, Rows) else render_value(value)
+    def _rows(self, name: str, value: SqlValue) -> Rows:
+        if not isinstance(value, Rows):
+            raise TypeError(f"query {self.name}: {name} must be Rows")
+        return value
 
 
 @dataclass(frozen=True)
@@ -202,98 +196,3 @@ def parse_queries(text: str) -> dict[str, Query]:
     if len({query.name for query in found}) != len(found):
         raise ValueError("a query name stands twice")
     return {query.name: query for query in found}
-
-
-def render_value(value: SqlValue) -> str:
-    """`value` as a SQL expression that stands safely anywhere an expression may stand.
-
-    Relies on `standard_conforming_strings = on`, which Database asserts. RejectedInput for a NUL character,
-    which PostgreSQL cannot hold and which would cut the protocol message; TypeError for a naive datetime and
-    unknown types.
-    """
-    return _renderer_of(value, _EXPRESSIONS)(value)
-
-
-def _render_untyped(value: SqlValue, kind: str) -> str:
-    """`value` as a literal that takes the type of its column; an array, which has no such form, as one of `kind`."""
-    known = _LITERALS.get(type(value))
-    if known is not None:
-        return known(value)
-    if isinstance(value, list):
-        return f"{render_value(value)}::{kind}"
-    return _renderer_of(value, _LITERALS)(value)
-
-
-def _renderer_of(value: object, renderers: Mapping[type, Callable[[Any], str]]) -> Callable[[Any], str]:
-    """By the class of the value, or by the nearest that it inherits from."""
-    known = renderers.get(type(value))
-    if known is None:
-        known = next((renderers[each] for each in type(value).__mro__ if each in renderers), None)
-    if known is None:
-        raise TypeError(f"a {type(value).__name__} cannot go to the database")
-    return known
-
-
-def _render_text(value: str) -> str:
-    if "\0" in value:
-        raise RejectedInput("a NUL character cannot be stored")
-    if not value.isascii() and _SURROGATE.search(value):
-        raise RejectedInput("a lone surrogate cannot be stored")
-    return str(_text_literal(value))
-
-
-def _render_json(value: Json) -> str:
-    return _render_text(json.dumps(value.value, ensure_ascii=False, default=_json_default))
-
-
-def _render_number(value: int | float | Decimal) -> str:
-    if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
-        return f"'{value}'::{'numeric' if isinstance(value, Decimal) else 'float8'}"
-    # `- :n` with a negative n would otherwise open a comment.
-    return f"({literal(value)})" if value < 0 or str(value).startswith("-") else str(literal(value))
-
-
-def _render_moment(value: datetime) -> str:
-    if value.tzinfo is None:
-        raise TypeError("a naive datetime cannot go to the database")
-    return f"'{value.isoformat()}'"
-
-
-def _render_array(value: Sequence[SqlValue]) -> str:
-    if value and all(type(item) is UUID for item in value):
-        # One literal: a cast of each costs both sides several times as much.
-        return f"'{{{','.join(map(str, value))}}}'::uuid[]"
-    return f"array[{', '.join(render_value(item) for item in value)}]"
-
-
-def _cast(kind: str, value: SqlValue) -> str:
-    return f"{_renderer_of(value, _LITERALS)(value)}::{kind}"
-
-
-_text_literal = literal.dispatch(str)
-_TYPE_NAMES = {bytes: "bytea", datetime: "timestamptz", date: "date", UUID: "uuid", Json: "jsonb"}
-_LITERALS: Mapping[type, Callable[[Any], str]] = {
-    type(None): lambda _value: "null",
-    **dict.fromkeys((bool, int, float, Decimal, UUID), lambda value: f"'{value}'"),
-    str: _render_text,
-    bytes: lambda value: rf"'\x{value.hex()}'",
-    datetime: _render_moment,
-    date: lambda value: f"'{value.isoformat()}'",
-    Json: _render_json,
-}
-_EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
-    type(None): lambda _value: "NULL",
-    bool: lambda value: "TRUE" if value else "FALSE",
-    str: _render_text,
-    list: _render_array,
-    **dict.fromkeys((int, float, Decimal), _render_number),
-    **{kind: partial(_cast, name) for kind, name in _TYPE_NAMES.items()},
-}
-
-
-def _json_default(value: object) -> str:
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, date | Decimal):
-        return value.isoformat() if isinstance(value, date) else str(value)
-    raise TypeError(f"a {type(value).__name__} cannot go into JSON")

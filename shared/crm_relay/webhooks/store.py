@@ -9,7 +9,7 @@ from crm_relay.consent.person import Person
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, Rows, SqlValue, Statement, queries_beside
 from crm_relay.webhooks.models import Delivered
-from crm_relay.webhooks.people.redact import NOTHING_LEFT, marks_in
+from crm_relay.webhooks.people.redact import NOTHING_LEFT, marks_in_json
 from crm_relay.webhooks.source import KeptDelivery, Parsed, Received, Redact
 
 _SQL = queries_beside(__file__)
@@ -18,16 +18,18 @@ _SQL = queries_beside(__file__)
 def keep_deliveries(deliveries: Sequence[Delivered], addresses: AbstractSet[str] = frozenset()) -> Statement:
     """One row for each that was not applied before; each key once, however often it is among them.
 
-    Each row says which of `addresses`, and of the addresses in all bodies, belong to erased persons.
+    Their bodies are JSON, as their sources have read it. Each row says which of `addresses`, and of the addresses in
+    all bodies, belong to erased persons.
     """
     different = {delivered.dedupe_key: delivered for delivered in reversed(deliveries)}
+    bodies = {key: delivered.body.decode() for key, delivered in different.items()}
     rows: list[Mapping[str, SqlValue]] = [
         {
             "source": delivered.source,
             "workspace_name": delivered.workspace_name,
             "dedupe_key": key,
             "headers": Json(delivered.kept_headers),
-            "body": delivered.body.decode(),
+            "body": bodies[key],
             "received_at": delivered.received_at,
             # PostgreSQL's word for the time of the transaction.
             "applied_at": "now",
@@ -35,7 +37,7 @@ def keep_deliveries(deliveries: Sequence[Delivered], addresses: AbstractSet[str]
         }
         for key, delivered in sorted(different.items())
     ]
-    marks = frozenset(addresses).union(*(marks_in(delivered.body.decode()) for delivered in deliveries))
+    marks = frozenset(addresses).union(*(marks_in_json(body) for body in bodies.values()))
     return _SQL["keep_deliveries"].bind(deliveries=Rows(rows), marks=sorted(marks))
 
 
@@ -52,7 +54,7 @@ def as_kept(
         inbox_id = ids.pop(each.delivered.dedupe_key, None)
         own: frozenset[str] = frozenset()
         if erased and inbox_id is not None:
-            own = erased & (marks_in(each.delivered.body.decode()) | addresses(each.parsed))
+            own = erased & (marks_in_json(each.delivered.body.decode()) | addresses(each.parsed))
         kept.append(KeptDelivery(each.delivered, each.parsed, inbox_id, own))
     return kept
 

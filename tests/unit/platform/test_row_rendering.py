@@ -69,7 +69,7 @@ def test_a_row_with_other_columns_is_refused(row: dict[str, SqlValue]) -> None:
     [{"mails": 1, "org": 5, "n": 2}, {"mails": Rows([]), "org": Rows([]), "n": 2}],
 )
 def test_rows_and_single_values_are_not_mixed_up(values: dict[str, SqlValue]) -> None:
-    with pytest.raises(TypeError, match="be Rows"):
+    with pytest.raises(TypeError, match="Rows"):
         MAILS.render(values)
 
 

@@ -1,7 +1,6 @@
 """The statements by which campaigns follow mail: who is locked, what is read, and where everybody is afterwards."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
@@ -84,7 +83,7 @@ def record_looked_at(seen: Mapping[UUID, tuple[UUID | None, str | None]], at: da
 
 def record_followers(enrolled: Sequence[Enrolled], at: datetime) -> Statement:
     """Each enrollment once."""
-    return _SQL["record_followers"].bind(enrolled=Rows([asdict(each) for each in enrolled]), at=at)
+    return _SQL["record_followers"].bind(enrolled=Rows([vars(each) for each in enrolled]), at=at)
 
 
 def take_back(reasons: Mapping[UUID, str], at: datetime) -> Statement:

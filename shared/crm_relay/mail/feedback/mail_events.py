@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from uuid import UUID
 
 from crm_relay.mail.decisions import EmailEvent, LedgerEntry, MailState, fold
@@ -42,7 +43,7 @@ class FoldedMail:
     state: MailState
     seen: tuple[tuple[EmailEvent, str], ...]
 
-    @property
+    @cached_property
     def as_row(self) -> Row:
         """Its row, as it becomes."""
         return {**self.row, **{name: getattr(self.state, name) for name in _STATE}}

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field
 from crm_relay.platform.http.wire import Wire
 
 _BRACKETED = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>")
+_PLAIN = re.compile(r"[a-zA-Z0-9_+-]+(?:\.[a-zA-Z0-9_+-]+)*@[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+")
 _LONGEST_ADDRESS = 320
 _LONGEST_ID = 1000
 
@@ -34,6 +35,8 @@ def address_or_none(value: object) -> str | None:
     text = text_or_none(value)
     if text is None or len(text) > 2 * _LONGEST_ADDRESS:
         return None
+    if len(text) <= _LONGEST_ADDRESS and _PLAIN.fullmatch(text):
+        return text
     # A display name may hold a comma or an @ without the quotes that the grammar wants: the brackets decide.
     bracketed = _BRACKETED.findall(text)
     bare = bracketed[-1] if bracketed else parseaddr(text)[1] or text

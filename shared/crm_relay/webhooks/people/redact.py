@@ -25,6 +25,10 @@ _PART = r"[^\s\"<>()\[\],;:=&?/\\{}|@]"
 # Possessive and only from a run's beginning: a body may be megabytes of anything, and is read once.
 _ADDRESS = re.compile(rf"(?<!{_PART}){_PART}{{1,256}}+@{_PART}{{1,255}}+")
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")
+_HINTS = (re.compile("@"), re.compile("%40"), re.compile("-(?:[0-9a-fA-F]{4}-){3}"))
+"""What each mark has in it. Each begins with a letter of its own, which a body is searched for in no time."""
+
+_ESCAPED_LETTER = re.compile(r"\\u00[2-7]")
 _ABOUT = ("lead", "contact")
 
 
@@ -32,6 +36,14 @@ def marks_in(text: str) -> set[str]:
     """Every address and every UUID that stands anywhere in a delivery, as the ledger would file them."""
     content = read_json(text)
     return _marks_of(text) if content is None else _marks_under(content)
+
+
+def marks_in_json(text: str) -> set[str]:
+    """As marks_in, for what is JSON for certain: only strings that may have a mark are taken out of it."""
+    if _ESCAPED_LETTER.search(text):
+        return marks_in(text)
+    strings = {string for hint in _HINTS for string in _strings_with(hint, text)}
+    return {mark for string in strings for mark in _marks_of(string)}
 
 
 def redact_stored(redactors: Redactors, source: object, body: str, person: Person) -> str | None:
@@ -129,9 +141,10 @@ def _marks_of(text: str) -> set[str]:
         text = unquote(text)
     if "@" not in text:
         return marks
-    whole = [text] if len(text) <= _LONGEST else []
-    tokens = (found.rstrip(".!'’") for found in _ADDRESS.findall(text))
-    return marks | {address for each in (*whole, *tokens) if (address := normalise(each)) is not None}
+    tokens = {found.rstrip(".!'’") for found in _ADDRESS.findall(text)}
+    if len(text) <= _LONGEST:
+        tokens.add(text)
+    return marks | {address for each in tokens if (address := normalise(each)) is not None}
 
 
 def _strings(node: Any) -> set[str]:
@@ -148,6 +161,28 @@ def _strings(node: Any) -> set[str]:
         elif isinstance(each, list):
             waiting.extend(each)
     return strings
+
+
+def _strings_with(hint: re.Pattern[str], text: str) -> Iterator[str]:
+    """Each string of JSON in which the hint is found."""
+    end = 0
+    while found := hint.search(text, end):
+        begin = text.rfind('"', 0, found.start())
+        while _is_escaped(text, begin):
+            begin = text.rfind('"', 0, begin)
+        end = text.find('"', found.end())
+        while _is_escaped(text, end):
+            end = text.find('"', end + 1)
+        string = text[begin + 1 : end]
+        yield json.loads(f'"{string}"') if "\\" in string else string
+
+
+def _is_escaped(text: str, place: int) -> bool:
+    """Whether the sign there has an odd number of backslashes in front of it."""
+    first = place
+    while first > 0 and text[first - 1] == "\\":
+        first -= 1
+    return (place - first) % 2 == 1
 
 
 def _nodes(node: Any) -> Iterator[Any]:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
 from pg8000.converters import UUID_ARRAY, string_array_in, string_in, timestamptz_in, uuid_array_in
+from pg8000.core import Context
 from pg8000.native import JSON, JSONB, TEXT_ARRAY, TIMESTAMPTZ, UUID_TYPE, Connection, DatabaseError, InterfaceError
 
 from crm_relay.platform.errors import DuplicateRow, FatalError, RejectedInput, RowRefused, ScriptFailed, TransientError
@@ -33,7 +34,8 @@ _TRANSIENT_POOLER_WORDS = ("ECHECKOUT", "EMAXCONN", "EDBHANDLEREXITED")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _DESCRIPTIONS_KEPT = 1000
 _LENGTH, _HEADER = Struct("!i"), Struct("!ci")
-_READY = b"Z"
+_QUERY, _DATA_ROW, _READY = b"Q", b"D", b"Z"
+_PIECE, _LARGEST_PIECE = 32_768, 1_048_576
 _BESIDES_WORDS = re.compile(r'["\\{]|NULL')
 _Columns = list[tuple[str, Callable[[str], Any] | None]]
 """Name and what reads a value; None: text, which is as it comes."""
@@ -78,7 +80,8 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
 
     The driver appends the rows of all statements of a message to one list. Here each CommandComplete ends a result
     set, and what a RowDescription says is read once: the same statement has the same description, byte by byte.
-    Messages and rows are read here too: the driver copies each message twice, and decodes also what is text already.
+    Once connected, a message is one write, and an answer as many reads as it has pieces of 32 kB: the driver goes
+    through a buffer message by message, copies each twice, and decodes also what is text already.
     https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
     """
 
@@ -88,6 +91,7 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
         self._descriptions: dict[bytes, _Columns] = {}
         self._columns: _Columns = []
         self._command = b""
+        self._unread = b""
         try:
             super().__init__(**arguments)
         except DatabaseError as error:
@@ -144,12 +148,32 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
             raise ConnectionLost from None
         return self._results
 
+    def execute_simple(self, statement: str) -> Context:
+        """Send a message and take its answer."""
+        if self._usock is None:
+            raise InterfaceError("connection is closed")
+        data = statement.encode(self._client_encoding)
+        self._usock.sendall(b"".join((_HEADER.pack(_QUERY, len(data) + _LENGTH.size + 1), data, b"\0")))
+        context = Context(statement)
+        self.handle_messages(context)
+        return context
+
     def handle_messages(self, context: Any) -> None:
         """Every message of an answer."""
-        kind = None
+        kind, buffer, begin = b"", self._unread, 0
         while kind != _READY:
-            kind, length = _HEADER.unpack(self._read(_HEADER.size))
-            self.message_types[kind](self._read(length - _LENGTH.size), context)
+            if len(buffer) < begin + _HEADER.size:
+                buffer, begin = self._receive(buffer[begin:], _HEADER.size), 0
+            kind, length = _HEADER.unpack_from(buffer, begin)
+            end = begin + 1 + length
+            if len(buffer) < end:
+                buffer, begin, end = self._receive(buffer[begin:], 1 + length), 0, 1 + length
+            if kind == _DATA_ROW:
+                context.rows.append(self._row(buffer, begin + _HEADER.size + 2))
+            else:
+                self.message_types[kind](buffer[begin + _HEADER.size : end], context)
+            begin = end
+        self._unread = buffer[begin:]
         if context.error is not None:
             raise context.error
 
@@ -166,32 +190,37 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
         self._columns = known
         context.rows = []
 
-    def handle_DATA_ROW(self, data: bytes, context: Any) -> None:  # noqa: N802 - the driver's name
-        """Add a row."""
-        row: Row = {}
-        begin, encoding = 2, self._client_encoding
-        for name, read in self._columns:
-            (length,) = _LENGTH.unpack_from(data, begin)
-            begin += _LENGTH.size
-            if length < 0:
-                row[name] = None
-                continue
-            text = data[begin : begin + length].decode(encoding)
-            begin += length
-            row[name] = text if read is None else read(text)
-        context.rows.append(row)
-
     def handle_COMMAND_COMPLETE(self, data: bytes, context: Any) -> None:  # noqa: N802 - the driver's name
         """End a result set."""
         self._command = data[:-1]
         self._results.append(context.rows or [])
         context.rows = context.columns = None
 
-    def _read(self, size: int) -> bytes:
-        data: bytes = self._sock.read(size)
-        if len(data) < size:
-            raise InterfaceError("network error")
-        return data
+    def _row(self, buffer: bytes, begin: int) -> Row:
+        """The row whose first column begins there."""
+        row: Row = {}
+        encoding = self._client_encoding
+        for name, read in self._columns:
+            (length,) = _LENGTH.unpack_from(buffer, begin)
+            begin += _LENGTH.size
+            if length < 0:
+                row[name] = None
+                continue
+            text = buffer[begin : begin + length].decode(encoding)
+            begin += length
+            row[name] = text if read is None else read(text)
+        return row
+
+    def _receive(self, unread: bytes, size: int) -> bytes:
+        """`unread` and what comes behind it, at least `size` bytes."""
+        pieces, missing = [unread], size - len(unread)
+        while missing > 0:
+            piece = self._usock.recv(min(max(missing, _PIECE), _LARGEST_PIECE))
+            if not piece:
+                raise InterfaceError("network error")
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
 
 
 @lru_cache(maxsize=4096)

@@ -47,7 +47,7 @@ def calls(node: ast.AST) -> Iterator[ast.Call]:
 
 def test_only_the_connection_knows_the_driver() -> None:
     found = [each.path for each in LAYER_AND_FUNCTIONS if imports_any(each, "pg8000")]
-    assert found == [f"{PLATFORM}postgres/server_connection.py"]
+    assert found == [f"{PLATFORM}postgres/column_readers.py", f"{PLATFORM}postgres/server_connection.py"]
 
 
 def test_only_platform_knows_aws() -> None:

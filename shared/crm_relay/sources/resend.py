@@ -10,7 +10,7 @@ from datetime import datetime
 from crm_relay.campaigns.engine.follow_mail import Followed
 from crm_relay.consent.person import Person
 from crm_relay.mail.feedback.apply_event import FeedbackBatch
-from crm_relay.mail.feedback.mail_events import turn
+from crm_relay.mail.feedback.mail_events import rows_of_mails, turn
 from crm_relay.mail.feedback.reports import Report
 from crm_relay.platform.sql import Statement
 from crm_relay.providers.email_events import Event
@@ -51,6 +51,7 @@ def reads(batch: Batch[Event]) -> Mapping[str, Statement]:
 
 def decide(kept: Sequence[KeptDelivery[Event]], rows: ReadRows) -> Decided | ReadMore:
     """To the ledger, the consent and the replies, and to the campaign that sent the mail."""
+    rows = Followed.rows(rows_of_mails(rows))
     reports = [_report(each.delivered, each.parsed, is_new=each.is_new, is_erased=bool(each.erased)) for each in kept]
     batch = FeedbackBatch(reports)
     if batch.lacks_turn(rows):

@@ -10,6 +10,14 @@ on conflict (source, dedupe_key) do update
     where webhook_inbox.applied_at is null
 returning id, dedupe_key, (select erased_among(:marks::text[])) as erased;
 
+-- name: keep_delivery
+-- The same for a single delivery, with a kept plan.
+select id, cast(:dedupe_key as text) as dedupe_key, erased
+from keep_delivery(
+    :source, :workspace_name, :dedupe_key, :headers, :body, :received_at, cast(:marks as text[])
+)
+where id is not null;
+
 -- name: set_aside
 -- Refused for a reason that may be gone one day: they are among what waits.
 update webhook_inbox delivery

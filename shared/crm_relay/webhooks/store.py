@@ -23,7 +23,8 @@ def keep_deliveries(deliveries: Sequence[Delivered], addresses: AbstractSet[str]
     """
     different = {delivered.dedupe_key: delivered for delivered in reversed(deliveries)}
     bodies = {key: delivered.body.decode() for key, delivered in different.items()}
-    rows: list[Mapping[str, SqlValue]] = [
+    marks = sorted(frozenset(addresses).union(*(marks_in_json(body) for body in bodies.values())))
+    rows: list[dict[str, SqlValue]] = [
         {
             "source": delivered.source,
             "workspace_name": delivered.workspace_name,
@@ -31,14 +32,14 @@ def keep_deliveries(deliveries: Sequence[Delivered], addresses: AbstractSet[str]
             "headers": Json(delivered.kept_headers),
             "body": bodies[key],
             "received_at": delivered.received_at,
-            # PostgreSQL's word for the time of the transaction.
-            "applied_at": "now",
-            "attempts": 1,
         }
         for key, delivered in sorted(different.items())
     ]
-    marks = frozenset(addresses).union(*(marks_in_json(body) for body in bodies.values()))
-    return _SQL["keep_deliveries"].bind(deliveries=Rows(rows), marks=sorted(marks))
+    if len(rows) == 1:
+        return _SQL["keep_delivery"].bind(**rows[0], marks=marks)
+    # PostgreSQL's word for the time of the transaction.
+    applied: dict[str, SqlValue] = {"applied_at": "now", "attempts": 1}
+    return _SQL["keep_deliveries"].bind(deliveries=Rows([row | applied for row in rows]), marks=marks)
 
 
 def as_kept(

@@ -59,6 +59,10 @@ where mail.status = 'queued'
 order by mail.id
 for no key update of mail;
 
+-- name: lock_follower
+-- The same of a single mail, and all mails of that enrollment, with kept plans.
+select lock_follower(:send) as found;
+
 -- name: mails_of_followers
 -- All mails of those that are enrolled by these, with what people did with them and the line of its step where its fate is open.
 select
@@ -107,6 +111,13 @@ from :enrolled as now (
     replied_at timestamptz, thread_id text
 )
 where enrollment.id = now.id;
+
+-- name: record_follower
+-- The same for a single one, with a kept plan.
+select record_follower(
+    :id, :status, :emails_opened, :emails_clicked, :engagement_score, :first_opened_at, :first_clicked_at, :last_engagement_at,
+    :next_step_at, :held_for, :stopped_reason, :replied_at, :thread_id, :at
+) as recorded;
 
 -- name: take_back
 -- What is queued for these enrollments and was never tried, and the lines of their steps; what has begun to leave stays.

@@ -25,5 +25,5 @@ def settle_and_follow(tx: Transaction, settled: Sequence[Settled], now: datetime
     departures = departures_of(tx.send_all([follow_store.fates(names)])[0])
     followed = Followed(names, (MailNames(), sorted({each.address for each in departures})))
     wanted = {**followed.locks(), **followed.reads()}
-    rows = dict(zip(wanted, tx.send_all(list(wanted.values())), strict=True))
+    rows = followed.rows(dict(zip(wanted, tx.send_all(list(wanted.values())), strict=True)))
     tx.send_all(list(followed.writes(rows, (), departures, now)))

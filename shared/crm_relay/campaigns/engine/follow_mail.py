@@ -20,6 +20,7 @@ from crm_relay.platform.sql import Statement
 
 _MAILS_OF_LEAVING, _ENROLLED = "campaigns.mails_of_leaving", "campaigns.enrolled"
 _SIBLINGS, _LINES = "campaigns.mails", "campaigns.lines"
+_ONLY_FOLLOWER = "campaigns.only_follower"
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,22 @@ class Followed:
                 _MAILS_OF_LEAVING: follow_store.lock_mails_of_leaving(self.leaving),
                 _ENROLLED: follow_store.lock_leaving(self.names, self.leaving),
             }
+        if self.names.only_send is not None:
+            return {_ONLY_FOLLOWER: follow_store.lock_follower(self.names.only_send)}
         return {_ENROLLED: follow_store.lock_followers(self.names)} if self.names else {}
 
     def reads(self) -> dict[str, Statement]:
-        """Behind all locks."""
-        return {_SIBLINGS: follow_store.mails_of_followers(self.names)} if self.names else {}
+        """Behind all locks. Of a single mail that nobody leaves by, its lock has read them."""
+        is_read = self.names.only_send is not None and not self._leaves
+        return {_SIBLINGS: follow_store.mails_of_followers(self.names)} if self.names and not is_read else {}
+
+    @staticmethod
+    def rows(rows: Mapping[str, list[Row]]) -> Mapping[str, list[Row]]:
+        """The rows of `locks` and `reads`, under the same names whether there is one mail or several."""
+        if _ONLY_FOLLOWER not in rows or _ENROLLED in rows:
+            return rows
+        enrolled, siblings = follow_store.follower_and_mails(rows[_ONLY_FOLLOWER])
+        return {**rows, _ENROLLED: enrolled, _SIBLINGS: siblings}
 
     def lacks_lines(self, rows: Mapping[str, list[Row]], mails: Sequence[FoldedMail]) -> dict[str, Statement]:
         """What has to be read besides where events show that mails have left, or never will, which nobody knew."""

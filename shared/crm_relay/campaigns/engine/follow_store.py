@@ -6,10 +6,18 @@ from uuid import UUID
 
 from crm_relay.campaigns.follow_up import Enrolled
 from crm_relay.mail.feedback.mail_names import MailNames
-from crm_relay.platform.database import Queryable
+from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.postgres.json_columns import JsonColumns
 from crm_relay.platform.sql import Rows, SqlValue, Statement, queries_beside
 
 _SQL = queries_beside(__file__, "follow.sql")
+_ENROLLED = JsonColumns(
+    uuids=("id", "org_id", "campaign_id"),
+    moments=("first_opened_at", "first_clicked_at", "last_engagement_at", "next_step_at", "replied_at"),
+)
+_SIBLING = JsonColumns(
+    uuids=("id", "enrollment_id"), moments=("first_human_open_at", "first_human_click_at", "last_human_at")
+)
 Leaving = tuple[MailNames, Sequence[str]]
 """Mails whose address leaves, and addresses that leave without a mail of ours."""
 
@@ -17,6 +25,17 @@ Leaving = tuple[MailNames, Sequence[str]]
 def lock_followers(names: MailNames) -> Statement:
     """Rows for `Enrolled.of`, each as it is once the lock is had."""
     return _of_mails("lock_followers", names)
+
+
+def lock_follower(send: UUID) -> Statement:
+    """Whoever is enrolled by one mail, and the mails of that enrollment, for `follower_and_mails`."""
+    return _SQL["lock_follower"].bind(send=send)
+
+
+def follower_and_mails(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Of the row of `lock_follower` those that `lock_followers` and `mails_of_followers` have."""
+    found = rows[0]["found"]
+    return ([], []) if found is None else (_ENROLLED.rows([found["enrolled"]]), _SIBLING.rows(found["mails"]))
 
 
 def lock_leaving(names: MailNames, leaving: Leaving) -> Statement:
@@ -83,6 +102,8 @@ def record_looked_at(seen: Mapping[UUID, tuple[UUID | None, str | None]], at: da
 
 def record_followers(enrolled: Sequence[Enrolled], at: datetime) -> Statement:
     """Each enrollment once."""
+    if len(enrolled) == 1:
+        return _SQL["record_follower"].bind(**vars(enrolled[0]), at=at)
     return _SQL["record_followers"].bind(enrolled=Rows([vars(each) for each in enrolled]), at=at)
 
 

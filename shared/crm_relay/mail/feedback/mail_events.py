@@ -12,6 +12,7 @@ from crm_relay.platform.database import Row
 from crm_relay.platform.sql import Statement
 
 MAILS, LOGS, KNOWN, TURN = "mail.mails", "mail.logs", "mail.known", "mail.turn"
+_ONLY_MAIL = "mail.only_mail"
 _STATE = tuple(each.name for each in fields(MailState) if each.name not in {"verdicts", "reasons"})
 _SAID = ("link", "user_agent", "bounce_type", "reason", "message_id", "topic")
 _NOT_JUDGED: dict[str, str | None] = {"verdict": None, "verdict_reason": None}
@@ -75,14 +76,28 @@ def names_of(reported: Iterable[ReportedEvent], *, by_every_name: bool = False) 
 
 
 def locks(names: MailNames) -> dict[str, Statement]:
-    """The mails, by id. A row that was waited for is returned as it became; whatever is joined to it is not."""
+    """The mails, by id. A row that was waited for is returned as it became; whatever is joined to it is not.
+
+    A single mail comes with its events, which only who holds it may add to.
+    """
+    if names.only_send is not None:
+        return {_ONLY_MAIL: store.lock_mail(names.only_send)}
     return {MAILS: store.lock_mails(names)} if names else {}
 
 
 def reads(names: MailNames, keys: Sequence[str] = ()) -> dict[str, Statement]:
     """Behind the locks. `keys` of the events: where the unique index has refused one of them."""
     known = {KNOWN: store.known_events(keys)} if keys else {}
-    return {LOGS: store.logs_of(names), **known} if names else {}
+    logs = {} if names.only_send is not None else {LOGS: store.logs_of(names)}
+    return {**logs, **known} if names else {}
+
+
+def rows_of_mails(rows: Mapping[str, list[Row]]) -> Mapping[str, list[Row]]:
+    """The rows of `locks` and `reads`, under the same names whether there is one mail or several."""
+    if _ONLY_MAIL not in rows or MAILS in rows:
+        return rows
+    mails, logs = store.mail_and_logs(rows[_ONLY_MAIL])
+    return {**rows, MAILS: mails, LOGS: logs}
 
 
 def lacks_turn(reported: Sequence[ReportedEvent], rows: Mapping[str, list[Row]]) -> bool:
@@ -197,8 +212,13 @@ class _Folding:
 
     def _writes(self, mails: Mapping[UUID, FoldedMail]) -> Iterator[Statement]:
         judged = _judged(mails.values())
-        if self.logs:
-            yield store.add_logs([{**log, **judged.get(log["event_key"], _NOT_JUDGED)} for log in self.logs])
+        logs = [{**log, **judged.get(log["event_key"], _NOT_JUDGED)} for log in self.logs]
+        changed = [each.as_row for each in mails.values() if each.as_row != self.before[each.row["id"]]]
+        if len(logs) == len(changed) == 1 and logs[0]["email_send_id"] == changed[0]["id"]:
+            yield store.record_mail_event(logs[0], changed[0])
+            logs, changed = [], []
+        if logs:
+            yield store.add_logs(logs)
         known = [
             (log, judged.get(log["event_key"], _NOT_JUDGED))
             for log in self.rows.get(LOGS, ())
@@ -209,7 +229,6 @@ class _Folding:
         ]
         if changed_verdicts:
             yield store.judge_logs(changed_verdicts)
-        changed = [each.as_row for each in mails.values() if each.as_row != self.before[each.row["id"]]]
         if changed:
             yield store.record_mails(changed)
 

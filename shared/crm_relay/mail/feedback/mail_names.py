@@ -15,6 +15,11 @@ class MailNames:
     def __bool__(self) -> bool:
         return bool(self.sends or self.email_ids or self.tokens)
 
+    @property
+    def only_send(self) -> UUID | None:
+        """The only mail, where our own id names it and nothing else does."""
+        return self.sends[0] if len(self.sends) == 1 and not (self.email_ids or self.tokens) else None
+
 
 @dataclass(frozen=True)
 class Departure:

@@ -32,6 +32,10 @@ where unsubscribe_token = any (cast(:tokens as text[]))
 order by id
 for no key update;
 
+-- name: lock_mail
+-- The same for a single one, and all that was reported of it, with kept plans.
+select lock_mail(:send) as found;
+
 -- name: logs_of
 -- All that was reported of these mails so far.
 select log.id, log.email_send_id, log.event_type, log.event_data, log.occurred_at, log.event_key, log.verdict, log.verdict_reason
@@ -93,6 +97,14 @@ from :mails as now (
     complained_at timestamptz, unsubscribed_at timestamptz, error_message text
 )
 where mail.id = now.id;
+
+-- name: record_mail_event
+-- A new event of a single mail, and what became of the mail, with kept plans.
+select record_mail_event(
+    :id, :event_type, :event_data, :occurred_at, :event_key, :reported_id, :verdict, :verdict_reason, :status, :resend_id, :message_id, :sent_at,
+    :delivered_at, :opened_at, :opened_count, :human_opens, :first_human_open_at, :clicked_at, :clicked_count, :human_clicks,
+    :first_human_click_at, :last_human_at, :bounced_at, :bounce_type, :complained_at, :unsubscribed_at, :error_message
+) as recorded;
 
 -- name: finish_batch
 -- The provider has answered; nobody else has recorded that.

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from crm_relay.mail.feedback.mail_names import MailNames
 from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.postgres.json_columns import JsonColumns
 from crm_relay.platform.sql import Json, Rows, SqlValue, Statement, queries_beside
 
 _SQL = queries_beside(__file__)
@@ -34,6 +35,12 @@ _STATE_COLUMNS = (
     "error_message",
 )
 
+_MAIL = JsonColumns(
+    uuids=("id", "org_id", "enrollment_id", "campaign_id", "sequence_id"),
+    moments=tuple(name for name in (*_STATE_COLUMNS,) if name.endswith("_at")),
+)
+_LOG = JsonColumns(uuids=("id", "email_send_id"), moments=("occurred_at",))
+
 
 def lock_mails(names: MailNames) -> Statement:
     """The mails by id, each row as it is once the lock is had."""
@@ -42,6 +49,17 @@ def lock_mails(names: MailNames) -> Statement:
     if not names.email_ids:
         return _SQL["lock_mails_of_tags"].bind(sends=list(names.sends))
     return _SQL["lock_mails"].bind(sends=list(names.sends), email_ids=list(names.email_ids))
+
+
+def lock_mail(send: UUID) -> Statement:
+    """One mail and its events, for `mail_and_logs`."""
+    return _SQL["lock_mail"].bind(send=send)
+
+
+def mail_and_logs(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Of the row of `lock_mail` those that `lock_mails` and `logs_of` have; none where there is no such mail."""
+    found = rows[0]["found"] or {"mail": None, "logs": None}
+    return _MAIL.rows([found["mail"]] if found["mail"] else []), _LOG.rows(found["logs"] or [])
 
 
 def logs_of(names: MailNames) -> Statement:
@@ -76,6 +94,20 @@ def judge_logs(judged: Sequence[Mapping[str, Any]]) -> Statement:
 def record_mails(mails: Sequence[Row]) -> Statement:
     """Rows of `lock_mails`, as they become."""
     return _SQL["record_mails"].bind(mails=Rows([{name: mail[name] for name in _STATE_COLUMNS} for mail in mails]))
+
+
+def record_mail_event(log: Mapping[str, Any], mail: Row) -> Statement:
+    """A log of `add_logs` and its mail as it becomes, where it is the only one. DuplicateRow as there."""
+    return _SQL["record_mail_event"].bind(
+        event_type=log["event_type"],
+        event_data=Json(log["event_data"]),
+        occurred_at=log["occurred_at"],
+        event_key=log["event_key"],
+        reported_id=log["resend_id"],
+        verdict=log["verdict"],
+        verdict_reason=log["verdict_reason"],
+        **{name: mail[name] for name in _STATE_COLUMNS},
+    )
 
 
 def accepting(

@@ -8,6 +8,16 @@ from :batch as batch (
 )
 cross join lateral lock_outreach(workspace_name, marks, account_ids, metrics, interested, instance, changing) as known;
 
+-- name: lock_one_outreach
+-- The same of a single workspace, which takes half the time to plan.
+select
+    cast(:workspace_name as text) as workspace_name, known.*,
+    coalesce((select counts_automated_replies from workspaces where id = known.workspace_id), false) as counts_automated
+from lock_outreach(
+    :workspace_name, cast(:marks as text[]), cast(:account_ids as bigint[]), cast(:metrics as text[]), cast(:interested as bigint[]),
+    :instance, cast(:changing as bigint[])
+) as known;
+
 -- name: known_events
 -- Which of these events were counted before.
 select wanted.workspace_name, wanted.event_key

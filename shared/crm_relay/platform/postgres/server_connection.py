@@ -1,22 +1,18 @@
 """One connection to PostgreSQL by the driver: a message out, the result set of each of its statements back."""
 
 import contextlib
-import json
-import re
 import ssl
 from collections.abc import Callable
-from datetime import datetime
-from functools import lru_cache
 from struct import Struct
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
-from uuid import UUID
 
-from pg8000.converters import UUID_ARRAY, string_array_in, string_in, timestamptz_in, uuid_array_in
+from pg8000.converters import string_in
 from pg8000.core import Context
-from pg8000.native import JSON, JSONB, TEXT_ARRAY, TIMESTAMPTZ, UUID_TYPE, Connection, DatabaseError, InterfaceError
+from pg8000.native import Connection, DatabaseError, InterfaceError
 
 from crm_relay.platform.errors import DuplicateRow, FatalError, RejectedInput, RowRefused, ScriptFailed, TransientError
+from crm_relay.platform.postgres.column_readers import READERS
 
 Row = dict[str, Any]
 
@@ -36,7 +32,6 @@ _DESCRIPTIONS_KEPT = 1000
 _LENGTH, _HEADER = Struct("!i"), Struct("!ci")
 _QUERY, _DATA_ROW, _READY = b"Q", b"D", b"Z"
 _PIECE, _LARGEST_PIECE = 32_768, 1_048_576
-_BESIDES_WORDS = re.compile(r'["\\{]|NULL')
 _Columns = list[tuple[str, Callable[[str], Any] | None]]
 """Name and what reads a value; None: text, which is as it comes."""
 _URL_SHAPE = (
@@ -105,12 +100,8 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
         except ValueError:
             # A host name or a password that cannot be encoded.
             raise FatalError(_URL_SHAPE) from None
-        self.register_in_adapter(TIMESTAMPTZ, _timestamptz)
-        self.register_in_adapter(UUID_TYPE, _uuid)
-        self.register_in_adapter(TEXT_ARRAY, _text_array)
-        self.register_in_adapter(UUID_ARRAY, _uuid_array)
-        self.register_in_adapter(JSON, _json)
-        self.register_in_adapter(JSONB, _json)
+        for kind, read in READERS.items():
+            self.register_in_adapter(kind, read)
         if self.parameter_statuses.get("standard_conforming_strings", "on") != "on":
             raise FatalError("the database must run with standard_conforming_strings = on")
 
@@ -221,47 +212,6 @@ class ServerConnection(Connection):  # type: ignore[misc]  # the driver has no t
             pieces.append(piece)
             missing -= len(piece)
         return b"".join(pieces)
-
-
-@lru_cache(maxsize=4096)
-def _uuid(text: str) -> UUID:
-    """The same ids come with each statement of a batch."""
-    return UUID(text)
-
-
-def _timestamptz(text: str) -> Any:
-    """By the standard library, which is several times faster; the driver takes what Python's datetime cannot hold."""
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return timestamptz_in(text)
-
-
-def _json(text: str) -> Any:
-    """One number of more digits than Python reads (4,300) would keep all rows of an answer from being read."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return json.loads(text, parse_int=_integer)
-
-
-def _integer(digits: str) -> Any:
-    try:
-        return int(digits)
-    except ValueError:
-        return digits
-
-
-def _text_array(text: str) -> Any:
-    """Of plain words; the driver, which goes letter by letter, takes what is quoted, nested or null."""
-    is_plain = text[:1] == "{" and len(text) > len("{}") and not _BESIDES_WORDS.search(text, 1)
-    return text[1:-1].split(",") if is_plain else string_array_in(text)
-
-
-def _uuid_array(text: str) -> Any:
-    """The driver, which goes letter by letter, takes what is empty, nested or null."""
-    is_plain = text[:1] == "{" and len(text) > len("{}") and not _BESIDES_WORDS.search(text, 1)
-    return [_uuid(each) for each in text[1:-1].split(",")] if is_plain else uuid_array_in(text)
 
 
 def connection_arguments(url: str, ca_file: str | None, timeout: float) -> dict[str, Any]:

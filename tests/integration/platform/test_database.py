@@ -8,6 +8,7 @@ import pytest
 
 from crm_relay.platform.database import Database, Row, Transaction
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+from crm_relay.platform.postgres import server_connection
 from crm_relay.platform.sql import Json, Query, SqlValue
 from local.postgres import free_port
 from tests.support.platform.counting_proxy import CountingProxy
@@ -47,6 +48,22 @@ def proxied(scratch: Database, empty_database_url: str) -> Iterator[tuple[Databa
         proxy.forget()
         yield database, proxy
         database.close()
+
+
+@pytest.mark.parametrize("piece", [1, 7, 32_768])
+def test_an_answer_is_read_whole_in_whatever_pieces_it_comes(
+    scratch: Database, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(server_connection, "_PIECE", piece)
+    monkeypatch.setattr(server_connection, "_LARGEST_PIECE", max(piece, 1000))
+    rows = ask(scratch, "select n, repeat('ä', n * 50) as text, null as nothing from generate_series(0, 200) n")
+    assert rows == [{"n": n, "text": "ä" * n * 50, "nothing": None} for n in range(201)]
+    results = scratch.transact(
+        lambda transaction: transaction.send_all(
+            [parse("select 1 as a").bind(), parse("select 2 as b, '' as c").bind()]
+        )
+    )
+    assert results == [[{"a": 1}], [{"b": 2, "c": ""}]]
 
 
 def backend_of(database: Database) -> int:

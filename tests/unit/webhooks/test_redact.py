@@ -6,10 +6,19 @@ import time
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crm_relay.consent.person import Person
 from crm_relay.sources.all_sources import REDACTORS
-from crm_relay.webhooks.people.redact import NOTHING_LEFT, emptied, marks_in, marks_in_message, message_without
+from crm_relay.webhooks.people.redact import (
+    NOTHING_LEFT,
+    emptied,
+    marks_in,
+    marks_in_json,
+    marks_in_message,
+    message_without,
+)
 from tests.support.customers.mautic_hooks import all_recorded, delivery, opened
 
 ADA = "ada@example.com"
@@ -64,12 +73,57 @@ def test_a_message_whose_body_cannot_be_read_hides_nobody(body: str) -> None:
     assert not marks_in_message(redacted)
 
 
-@pytest.mark.parametrize("piece", ["x", "@", "a@", "a@b ", "%40", "a-", "[", '{"a":'])
+_PIECES = st.sampled_from(
+    (
+        *(
+            "ada@example.com",
+            "Bo <bo@Example.com>",
+            str(ID),
+            str(ID).upper(),
+            "@",
+            "%40",
+            ".",
+            "-",
+            "é@x.com",
+            " ",
+            "\0",
+        ),
+        *("\ud800", '"', "\\", "\n", "{", "[", ":", ",", "u", "n", "a", "1234-1234-1234-"),
+    )
+)
+_TEXTS = st.lists(_PIECES, max_size=7).map("".join)
+_CONTENTS = st.recursive(
+    _TEXTS | st.none() | st.integers() | st.booleans(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(content=_CONTENTS, is_escaped=st.booleans())
+@settings(max_examples=500)
+def test_whatever_reading_all_of_it_finds_is_found_in_the_text_of_a_body(content: object, is_escaped: bool) -> None:
+    text = json.dumps(content, ensure_ascii=is_escaped)
+    assert marks_in_json(text) == marks_in(text)
+
+
+@pytest.mark.parametrize("letter", ["@", "a", "-", "%", "."])
+def test_letters_that_need_no_escape_may_have_one(letter: str) -> None:
+    text = json.dumps([ADA, str(ID), "bo%40example.com"]).replace(letter, f"\\u00{ord(letter):02x}")
+    assert marks_in_json(text) == {ADA, str(ID), "bo@example.com"}
+
+
+def test_the_marks_of_every_recorded_delivery_are_found_in_its_text() -> None:
+    for hook in all_recorded():
+        assert marks_in_json(hook.body.decode()) == marks_in(hook.body.decode())
+
+
+@pytest.mark.parametrize("piece", ["x", "@", "a@", "a@b ", "%40", "a-", "[", '{"a":', '\\"@', "-1234-1234-1234-"])
 def test_hostile_megabytes_are_read_in_a_moment(piece: str) -> None:
     text = piece * (2_000_000 // len(piece))
     begun = time.monotonic()
 
     marks_in(text)
     marks_in(json.dumps({"x": text}))
+    marks_in_json(json.dumps({"x": text}))
 
     assert time.monotonic() - begun < 20

@@ -202,7 +202,11 @@ def reconcile_totals(
     names: Sequence[str] = [workspace] if workspace else list(installation.settings.bison_api_tokens)
     settling = timedelta(minutes=settle_minutes)
     done = [reconcile(installation.database, name, utc_now(), fills=not dry_run, settling=settling) for name in names]
-    rows = [{"workspace": each.workspace_name, **gap} for each in done for gap in each.gaps]
+    rows = [
+        {"workspace": each.workspace_name, "account_id": gap.account_id, "metric": gap.metric, "missing": gap.missing}
+        for each in done
+        for gap in each.gaps
+    ]
     show(rows, as_json, "Missing")
     return FOUND if rows else GOOD
 

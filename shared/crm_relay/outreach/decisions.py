@@ -16,6 +16,8 @@ from crm_relay.outreach.models import (
     Metric,
     OutreachWorkspace,
     PassOutcome,
+    SettlingAccount,
+    TotalsGap,
     WorkspaceHealth,
 )
 from crm_relay.providers.bison.events import BisonDelivery, BisonEvent, LeadReply
@@ -156,6 +158,26 @@ def replaced_filling(fillings: Sequence[Filling], happened_at: datetime) -> Fill
     later = [each for each in fillings if each.amount > 0 and each.occurred_at >= happened_at]
     earliest = min(later, key=lambda each: (each.occurred_at, each.id), default=None)
     return earliest and replace(earliest, amount=earliest.amount - 1)
+
+
+def judge_totals(account: SettlingAccount) -> list[TotalsGap]:
+    """What an account's totals show beside what was counted, by metric; an account's first totals only begin its time.
+
+    What was filled in too much is taken back, since two clocks never agree on what was before a moment and what after.
+    Totals that fell belong to an account that was made again: nothing can be said of that time.
+    """
+    happened = {name: total - account.before[name] for name, total in account.after.items() if name in account.before}
+    return [
+        _gap(account, metric, shown, account.counted.get(metric, 0))
+        for metric, shown in sorted(happened.items())
+        if shown >= 0
+    ]
+
+
+def _gap(account: SettlingAccount, metric: str, shown: int, counted: int) -> TotalsGap:
+    missing = max(shown - account.ahead.get(metric, 0) - counted, -account.filled.get(metric, 0))
+    # Counted before the totals showed it, and not taken back: they will show it next time.
+    return TotalsGap(account.account_id, metric, missing, max(counted - shown + min(missing, 0), 0))
 
 
 def needs_another_pass(outcome: PassOutcome, pass_number: int) -> bool:

@@ -1,5 +1,6 @@
 """What the room works with: workspaces, arrivals and what a poll found."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -63,6 +64,37 @@ class Filling:
     id: int
     amount: int
     occurred_at: datetime
+
+
+@dataclass(frozen=True)
+class SettlingAccount:
+    """An account whose totals EmailBison showed at two moments, and what was counted of it.
+
+    `before` and `after` are the totals by metric; empty where the account was another workspace's at that moment.
+    `ahead`: what was counted before the earlier totals showed it. `counted`: by metric between the two moments;
+    `filled`: what was filled in so far and not taken back.
+    """
+
+    account_id: int
+    settling_at: datetime
+    before: Mapping[str, int]
+    after: Mapping[str, int]
+    ahead: Mapping[str, int]
+    counted: Mapping[str, int]
+    filled: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class TotalsGap:
+    """`missing` events never came; negative: so many were filled in too much.
+
+    `ahead`: so many were counted that the next totals will show.
+    """
+
+    account_id: int
+    metric: str
+    missing: int
+    ahead: int
 
 
 @dataclass(frozen=True)

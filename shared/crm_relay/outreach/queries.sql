@@ -359,9 +359,90 @@ set
     settling_at = last_synced_at
 where workspace_name = :workspace_name and settling is null and last_synced_at is distinct from settled_at;
 
--- name: settle
--- Totals of an account against what was counted of it; what is missing is filled in where `fills`, and tagged.
-select account_id, metric, missing from settle_bison_accounts(:workspace_name, :settled_before, :fills);
+-- name: lock_totals
+-- Nothing may be on its way in while totals are compared: each delivery of the workspace holds this lock together with others.
+select pg_advisory_xact_lock(hashtextextended(:workspace_name, 30));
+
+-- name: lock_settling
+-- The accounts whose totals are old enough, locked.
+select sender_email_id
+from sender_emails_cache
+where workspace_name = :workspace_name and settling_at <= :settled_before
+order by sender_email_id
+for no key update;
+
+-- name: totals_to_settle
+-- Their totals at both moments, what was counted between them, and what was filled in so far. What an account did before it was
+-- moved here was counted there.
+with ready as materialized (
+    select sender_email_id, settled, settled_at, settling, settling_at
+    from sender_emails_cache
+    where workspace_name = :workspace_name and settling_at <= :settled_before
+),
+counted as (
+    select sender_email_id, jsonb_object_agg(metric, amount) as amounts
+    from (
+        select log.sender_email_id, log.metric, sum(log.amount) as amount
+        from ready
+        join webhook_delivery_log log
+            on log.workspace_name = :workspace_name and log.sender_email_id = ready.sender_email_id
+            and log.occurred_at > ready.settled_at and log.occurred_at <= ready.settling_at and log.amount <> 0
+        group by 1, 2
+    ) summed
+    group by 1
+),
+filled as (
+    select sender_email_id, jsonb_object_agg(metric, amount) as amounts
+    from (
+        select sender_email_id, metric, sum(amount) as amount
+        from webhook_delivery_log
+        where workspace_name = :workspace_name and origin = 'polled' and amount <> 0
+        group by 1, 2
+    ) summed
+    group by 1
+)
+select
+    ready.sender_email_id as account_id, ready.settling_at, coalesce(ready.settled -> 'ahead', '{}') as ahead,
+    jsonb_strip_nulls(
+        case when ready.settled ->> 'workspace' = :workspace_name then ready.settled - '{workspace,ahead}'::text[] else '{}' end
+    ) as before,
+    jsonb_strip_nulls(
+        case when ready.settling ->> 'workspace' = :workspace_name then ready.settling - '{workspace}'::text[] else '{}' end
+    ) as after,
+    coalesce(counted.amounts, '{}') as counted, coalesce(filled.amounts, '{}') as filled
+from ready
+left join counted on counted.sender_email_id = ready.sender_email_id
+left join filled on filled.sender_email_id = ready.sender_email_id
+order by ready.sender_email_id;
+
+-- name: note_missing
+-- What is missing, tagged and dated with the later moment, and the counters that it moves; a line that is there counted before.
+with noted as (
+    insert into webhook_delivery_log
+        (event_type, workspace_name, success, origin, event_key, is_first, metric, amount, occurred_at, sender_email_id)
+    select
+        'polled_total', :workspace_name, true, 'polled',
+        'polled:' || gap.account_id || ':' || gap.metric || ':' || extract(epoch from gap.occurred_at), true, gap.metric, gap.missing,
+        gap.occurred_at, gap.account_id
+    from :gaps as gap (account_id bigint, metric text, missing integer, occurred_at timestamptz)
+    order by gap.account_id, gap.metric
+    on conflict (workspace_name, event_key) where is_first do nothing
+    returning metric, amount, occurred_at
+)
+select count_outreach(:workspace_name, total.metric, total.amount, total.occurred_at) as counted
+from (
+    select metric, sum(amount)::integer as amount, occurred_at from noted group by metric, occurred_at order by occurred_at, metric
+) total;
+
+-- name: advance_totals
+-- The later totals are the earlier ones of the next comparison.
+update sender_emails_cache account
+set
+    settled = account.settling || jsonb_build_object('ahead', advanced.ahead), settled_at = account.settling_at, settling = null,
+    settling_at = null
+from :accounts as advanced (account_id bigint, ahead jsonb)
+where account.sender_email_id = advanced.account_id and account.workspace_name = :workspace_name
+    and account.settling_at <= :settled_before;
 
 -- name: deliveries_to_replay
 -- Which deliveries a replay would take up; one that was redacted would be another event than it was.

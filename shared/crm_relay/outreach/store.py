@@ -1,12 +1,19 @@
 """Outreach's SQL, and nothing else's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from crm_relay.outreach.models import PassOutcome, PollState, Selection, WorkspaceHealth
-from crm_relay.platform.database import Queryable, Row
-from crm_relay.platform.sql import Json, queries_beside
+from crm_relay.outreach.models import (
+    PassOutcome,
+    PollState,
+    Selection,
+    SettlingAccount,
+    TotalsGap,
+    WorkspaceHealth,
+)
+from crm_relay.platform.database import Queryable, Row, Transaction
+from crm_relay.platform.sql import Json, Rows, SqlValue, Statement, queries_beside
 from crm_relay.providers.bison.events import SenderAccount
 
 _SQL = queries_beside(__file__)
@@ -172,14 +179,43 @@ def correct_metrics(db: Queryable, month: str, differences: Sequence[Row]) -> in
     return int(db.run(_SQL["correct_metrics"], month=month, differences=Json(list(differences)))[0]["corrected"])
 
 
-def begin_settling(db: Queryable, workspace_name: str) -> None:
-    """Note today's totals, where none wait to be compared. Safe to call twice."""
-    db.run(_SQL["begin_settling"], workspace_name=workspace_name)
+def totals_to_settle(tx: Transaction, workspace_name: str, settled_before: datetime) -> list[SettlingAccount]:
+    """Accounts whose totals were noted before that moment, locked until the end of the transaction. One message."""
+    names: dict[str, SqlValue] = {"workspace_name": workspace_name, "settled_before": settled_before}
+    statements = [
+        _SQL["lock_totals"].bind(workspace_name=workspace_name),
+        *(_SQL[name].bind(**names) for name in ("lock_settling", "totals_to_settle")),
+    ]
+    return [SettlingAccount(**row) for row in tx.send_all(statements)[-1]]
 
 
-def settle(db: Queryable, workspace_name: str, *, settled_before: datetime, fills: bool) -> list[Row]:
-    """account_id, metric, missing (negative: filled in too much). Without `fills` nothing is written."""
-    return db.run(_SQL["settle"], workspace_name=workspace_name, settled_before=settled_before, fills=fills)
+def settling(
+    workspace_name: str, accounts: Sequence[SettlingAccount], gaps: Sequence[TotalsGap], settled_before: datetime
+) -> Iterator[Statement]:
+    """Counts what is missing, goes on to the next comparison, and notes the present totals for it."""
+    at = {each.account_id: each.settling_at for each in accounts}
+    missing: list[Mapping[str, SqlValue]] = [
+        {
+            "account_id": gap.account_id,
+            "metric": gap.metric,
+            "missing": gap.missing,
+            "occurred_at": at[gap.account_id],
+        }
+        for gap in gaps
+        if gap.missing
+    ]
+    if accounts:
+        ahead: dict[int, dict[str, int]] = {each.account_id: {} for each in accounts}
+        for gap in gaps:
+            ahead[gap.account_id] |= {gap.metric: gap.ahead} if gap.ahead else {}
+        advanced = Rows([{"account_id": number, "ahead": Json(by_metric)} for number, by_metric in ahead.items()])
+        yield _SQL["advance_totals"].bind(
+            accounts=advanced, workspace_name=workspace_name, settled_before=settled_before
+        )
+    yield _SQL["begin_settling"].bind(workspace_name=workspace_name)
+    # The counters last: everybody waits for them.
+    if missing:
+        yield _SQL["note_missing"].bind(gaps=Rows(missing), workspace_name=workspace_name)
 
 
 def count_deliveries(db: Queryable, selection: Selection) -> tuple[int, int]:

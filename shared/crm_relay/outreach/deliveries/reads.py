@@ -20,7 +20,9 @@ def reads_of(batch: Batch[BisonDelivery], instance: str) -> Mapping[str, Stateme
     events = [(_workspace(each), each.parsed.event) for each in batch.deliveries if each.parsed.event]
     names = {_workspace(each) for each in batch.deliveries}
     rows = [_batch_row(name, events, instance) for name in sorted(names)]
-    locked = _SQL["lock_one_outreach"].bind(**rows[0]) if len(rows) == 1 else _SQL["lock_outreach"].bind(batch=Rows(rows))
+    locked = (
+        _SQL["lock_one_outreach"].bind(**rows[0]) if len(rows) == 1 else _SQL["lock_outreach"].bind(batch=Rows(rows))
+    )
     statements = {"workspaces": locked}
     if batch.is_repeated or len(batch.deliveries) > 1 or batch.deliveries[0].delivered.origin != "webhook":
         statements |= {"known_events": _known_events(batch.deliveries)}

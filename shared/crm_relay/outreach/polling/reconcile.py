@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from crm_relay.outreach import store
-from crm_relay.platform.database import Queryable, Row
+from crm_relay.outreach.decisions import judge_totals
+from crm_relay.outreach.models import TotalsGap
+from crm_relay.platform.database import Database, Transaction
 
 SETTLING = timedelta(hours=1)
 """So long a webhook may take, retries included, before it counts as lost."""
@@ -12,25 +14,31 @@ SETTLING = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Reconciled:
-    """`gaps`: account_id, metric and missing, each; negative where more was counted than EmailBison shows."""
+    """`gaps`: where the totals and what was counted disagree."""
 
     workspace_name: str
-    gaps: list[Row]
+    gaps: list[TotalsGap]
 
     @property
     def missing(self) -> int:
         """Events that never came."""
-        return sum(row["missing"] for row in self.gaps if row["missing"] > 0)
+        return sum(gap.missing for gap in self.gaps if gap.missing > 0)
 
 
 def reconcile(
-    db: Queryable, workspace_name: str, now: datetime, *, fills: bool = True, settling: timedelta = SETTLING
+    db: Database, workspace_name: str, now: datetime, *, fills: bool = True, settling: timedelta = SETTLING
 ) -> Reconciled:
     """Totals that were noted at least `settling` ago are compared, then the present ones are noted. Safe to call twice.
 
     What is missing is counted in the log's rows of origin `polled`; a delivery that arrives after all takes its place.
+    Without `fills` nothing is written. Two messages, however many accounts there are.
     """
-    gaps = store.settle(db, workspace_name, settled_before=now - settling, fills=fills)
-    if fills:
-        store.begin_settling(db, workspace_name)
-    return Reconciled(workspace_name, gaps)
+
+    def work(transaction: Transaction) -> Reconciled:
+        accounts = store.totals_to_settle(transaction, workspace_name, now - settling)
+        gaps = [gap for account in accounts for gap in judge_totals(account)]
+        if fills:
+            transaction.finish(list(store.settling(workspace_name, accounts, gaps, now - settling)))
+        return Reconciled(workspace_name, [gap for gap in gaps if gap.missing])
+
+    return db.transact(work)

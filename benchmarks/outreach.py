@@ -49,7 +49,7 @@ def _token(number: int) -> str:
     return f"workspace-token-{number:04}-of-32-letters"
 
 
-_SETTINGS = {
+SETTINGS = {
     "BISON_INSTANCE_URL": _INSTANCE,
     "BISON_WEBHOOK_TOKENS": json.dumps({f"W{number}": _token(number) for number in range(_WORKSPACES)}),
 }
@@ -83,7 +83,8 @@ def delivered(number: int, workspace: int) -> float:
     return seconds
 
 
-def _plant(login: Login) -> None:
+def plant_workspaces(login: Login) -> None:
+    """Those that the tokens of `SETTINGS` are of."""
     with login.as_owner() as owner:
         owner.run_script(
             f"""insert into workspaces (org_id, name, bison_workspace_id, bison_instance_url)
@@ -94,8 +95,8 @@ def _plant(login: Login) -> None:
 def _measure_webhook(servers: Servers) -> Iterator[Figure]:
     numbers = itertools.count(1)
     with servers.database() as login:
-        _plant(login)
-        with CountingProxy(login.url) as proxy, function_settings(wiring.dependencies, proxy.url, _SETTINGS):
+        plant_workspaces(login)
+        with CountingProxy(login.url) as proxy, function_settings(wiring.dependencies, proxy.url, SETTINGS):
             delivered(next(numbers), 0)
             counts = []
             for _ in range(12):
@@ -103,7 +104,7 @@ def _measure_webhook(servers: Servers) -> Iterator[Figure]:
                 delivered(next(numbers), 0)
                 counts.append(len(proxy.queries) + len(proxy.other_messages))
         yield median("bison_webhook.round_trips", "per delivery of 1 event", counts)
-        with function_settings(wiring.dependencies, login.url, _SETTINGS):
+        with function_settings(wiring.dependencies, login.url, SETTINGS):
             for _ in range(200):
                 delivered(next(numbers), 0)
             one = [delivered(next(numbers), 0) for _ in range(_DELIVERIES)]
@@ -141,7 +142,7 @@ class _Counting:
 
 def _measure_questions(servers: Servers) -> Iterator[Figure]:
     with servers.database() as login:
-        _plant(login)
+        plant_workspaces(login)
         with login.as_owner() as owner:
             owner.run_script(_MILLION)
         database = Database(login.url, timeout=60)

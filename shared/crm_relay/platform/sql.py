@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from crm_relay.platform.postgres.sql_values import Json, Rows, SqlValue, render_untyped, render_value
+from crm_relay.platform.postgres.sql_values import LITERALS, Json, Rows, SqlValue, render_untyped, render_value
 
 __all__ = [
     "Json",
@@ -95,7 +95,12 @@ class RowShape:
             values = []
         if len(row) != len(names) or not values:
             raise TypeError(f"a row has the columns {sorted(row)} instead of {sorted(names)}")
-        return tuple([render_untyped(value, kind) for value, (_, kind) in zip(values, self.columns, strict=True)])
+        return tuple(
+            [
+                LITERALS[type(value)](value) if type(value) in LITERALS else render_untyped(value, kind)
+                for value, (_, kind) in zip(values, self.columns, strict=True)
+            ]
+        )
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def read_json_object(body: bytes) -> dict[str, Any]:
         text = body.decode()
     except UnicodeDecodeError:
         raise RejectedInput("the body is not UTF-8") from None
-    if _MAY_HAVE_BAD_ESCAPE.search(text):
+    if "\\u" in text and _MAY_HAVE_BAD_ESCAPE.search(text):
         text = _ESCAPE.sub(lambda escape: r"\ufffd" if escape["bad"] else escape[0], text)
     try:
         content = _DECODER.decode(text)

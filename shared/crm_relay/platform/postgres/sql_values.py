@@ -51,13 +51,13 @@ def render_value(value: SqlValue) -> str:
 
 
 def render_untyped(value: SqlValue, kind: str) -> str:
-    """`value` as a literal that takes the type of its column; an array, which has no such form, as one of `kind`."""
-    known = _LITERALS.get(type(value))
-    if known is not None:
-        return known(value)
+    """`value` as a literal that takes the type of its column; an array, which has no such form, as one of `kind`.
+
+    For a value whose class is not in `LITERALS`.
+    """
     if isinstance(value, list):
         return f"{render_value(value)}::{kind}"
-    return _renderer_of(value, _LITERALS)(value)
+    return _renderer_of(value, LITERALS)(value)
 
 
 def _renderer_of(value: object, renderers: Mapping[type, Callable[[Any], str]]) -> Callable[[Any], str]:
@@ -106,11 +106,11 @@ def _render_array(value: Sequence[SqlValue]) -> str:
 
 
 def _cast(kind: str, value: SqlValue) -> str:
-    return f"{_renderer_of(value, _LITERALS)(value)}::{kind}"
+    return f"{_renderer_of(value, LITERALS)(value)}::{kind}"
 
 
 _TYPE_NAMES = {bytes: "bytea", datetime: "timestamptz", date: "date", UUID: "uuid", Json: "jsonb"}
-_LITERALS: Mapping[type, Callable[[Any], str]] = {
+LITERALS: Mapping[type, Callable[[Any], str]] = {
     type(None): lambda _value: "null",
     **dict.fromkeys((bool, int, float, Decimal, UUID), lambda value: f"'{value}'"),
     str: _render_text,

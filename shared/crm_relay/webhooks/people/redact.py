@@ -40,7 +40,7 @@ def marks_in(text: str) -> set[str]:
 
 def marks_in_json(text: str) -> set[str]:
     """As marks_in, for what is JSON for certain: only strings that may have a mark are taken out of it."""
-    if _ESCAPED_LETTER.search(text):
+    if "\\u00" in text and _ESCAPED_LETTER.search(text):
         return marks_in(text)
     strings = {string for hint in _HINTS for string in _strings_with(hint, text)}
     return {mark for string in strings for mark in _marks_of(string)}

@@ -3,6 +3,7 @@
 import pytest
 
 from crm_relay.outreach import store
+from crm_relay.outreach.models import TotalsGap
 from crm_relay.platform.database import Database
 from tests.support.outreach.bison_events import counters, logged, mail
 from tests.support.outreach.bison_totals import at, compare, show, shown_and_compared
@@ -55,7 +56,7 @@ def test_twenty_five_events_that_never_came_are_found_and_filled_in_as_polled(da
     assert compare(database, 5, fills=False).missing == 25
     assert counters(database) == {"emails_sent_mtd": 5, "replies_mtd": 2}
     done = compare(database, 5)
-    assert done.gaps == [{"account_id": 7, "metric": "emails_sent_mtd", "missing": 25}]
+    assert done.gaps == [TotalsGap(7, "emails_sent_mtd", 25, ahead=0)]
     assert counters(database) == {"emails_sent_mtd": 30, "replies_mtd": 2}
     (line,) = rows_of(
         database,
@@ -112,7 +113,7 @@ def test_totals_that_fell_fill_in_nothing_and_begin_anew(database: Database) -> 
     compare(database, 4)
     assert compare(database, 5).gaps == []
     shown_and_compared(database, 6, sent=5)
-    assert compare(database, 7).gaps == [{"account_id": 7, "metric": "emails_sent_mtd", "missing": 2}]
+    assert compare(database, 7).gaps == [TotalsGap(7, "emails_sent_mtd", 2, ahead=0)]
 
 
 def test_an_event_that_the_totals_showed_a_second_before_its_time_ends_right(database: Database) -> None:
@@ -122,7 +123,7 @@ def test_an_event_that_the_totals_showed_a_second_before_its_time_ends_right(dat
     assert compare(database, 3).missing == 1
     assert counters(database) == {"emails_sent_mtd": 2}
     shown_and_compared(database, 4, sent=1001, replies=50)
-    assert compare(database, 5).gaps == [{"account_id": 7, "metric": "emails_sent_mtd", "missing": -1}]
+    assert compare(database, 5).gaps == [TotalsGap(7, "emails_sent_mtd", -1, ahead=0)]
     assert (counters(database), one(database, FILLED)["n"]) == ({"emails_sent_mtd": 1}, 0)
     shown_and_compared(database, 6, sent=1001, replies=50)
     assert compare(database, 7).gaps == []

@@ -372,8 +372,7 @@ order by sender_email_id
 for no key update;
 
 -- name: totals_to_settle
--- Their totals at both moments, what was counted between them, and what was filled in so far. What an account did before it was
--- moved here was counted there.
+-- Their totals at both moments, what was counted between them and filled in so far; work for another workspace was counted there.
 with ready as materialized (
     select sender_email_id, settled, settled_at, settling, settling_at
     from sender_emails_cache

@@ -164,13 +164,13 @@ def judge_totals(account: SettlingAccount) -> list[TotalsGap]:
     """What an account's totals show beside what was counted, by metric; an account's first totals only begin its time.
 
     What was filled in too much is taken back, since two clocks never agree on what was before a moment and what after.
-    Totals that fell belong to an account that was made again: nothing can be said of that time.
+    Totals that fell belong to an account that was made again: nothing can be said of that time. An automatic reply may
+    be in EmailBison's totals and in none of ours: it is not missing.
     """
+    came = {**account.counted, "replies_mtd": account.counted.get("replies_mtd", 0) + account.uncounted}
     happened = {name: total - account.before[name] for name, total in account.after.items() if name in account.before}
     return [
-        _gap(account, metric, shown, account.counted.get(metric, 0))
-        for metric, shown in sorted(happened.items())
-        if shown >= 0
+        _gap(account, metric, shown, came.get(metric, 0)) for metric, shown in sorted(happened.items()) if shown >= 0
     ]
 
 

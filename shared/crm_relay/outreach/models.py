@@ -72,7 +72,7 @@ class SettlingAccount:
 
     `before` and `after` are the totals by metric; empty where the account was another workspace's at that moment.
     `ahead`: what was counted before the earlier totals showed it. `counted`: by metric between the two moments;
-    `filled`: what was filled in so far and not taken back.
+    `filled`: what was filled in so far and not taken back. `uncounted`: replies that came and move no counter here.
     """
 
     account_id: int
@@ -82,6 +82,7 @@ class SettlingAccount:
     ahead: Mapping[str, int]
     counted: Mapping[str, int]
     filled: Mapping[str, int]
+    uncounted: int = 0
 
 
 @dataclass(frozen=True)

@@ -386,8 +386,18 @@ counted as (
         join webhook_delivery_log log
             on log.workspace_name = :workspace_name and log.sender_email_id = ready.sender_email_id
             and log.occurred_at > ready.settled_at and log.occurred_at <= ready.settling_at and log.amount <> 0
+            and log.metric is not null
         group by 1, 2
     ) summed
+    group by 1
+),
+uncounted as (
+    select log.sender_email_id, count(*) as replies
+    from ready
+    join webhook_delivery_log log
+        on log.workspace_name = :workspace_name and log.sender_email_id = ready.sender_email_id
+        and log.occurred_at > ready.settled_at and log.occurred_at <= ready.settling_at
+        and log.is_first and log.metric is null and log.event_type = 'lead_replied'
     group by 1
 ),
 filled as (
@@ -408,8 +418,9 @@ select
     jsonb_strip_nulls(
         case when ready.settling ->> 'workspace' = :workspace_name then ready.settling - '{workspace}'::text[] else '{}' end
     ) as after,
-    coalesce(counted.amounts, '{}') as counted, coalesce(filled.amounts, '{}') as filled
+    coalesce(counted.amounts, '{}') as counted, coalesce(filled.amounts, '{}') as filled, coalesce(uncounted.replies, 0) as uncounted
 from ready
+left join uncounted on uncounted.sender_email_id = ready.sender_email_id
 left join counted on counted.sender_email_id = ready.sender_email_id
 left join filled on filled.sender_email_id = ready.sender_email_id
 order by ready.sender_email_id;

@@ -125,6 +125,7 @@ def test_one_mail_is_written_as_several_are(post: MailHarness, sent: list[UUID])
         "event_key": "one",
         "resend_id": "em_other",
         "verdict": "human",
+        "verdict_reason": "it's a person",
     }
     written = []
     for statements in ([store.record_mail_event(log, later)], [store.add_logs([log]), store.record_mails([later])]):

@@ -31,9 +31,11 @@ _LINES = Query.parse(
     "lines",
     "what was counted and filled in",
     """insert into webhook_delivery_log
-           (event_type, workspace_name, success, origin, metric, amount, occurred_at, sender_email_id)
-       select 'x', name, true, origin, metric, amount, at, id
-       from :lines as line (id bigint, name text, origin text, metric text, amount integer, at timestamptz)""",
+           (event_type, workspace_name, success, origin, metric, amount, occurred_at, sender_email_id, is_first)
+       select 'lead_replied', name, true, origin, metric, amount, at, id, is_first
+       from :lines as line (
+           id bigint, name text, origin text, metric text, amount integer, at timestamptz, is_first boolean
+       )""",
 )
 _STATE = (
     "select sender_email_id, settled, settled_at, settling, settling_at from sender_emails_cache order by 1",
@@ -84,12 +86,15 @@ def account(number: int, choose: random.Random) -> dict[str, SqlValue]:
 
 
 def line(number: int, choose: random.Random) -> dict[str, SqlValue]:
+    """One that moves a counter, or an automatic reply that moves none."""
+    counts = choose.random() < 0.8
     return {
         "id": number,
         "name": NORTHWIND if choose.random() < 0.9 else "Elsewhere",
         "origin": choose.choice(("webhook", "polled")),
-        "metric": choose.choice(METRICS),
-        "amount": choose.choice((-1, 0, 1, 1, 2)),
+        "metric": choose.choice(METRICS) if counts else None,
+        "amount": choose.choice((-1, 0, 1, 1, 2)) if counts else 0,
+        "is_first": choose.random() < 0.8,
         "at": NOON + timedelta(hours=choose.randrange(-1, 7)),
     }
 

@@ -113,7 +113,7 @@ SERVERS = """
     recipient_suppression(uuid,text,text,uuid)
     record_consent_events(jsonb)
     record_follower(uuid,text,integer,integer,integer,timestamp with time zone,timestamp with time zone,timestamp with time zone,timestamp with time zone,text,text,timestamp with time zone,text,timestamp with time zone)
-    record_mail_event(uuid,text,jsonb,timestamp with time zone,text,text,text,text,text,text,timestamp with time zone,timestamp with time zone,timestamp with time zone,integer,integer,timestamp with time zone,timestamp with time zone,integer,integer,timestamp with time zone,timestamp with time zone,timestamp with time zone,text,timestamp with time zone,timestamp with time zone,text)
+    record_mail_event(uuid,text,jsonb,timestamp with time zone,text,text,text,text,text,text,text,timestamp with time zone,timestamp with time zone,timestamp with time zone,integer,integer,timestamp with time zone,timestamp with time zone,integer,integer,timestamp with time zone,timestamp with time zone,timestamp with time zone,text,timestamp with time zone,timestamp with time zone,text)
     redact_mentions(text,text[],text)
     refresh_email_send(uuid)
     refresh_engagement(uuid,timestamp with time zone)

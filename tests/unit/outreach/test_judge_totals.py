@@ -39,6 +39,13 @@ def test_what_is_missing_is_what_the_totals_show_and_nobody_counted(
     assert judge_totals(known) == [TotalsGap(7, "replies_mtd", missing, ahead)]
 
 
+def test_a_reply_that_moves_no_counter_is_not_missing() -> None:
+    known = SettlingAccount(
+        7, AT, {"replies_mtd": 3, "bounced_mtd": 0}, {"replies_mtd": 8, "bounced_mtd": 1}, {}, {}, {}, 5
+    )
+    assert judge_totals(known) == [TotalsGap(7, "bounced_mtd", 1, 0), TotalsGap(7, "replies_mtd", 0, 0)]
+
+
 @pytest.mark.parametrize("known", [account(None, 8), account(3, None), account(8, 3, counted=2)])
 def test_nothing_is_said_of_a_time_that_the_totals_do_not_show(known: SettlingAccount) -> None:
     assert judge_totals(known) == []

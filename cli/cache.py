@@ -16,13 +16,14 @@ from cache_sync.wiring import sync_cache
 from cli.console import FOUND, GOOD, AsJson, EnvFile, console, installation_of, open_database, reports_errors, show
 from crm_relay.edge_cache.keys import BUCKETS, ENTITIES, Entity
 from crm_relay.edge_cache.replication.conflicts import conflict, list_conflicts, revert
-from crm_relay.edge_cache.replication.discard import discard, list_parked
+from crm_relay.edge_cache.replication.discard import discard, list_parked, retry
 from crm_relay.edge_cache.replication.replicate import allow_shrink
 from crm_relay.edge_cache.replication.resync import ignore_progress
 from crm_relay.edge_cache.replication.resync_store import ResyncState
 from crm_relay.edge_cache.status import recent_runs, sync_status
 from crm_relay.installation.installation import Installation
 from crm_relay.platform.clock import Deadline, utc_now
+from crm_relay.platform.errors import RejectedInput
 
 app = typer.Typer(no_args_is_help=True, help="Replicate between PostgreSQL and the DynamoDB cache at the edge.")
 
@@ -157,6 +158,24 @@ def parked(env_file: EnvFile = None, as_json: AsJson = False) -> int:
         rows = [asdict(each) for each in list_parked(database, limit=500)]
     show(rows, as_json, "Parked")
     return FOUND if rows else GOOD
+
+
+@app.command("retry")
+@reports_errors
+def retry_parked(
+    entity: Annotated[str | None, typer.Argument(help=f"One of {', '.join(ENTITIES)}.")] = None,
+    row_id: Annotated[UUID | None, typer.Argument(metavar="ID", help="Id of the row.")] = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Have the next sync try again what is parked: everything, or one row."""
+    installation = installation_of(env_file, Settings)
+    if (entity is None) != (row_id is None):
+        raise RejectedInput("an entity and an id, or neither", status=422)
+    wanted = None if entity is None or row_id is None else (_names([entity])[0], row_id)
+    tried = retry(installation.database, installation.edge_table, utc_now(), wanted=wanted)
+    show({"tried_again": tried}, as_json, "Parked")
+    return GOOD
 
 
 @app.command("discard")

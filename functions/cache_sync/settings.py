@@ -26,8 +26,8 @@ class Settings(SettingsModel):
         ge=0,
         le=100,
         description="If more than this percentage of a table's rows disappears at once, nothing of the table is "
-        "deleted at the edge until an operator allows it. Up to 9 rows are always deleted; an empty table never "
-        "deletes anything.",
+        "deleted at the edge until an operator allows it. One or two rows may go as long as no fewer are left; an "
+        "empty table never deletes anything.",
     )
     alert_slack_webhook_url: AlertSlackWebhookUrl = None
     alert_topic_arn: AlertTopicArn = None

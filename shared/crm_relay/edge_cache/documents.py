@@ -18,7 +18,24 @@ def _without_nul(text: str) -> str:
     return text
 
 
+def _of_a_header(text: str) -> str:
+    if len(text.encode(errors="replace")) > LONGEST_HEADER:
+        raise ValueError(f"must have at most {LONGEST_HEADER} bytes")
+    return text
+
+
+LONGEST_HEADER = 998
+"""A line of a message has no more bytes (RFC 5322, 2.1.1), and an index of the database takes some 2,700."""
+
 Text = Annotated[str, Field(max_length=200_000), AfterValidator(_without_nul)]
+Line = Annotated[str, Field(max_length=4_000), AfterValidator(_without_nul)]
+"""One line that people write: a subject, a name."""
+
+Header = Annotated[str, AfterValidator(_without_nul), AfterValidator(_of_a_header)]
+"""An address or a message id: what is looked up by an index."""
+
+Word = Annotated[str, Field(max_length=200), AfterValidator(_without_nul)]
+"""One of a vocabulary."""
 
 
 def _within_reach(moment: datetime) -> datetime:
@@ -46,13 +63,13 @@ class EmailDocument(Document):
 
     prospect_id: UUID | None = None
     campaign_id: UUID | None = None
-    subject: Text | None = None
+    subject: Line | None = None
     body: Text | None = None
-    to_email: Text | None = None
-    from_email: Text | None = None
-    message_id: Text | None = None
-    direction: Text = "outbound"
-    status: Text | None = None
+    to_email: Header | None = None
+    from_email: Header | None = None
+    message_id: Header | None = None
+    direction: Word = "outbound"
+    status: Word | None = None
     sent_at: Moment | None = None
     opened_at: Moment | None = None
     clicked_at: Moment | None = None
@@ -67,7 +84,7 @@ class ProspectDocument(Document):
     city: Text | None = None
     country: Text | None = None
     contact_name: Text | None = None
-    contact_email: Text | None = None
+    contact_email: Header | None = None
     contact_title: Text | None = None
     phone: Text | None = None
     website: Text | None = None

@@ -54,14 +54,16 @@ def send_out(db: Database, table: EdgeTable, clock: Clock, deadline: Deadline) -
 def overwrite(db: Database, table: EdgeTable, person: Person, clock: Clock, deadline: Deadline) -> int:
     """Items that still mention the person after everything went out become what PostgreSQL has; how many.
 
-    Such are edits that cannot be read, and rows whose write failed. Safe to call twice.
+    Such are edits that cannot be read, and rows whose write failed. Safe to call twice. TransientError where one was
+    edited meanwhile: that edit is not lost, and is looked at again.
     """
     found = [each for each in _mentioning(table, Traces(person), deadline) if isinstance(each, CacheItem)]
     agreed = store.agreed_rows(db, found, clock())
     for item in found:
         row = agreed[item.entity, item.row_id]
         after = replace(item, version=row.version, doc=row.doc, updated_at=row.updated_at, edited_at=None)
-        table.restore(item.entity, item.row_id, after, now=clock())
+        if not table.put_back(item.entity, item.row_id, after, seen=item, now=clock()):
+            raise TransientError("an item at the edge was edited while the person was taken out of it")
     return len(found)
 
 

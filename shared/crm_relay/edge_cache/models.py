@@ -1,6 +1,6 @@
 """Items of the cache, and what becomes of writing them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -30,7 +30,9 @@ class CacheItem:
     `version` is that of the row in PostgreSQL whose content was last agreed on, 0 for one that PostgreSQL never had.
     `edited_at` is set while an edit that was made at the edge waits for PostgreSQL; `edits` counts all of them, so that
     an edit made during a push is not taken for the one that was pushed. `doc` None: a tombstone. `generation` is that
-    of the last full resync that saw it.
+    of the last full resync that saw it. `said_at` is the time of the latest edit that was heard, decided or not: an
+    older one comes late. `altered` names attributes that others have changed: such as `expires_at`, by which DynamoDB
+    would delete a row that is there.
     """
 
     entity: Entity
@@ -42,6 +44,18 @@ class CacheItem:
     generation: int = 0
     edits: int = 0
     edited_at: datetime | None = None
+    said_at: datetime | None = field(default=None, compare=False)
+    altered: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class LateEdit:
+    """An edit that a later one had overtaken before it came: kept at the edge until it is logged as a conflict."""
+
+    entity: Entity
+    row_id: UUID
+    doc: str
+    edited_at: datetime
 
 
 class WriteOutcome(StrEnum):
@@ -59,6 +73,10 @@ class WriteOutcome(StrEnum):
 
     FAILED = "failed"
     """It may work later."""
+
+
+EDIT_WAITS = "an edit waits"
+"""The reason of EDITED: the row comes again once the edit is decided."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ update edge_entities set shrink_allowed_until = :until where entity = any (:enti
 -- name: changed_rows
 -- A page of changes, each row once and as it is now; one that is gone gets a version of its own, newer than every write of it.
 -- Where deletions are held back, what is gone waits and leaves the page to the others. Laterals, and `offset 0`: joined
--- freely, the planner would write out every row of the view.
+-- freely, the planner would write out every row of the view. `names_only` reads no row: for a page that cannot be read.
 with noted as materialized (
     select seq, entity, id
     from edge_changes change
@@ -93,6 +93,16 @@ select
     wanted.entity, wanted.id, wanted.seqs, coalesce(source.version, nextval('edge_versions')) as version,
     coalesce(source.updated_at, :now) as updated_at, source.doc
 from wanted
+left join lateral (
+    select version, updated_at, doc from edge_source where entity = wanted.entity and id = wanted.id offset 0
+) source on not :names_only;
+
+-- name: present_rows
+-- Rows by number as they are now, and those that are gone with a version newer than every write of them; nothing is written.
+select
+    wanted.entity, wanted.id, coalesce(source.version, nextval('edge_versions')) as version,
+    coalesce(source.updated_at, :now) as updated_at, source.doc
+from jsonb_to_recordset(:wanted) as wanted (entity text, id uuid)
 left join lateral (
     select version, updated_at, doc from edge_source where entity = wanted.entity and id = wanted.id offset 0
 ) source on true;
@@ -173,7 +183,7 @@ where not gone.id in (select id from touched);
 
 -- name: source_page
 -- The next rows of an entity by number, for a full resync.
-select id, version, updated_at, doc
+select id, version, updated_at, case when not :names_only then doc end as doc
 from edge_source
 where entity = :entity and (cast(:after as uuid) is null or id > :after)
 order by id
@@ -191,12 +201,13 @@ quiet as materialized (
 ),
 held as materialized (
     -- One that is deleted meanwhile is not made again.
-    select emails.id from emails where emails.id in (select given.id from given) order by emails.id for update
+    -- One that somebody holds locked is left for the next run, instead of waiting with all the others.
+    select emails.id from emails where emails.id in (select given.id from given) order by emails.id for update skip locked
 ),
 written as (
     insert into emails as known (
         id, prospect_id, campaign_id, subject, body, to_email, from_email, message_id, direction, status, sent_at, opened_at,
-        clicked_at, replied_at, bounced_at, created_at, updated_at, edge_base
+        clicked_at, replied_at, bounced_at, created_at, updated_at, edge_base, org_id
     )
     -- Of a mail to or from somebody who was erased it is kept that there was one, and nothing else.
     select
@@ -204,7 +215,7 @@ written as (
         case when not is_gone then body end, case when not is_gone then to_email end, case when not is_gone then from_email end,
         case when not is_gone then message_id end, coalesce(direction, 'outbound'),
         status, sent_at, opened_at, clicked_at, replied_at, bounced_at, coalesce(created_at, updated_at, now()),
-        coalesce(updated_at, now()), given.base
+        coalesce(updated_at, now()), given.base, email_organization(prospect_id, campaign_id, direction, from_email, to_email)
     from given
     cross join quiet
     cross join lateral (
@@ -220,7 +231,7 @@ written as (
         message_id = excluded.message_id, direction = excluded.direction, status = excluded.status,
         sent_at = excluded.sent_at, opened_at = excluded.opened_at, clicked_at = excluded.clicked_at,
         replied_at = excluded.replied_at, bounced_at = excluded.bounced_at, updated_at = excluded.updated_at,
-        edge_base = excluded.edge_base
+        edge_base = excluded.edge_base, org_id = coalesce(known.org_id, excluded.org_id)
         where coalesce(known.sync_version, 1) = (select seen_version from given where given.id = excluded.id)
     returning known.id
 )
@@ -273,14 +284,22 @@ where known.id = given.id and coalesce(known.sync_version, 1) = given.seen_versi
 returning known.id;
 
 -- name: log_conflicts
--- Both versions as they were; the one that lost can be brought back from here.
+-- Both versions as they were; the one that lost can be brought back from here. Of somebody who was erased neither is kept.
 insert into edge_conflicts
     (entity, row_id, postgres_doc, edge_doc, postgres_at, edge_at, edge_edits, differing, winner, rule, decided_at)
-select entity, row_id, postgres_doc, edge_doc, postgres_at, edge_at, edge_edits, differing, winner, rule, :now
+select
+    entity, row_id, case when not is_gone then postgres_doc end, case when not is_gone then edge_doc end, postgres_at, edge_at,
+    edge_edits, differing, winner, rule, :now
 from jsonb_to_recordset(:conflicts) as conflict (
     entity text, row_id uuid, postgres_doc jsonb, edge_doc jsonb, postgres_at timestamptz, edge_at timestamptz,
     edge_edits integer, differing text[], winner text, rule text
 )
+cross join lateral (
+    select coalesce(bool_or(is_erased(null, 'email', normalise_address(doc ->> name))), false) as is_gone
+    from unnest(array[postgres_doc, edge_doc]) as doc
+    cross join unnest(array['to_email', 'from_email', 'contact_email']) as name
+    offset 0
+) erasure
 on conflict (entity, row_id, edge_edits, edge_at) do nothing;
 
 -- name: draw_versions
@@ -293,7 +312,7 @@ insert into edge_parked as known (direction, entity, id, reason)
 select 'to_postgres', entity, id, reason
 from jsonb_to_recordset(:edits) as edit (entity text, id uuid, reason text)
 on conflict (direction, entity, id) do update set
-    reason = excluded.reason, attempts = known.attempts + 1, parked_at = now();
+    reason = excluded.reason, attempts = known.attempts + 1;
 
 -- name: note_change
 -- A row that is brought back by hand has to reach the edge too, whichever way it was written.
@@ -321,6 +340,12 @@ select
     (select min(noted_at) from edge_changes) as oldest,
     (select count(*) from edge_parked where direction = 'to_cache')::integer as parked_to_cache,
     (select count(*) from edge_parked where direction = 'to_postgres')::integer as parked_to_postgres,
+    -- A row steps aside for an edit until that is decided, which takes minutes.
+    (
+        select count(*)
+        from edge_parked
+        where direction = 'to_cache' and (reason <> :steps_aside or parked_at < cast(:now as timestamptz) - interval '15 minutes')
+    )::integer as stuck_to_cache,
     (select count(*) from edge_conflicts where reverted_at is null and decided_at > cast(:now as timestamptz) - interval '24 hours')::integer
         as conflicts_24h;
 

@@ -1,6 +1,7 @@
 """What edge workers read: a row and its age; one that is too old is fetched from PostgreSQL."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,18 @@ from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import FatalError, TransientError
 
 LAST_CONFIRMED = "to_cache_confirmed_at"
-"""Name of the mark in the table's configuration: until then every change of PostgreSQL was passed on."""
+"""Name of the mark in the table's configuration: until then every change of every table was passed on."""
+
+
+def mark_of(entity: Entity) -> str:
+    """Name of the mark of one table: held-back deletions of another one leave it alone."""
+    return f"{LAST_CONFIRMED}_{entity}"
+
+
+def confirmed_at(config: Mapping[str, str], entity: Entity) -> datetime | None:
+    """Until when every change of the table was passed on. Tables filled by an earlier release share one mark."""
+    mark = config.get(mark_of(entity)) or config.get(LAST_CONFIRMED)
+    return datetime.fromisoformat(mark) if mark else None
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,7 @@ def read_row(
     at the edge has no age.
     """
     item = table.get(entity, [row_id]).get(row_id)
-    age = _age(item, table.get_config().get(LAST_CONFIRMED), now)
+    age = _age(item, confirmed_at(table.get_config(), entity), now)
     if db is not None and (age is None or age > stale_after):
         try:
             row = source_rows(db, [CacheItem(entity, row_id, 0, None, now, now)]).get(row_id)
@@ -52,10 +64,10 @@ def read_row(
     return Read(_content(None if item is None else item.doc), age, "edge")
 
 
-def _age(item: CacheItem | None, confirmed: str | None, now: datetime) -> timedelta | None:
+def _age(item: CacheItem | None, confirmed: datetime | None, now: datetime) -> timedelta | None:
     if item is not None and item.edited_at is not None:
         return timedelta(0)
-    return now - datetime.fromisoformat(confirmed) if confirmed else None
+    return now - confirmed if confirmed else None
 
 
 def _content(doc: str | None) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ class DirectionStatus:
     """One direction. `records`: those of the last run.
 
     `pending`: rows that wait, which may lag a little; `parked`: those of them that could not be written, with a reason.
+    Not healthy while one is parked, but for a row that has stepped aside for an edit for less than 15 minutes.
     """
 
     direction: str
@@ -55,8 +56,9 @@ def sync_status(db: Queryable, table: EdgeTable, now: datetime) -> SyncStatus:
     runs = {row["direction"]: row for row in store.last_runs(db, now)}
     backlog = store.backlog(db, now)
     waiting = {"to_cache": backlog["pending"], "to_postgres": table.count_unsynced()}
+    stuck = {"to_cache": backlog["stuck_to_cache"], "to_postgres": backlog["parked_to_postgres"]}
     directions = tuple(
-        _direction(name, runs.get(name, {}), pending, backlog[f"parked_{name}"], now)
+        _direction(name, runs.get(name, {}), pending, backlog[f"parked_{name}"], now, is_stuck=stuck[name] > 0)
         for name, pending in waiting.items()
     )
     blocked = tuple(each.entity for each in store.entities(db, now) if each.is_blocked or each.resync_stopped)
@@ -68,11 +70,13 @@ def recent_runs(db: Queryable, *, limit: int = 50) -> list[Row]:
     return store.recent_runs(db, limit=limit)
 
 
-def _direction(name: str, run: Row | dict[str, Any], pending: int, parked: int, now: datetime) -> DirectionStatus:
+def _direction(
+    name: str, run: Row | dict[str, Any], pending: int, parked: int, now: datetime, *, is_stuck: bool
+) -> DirectionStatus:
     last = run.get("last_success_at")
     return DirectionStatus(
         name,
-        last is not None and now - last <= FRESH and pending < FEW_PENDING,
+        last is not None and now - last <= FRESH and pending < FEW_PENDING and not is_stuck,
         last,
         run.get("last_status"),
         run.get("last_error"),

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from crm_relay.edge_cache.keys import Entity
-from crm_relay.edge_cache.models import CacheItem, SourceRow, WriteResult
+from crm_relay.edge_cache.models import EDIT_WAITS, CacheItem, SourceRow, WriteResult
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, queries_beside
 
@@ -118,15 +118,22 @@ def allow_shrink(db: Queryable, names: Sequence[Entity], *, until: datetime) -> 
 
 
 def changed_rows(
-    db: Queryable, *, only: Sequence[Entity] | None, blocked: Sequence[str], now: datetime, limit: int
+    db: Queryable,
+    *,
+    only: Sequence[Entity] | None,
+    blocked: Sequence[str],
+    now: datetime,
+    limit: int,
+    names_only: bool = False,
 ) -> list[ChangedRow]:
-    """A page of what changed, and of what is parked and due."""
+    """A page of what changed, and of what is parked and due. `names_only`: without reading the rows."""
     rows = db.run(
         _SQL["changed_rows"],
         entities=None if only is None else [str(name) for name in only],
         blocked=list(blocked),
         now=now,
         limit=limit,
+        names_only=names_only,
     )
     return [ChangedRow(_row(row["entity"], row), tuple(row["seqs"] or ())) for row in rows]
 
@@ -160,6 +167,12 @@ def agreed_rows(db: Queryable, wanted: Sequence[CacheItem], now: datetime) -> di
     return _by_key(db.run(_SQL["agreed_rows"], wanted=_named(wanted), now=now)) if wanted else {}
 
 
+def present_rows(db: Queryable, wanted: Sequence[Key], now: datetime) -> dict[Key, SourceRow]:
+    """As they are now, with a tombstone for each that PostgreSQL does not have."""
+    names = Json([{"entity": entity, "id": row_id} for entity, row_id in wanted])
+    return _by_key(db.run(_SQL["present_rows"], wanted=names, now=now))
+
+
 def _by_key(rows: Sequence[Row]) -> dict[Key, SourceRow]:
     return {(row["entity"], row["id"]): _row(row["entity"], row) for row in rows}
 
@@ -169,9 +182,12 @@ def deleted_emails(db: Queryable, ids: Sequence[UUID]) -> set[UUID]:
     return {row["id"] for row in db.run(_SQL["deleted_emails"], ids=list(ids))} if ids else set()
 
 
-def source_page(db: Queryable, entity: Entity, *, after: UUID | None, limit: int) -> list[SourceRow]:
-    """The next rows by number."""
-    return [_row(entity, row) for row in db.run(_SQL["source_page"], entity=entity, after=after, limit=limit)]
+def source_page(
+    db: Queryable, entity: Entity, *, after: UUID | None, limit: int, names_only: bool = False
+) -> list[SourceRow]:
+    """The next rows by number. `names_only`: without their documents."""
+    rows = db.run(_SQL["source_page"], entity=entity, after=after, limit=limit, names_only=names_only)
+    return [_row(entity, row) for row in rows]
 
 
 def _row(entity: Entity, row: Row) -> SourceRow:
@@ -237,8 +253,8 @@ def last_runs(db: Queryable, now: datetime) -> list[Row]:
 
 
 def backlog(db: Queryable, now: datetime) -> Row:
-    """pending, oldest, parked_to_cache, parked_to_postgres, conflicts_24h."""
-    return db.run(_SQL["backlog"], now=now)[0]
+    """pending, oldest, parked_to_cache, stuck_to_cache (they wait for no edit), parked_to_postgres, conflicts_24h."""
+    return db.run(_SQL["backlog"], now=now, steps_aside=EDIT_WAITS)[0]
 
 
 def recent_runs(db: Queryable, *, limit: int) -> list[Row]:

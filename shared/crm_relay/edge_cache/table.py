@@ -6,7 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from crm_relay.edge_cache.keys import BUCKETS, Entity
-from crm_relay.edge_cache.models import CacheItem, SourceRow, WriteResult
+from crm_relay.edge_cache.models import CacheItem, LateEdit, SourceRow, WriteResult
 from crm_relay.platform.aws.dynamo import Attributes
 
 
@@ -43,8 +43,27 @@ class EdgeTable(Protocol):
         400 KB.
         """
 
+    def record(self, seen: CacheItem | None, after: CacheItem) -> bool:
+        """`after`, with its edit where one waits, takes the place of `seen`. `generation` stays what it is.
+
+        False where the item is not as it was seen (None: there was none): nothing was changed. Raises RejectedInput for
+        one over 400 KB.
+        """
+
+    def keep_late(self, edit: LateEdit) -> None:
+        """Keep an edit that was overtaken until it is logged. Safe to call twice. Raises RejectedInput over 400 KB."""
+
+    def late_edits(self, *, limit: int) -> list[LateEdit]:
+        """Those that are kept, oldest first."""
+
+    def forget_late(self, edits: Sequence[LateEdit]) -> None:
+        """They are logged. Safe to call twice."""
+
     def unsynced(self, *, limit: int) -> list[CacheItem]:
-        """Items whose edits wait, oldest first. The index that finds them lags a little; the items are read again."""
+        """Items whose edits wait, oldest first. The index that finds them lags a little; the items are read again.
+
+        What others left in the index and is no item of ours takes up none of `limit`.
+        """
 
     def count_unsynced(self, *, older_than: datetime | None = None) -> int:
         """How many wait."""
@@ -68,6 +87,11 @@ class EdgeTable(Protocol):
 
         It counts as one more edit, so that a push of what was there before does not settle it.
         """
+
+    def put_back(
+        self, entity: Entity, row_id: UUID, item: CacheItem | None, *, seen: CacheItem | None, now: datetime
+    ) -> bool:
+        """The same, but only over what was seen; False: something else stands there by now, and stays."""
 
     def digests(self, entity: Entity) -> Mapping[int, int]:
         """Bucket -> sum of the content hashes of its items, as kept by the stream; an empty bucket is left out."""

@@ -6,16 +6,17 @@ from datetime import datetime
 from itertools import islice
 from uuid import UUID
 
+from crm_relay.edge_cache.items import item_hash
 from crm_relay.edge_cache.keys import BUCKETS, ENTITIES, HIGHEST_VERSION, Entity, bucket_of
 from crm_relay.edge_cache.models import CacheItem
-from crm_relay.edge_cache.read import LAST_CONFIRMED
+from crm_relay.edge_cache.read import confirmed_at
 from crm_relay.edge_cache.replication.resync_store import all_running, never_synced
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.integrity import store
 from crm_relay.integrity.decisions import (
     difference,
     differing_buckets,
-    item_hash,
+    is_stuck,
     suspects_among,
 )
 from crm_relay.integrity.models import MOST_KEPT, Finding, Inspection, Looked, Replicate, Suspect
@@ -37,15 +38,16 @@ def look_for_drift(inspection: Inspection) -> Looked:
     unseen: dict[str, str] = {}
     found: list[Suspect] = []
     total = 0
-    mark = inspection.table.get_config().get(LAST_CONFIRMED)
+    config = inspection.table.get_config()
     unsettled = {*never_synced(inspection.db), *(each.entity for each in all_running(inspection.db))}
     waiting = inspection.table.unsynced(limit=MOST_LEFT_OUT)
     for entity in ENTITIES:
+        mark = confirmed_at(config, entity)
         if mark is None or entity in unsettled:
             unseen[entity] = "the edge has not got all of it yet"
             continue
         on_their_way = {item.row_id for item in waiting if item.entity == entity}
-        comparison = Comparison.of(inspection, entity, datetime.fromisoformat(mark), on_their_way)
+        comparison = Comparison.of(inspection, entity, mark, on_their_way)
         found += comparison.compare(full=inspection.full)
         total += comparison.total
         if comparison.unseen is not None:
@@ -65,7 +67,10 @@ def _finding(suspect: Suspect) -> Finding:
 
 @dataclass
 class Comparison:
-    """One entity. `left_out`: rows on their way; `unseen`: why not all of it was compared; `total` found."""
+    """One entity. `left_out`: rows on their way; `unseen`: why not all of it was compared; `total` found.
+
+    `stuck`: buckets with an edit that nothing brings to PostgreSQL.
+    """
 
     db: Queryable
     table: EdgeTable
@@ -77,6 +82,7 @@ class Comparison:
     found: list[Suspect] = field(default_factory=list)
     total: int = 0
     is_rehearsal: bool = False
+    stuck: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, inspection: Inspection, entity: Entity, mark: datetime, waiting: Collection[UUID]) -> "Comparison":
@@ -108,7 +114,10 @@ class Comparison:
             if len(buckets) <= MOST_BUCKETS:
                 return buckets
         there = self._everything()
-        return [] if there is None else differing_buckets(self._ours(), there)
+        if there is None:
+            return []
+        # An edit may say what PostgreSQL says, and keep its changes away all the same.
+        return sorted({*differing_buckets(self._ours(), there), *self.stuck})
 
     def _has_time(self) -> bool:
         if not self.deadline.allows(_PAGE_SECONDS):
@@ -143,13 +152,16 @@ class Comparison:
         for item in page:
             bucket, content = bucket_of(item.row_id), item_hash(item)
             there[bucket] = there.get(bucket, 0) + content
-            if item.row_id not in self.left_out:
-                compared[bucket] = compared.get(bucket, 0) + content
+            if item.row_id in self.left_out:
+                continue
+            compared[bucket] = compared.get(bucket, 0) + content
+            if is_stuck(item, self.now):
+                self.stuck.add(bucket)
 
     def _suspects(self, buckets: Sequence[int]) -> list[Suspect]:
         rows = store.bucket_rows(self.db, self.entity, buckets)
         items: list[CacheItem] = [item for bucket in buckets for item in self.table.bucket(self.entity, bucket)]
-        return suspects_among(self.entity, rows, items, self.left_out)
+        return suspects_among(self.entity, rows, items, self.left_out, self.now)
 
     def _still_differing(self, suspects: Sequence[Suspect]) -> list[Suspect]:
         """PostgreSQL is asked before the edge and once more after it.
@@ -167,7 +179,7 @@ class Comparison:
             Suspect(self.entity, row_id, what, before[row_id], items.get(row_id))
             for row_id in ids
             if row_id in before and row_id in after and before[row_id] == after[row_id]
-            if (what := difference(before[row_id], items.get(row_id))) is not None
+            if (what := difference(before[row_id], items.get(row_id), self.now)) is not None
         ]
 
 

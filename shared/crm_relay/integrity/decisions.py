@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from crm_relay.edge_cache.keys import BUCKETS, Entity, content_hash
+from crm_relay.edge_cache.decisions import CLOCK_TOLERANCE
+from crm_relay.edge_cache.items import item_hash
+from crm_relay.edge_cache.keys import BUCKETS, Entity
 from crm_relay.edge_cache.models import CacheItem
 from crm_relay.integrity.models import Finding, Fingerprint, Suspect
 from crm_relay.mail.decisions import has_left
@@ -27,13 +29,12 @@ LIVE = ("active", "engaged")
 UNFINISHED = (*LIVE, "paused")
 """An enrollment that is not over."""
 
-SKEW = timedelta(minutes=5)
+STUCK = "an edit that nothing brings to PostgreSQL"
+STUCK_AFTER = timedelta(hours=1)
+"""No edit waits at the edge for so long, and no row stays parked for so long, without being a finding."""
+
+SKEW = CLOCK_TOLERANCE
 """Two machines' clocks may differ by this: what happened so little before the sending happened with it."""
-
-
-def item_hash(item: CacheItem) -> int:
-    """What it adds to its bucket's digest; a tombstone adds nothing."""
-    return 0 if item.doc is None else content_hash(item.row_id, item.version, item.doc)
 
 
 def differing_buckets(ours: Mapping[int, int], theirs: Mapping[int, int]) -> list[int]:
@@ -42,23 +43,40 @@ def differing_buckets(ours: Mapping[int, int], theirs: Mapping[int, int]) -> lis
 
 
 def suspects_among(
-    entity: Entity, rows: Mapping[UUID, Fingerprint], items: Iterable[CacheItem], left_out: Collection[UUID]
+    entity: Entity,
+    rows: Mapping[UUID, Fingerprint],
+    items: Iterable[CacheItem],
+    left_out: Collection[UUID],
+    now: datetime | None = None,
 ) -> list[Suspect]:
     """By id. A row whose edit waits, on either side, is on its way and no suspect."""
     there = {item.row_id: item for item in items}
     found = []
     for row_id in sorted((rows.keys() | there.keys()) - set(left_out)):
         row, item = rows.get(row_id), there.get(row_id)
-        what = difference(row, item)
+        what = difference(row, item, now)
         if what is not None:
             found.append(Suspect(entity, row_id, what, row, item))
     return found
 
 
-def difference(row: Fingerprint | None, item: CacheItem | None) -> str | None:
-    """In what the two differ; None where they agree, or where an edit waits to be decided on."""
+def is_stuck(item: CacheItem, now: datetime | None) -> bool:
+    """Whether its edit has waited for longer than any does, by the later of its times; nobody has one of the future."""
+    if item.edited_at is None or now is None:
+        return False
+    return not now - STUCK_AFTER <= max(item.edited_at, item.written_at) <= now + CLOCK_TOLERANCE
+
+
+def difference(row: Fingerprint | None, item: CacheItem | None, now: datetime | None = None) -> str | None:
+    """In what the two differ; None where they agree, or where an edit waits to be decided on.
+
+    An edit that waits is pushed within minutes, or parked, which is a finding of its own. Any other has lost its place
+    in the index of what waits, as far as `now` tells.
+    """
     if item is not None and item.edited_at is not None:
-        return None
+        return STUCK if is_stuck(item, now) else None
+    if item is not None and item.altered:
+        return "other attributes at the edge"
     if item is None or item.doc is None:
         return None if row is None else "missing at the edge"
     if row is None:

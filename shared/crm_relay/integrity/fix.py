@@ -1,6 +1,6 @@
 """Mends what was found, each change with its log and with the way back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,8 +22,9 @@ from crm_relay.integrity.models import (
 from crm_relay.integrity.replicate_again import RepeatedReplication
 from crm_relay.mail.models import Settled
 from crm_relay.platform.database import Queryable, Transaction
+from crm_relay.rules.in_parts import in_parts
 
-_MARKS = {"orphaned", "duplicate_of"}
+_MARKS = {"orphaned", "duplicate_of", "org_id"}
 Numbered = tuple[int, Finding]
 """A finding with its number."""
 
@@ -61,12 +62,20 @@ class Fixing:
         return self._emails_at_once(marks, now, quiet=True) | self._emails_at_once(rest, now, quiet=False)
 
     def _emails_at_once(self, fixes: Sequence[Mapping[str, Any]], now: datetime, *, quiet: bool) -> set[int]:
-        def work(transaction: Queryable) -> set[int]:
+        """An e-mail that the database refuses stays found, and those that it belongs to; the others are mended."""
+        settled: set[int] = set()
+
+        def work(transaction: Queryable, wholes: Collection[str]) -> set[int]:
             if quiet:
                 store.leave_time(transaction)
-            return store.fix_emails(transaction, self.run_id, self.check, fixes, self.who, now)
+            some = [fix for fix in fixes if fix["whole"] in wholes]
+            return store.fix_emails(transaction, self.run_id, self.check, some, self.who, now)
 
-        return self.inspection.db.transact(work) if fixes else set()
+        def mend(wholes: Sequence[str]) -> None:
+            settled.update(self.inspection.db.transact(lambda transaction: work(transaction, set(wholes))))
+
+        in_parts(list(dict.fromkeys(str(fix["whole"]) for fix in fixes)), mend, believes=True)
+        return settled
 
     def _statuses(self, found: Sequence[Numbered], now: datetime) -> set[int]:
         fixes = [

@@ -10,6 +10,7 @@ from crm_relay.integrity.compare_sides import look_for_drift
 from crm_relay.integrity.decisions import (
     ENGAGED,
     STATUSES,
+    STUCK_AFTER,
     EmailState,
     EnrollmentState,
     fate_of_message,
@@ -57,9 +58,34 @@ def look_at_backlog(inspection: Inspection) -> Looked:
     return Looked((Finding("emails", "backlog", "waits at the edge", {"waiting": waiting}, PushNow()),), 1)
 
 
+def look_at_parked(inspection: Inspection) -> Looked:
+    """Rows and edits that one side could not take for an hour: until they are mended the sides differ."""
+    before = inspection.clock() - STUCK_AFTER
+    return _looked(store.long_parked(inspection.db, before=before, limit=MOST_KEPT), _parked)
+
+
+def _parked(row: Row) -> Finding:
+    return Finding(row["entity"], str(row["id"]), "parked", {"reasons": row["reasons"]})
+
+
 def look_for_orphans(inspection: Inspection) -> Looked:
-    """Outbound e-mails whose prospect does not exist."""
-    return _looked(store.orphaned_emails(inspection.db, limit=MOST_KEPT), _orphan)
+    """Outbound e-mails whose prospect does not exist, and e-mails that lie in no organization or in a wrong one."""
+    orphans = _looked(store.orphaned_emails(inspection.db, limit=MOST_KEPT), _orphan)
+    misplaced = _looked(store.misplaced_emails(inspection.db, limit=MOST_KEPT), _in_a_wrong_organization)
+    known = {each.row_id for each in orphans.findings}
+    rest = tuple(each for each in misplaced.findings if each.row_id not in known)
+    return Looked(
+        (*orphans.findings, *rest)[:MOST_KEPT], orphans.total + misplaced.total - len(misplaced.findings) + len(rest)
+    )
+
+
+def _in_a_wrong_organization(row: Row) -> Finding:
+    """One that somebody has put into an organization on purpose is for a person."""
+    what = "no organization" if row["is_nobodys"] else "another organization than its prospect's"
+    if row["org_id"] is None or not (row["is_nobodys"] or row["is_by_default"]):
+        return Finding("emails", str(row["id"]), what, parked=True)
+    change = EmailChange(row["id"], row["version"], "moved to its organization", {"org_id": str(row["org_id"])})
+    return Finding("emails", str(row["id"]), what, {}, MendEmail(str(row["id"]), (change,)))
 
 
 def _orphan(row: Row) -> Finding:
@@ -228,6 +254,7 @@ def _looked(rows: Sequence[Row], finding: Callable[[Row], Finding]) -> Looked:
 LOOKS: Mapping[CheckName, Callable[[Inspection], Looked]] = {
     "backlog": look_at_backlog,
     "drift": look_for_drift,
+    "parked": look_at_parked,
     "orphaned_email": look_for_orphans,
     "duplicate_message": look_for_duplicates,
     "invalid_state": look_for_invalid_states,

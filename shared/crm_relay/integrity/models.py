@@ -16,6 +16,7 @@ from crm_relay.platform.database import Database
 CheckName = Literal[
     "backlog",
     "drift",
+    "parked",
     "orphaned_email",
     "duplicate_message",
     "invalid_state",

@@ -60,16 +60,40 @@ where email.direction = 'outbound' and not email.orphaned and email.duplicate_of
 order by email.id
 limit :limit;
 
+-- name: long_parked
+-- What one of the sides cannot take, each row once.
+select
+    entity, id, jsonb_object_agg(direction, reason) as reasons, min(parked_at) as parked_at, count(*) over () as total
+from edge_parked
+where parked_at < :before
+group by entity, id
+order by min(parked_at), entity, id
+limit :limit;
+
+-- name: misplaced_emails
+-- E-mails of no organization, or of another one than their prospect's; and to which one each belongs, null where nothing says.
+select
+    email.id, coalesce(email.sync_version, 0) as version, email.org_id is null as is_nobodys,
+    email.org_id = default_org_id() as is_by_default, count(*) over () as total,
+    email_organization(email.prospect_id, email.campaign_id, email.direction, email.from_email, email.to_email) as org_id
+from emails email
+left join prospects prospect on prospect.id = email.prospect_id
+where email.org_id is null or email.org_id <> prospect.org_id
+order by email.id
+limit :limit;
+
 -- name: duplicate_emails
 -- E-mails that have their message_id from an earlier one, with that one and what is to be merged into it.
+-- What one organization sent to another has one message_id in both, and what went out and came in again has it twice: these
+-- are different e-mails.
 with grouped as (
     select
-        message_id, (array_agg(id order by created_at, id))[1] as kept_id,
+        message_id, org_id, direction, (array_agg(id order by created_at, id))[1] as kept_id,
         min(sent_at) as sent_at, min(opened_at) as opened_at, min(clicked_at) as clicked_at, min(replied_at) as replied_at,
         min(bounced_at) as bounced_at
     from emails
     where message_id <> '' and duplicate_of is null
-    group by message_id
+    group by message_id, org_id, direction
     having count(*) > 1
 )
 select
@@ -85,6 +109,7 @@ select
 from grouped
 join emails kept on kept.id = grouped.kept_id
 join emails email on email.message_id = grouped.message_id and email.duplicate_of is null and email.id <> grouped.kept_id
+    and email.org_id is not distinct from grouped.org_id and email.direction is not distinct from grouped.direction
 order by grouped.kept_id, email.id
 limit :limit;
 
@@ -102,11 +127,12 @@ cross join lateral (
         coalesce(email.replied_at, email.updated_at) >= cast(:settled_before as timestamptz) as is_fresh,
         exists (
             select from emails inbound
-            where inbound.direction = 'inbound'
+            where inbound.direction = 'inbound' and inbound.org_id is not distinct from email.org_id
                 and normalise_address(inbound.from_email) = normalise_address(email.to_email)
         ) or exists (
             select from inbox_items received
-            where normalise_address(received.from_address) = normalise_address(email.to_email)
+            where received.org_id is not distinct from email.org_id
+                and normalise_address(received.from_address) = normalise_address(email.to_email)
         ) as is_answered
 ) reply
 where email.duplicate_of is null and (
@@ -411,7 +437,7 @@ changed as (
     update emails known
     set
         prospect_id = (next.email).prospect_id, orphaned = (next.email).orphaned, duplicate_of = (next.email).duplicate_of,
-        status = (next.email).status, sent_at = (next.email).sent_at, opened_at = (next.email).opened_at,
+        org_id = (next.email).org_id, status = (next.email).status, sent_at = (next.email).sent_at, opened_at = (next.email).opened_at,
         clicked_at = (next.email).clicked_at, replied_at = (next.email).replied_at, bounced_at = (next.email).bounced_at
     from (
         select row_id, jsonb_populate_record(was, changes) as email from locked where whole in (select whole from sound)
@@ -587,7 +613,7 @@ put_back as (
     update emails known
     set
         prospect_id = (next.email).prospect_id, orphaned = (next.email).orphaned, duplicate_of = (next.email).duplicate_of,
-        status = (next.email).status, sent_at = (next.email).sent_at, opened_at = (next.email).opened_at,
+        org_id = (next.email).org_id, status = (next.email).status, sent_at = (next.email).sent_at, opened_at = (next.email).opened_at,
         clicked_at = (next.email).clicked_at, replied_at = (next.email).replied_at, bounced_at = (next.email).bounced_at
     from (
         select fix.email_id, jsonb_populate_record(present, fix.before) as email

@@ -1,12 +1,12 @@
 """Writes rows that drifted to the edge once more: logged and noted first, so that a crash changes no outcome."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
-from crm_relay.edge_cache.decisions import may_delete
+from crm_relay.edge_cache.decisions import believed, may_delete
 from crm_relay.edge_cache.keys import Entity
 from crm_relay.edge_cache.models import CacheItem, SourceRow, WriteOutcome
 from crm_relay.edge_cache.store import count_source, entities, raise_versions, source_rows
@@ -20,7 +20,7 @@ NumberedSuspect = tuple[int, Suspect]
 
 @dataclass(frozen=True)
 class ReplicationStep:
-    """One fix that is logged. `version` None: an e-mail that only the edge has, and that is pushed from there."""
+    """One fix that is logged. `version` None: what the edge has is pushed from there."""
 
     fix_id: int
     finding_id: int
@@ -45,14 +45,14 @@ class RepeatedReplication:
         for entity, some in groupby(sorted(found, key=_entity), key=_entity):
             numbered = list(some)
             if not self._may_delete(entity, numbered):
-                doubtful |= {number for number, suspect in numbered if suspect.row is None}
+                doubtful |= {n for n, suspect in numbered if suspect.row is None and not _waits(suspect)}
             sound = [each for each in numbered if each[0] not in doubtful]
             settled |= self._entity(entity, sound) if sound else set()
         return settled, doubtful
 
     def _may_delete(self, entity: Entity, found: Sequence[NumberedSuspect]) -> bool:
         """A table that was emptied behind our back looks like many rows that only the edge has."""
-        deletions = sum(suspect.row is None for _, suspect in found)
+        deletions = sum(suspect.row is None and not _waits(suspect) for _, suspect in found)
         if entity == "emails" or self.approved or not deletions:
             return True
         db, now = self.inspection.db, self.inspection.clock()
@@ -71,11 +71,11 @@ class RepeatedReplication:
         self, db: Queryable, entity: Entity, found: Sequence[NumberedSuspect], now: datetime
     ) -> list[ReplicationStep]:
         raise_versions(db, above=max(suspect.item.version if suspect.item else 0 for _, suspect in found))
-        rows = [suspect.row_id for _, suspect in found if suspect.row is not None]
-        versions = store.touch(db, entity, rows)
-        lonely = [suspect.row_id for _, suspect in found if suspect.row is None]
-        pushed = set(lonely) if entity == "emails" else set()
-        if lonely and not pushed:
+        pushed = {suspect.row_id for _, suspect in found if _is_pushed(suspect)}
+        rest = [suspect for _, suspect in found if suspect.row_id not in pushed]
+        versions = store.touch(db, entity, [suspect.row_id for suspect in rest if suspect.row is not None])
+        lonely = [suspect.row_id for suspect in rest if suspect.row is None]
+        if lonely:
             versions |= store.note_deletions(db, entity, lonely)
         steps = [each for each in found if each[1].row_id in versions or each[1].row_id in pushed]
         fixes = [_logged(number, suspect, versions.get(suspect.row_id)) for number, suspect in steps]
@@ -94,11 +94,24 @@ class RepeatedReplication:
                 yield step
 
     def _push(self, steps: Sequence[ReplicationStep], now: datetime) -> Iterator[ReplicationStep]:
+        """Those that wait now as they were seen; one that was edited meanwhile waits anyway."""
         for step in steps:
             item = step.suspect.item
-            if step.version is None and item is not None and item.doc is not None:
-                self.inspection.table.edit("emails", item.row_id, item.doc, edited_at=now)
-                yield step
+            if step.version is None and item is not None:
+                since = now if item.edited_at is None else believed(item.edited_at, now)
+                waiting = replace(item, edited_at=since, edits=item.edits + 1)
+                if self.inspection.table.record(item, waiting):
+                    yield step
+
+
+def _waits(suspect: Suspect) -> bool:
+    return suspect.item is not None and suspect.item.edited_at is not None
+
+
+def _is_pushed(suspect: Suspect) -> bool:
+    """Whether the edge is believed: of an edit that has lost its place in the index, and of an e-mail it alone has."""
+    is_lonely = suspect.entity == "emails" and suspect.row is None and suspect.item is not None
+    return _waits(suspect) or (is_lonely and suspect.item is not None and suspect.item.doc is not None)
 
 
 def _entity(found: NumberedSuspect) -> Entity:
@@ -113,7 +126,10 @@ def _row(step: ReplicationStep, there: Mapping[UUID, SourceRow], now: datetime) 
 
 
 def _logged(number: int, suspect: Suspect, version: int | None) -> dict[str, object]:
-    after: dict[str, object] = {"pushed": True} if version is None else {"version": version}
+    edits = 1 + (suspect.item.edits if suspect.item else 0)
+    after: dict[str, object] = {"pushed": True, "edits": edits} if version is None else {"version": version}
+    if _waits(suspect):
+        after = {"queued": True}
     return {
         "finding_id": number,
         "entity": suspect.entity,

@@ -1,7 +1,7 @@
 """Takes back what a fix changed: one fix, or all of a run."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +14,7 @@ from crm_relay.integrity.replicate_again import item_from_json
 from crm_relay.platform.database import Database, Queryable, Row
 from crm_relay.platform.errors import RejectedInput
 
-_MARKS = {"marked orphaned", "marked duplicate"}
+_MARKS = {"marked orphaned", "marked duplicate", "moved to its organization"}
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,8 @@ def _put_back(table: EdgeTable, row: Row, there: CacheItem | None, now: datetime
     row_id = UUID(row["row_id"])
     item = item_from_json(row["entity"], row_id, before)
     if not _is_same(item, there):
-        if not _is_left_by(after, there):
-            return False
-        table.restore(row["entity"], row_id, item, now=now)
+        # What is written between this look and the restoring stays, too.
+        return _is_left_by(after, before, there) and table.put_back(row["entity"], row_id, item, seen=there, now=now)
     return True
 
 
@@ -100,9 +99,15 @@ def _is_same(item: CacheItem | None, there: CacheItem | None) -> bool:
     return (item.version, item.doc, there.edited_at) == (there.version, there.doc, None)
 
 
-def _is_left_by(after: dict[str, object], there: CacheItem | None) -> bool:
+def _is_left_by(after: Mapping[str, object], before: Mapping[str, object] | None, there: CacheItem | None) -> bool:
+    if "queued" in after:
+        # What an edit says is decided by the push; that it does not wait any more is nothing to go back to.
+        return False
     if "pushed" in after:
-        return there is not None and there.edited_at is not None
+        if there is None or there.edited_at is None:
+            return False
+        # Fixes of earlier releases did not note the number of the edit.
+        return there.edits == after["edits"] if "edits" in after else there.doc == (before or {}).get("doc")
     if there is None or there.edited_at is not None:
         return False
     return there.version == after["version"] or ("deleted" in after and there.doc is None)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from crm_relay.campaigns.watch.archive import archive_lines
 from crm_relay.edge_cache.absent import NOT_INSTALLED, is_absent
@@ -24,6 +25,7 @@ from crm_relay.integrity.models import (
     PushNow,
 )
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
+from crm_relay.platform.parts import Parts
 
 KEPT_FOR = timedelta(days=90)
 APPROVAL = "integrity_approval"
@@ -34,7 +36,8 @@ _OF_THE_EDGE: frozenset[CheckName] = frozenset({"backlog", "drift"})
 _TITLES: dict[CheckName, str] = {
     "backlog": "E-mails have waited at the edge for more than an hour",
     "drift": "PostgreSQL and the edge cache differ",
-    "orphaned_email": "E-mails without their prospect",
+    "parked": "Rows or edits are parked: one side has what the other cannot take",
+    "orphaned_email": "E-mails without their prospect, or in no organization or another's",
     "duplicate_message": "The same message stands in several e-mails",
     "invalid_state": "States that cannot be",
     "accounting": "Steps of campaigns reached more or fewer people than their log has lines",
@@ -57,10 +60,13 @@ def run_checks(inspection: Inspection, order: CheckOrder) -> CheckReport:
     archived = 0
     error: str | None = "not foreseen"
     try:
-        # One by one, so that what was done before something failed is told.
-        results.extend(_check(inspection, order, run_id, name) for name in CHECKS)
+        # One by one, so that what was done before something failed is told; a row that stops one check stops no other.
+        parts = Parts()
+        results.extend(_check_apart(parts, inspection, order, run_id, name) for name in CHECKS)
         if order.fix and run_id is not None:
             archived = archive_lines(inspection.db, inspection.clock(), inspection.deadline)
+        error = "a check failed at a row"
+        parts.raise_first()
         error = None
     except (TransientError, FatalError, RejectedInput) as problem:
         error = str(problem)
@@ -89,6 +95,13 @@ def _finish(inspection: Inspection, order: CheckOrder, report: CheckReport, run_
         keep_open(db, APPROVAL, [_question(name, rows) for name, rows in store.asking(db).items()], now)
         if order.fix:
             store.forget_old(db, now - KEPT_FOR)
+
+
+def _check_apart(
+    parts: Parts, inspection: Inspection, order: CheckOrder, run_id: int | None, name: CheckName
+) -> CheckResult:
+    done = parts.run(f"the check {name}", partial(_check, inspection, order, run_id, name))
+    return done or CheckResult(name, 0, unseen={name: "the check failed at a row"})
 
 
 def _check(inspection: Inspection, order: CheckOrder, run_id: int | None, name: CheckName) -> CheckResult:

@@ -67,6 +67,16 @@ def orphaned_emails(db: Queryable, *, limit: int) -> list[Row]:
     return db.run(_SQL["orphaned_emails"], limit=limit)
 
 
+def long_parked(db: Queryable, *, before: datetime, limit: int) -> list[Row]:
+    """entity, id, reasons (direction -> reason), total."""
+    return db.run(_SQL["long_parked"], before=before, limit=limit)
+
+
+def misplaced_emails(db: Queryable, *, limit: int) -> list[Row]:
+    """id, version, total, is_nobodys, is_by_default (of the default organization), org_id (where it belongs)."""
+    return db.run(_SQL["misplaced_emails"], limit=limit)
+
+
 def duplicate_emails(db: Queryable, *, limit: int) -> list[Row]:
     """id, version, total, kept_id, kept_version, merged (columns of the kept one that change)."""
     return db.run(_SQL["duplicate_emails"], limit=limit)
@@ -268,21 +278,6 @@ def mark_reverted(db: Queryable, ids: Sequence[int], who: str, now: datetime) ->
 def forget_old(db: Queryable, before: datetime) -> None:
     """Runs, closed findings and fixes. Safe to call twice."""
     db.run(_SQL["forget_old"], before=before)
-
-
-def last_runs(db: Queryable, *, limit: int) -> list[Row]:
-    """`counts` is JSON text: check -> found, fixable, fixed, asks."""
-    return db.run(_SQL["last_runs"], limit=limit)
-
-
-def standing_findings(db: Queryable, *, limit: int) -> list[Row]:
-    """Open, waiting for approval, or parked."""
-    return db.run(_SQL["standing_findings"], limit=limit)
-
-
-def last_fixes(db: Queryable, *, limit: int) -> list[Row]:
-    """Without their content."""
-    return db.run(_SQL["last_fixes"], limit=limit)
 
 
 def erase_fixes(db: Queryable, marks: Sequence[str]) -> int:

@@ -81,6 +81,22 @@ def test_what_disappeared_is_held_back_until_it_is_allowed(stack: dict[str, Any]
     assert cache(stack, "status")[0] == 0
 
 
+def test_what_is_parked_is_tried_again(stack: dict[str, Any], database: Database, table: DynamoTable) -> None:
+    email = uuid4()
+    rows_of(database, "alter table emails add constraint short check (length(subject) < 50) not valid")
+    record(table, email, "x" * 60)
+    assert cache(stack, "sync")[0] == 1
+    assert cache(stack, "status")[0] == 1
+    code, (line,) = cache(stack, "parked")
+    assert (code, line["id"]) == (1, str(email))
+    rows_of(database, "alter table emails drop constraint short")
+    assert cache(stack, "retry", "emails", str(email)) == (0, {"tried_again": 1})
+    assert crm_relay(stack, "cache", "retry", "emails").returncode != 0
+    assert cache(stack, "sync")[0] == 0
+    assert cache(stack, "parked") == (0, [])
+    assert one(database, "select length(subject) as n from emails where id = :id", id=email) == {"n": 60}
+
+
 def test_a_resync_runs_to_its_end(stack: dict[str, Any], table: DynamoTable) -> None:
     code, answer = cache(stack, "resync", "emails")
     assert (code, [(each["entity"], each["phase"]) for each in answer["entities"]]) == (0, [("emails", "done")])

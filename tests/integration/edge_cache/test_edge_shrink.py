@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from crm_relay.edge_cache.decisions import may_delete
+from crm_relay.edge_cache.read import LAST_CONFIRMED, mark_of
 from crm_relay.edge_cache.replication.replicate import allow_shrink
 from crm_relay.edge_cache.status import sync_status
 from crm_relay.platform.database import Database
@@ -111,12 +112,26 @@ def test_single_deletions_of_small_tables_pass(edge: EdgeHarness) -> None:
     assert edge.open_incidents() == []
 
 
-def test_the_mark_of_the_last_full_pass_stands_still_while_deletions_are_held_back(full: EdgeHarness) -> None:
+def test_nine_of_ten_mailboxes_are_kept_until_somebody_allows_it(edge: EdgeHarness) -> None:
+    for number in range(9):
+        edge.add("mailboxes", f"box {number}")
+    edge.to_cache()
+    edge.sql("delete from mailboxes where name <> 'box 3'")
+    assert edge.to_cache()["held_back"] == ["mailboxes"]
+    assert sum(entity == "mailboxes" for entity, _ in edge.items()) == 10
+    assert edge.open_incidents() == [("edge_source_shrunk", "mailboxes")]
+
+
+def test_the_mark_of_a_table_stands_still_while_its_deletions_are_held_back_and_of_no_other(full: EdgeHarness) -> None:
     before = full.table.get_config()
     full.sql("truncate prospects")
     full.later(minutes=10)
     full.to_cache()
-    assert full.table.get_config() == before
+    after = full.table.get_config()
+    assert {name for name in after if after[name] != before.get(name)} == {
+        mark_of(entity) for entity in ("campaigns", "mailboxes", "emails")
+    }
+    assert after[LAST_CONFIRMED] == before[LAST_CONFIRMED]
 
 
 def test_a_resync_of_an_emptied_source_deletes_nothing(full: EdgeHarness) -> None:
@@ -143,8 +158,20 @@ def test_a_resync_from_another_database_that_is_empty_deletes_nothing(full: Edge
 
 @pytest.mark.parametrize(
     ("rows", "deletions", "expected"),
-    [(0, 0, True), (0, 1, False), (1, 9, True), (1, 10, False), (80, 20, True), (79, 21, False), (3, 1, True)],
+    [
+        (0, 0, True),
+        (0, 1, False),
+        (1, 1, True),
+        (1, 2, False),
+        (2, 2, True),
+        (3, 1, True),
+        (1, 9, False),
+        (8, 2, True),
+        (7, 3, False),
+        (80, 20, True),
+        (79, 21, False),
+    ],
 )
-def test_a_handful_and_a_fifth_may_go(rows: int, deletions: int, expected: bool) -> None:
+def test_one_or_two_and_a_fifth_may_go(rows: int, deletions: int, expected: bool) -> None:
     assert may_delete(rows=rows, deletions=deletions, allowed=False) is expected
     assert may_delete(rows=rows, deletions=deletions, allowed=True)

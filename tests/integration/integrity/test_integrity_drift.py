@@ -1,5 +1,7 @@
 """Drift between PostgreSQL and the edge: found by sums, confirmed by a second look, mended, and taken back."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -340,3 +342,108 @@ def test_a_run_that_failed_says_why_and_closes_nothing(harness: IntegrityHarness
         harness.check(table=AwayTwin())
     row = harness.one("select status, error, finished_at is not null as ended from integrity_runs")
     assert row == {"status": "failed", "error": "dynamodb batch_get_item: throttled", "ended": True}
+
+
+@dataclass
+class AnsweredTwin(EdgeTwin):
+    """Between a look at an item and what is written over it somebody records a reply."""
+
+    replies_to: UUID | None = None
+    waits: int = 0
+
+    def get(self, entity: Entity, row_ids: Sequence[UUID]) -> dict[UUID, CacheItem]:
+        found = super().get(entity, row_ids)
+        if self.replies_to in row_ids:
+            self.waits -= 1
+            if not self.waits:
+                self.reply(entity)
+        return found
+
+    def reply(self, entity: Entity) -> None:
+        row_id, self.replies_to = self.replies_to, None
+        assert row_id is not None
+        item = super().get(entity, [row_id])[row_id]
+        doc = json.dumps(json.loads(item.doc or "{}") | {"status": "replied"})
+        self.edit(entity, row_id, doc, edited_at=item.written_at + timedelta(seconds=1))
+
+
+def lonely_email(harness: IntegrityHarness) -> UUID:
+    """One that only the edge has, and that nothing waits for."""
+    harness.add_prospects(1)
+    harness.sync()
+    ghost = harness.add_at_edge("emails")
+    doc = json.dumps({"id": str(ghost), "status": "sent"})
+    harness.table.restore(
+        "emails", ghost, CacheItem("emails", ghost, 0, doc, harness.now, harness.now), now=harness.now
+    )
+    return ghost
+
+
+def status_of(harness: IntegrityHarness, row_id: UUID) -> str:
+    harness.push()
+    return str(harness.email(row_id)["status"])
+
+
+def test_a_reply_after_a_pushed_fix_survives_its_undoing(harness: IntegrityHarness) -> None:
+    ghost = lonely_email(harness)
+    assert result(harness.check(fix=True), "drift").fixed == 1
+    record_email(harness.table, {"id": str(ghost), "status": "replied"}, harness.now + timedelta(seconds=1))
+    assert harness.revert(str(harness.fixes()[0]["id"])).fixes == ()
+    assert status_of(harness, ghost) == "replied"
+
+
+def test_a_pushed_fix_that_nobody_touched_is_undone(harness: IntegrityHarness) -> None:
+    ghost = lonely_email(harness)
+    harness.check(fix=True)
+    assert harness.revert(str(harness.fixes()[0]["id"])).left == ()
+    item = harness.item("emails", ghost)
+    assert item is not None
+    assert item.edited_at is None
+
+
+def test_a_reply_at_the_moment_of_an_undoing_survives_it(database: Database) -> None:
+    table = AnsweredTwin()
+    harness = IntegrityHarness(database, table=table)
+    email = harness.add_email()
+    harness.sync()
+    harness.tamper("emails", email, subject="Mallory")
+    assert result(harness.check(fix=True), "drift").fixed == 1
+    table.replies_to, table.waits = email, 1
+    assert harness.revert(str(harness.fixes()[0]["id"])).fixes == ()
+    assert status_of(harness, email) == "replied"
+
+
+def test_a_reply_at_the_moment_of_a_pushing_fix_survives_it(database: Database) -> None:
+    table = AnsweredTwin()
+    harness = IntegrityHarness(database, table=table)
+    ghost = lonely_email(harness)
+    table.replies_to, table.waits = ghost, 1
+    harness.check(fix=True)
+    assert status_of(harness, ghost) == "replied"
+
+
+def test_a_fix_of_a_former_release_is_undone_where_the_item_says_what_it_said(harness: IntegrityHarness) -> None:
+    ghost = lonely_email(harness)
+    harness.check(fix=True)
+    harness.rows("update integrity_fixes set after = after - 'edits'")
+    assert harness.revert(str(harness.fixes()[0]["id"])).left == ()
+    assert harness.table.count_unsynced() == 0
+    assert ghost
+
+
+def test_a_table_that_is_held_back_hides_the_drift_of_no_other(harness: IntegrityHarness) -> None:
+    rows = harness.add_prospects(30)
+    email = harness.add_email(prospect_id=rows[0])
+    harness.sync()
+    harness.rows("insert into mailboxes (email) select 'box' || n || '@example.com' from generate_series(1, 10) n")
+    harness.sync()
+    harness.rows("delete from mailboxes")
+    harness.sync()
+    harness.rows("update prospects set city = 'New' where id = :id", id=rows[1])
+    harness.sync()
+    at = harness.now - timedelta(hours=2)
+    harness.rows("alter table prospects disable trigger user")
+    harness.rows("update prospects set city = 'Unnoted', updated_at = :at where id = :id", id=rows[1], at=at)
+    harness.tamper("emails", email, subject="Mallory")
+    harness.sync()
+    assert sorted(drift_of(harness)) == sorted([str(rows[1]), str(email)])

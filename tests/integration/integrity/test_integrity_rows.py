@@ -99,6 +99,70 @@ def test_of_duplicates_the_earliest_stays_and_takes_over_the_times(harness: Inte
     assert [harness.email(each)["duplicate_of"] for each in (second, third)] == [None, None]
 
 
+def other_organization(harness: IntegrityHarness) -> UUID:
+    found: UUID = harness.one("insert into organizations (id, name) values (:id, 'Other') returning id", id=uuid4())[
+        "id"
+    ]
+    return found
+
+
+def test_emails_of_two_organizations_or_directions_are_no_duplicates(harness: IntegrityHarness) -> None:
+    """What one organization sent to another has one message_id in both, and a copy that came in has its own row."""
+    other, prospect = other_organization(harness), harness.add_prospects(1)[0]
+    theirs = harness.one(
+        "insert into prospects (name, contact_email, org_id) values ('T', 't@example.com', :org) returning id",
+        org=other,
+    )["id"]
+    emails = [
+        harness.add_email(message_id="<m>", prospect_id=prospect),
+        harness.add_email(message_id="<m>", prospect_id=prospect, direction="inbound", status="received"),
+        harness.add_email(message_id="<m>", prospect_id=theirs, org_id=other, opened_at=harness.now - HOUR),
+    ]
+    assert result(harness.check(fix=True), "duplicate_message").found == 0
+    assert [harness.email(each)["duplicate_of"] for each in emails] == [None] * 3
+    assert [harness.email(each)["opened_at"] for each in emails[:2]] == [None] * 2
+    again = harness.add_email(message_id="<m>", prospect_id=theirs, org_id=other)
+    assert result(harness.check(fix=True), "duplicate_message").fixed == 1
+    marked = [harness.email(each)["duplicate_of"] for each in (*emails, again)]
+    assert {each for each in marked if each} <= {emails[2], again}
+
+
+def test_an_answer_to_another_organization_is_none_to_ours(harness: IntegrityHarness) -> None:
+    other, asked = other_organization(harness), harness.now - timedelta(hours=2)
+    email = harness.add_email(status="replied", replied_at=asked, to_email="a@example.com")
+    harness.rows("update emails set updated_at = :at where id = :id", at=asked, id=email)
+    harness.add_email(
+        direction="inbound", from_email="a@example.com", org_id=other, prospect_id=None, status="received"
+    )
+    assert result(harness.check(), "invalid_state").found == 1
+    harness.add_email(direction="inbound", from_email="a@example.com", prospect_id=None, status="received")
+    assert result(harness.check(), "invalid_state").found == 0
+
+
+@pytest.mark.parametrize("lies_in", ["the default one", "nobody's"])
+def test_an_email_in_a_wrong_organization_is_moved_and_moved_back(harness: IntegrityHarness, lies_in: str) -> None:
+    other = other_organization(harness)
+    theirs = harness.one(
+        "insert into prospects (name, contact_email, org_id) values ('T', 't@example.com', :org) returning id",
+        org=other,
+    )["id"]
+    before = harness.one("select default_org_id() as id")["id"] if lies_in == "the default one" else None
+    email = harness.add_email(prospect_id=theirs, org_id=before)
+    written = harness.email(email)["updated_at"]
+    assert result(harness.check(fix=True), "orphaned_email").fixed == 1
+    assert (harness.email(email)["org_id"], harness.email(email)["updated_at"]) == (other, written)
+    assert harness.check().found == 0
+    assert harness.revert(str(harness.fixes()[0]["id"])).left == ()
+    assert (harness.email(email)["org_id"], harness.email(email)["updated_at"]) == (before, written)
+
+
+def test_an_email_that_nothing_gives_to_an_organization_is_for_a_person(harness: IntegrityHarness) -> None:
+    other_organization(harness)
+    harness.add_email(prospect_id=None, direction="inbound", status="received", org_id=None)
+    assert result(harness.check(fix=True), "orphaned_email").fixed == 0
+    assert [status for *_, status in harness.findings()] == ["parked"]
+
+
 def test_a_backlog_of_a_hundred_is_none_and_of_one_more_is_pushed(harness: IntegrityHarness) -> None:
     prospect = harness.add_prospects(1)[0]
     for number in range(101):

@@ -77,6 +77,7 @@ SERVERS = """
     customer_of_mautic_event(uuid,integer,text)
     edge_hash(uuid,bigint,text)
     edge_touch(text,uuid[])
+    email_organization(uuid,uuid,text,text,text)
     email_cap(uuid,text,timestamp with time zone)
     email_room(uuid,timestamp with time zone)
     emails_waiting(uuid,timestamp with time zone)

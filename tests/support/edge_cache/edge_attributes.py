@@ -2,7 +2,7 @@
 
 from crm_relay.edge_cache.items import content, key_of, waiting
 from crm_relay.edge_cache.models import CacheItem
-from crm_relay.platform.aws.dynamo import Attributes, number
+from crm_relay.platform.aws.dynamo import Attributes, number, text
 
 
 def attributes_of(item: CacheItem) -> Attributes:
@@ -10,4 +10,5 @@ def attributes_of(item: CacheItem) -> Attributes:
     found = key_of(item.entity, item.row_id)
     found |= content(item.entity, item.doc, version=item.version, updated_at=item.updated_at, now=item.written_at)
     found |= {"generation": number(item.generation), "edits": number(item.edits)}
+    found |= {name: text("altered") for name in item.altered}
     return found | (waiting(item.row_id, item.edited_at) if item.edited_at else {})

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
-from uuid import UUID
+from uuid import UUID, uuid4
+
+import pytest
 
 from crm_relay.edge_cache.dynamo.dynamo_digests import DynamoDigests
 from crm_relay.edge_cache.dynamo.dynamo_table import DynamoTable
@@ -20,6 +22,7 @@ from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.platform.aws.dynamo import Table
 from crm_relay.platform.aws.queue import aws_client
 from local.aws.local_aws import LocalAws
+from local.aws.moto_server import client_of
 from local.aws.streams import number_changes_one_by_one
 from local.template.template import SamTemplate
 from tests.support.edge_cache.edge_twin import EdgeTwin
@@ -84,21 +87,23 @@ class TableOfNewRows(DynamoTable):
         return [WriteResult(row, WriteOutcome.DONE) for row in rows]
 
 
-class MotoStage(EdgeStage):
-    """A table of its own on moto, made as the template says."""
+class DynamoStage(EdgeStage):
+    """A table of its own, made as the template says, in the DynamoDB that `client` reaches."""
 
-    def __init__(self, aws: LocalAws) -> None:
+    name: str
+
+    def __init__(self, client: Any, streams: Any) -> None:
         super().__init__()
-        number_changes_one_by_one()
-        self.name = f"edge-{next(_numbers)}"
+        self.name = f"edge-{uuid4().hex[:8]}-{next(_numbers)}"
         properties = TEMPLATE.evaluate(TEMPLATE.resources("AWS::DynamoDB::Table")["EdgeCache"])
         names = ["BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "LocalSecondaryIndexes"]
         stream = {"StreamEnabled": True, **properties["StreamSpecification"]}
-        self.client, self._streams = aws.client("dynamodb"), aws.client("dynamodbstreams")
+        self.client, self._streams = client, streams
         made = self.client.create_table(
             TableName=self.name, StreamSpecification=stream, **{name: properties[name] for name in names}
         )
-        self.stream_arn = made["TableDescription"]["LatestStreamArn"]
+        self.client.get_waiter("table_exists").wait(TableName=self.name, WaiterConfig={"Delay": 1})
+        self.stream_arn = made["TableDescription"].get("LatestStreamArn")
         self.store = DynamoDigests(Table(self.name))
         self.table = DynamoTable(self.name, clock=self.clock)
         self._read: list[dict[str, Any]] = []
@@ -107,6 +112,8 @@ class MotoStage(EdgeStage):
 
     def records(self) -> list[dict[str, Any]]:
         """The whole stream so far."""
+        if self.stream_arn is None:
+            pytest.skip("this DynamoDB has no streams")
         if self._iterator is None:
             shards = self._streams.describe_stream(StreamArn=self.stream_arn)["StreamDescription"]["Shards"]
             self._iterator = self._streams.get_shard_iterator(
@@ -125,6 +132,37 @@ class MotoStage(EdgeStage):
     def put_by_others(self, entity: Entity, row_id: UUID, **attributes: Any) -> None:
         key = {"pk": {"S": f"{entity}#{bucket_of(row_id):03x}"}, "sk": {"S": str(row_id)}}
         self.client.put_item(TableName=self.name, Item=key | attributes)
+
+
+class MotoStage(DynamoStage):
+    """On moto."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        number_changes_one_by_one()
+        super().__init__(aws.client("dynamodb"), aws.client("dynamodbstreams"))
+
+
+class OtherStage(DynamoStage):
+    """On the DynamoDB that DYNAMODB_LOCAL_URL names, which has to be the endpoint of the environment too."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(client_of(url, "dynamodb"), client_of(url, "dynamodbstreams"))
+
+
+OTHER_DYNAMODB = os.environ.get("DYNAMODB_LOCAL_URL")
+"""A second implementation, such as DynamoDB Local or dynalite, on which the contract suite runs too."""
+
+
+@contextlib.contextmanager
+def dynamodb_at(url: str) -> Iterator[str]:
+    """The program's own client reaches the one at `url`."""
+    access = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
+    try:
+        with patch.dict(os.environ, access | {"AWS_ENDPOINT_URL": url}):
+            aws_client.cache_clear()
+            yield url
+    finally:
+        aws_client.cache_clear()
 
 
 @contextlib.contextmanager

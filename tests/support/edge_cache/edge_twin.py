@@ -9,7 +9,7 @@ from uuid import UUID
 from crm_relay.edge_cache.dynamo.digests import MARK, Digest, advance, change_in
 from crm_relay.edge_cache.items import expiry_of, hash_in, is_too_large, key_of
 from crm_relay.edge_cache.keys import BUCKETS, Entity, bucket_of, partition_key
-from crm_relay.edge_cache.models import CacheItem, SourceRow, WriteOutcome, WriteResult
+from crm_relay.edge_cache.models import EDIT_WAITS, CacheItem, LateEdit, SourceRow, WriteOutcome, WriteResult
 from crm_relay.platform.aws.dynamo import Attributes, key, number, text
 from crm_relay.platform.clock import Clock, utc_now
 from crm_relay.platform.errors import RejectedInput
@@ -32,6 +32,7 @@ class EdgeTwin:
     kept: dict[tuple[Entity, int], Digest] = field(default_factory=dict)
     _items: dict[tuple[Entity, int], dict[UUID, CacheItem]] = field(default_factory=dict)
     _waiting: dict[tuple[Entity, UUID], CacheItem] = field(default_factory=dict)
+    _late: dict[LateEdit, None] = field(default_factory=dict)
     _config: dict[str, str] = field(default_factory=dict)
     _sequence: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -59,9 +60,34 @@ class EdgeTwin:
         if there and _is_refused(there, doc, edited_at):
             return there
         old = there or base
-        item = replace(old, doc=doc, written_at=edited_at, edited_at=edited_at, edits=old.edits + 1)
+        item = replace(old, doc=doc, written_at=edited_at, edited_at=edited_at, edits=old.edits + 1, said_at=edited_at)
         self._put(item)
         return item
+
+    def record(self, seen: CacheItem | None, after: CacheItem) -> bool:
+        _refuse_too_large(after)
+        self.calls += 1
+        there = self._at(after.entity, after.row_id)
+        if not self._is_as_seen(there, seen):
+            return False
+        self._put(replace(after, generation=there.generation if there else 0), indexes=True)
+        return True
+
+    def keep_late(self, edit: LateEdit) -> None:
+        if len(edit.doc) > 400_000:
+            raise RejectedInput("an item at the edge holds at most 400 KB", status=413)
+        self.calls += 1
+        self._late[edit] = None
+
+    def late_edits(self, *, limit: int) -> list[LateEdit]:
+        self.calls += 1
+        self.items_read += len(self._late)
+        return sorted(self._late, key=lambda edit: edit.edited_at)[:limit]
+
+    def forget_late(self, edits: Sequence[LateEdit]) -> None:
+        for edit in edits:
+            self.calls += 1
+            self._late.pop(edit, None)
 
     def unsynced(self, *, limit: int) -> list[CacheItem]:
         found = sorted(self._waiting.values(), key=lambda item: (item.edited_at, item.row_id))[:limit]
@@ -96,11 +122,25 @@ class EdgeTwin:
         self.calls += 1
         there = self._at(entity, row_id)
         if item is not None:
-            self._put(replace(item, written_at=now, edits=(there.edits if there else 0) + 1))
+            said_at = there.said_at if there else item.said_at
+            self._put(replace(item, written_at=now, edits=(there.edits if there else 0) + 1, said_at=said_at))
         elif there is not None:
             del self._items[entity, bucket_of(row_id)][row_id]
             self._waiting.pop((entity, row_id), None)
             self._stream(key_of(entity, row_id), attributes_of(there), None)
+
+    def put_back(
+        self, entity: Entity, row_id: UUID, item: CacheItem | None, *, seen: CacheItem | None, now: datetime
+    ) -> bool:
+        there = self._at(entity, row_id)
+        if there is None and item is None:
+            self.calls += 1
+            return True
+        if not self._is_as_seen(there, seen):
+            self.calls += 1
+            return False
+        self.restore(entity, row_id, item, now=now)
+        return True
 
     def digests(self, entity: Entity) -> Mapping[int, int]:
         self.calls += 1
@@ -119,6 +159,7 @@ class EdgeTwin:
     def everything(self) -> Iterator[list[Attributes]]:
         self.calls += 1
         found = [attributes_of(item) for items in self._items.values() for item in items.values()]
+        found += [{**key("late", str(each.row_id)), "doc": text(each.doc)} for each in self._late]
         self.items_read += len(found)
         yield [{**key("config", "config"), **{name: text(value) for name, value in self._config.items()}}, *found]
 
@@ -137,6 +178,12 @@ class EdgeTwin:
         now = int(self.clock().timestamp())
         return (item for item in items if item.doc is not None or expiry_of(item.written_at) > now)
 
+    def _is_as_seen(self, there: CacheItem | None, seen: CacheItem | None) -> bool:
+        if seen is None or there is None:
+            return seen is None and not any(self._living([there] if there else []))
+        is_same_edit = (there.edits, there.edited_at is None) == (seen.edits, seen.edited_at is None)
+        return is_same_edit and there.version == seen.version
+
     def _write_row(self, row: SourceRow, now: datetime, generation: int | None) -> WriteResult:
         there = self._at(row.entity, row.row_id)
         item = CacheItem(row.entity, row.row_id, row.version, row.doc, row.updated_at, now, generation or 0)
@@ -145,7 +192,8 @@ class EdgeTwin:
         self.calls += 1
         if there is None or (there.edited_at is None and _may_be_written(there, row, generation)):
             stamp = (there.generation if there else 0) if generation is None else generation
-            self._put(replace(item, generation=stamp, edits=there.edits if there else 0))
+            kept = there or item
+            self._put(replace(item, generation=stamp, edits=kept.edits, said_at=kept.said_at))
             return WriteResult(row, WriteOutcome.DONE)
         if generation is not None:
             self.calls += 1
@@ -153,15 +201,15 @@ class EdgeTwin:
                 self._put(replace(there, generation=generation))
         if there.version >= row.version:
             return WriteResult(row, WriteOutcome.UNCHANGED, "this version or a newer one is there")
-        return WriteResult(row, WriteOutcome.EDITED, "an edit waits")
+        return WriteResult(row, WriteOutcome.EDITED, EDIT_WAITS)
 
-    def _put(self, item: CacheItem) -> None:
+    def _put(self, item: CacheItem, *, indexes: bool = False) -> None:
         there = self._at(item.entity, item.row_id)
         self._items.setdefault((item.entity, bucket_of(item.row_id)), {})[item.row_id] = item
         waits = (item.entity, item.row_id)
         if item.edited_at is None:
             self._waiting.pop(waits, None)
-        elif waits in self._waiting or there is None or there.edits != item.edits:
+        elif indexes or waits in self._waiting or there is None or there.edits != item.edits:
             self._waiting[waits] = item
         self._stream(key_of(item.entity, item.row_id), attributes_of(there) if there else None, attributes_of(item))
 

@@ -172,6 +172,17 @@ def backlog(harness: BusyIntegrityHarness) -> Fault:
     return Fault(("backlog",), lambda: {"waiting": harness.table.count_unsynced()})
 
 
+def long_parked(harness: BusyIntegrityHarness) -> Fault:
+    row_id = uuid4()
+    harness.rows(
+        "insert into edge_parked (direction, entity, id, reason, parked_at) "
+        "values ('to_postgres', 'emails', :id, 'not a document of emails', :at)",
+        id=row_id,
+        at=harness.now - timedelta(hours=2),
+    )
+    return Fault((str(row_id),), lambda: harness.one("select * from edge_parked where id = :id", id=row_id))
+
+
 def counters(harness: BusyIntegrityHarness) -> Fault:
     month = harness.now.strftime("%Y-%m-01")
     sql = "insert into client_metrics (workspace_name, month, bounced_mtd) values ('Acme', cast(:month as date), 3)"
@@ -407,6 +418,7 @@ CASES = [
         late=True,
         can_be_undone=False,
     ),
+    IntegrityCase("a parked edit", "parked", "parked", long_parked),
     IntegrityCase("a step", "accounting", "reached is not the sum of its log", unbalanced_step),
     IntegrityCase("a total", "counters", "not what its rows say", total),
     IntegrityCase("a counter", "counters", "not the sum of its log", counters, late=True),

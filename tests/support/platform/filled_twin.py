@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from crm_relay.edge_cache.dynamo.digests import Digest
+from crm_relay.edge_cache.items import item_hash
 from crm_relay.edge_cache.keys import ENTITIES, Entity, bucket_of
 from crm_relay.edge_cache.models import CacheItem
 from crm_relay.edge_cache.read import LAST_CONFIRMED
 from crm_relay.edge_cache.store import source_page
-from crm_relay.integrity.decisions import item_hash
 from crm_relay.platform.database import Database
 from tests.support.edge_cache.edge_twin import EdgeTwin
 

@@ -17,13 +17,16 @@ def refusal(code: str, **more: Any) -> ClientError:
 class Client:
     """Raises what it is given, one a call; then answers."""
 
-    def __init__(self, *failures: Exception) -> None:
-        self.failures = list(failures)
+    def __init__(self, *failures: Exception, there: Any = None) -> None:
+        self.failures, self.there = list(failures), there
 
     def update_item(self, **_arguments: Any) -> Any:
         if self.failures:
             raise self.failures.pop(0)
         return {"Attributes": {"doc": {"S": "x"}}}
+
+    def batch_get_item(self, **_arguments: Any) -> Any:
+        return {"Responses": {"edge": [self.there] if self.there else []}}
 
 
 @pytest.fixture
@@ -36,8 +39,8 @@ def table(pauses: list[float]) -> Table:
     return Table("edge", pause=pauses.append)
 
 
-def update(table: Table, monkeypatch: pytest.MonkeyPatch, *failures: Exception) -> Any:
-    client = Client(*failures)
+def update(table: Table, monkeypatch: pytest.MonkeyPatch, *failures: Exception, there: Any = None) -> Any:
+    client = Client(*failures, there=there)
     monkeypatch.setattr(dynamo, "aws_client", lambda *_: client)
     return table.update(key("a", "b"), Update({"doc": text("x")}))
 
@@ -77,6 +80,16 @@ def test_a_condition_that_fails_tells_what_stands_there(table: Table, monkeypatc
     with pytest.raises(ConditionFailed) as failed:
         update(table, monkeypatch, refusal("ConditionalCheckFailedException", Item={"version": {"N": "7"}}))
     assert failed.value.item == {"version": {"N": "7"}}
+
+
+def test_a_condition_that_fails_without_a_word_of_the_item_has_it_read(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So answer endpoints that do not know ReturnValuesOnConditionCheckFailure, and DynamoDB where there is no item."""
+    for there in ({"version": {"N": "7"}}, None):
+        with pytest.raises(ConditionFailed) as failed:
+            update(table, monkeypatch, refusal("ConditionalCheckFailedException"), there=there)
+        assert failed.value.item == there
 
 
 def test_a_size_is_that_of_names_and_values_in_bytes() -> None:

@@ -1,13 +1,14 @@
-"""Lists what is parked, and gives up an edit at the edge that PostgreSQL cannot take."""
+"""Lists what is parked, has it tried again, and gives up an edit at the edge that PostgreSQL cannot take."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from crm_relay.edge_cache import store
+from crm_relay.edge_cache.decisions import differences
 from crm_relay.edge_cache.keys import Entity
 from crm_relay.edge_cache.models import CacheItem
 from crm_relay.edge_cache.replication import conflict_store
@@ -43,6 +44,28 @@ def list_parked(db: Database, *, limit: int) -> list[ParkedLine]:
     return [ParkedLine(**row) for row in conflict_store.parked(db, limit=limit)]
 
 
+def retry(db: Database, table: EdgeTable, now: datetime, *, wanted: tuple[Entity, UUID] | None = None) -> int:
+    """Everything that is parked, or one row, is tried by the next runs; how many rows and edits. Safe to call twice.
+
+    RejectedInput with 404 where the one that is wanted is not parked.
+    """
+    entity, row_id = wanted or (None, None)
+    lines = conflict_store.retry(db, entity, row_id, now)
+    if wanted and not lines:
+        raise RejectedInput("nothing of this row is parked", status=404)
+    for line in lines:
+        if line["direction"] == "to_postgres":
+            _wait_again(table, line["entity"], line["id"])
+    return len(lines)
+
+
+def _wait_again(table: EdgeTable, entity: Entity, row_id: UUID) -> None:
+    """Unless it is edited at this very moment: then that edit waits."""
+    item = table.get(entity, [row_id]).get(row_id)
+    if item is not None and item.edited_at is not None:
+        table.record(item, replace(item, edits=item.edits + 1))
+
+
 def discard(db: Database, table: EdgeTable, entity: Entity, row_id: UUID, now: datetime, *, who: str) -> Discarded:
     """A parked edit gives way to what PostgreSQL has. It is kept as a conflict that PostgreSQL won, with `who`.
 
@@ -71,7 +94,7 @@ def _conflict(item: CacheItem, postgres: str | None, who: str) -> dict[str, obje
         "edge_doc": _read(item.doc),
         "edge_at": item.edited_at,
         "edge_edits": item.edits,
-        "differing": [],
+        "differing": list(differences(item.doc, postgres)),
         "winner": "postgres",
         "rule": f"the parked edit was discarded by {who}",
     }

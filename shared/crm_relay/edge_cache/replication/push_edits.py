@@ -1,21 +1,24 @@
 """The edge to PostgreSQL: e-mails that were written there, and edits of copies, which are conflicts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 
 from crm_relay.edge_cache import store
-from crm_relay.edge_cache.decisions import ConflictVerdict, Side, decide
+from crm_relay.edge_cache.decisions import ConflictVerdict, Side, believed, decide
 from crm_relay.edge_cache.documents import canonical, read_document
 from crm_relay.edge_cache.keys import Entity
 from crm_relay.edge_cache.models import CacheItem, SourceRow
+from crm_relay.edge_cache.replication.late_edits import log_late_edits
 from crm_relay.edge_cache.store import Counts, Key
 from crm_relay.edge_cache.table import EdgeTable
+from crm_relay.platform.aws.dynamo import RequestRefused
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database, Queryable
-from crm_relay.platform.errors import RejectedInput
+from crm_relay.platform.errors import OF_ONE_ROW, RejectedInput, describe_error
+from crm_relay.rules.in_parts import in_parts
 
 PAGE = 500
 _PAGE_SECONDS = 15.0
@@ -54,7 +57,7 @@ class Push:
             waiting = self.table.unsynced(limit=PAGE + len(seen) - self._dealt_with)
             page = [item for item in waiting if (_key(item), item.edits) not in seen]
             if not page:
-                return True
+                return log_late_edits(self.db, self.table, self.clock, self.deadline)
             seen |= {(_key(item), item.edits) for item in page}
             self.counts.read += len(page)
             self._carry_out(self._judge(page))
@@ -62,34 +65,36 @@ class Push:
 
     def bring_back(self, items: Sequence[CacheItem]) -> None:
         """E-mails that PostgreSQL has lost without having deleted them; they need not wait. Safe to call twice."""
-        verdict = ConflictVerdict(Side.EDGE, "PostgreSQL does not have it")
-        self._carry_out([Case(item, None, verdict) for item in self._sound(items)])
+        now = self.clock()
+        self._carry_out([Case(item, None, decide(item, None, now)) for item in self._sound(items, now)])
 
     def _judge(self, page: Sequence[CacheItem]) -> list[Case]:
-        sound = self._sound(page)
-        rows = store.keyed_rows(self.db, sound)
-        missing = [item.row_id for item in sound if item.entity == "emails" and _key(item) not in rows]
+        now = self.clock()
+        sound = self._sound(page, now)
+        rows: dict[Key, SourceRow] = {}
+        self._park(in_parts(sound, lambda part: rows.update(store.keyed_rows(self.db, part)), believes=True))
+        found = [(item, rows.get(_key(item))) for item in sound if _key(item) not in self._refused]
+        missing = [item.row_id for item, row in found if item.entity == "emails" and row is None]
         deleted = store.deleted_emails(self.db, missing)
-        found = [(item, rows.get(_key(item))) for item in sound]
-        return [Case(item, row, decide(item, row, was_deleted=item.row_id in deleted)) for item, row in found]
+        return [Case(item, row, decide(item, row, now, was_deleted=item.row_id in deleted)) for item, row in found]
 
-    def _sound(self, items: Sequence[CacheItem]) -> list[CacheItem]:
+    def _sound(self, items: Sequence[CacheItem], now: datetime) -> list[CacheItem]:
         """As we would write them; what cannot be a row is parked."""
-        sound, faulty = [], []
+        sound, faulty = [], {}
         for item in items:
             try:
-                sound.append(_as_we_write_it(item))
-            except RejectedInput as error:
-                faulty.append((item, error))
+                sound.append(_as_we_write_it(item, now))
+            except OF_ONE_ROW as error:
+                faulty[item] = error
         self._park(faulty)
         return sound
 
-    def _park(self, faulty: Sequence[tuple[CacheItem, RejectedInput]]) -> None:
+    def _park(self, faulty: Mapping[CacheItem, Exception]) -> None:
         """They are out of the way of the others, and come back with their next edit."""
-        for item, _ in faulty:
+        for item in faulty:
             self.table.park(item)
-        store.park_edits(self.db, [(item, "; ".join((error.message, *error.details))) for item, error in faulty])
-        self._refused |= {_key(item) for item, _ in faulty}
+        store.park_edits(self.db, [(item, describe_error(error)) for item, error in faulty.items()])
+        self._refused |= {_key(item) for item in faulty}
         self._dealt_with += len(faulty)
         self.counts.parked += len(faulty)
 
@@ -99,30 +104,26 @@ class Push:
             return
         now = self.clock()
         written = self._write(cases, now)
-        settled = [case for case in cases if case.item in written or self._is_postgres(case)]
+        settled = [case for case in cases if case.item in written or self._stands_as_it_is(case)]
         agreed = store.agreed_rows(self.db, [case.item for case in settled], now)
-        too_large = []
+        faulty: dict[CacheItem, Exception] = {}
         for case in settled:
             try:
                 self._settle(case, agreed[_key(case.item)], now)
-            except RejectedInput as error:
-                too_large.append((case.item, error))
-        self._park(too_large)
+            except (*OF_ONE_ROW, RequestRefused) as error:
+                faulty[case.item] = error
+        self._park(faulty)
 
     def _write(self, cases: Sequence[Case], now: datetime) -> set[CacheItem]:
         """The edits that PostgreSQL took; conflicts are logged with what they decided, or neither is."""
-        try:
-            return self.db.transact(lambda transaction: _write(transaction, cases, now))
-        except RejectedInput as error:
-            return self._write_apart(cases, error, now)
+        written: set[CacheItem] = set()
 
-    def _write_apart(self, cases: Sequence[Case], error: RejectedInput, now: datetime) -> set[CacheItem]:
-        """One row that the database refuses must not hold up the others: halves, down to the row itself."""
-        if len(cases) == 1:
-            self._park([(cases[0].item, error)])
-            return set()
-        middle = len(cases) // 2
-        return self._write(cases[:middle], now) | self._write(cases[middle:], now)
+        def write(part: Sequence[Case]) -> None:
+            written.update(self.db.transact(lambda transaction: _write(transaction, part, now)))
+
+        refused = in_parts(cases, write, believes=True)
+        self._park({case.item: error for case, error in refused.items()})
+        return written
 
     def _settle(self, case: Case, row: SourceRow, now: datetime) -> None:
         """Unless it was edited again meanwhile: then that edit waits. RejectedInput where the row is too large."""
@@ -132,27 +133,30 @@ class Push:
         self.counts.conflicts += case.verdict.is_conflict
         self._dealt_with += 1
 
-    def _is_postgres(self, case: Case) -> bool:
-        return case.verdict.winner is Side.POSTGRES and _key(case.item) not in self._refused
+    def _stands_as_it_is(self, case: Case) -> bool:
+        return case.verdict.writes is None and _key(case.item) not in self._refused
 
 
-def _as_we_write_it(item: CacheItem) -> CacheItem:
-    """Raises RejectedInput. An edit was made when the item says so, whatever stands in the document."""
+def _as_we_write_it(item: CacheItem, now: datetime) -> CacheItem:
+    """Raises RejectedInput. An edit was made when the item says so, if that is believed, whatever its document says."""
     document = read_document(item.entity, item.doc or "")
     if document.id != item.row_id:
         raise RejectedInput(f"not a document of {item.entity}", status=422, details=["id: is another than the item's"])
-    at = item.edited_at or item.updated_at
-    return replace(item, doc=canonical(document.model_copy(update={"updated_at": at})))
+    at = believed(item.edited_at or item.updated_at, now)
+    doc = canonical(document.model_copy(update={"updated_at": at}))
+    return replace(item, doc=doc, edited_at=None if item.edited_at is None else at)
 
 
 def _write(transaction: Queryable, cases: Sequence[Case], now: datetime) -> set[CacheItem]:
-    taken: set[Key] = set()
-    winners = sorted((case for case in cases if case.verdict.winner is Side.EDGE), key=_entity)
-    for entity, some in groupby(winners, key=_entity):
-        ids = store.write_edits(transaction, entity, [(case.item, case.row) for case in some])
-        taken |= {(entity, row_id) for row_id in ids}
-    written = {case.item for case in winners if _key(case.item) in taken}
-    decided = [case for case in cases if case.item in written or case.verdict.winner is Side.POSTGRES]
+    written: set[CacheItem] = set()
+    writes = sorted((case for case in cases if case.verdict.writes is not None), key=_kind)
+    for (entity, winner), some in groupby(writes, key=_kind):
+        kind = list(some)
+        edits = [(replace(case.item, doc=case.verdict.writes), case.row) for case in kind]
+        # Of a row that won it is not what an edit made of it.
+        ids = store.write_edits(transaction, entity, edits, by_hand=winner is Side.POSTGRES)
+        written |= {case.item for case in kind if case.item.row_id in ids}
+    decided = [case for case in cases if case.item in written or case.verdict.writes is None]
     store.log_conflicts(transaction, [_conflict(case) for case in decided if case.verdict.is_conflict], now)
     return written
 
@@ -172,8 +176,8 @@ def _conflict(case: Case) -> dict[str, object]:
     }
 
 
-def _entity(case: Case) -> Entity:
-    return case.item.entity
+def _kind(case: Case) -> tuple[Entity, Side]:
+    return case.item.entity, case.verdict.winner
 
 
 def _key(item: CacheItem) -> Key:

@@ -8,13 +8,18 @@ limit :limit;
 
 -- name: conflict
 -- One of them with both versions.
-select id, entity, row_id, postgres_doc::text as postgres_doc, edge_doc::text as edge_doc, winner, reverted_at
+select
+    id, entity, row_id, postgres_doc::text as postgres_doc, edge_doc::text as edge_doc, differing, winner, reverted_at,
+    reverted_before::text as reverted_before, reverted_after::text as reverted_after
 from edge_conflicts
 where id = :id;
 
 -- name: mark_reverted
--- Once; who did it stands with it.
-update edge_conflicts set reverted_at = :now, reverted_by = :who where id = :id and reverted_at is null returning id;
+-- Once; who did it stands with it, and what it changed.
+update edge_conflicts
+set reverted_at = :now, reverted_by = :who, reverted_before = :before, reverted_after = :after
+where id = :id and reverted_at is null
+returning id;
 
 -- name: running_resync
 -- The one that is not finished; at most one an entity.
@@ -50,11 +55,11 @@ order by entity;
 -- name: erase_conflicts
 -- Versions that name somebody who is erased go; such a conflict cannot be reverted any more.
 update edge_conflicts
-set postgres_doc = null, edge_doc = null
+set postgres_doc = null, edge_doc = null, reverted_before = null, reverted_after = null
 where exists (
     select
     from unnest(:marks::text[]) as mark
-    where position(lower(mark) in lower(concat(postgres_doc::text, edge_doc::text))) > 0
+    where position(lower(mark) in lower(concat(postgres_doc::text, edge_doc::text, reverted_before::text, reverted_after::text))) > 0
 )
 returning id;
 
@@ -65,7 +70,7 @@ from edge_conflicts
 where exists (
     select
     from unnest(:marks::text[]) as mark
-    where position(lower(mark) in lower(concat(postgres_doc::text, edge_doc::text))) > 0
+    where position(lower(mark) in lower(concat(postgres_doc::text, edge_doc::text, reverted_before::text, reverted_after::text))) > 0
 );
 
 -- name: parked
@@ -74,6 +79,13 @@ select direction, entity, id, reason, attempts, parked_at, retry_at
 from edge_parked
 order by parked_at, direction, entity, id
 limit :limit;
+
+-- name: retry_parked
+-- Due now, whatever was tried before: all of it, or one row.
+update edge_parked
+set retry_at = :now
+where cast(:entity as text) is null or entity = :entity and id = cast(:id as uuid)
+returning direction, entity, id;
 
 -- name: parked_edit
 -- Whether an edit that was made at the edge is parked.

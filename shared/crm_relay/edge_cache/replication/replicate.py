@@ -8,6 +8,7 @@ from crm_relay.edge_cache import store
 from crm_relay.edge_cache.decisions import SHRINK_LIMIT_PERCENT, may_delete
 from crm_relay.edge_cache.keys import HIGHEST_VERSION, Entity
 from crm_relay.edge_cache.models import CacheItem, SourceRow, WriteOutcome, WriteResult
+from crm_relay.edge_cache.replication.read_page import page_of_changes
 from crm_relay.edge_cache.store import Counts, EntityState
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.incidents.models import Incident
@@ -38,13 +39,14 @@ class Replication:
         self._hold_back_accidents()
         while self.deadline.allows(_PAGE_SECONDS):
             now = self.clock()
-            page = store.changed_rows(self.db, only=self.only, blocked=self.blocked, now=now, limit=PAGE)
-            if not page:
+            page = page_of_changes(self.db, only=self.only, blocked=self.blocked, now=now, limit=PAGE)
+            if not page.size:
                 return True
-            self.counts.read += len(page)
-            results = self.table.write([each.row for each in page], now=now)
+            self.counts.read += page.size
+            results = self.table.write(page.rows, now=now)
             lift_behind(self.db, self.table, results)
-            store.confirm(self.db, results, [seq for each in page for seq in each.seqs], now)
+            results += page.unreadable
+            store.confirm(self.db, results, page.seqs, now)
             self._count(results)
         return False
 

@@ -9,6 +9,7 @@ from crm_relay.edge_cache.keys import BUCKETS, Entity
 from crm_relay.edge_cache.models import CacheItem, SourceRow, WriteOutcome
 from crm_relay.edge_cache.replication import resync_store as store
 from crm_relay.edge_cache.replication.push_edits import Push
+from crm_relay.edge_cache.replication.read_page import page_of_source
 from crm_relay.edge_cache.replication.replicate import lift_behind, shrunk
 from crm_relay.edge_cache.replication.resync_store import ResyncState
 from crm_relay.edge_cache.store import (
@@ -19,7 +20,6 @@ from crm_relay.edge_cache.store import (
     entities,
     note_count,
     raise_versions,
-    source_page,
     source_rows,
 )
 from crm_relay.edge_cache.table import EdgeTable
@@ -90,14 +90,17 @@ class Resync:
         return running
 
     def _write_page(self, state: ResyncState) -> ResyncState:
-        rows = source_page(self.db, self.entity, after=state.after_id, limit=PAGE)
-        if not rows and not state.clears:
+        now = self.clock()
+        page = page_of_source(self.db, self.entity, after=state.after_id, now=now, limit=PAGE)
+        if page.last is None and not state.clears:
             return replace(state, phase="done")
-        if not rows:
+        if page.last is None:
             # No e-mail is deleted for want of a row, so there is nothing to be afraid of.
             return replace(state, phase="sweep" if self.entity == "emails" else "look")
-        self._write(rows, state.generation)
-        return replace(state, after_id=rows[-1].row_id, written=state.written + len(rows))
+        if page.unreadable:
+            confirm(self.db, page.unreadable, [], now)
+        self._write(page.rows, state.generation)
+        return replace(state, after_id=page.last, written=state.written + len(page.rows))
 
     def _write(self, rows: Sequence[SourceRow], generation: int) -> None:
         """What could not be written is parked, and the ordinary run tries it again."""
@@ -109,7 +112,7 @@ class Resync:
             confirm(self.db, failed, [], now)
 
     def _look(self, state: ResyncState) -> ResyncState:
-        doomed = state.doomed + sum(1 for _ in self._old(state))
+        doomed = state.doomed + sum(_is_old(item, state) for page in self._next_items(state) for item in page)
         if _upto(state) < BUCKETS:
             return replace(state, next_bucket=_upto(state), doomed=doomed)
         if not self._may_delete(doomed):
@@ -119,17 +122,21 @@ class Resync:
         return replace(state, doomed=doomed, phase="sweep", next_bucket=0)
 
     def _sweep(self, state: ResyncState) -> ResyncState:
-        swept = state.swept + self._clear_away(list(self._old(state)), state.generation)
+        there = [item for page in self._next_items(state) for item in page]
+        self._push_again(there)
+        swept = state.swept + self._clear_away([item for item in there if _is_old(item, state)], state.generation)
         return replace(
             state, next_bucket=_upto(state), swept=swept, phase="done" if _upto(state) == BUCKETS else "sweep"
         )
 
-    def _old(self, state: ResyncState) -> Iterator[CacheItem]:
-        """Of the next buckets; tombstones and what waits are left out."""
-        for page in self.table.every_item(self.entity, range(state.next_bucket, _upto(state))):
-            for item in page:
-                if item.generation < state.generation and item.doc is not None and item.edited_at is None:
-                    yield item
+    def _next_items(self, state: ResyncState) -> Iterator[list[CacheItem]]:
+        return self.table.every_item(self.entity, range(state.next_bucket, _upto(state)))
+
+    def _push_again(self, there: Sequence[CacheItem]) -> None:
+        """Edits wait in the index once more: those that were parked, and those that have lost their place in it."""
+        for item in there:
+            if item.edited_at is not None:
+                self.table.record(item, replace(item, edits=item.edits + 1))
 
     def _clear_away(self, old: Sequence[CacheItem], generation: int) -> int:
         """Rows that came to the source since their page was read are written; the others go, or are pushed again."""
@@ -165,6 +172,11 @@ class Resync:
             return True
         open_incidents(self.db, [shrunk(self.entity, {"rows": rows, "missing": doomed})], now)
         return False
+
+
+def _is_old(item: CacheItem, state: ResyncState) -> bool:
+    """Tombstones and what waits are left out."""
+    return item.generation < state.generation and item.doc is not None and item.edited_at is None
 
 
 def _upto(state: ResyncState) -> int:

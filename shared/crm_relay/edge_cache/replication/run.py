@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from crm_relay.edge_cache import store
 from crm_relay.edge_cache.keys import ENTITIES, Entity
-from crm_relay.edge_cache.read import LAST_CONFIRMED
+from crm_relay.edge_cache.read import LAST_CONFIRMED, mark_of
 from crm_relay.edge_cache.replication.push_edits import Push
 from crm_relay.edge_cache.replication.replicate import Replication
 from crm_relay.edge_cache.replication.resync import Resync, ignore_progress
@@ -40,8 +40,10 @@ class SyncRun:
         began = self.clock()
         work = Replication(self.db, self.table, self.clock, self.deadline, names, self.shrink_limit_percent)
         answer = self._logged("to_cache", work.counts, work.run)
-        if answer["finished"] and not waiting and only is None and not work.blocked:
-            self.table.set_config({LAST_CONFIRMED: began.isoformat()})
+        if answer["finished"]:
+            confirmed = [name for name in names if name not in work.blocked]
+            marks = [*map(mark_of, confirmed), *([LAST_CONFIRMED] if set(confirmed) == set(ENTITIES) else [])]
+            self.table.set_config(dict.fromkeys(marks, began.isoformat()))
         return answer | {"held_back": list(work.blocked)}
 
     def to_postgres(self) -> dict[str, Any]:

@@ -34,7 +34,12 @@ _NEVER = {"AccessDeniedException", "ResourceNotFoundException", "UnrecognizedCli
 
 
 class ConditionFailed(Exception):
-    """The item is not as the condition wants it; `item` is what stands there, None for nothing. Costs no read."""
+    """The item is not as the condition wants it; `item` is what stands there, None for nothing.
+
+    DynamoDB sends the item along free of charge. Where an answer has none, it is read: an endpoint that does not know
+    `ReturnValuesOnConditionCheckFailure` answers as DynamoDB does where there is no item. What is read may be younger
+    than the refusal.
+    """
 
     def __init__(self, item: Attributes | None) -> None:
         super().__init__("the condition does not hold")
@@ -120,12 +125,19 @@ class Table:
         """The item as it is afterwards. Raises ConditionFailed, RequestRefused."""
         expression = update.expression()
         given = {f":{name}": value for name, value in {**update.sets, **(values or {})}.items()}
-        found: Attributes = self._conditionally(at, expression, condition, given).get("Attributes", {})
+        try:
+            found: Attributes = self._conditionally(at, expression, condition, given).get("Attributes", {})
+        except _ConditionRefused as refused:
+            raise ConditionFailed(refused.item or self._read_one(at)) from None
         return found
 
-    def delete(self, at: Attributes) -> None:
-        """Nothing happens where there is none."""
-        self._call("delete_item", TableName=self._name, Key=at)
+    def delete(self, at: Attributes, *, condition: str | None = None, values: Mapping[str, Any] | None = None) -> None:
+        """Nothing happens where there is none and no condition wants one. Raises ConditionFailed."""
+        try:
+            given = {f":{name}": value for name, value in (values or {}).items()}
+            self._call("delete_item", TableName=self._name, Key=at, **_conditions("", condition, given))
+        except _ConditionRefused as refused:
+            raise ConditionFailed(refused.item or self._read_one(at)) from None
 
     def get_many(self, keys: Sequence[Attributes]) -> list[Attributes]:
         """Those that are there, in any order, read consistently; 100 to a request."""
@@ -135,17 +147,15 @@ class Table:
         return found
 
     def query(
-        self, condition: str, values: Mapping[str, str], *, index: str | None = None, limit: int | None = None
+        self, condition: str, values: Mapping[str, str], *, index: str | None = None, page_size: int | None = None
     ) -> Iterator[list[Attributes]]:
-        """Page by page, ascending; consistent where no `index` is read. `limit` bounds what is read of it."""
-        left = limit
+        """Page by page, ascending; consistent where no `index` is read."""
+        bound = {} if page_size is None else {"Limit": page_size}
         start: dict[str, Any] = {}
-        while left is None or left > 0:
-            bound = {} if left is None else {"Limit": left}
+        while True:
             page = self._call("query", **self._reading(condition, values, index), **bound, **start)
             self._count(items=page["ScannedCount"])
             yield page["Items"]
-            left = None if left is None else left - len(page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
@@ -189,14 +199,13 @@ class Table:
         }
 
     def _conditionally(self, at: Attributes, expression: str, condition: str | None, values: Mapping[str, Any]) -> Any:
-        names = set(re.findall(r"#(\w+)", f"{expression} {condition or ''}"))
         arguments: dict[str, Any] = {"UpdateExpression": expression, "ReturnValues": "ALL_NEW"}
-        if condition is not None:
-            arguments |= {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
-        if values:
-            arguments["ExpressionAttributeValues"] = dict(values)
-        arguments["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+        arguments |= _conditions(expression, condition, values)
         return self._call("update_item", TableName=self._name, Key=at, **arguments)
+
+    def _read_one(self, at: Attributes) -> Attributes | None:
+        found = self.get_many([at])
+        return found[0] if found else None
 
     def _get_hundred(self, keys: Sequence[Attributes]) -> list[Attributes]:
         found: list[Attributes] = []
@@ -236,6 +245,26 @@ class _Throttled(Exception):
     pass
 
 
+class _ConditionRefused(Exception):
+    """`item` None: there is none, or the answer does not say."""
+
+    def __init__(self, item: Attributes | None) -> None:
+        super().__init__("the condition does not hold")
+        self.item = item
+
+
+def _conditions(expression: str, condition: str | None, values: Mapping[str, Any]) -> dict[str, Any]:
+    names = set(re.findall(r"#(\w+)", f"{expression} {condition or ''}"))
+    arguments: dict[str, Any] = {}
+    if condition is not None:
+        arguments |= {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    if values:
+        arguments["ExpressionAttributeValues"] = dict(values)
+    if names:
+        arguments["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+    return arguments
+
+
 def _send(operation: str, arguments: Mapping[str, Any]) -> Any:
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -251,7 +280,7 @@ def _our_error(operation: str, response: Mapping[str, Any]) -> Exception:
     code = response.get("Error", {}).get("Code", "unknown")
     message = f"dynamodb {operation}: {code}"
     if code == "ConditionalCheckFailedException":
-        return ConditionFailed(response.get("Item") or None)
+        return _ConditionRefused(response.get("Item") or None)
     if code == "ValidationException":
         return RequestRefused(message)
     if code in _THROTTLED:

@@ -51,7 +51,7 @@ FUNCTIONS = {
     "outreach": 15,
     "platform": 7,
     "webhooks": 1,
-    "workflows": 11,
+    "workflows": 12,
 }
 
 

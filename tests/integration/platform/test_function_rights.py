@@ -129,6 +129,7 @@ SERVERS = """
     take_back_ended(timestamp with time zone)
     take_back_queued(uuid[],text[],timestamp with time zone)
     take_turn(timestamp with time zone)
+    topics_heard()
     try_uuid(text)
     unsubscribe_reader(text,boolean,timestamp with time zone)
     waiting_replies()

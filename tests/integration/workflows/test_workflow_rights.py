@@ -24,6 +24,7 @@ SERVERS = (
     "workflow_effects",
     "workflow_listeners",
     "workflow_pace",
+    "workflow_recordings",
     "workflow_rotations",
     "workflow_schedules",
     "workflow_versions",

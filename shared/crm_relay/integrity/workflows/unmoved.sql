@@ -87,7 +87,7 @@ wrong as (
     group by event.org_id, event.entity_type, event.topic
     union all
     select
-        'workflow_listeners', listener.workflow_id || ' ' || listener.topic, 'no trigger for what it listens to',
+        'workflow_listeners', coalesce(listener.workflow_id::text, 'watched') || ' ' || listener.topic, 'no trigger for what it listens to',
         listener.entity_type, case changed.tgenabled when 'D' then 'disabled' end
     from workflow_listeners listener
     join unnest(:entity_types::text[], :tables::text[]) as known (entity_type, relation) on known.entity_type = listener.entity_type

@@ -12,10 +12,12 @@ from crm_relay.platform.database import Database, Queryable, Row, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.workflows.actions.configs import StepConfig
 from crm_relay.workflows.definition import store
+from crm_relay.workflows.definition.listeners import listeners_of
 from crm_relay.workflows.definition.prove_drafts import prove_drafts
-from crm_relay.workflows.definition.publish import OPERATOR
+from crm_relay.workflows.definition.publish import OPERATOR, listen_now
 from crm_relay.workflows.definition.reading.problems import DefinitionProblems, read_part
 from crm_relay.workflows.definition.reading.shape import problem_of_shape
+from crm_relay.workflows.events.watch import watch_draft
 
 MOST_LISTED = 200
 MOST_VERSIONS = 50
@@ -39,12 +41,14 @@ class WorkflowSaved:
     """A draft that starts nothing before it is published. `problems` are those that publishing would refuse it for.
 
     `is_active`: an earlier version of it runs, and the next tick publishes this draft too, as it does for any row.
+    `is_recorded`: what it would listen to is kept from now on, so that it can be rehearsed; never of one with problems.
     """
 
     id: UUID
     name: str
     problems: tuple[str, ...]
     is_active: bool = False
+    is_recorded: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,13 +115,24 @@ def create(db: Database, given: Mapping[str, Any], *, org_id: UUID | None = None
     repeated makes no second one.
     """
     file = read_file(given)
-    return db.transact(lambda tx: _create(tx, file, org_id, who))
+    return _record(db, db.transact(lambda tx: _create(tx, file, org_id, who)))
 
 
 def save(db: Database, workflow_id: UUID, given: Mapping[str, Any], *, who: str = OPERATOR) -> WorkflowSaved:
     """Put a file in the place of the draft; errors as in `create`, 404 for no such workflow."""
     file = read_file(given)
-    return db.transact(lambda tx: _save(tx, workflow_id, file, who))
+    return _record(db, db.transact(lambda tx: _save(tx, workflow_id, file, who)))
+
+
+def record(db: Database, workflow_id: UUID) -> WorkflowSaved:
+    """Record what the draft would listen to, as saving it does. RejectedInput with 404 for no such workflow."""
+
+    def work(tx: Transaction) -> tuple[WorkflowSaved, datetime]:
+        if store.show_definition(tx, workflow_id) is None:
+            raise RejectedInput("there is no such workflow", status=404)
+        return _saved(tx, workflow_id)
+
+    return _record(db, db.transact(work))
 
 
 def read_file(given: Mapping[str, Any]) -> WorkflowFile:
@@ -154,7 +169,15 @@ def show_workflow(db: Queryable, workflow_id: UUID) -> WorkflowShown:
     return WorkflowShown(_line(rows[0]), draft["definition"], tuple(WorkflowVersion(**row) for row in versions))
 
 
-def _create(tx: Transaction, file: WorkflowFile, org_id: UUID | None, who: str) -> WorkflowSaved:
+def _record(db: Database, saved: tuple[WorkflowSaved, datetime]) -> WorkflowSaved:
+    """What cannot be listened to at this moment is by the next round."""
+    made, now = saved
+    if made.is_recorded:
+        listen_now(db, now)
+    return made
+
+
+def _create(tx: Transaction, file: WorkflowFile, org_id: UUID | None, who: str) -> tuple[WorkflowSaved, datetime]:
     _require_owner(tx, file, org_id)
     row = store.insert_draft(tx, org_id, _draft(file), who)
     if row is None:
@@ -162,7 +185,7 @@ def _create(tx: Transaction, file: WorkflowFile, org_id: UUID | None, who: str) 
     return _saved(tx, row["id"])
 
 
-def _save(tx: Transaction, workflow_id: UUID, file: WorkflowFile, who: str) -> WorkflowSaved:
+def _save(tx: Transaction, workflow_id: UUID, file: WorkflowFile, who: str) -> tuple[WorkflowSaved, datetime]:
     lines = store.list_workflows(tx, org_id=None, only=workflow_id, after=None, limit=1)
     if not lines:
         raise RejectedInput("there is no such workflow", status=404)
@@ -177,9 +200,20 @@ def _require_owner(tx: Transaction, file: WorkflowFile, org_id: UUID | None) -> 
         raise RejectedInput("the file is no workflow", status=422, details=details)
 
 
-def _saved(tx: Transaction, workflow_id: UUID) -> WorkflowSaved:
+def _saved(tx: Transaction, workflow_id: UUID) -> tuple[WorkflowSaved, datetime]:
+    """And when, by the clock of the database. A draft that cannot be read leaves what is recorded as it is."""
     (draft,) = prove_drafts(tx, [workflow_id])
-    return WorkflowSaved(workflow_id, draft.row["name"], draft.problems, is_active=draft.row["is_active"])
+    if draft.program is not None:
+        heard = listeners_of(draft.program, draft.event_columns, draft.former)
+        watch_draft(tx, workflow_id, draft.row["org_id"], [(each.entity_type, each.topic) for each in heard])
+    saved = WorkflowSaved(
+        workflow_id,
+        draft.row["name"],
+        draft.problems,
+        is_active=draft.row["is_active"],
+        is_recorded=draft.program is not None,
+    )
+    return saved, draft.row["read_at"]
 
 
 def _draft(file: WorkflowFile) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from crm_relay.platform.errors import RejectedInput, TransientError
 from crm_relay.workflows.definition.prove_drafts import prove_drafts, record_published
 from crm_relay.workflows.definition.store import INCIDENT
 from crm_relay.workflows.events.listen import listen_to_changes
+from crm_relay.workflows.events.store import heard_since
 
 OPERATOR = "operator"
 """Who did it, where it was done at the command line."""
@@ -19,7 +20,8 @@ OPERATOR = "operator"
 class WorkflowPublished:
     """`changed` False: this definition is active already, as that version.
 
-    `is_heard` False: somebody is writing to a table that needs a trigger; the next tick makes it.
+    `is_heard` False: somebody is writing to a table that needs a trigger; the next tick makes it. `listens_since`: what
+    happens from then on is heard; None: not all of it is heard yet, or it starts by no event.
     """
 
     id: UUID
@@ -27,6 +29,7 @@ class WorkflowPublished:
     version: int
     changed: bool
     is_heard: bool = True
+    listens_since: datetime | None = None
 
 
 def publish(db: Database, workflow_id: UUID, now: datetime, *, who: str = OPERATOR) -> WorkflowPublished:
@@ -36,9 +39,8 @@ def publish(db: Database, workflow_id: UUID, now: datetime, *, who: str = OPERAT
     problems by their path, the circle with other workflows included; with 404 for no such workflow.
     """
     published = db.transact(lambda tx: _publish(tx, workflow_id, now, who))
-    if not published.changed:
-        return published
-    return replace(published, is_heard=listen_now(db, now))
+    is_heard = listen_now(db, now) if published.changed else True
+    return replace(published, is_heard=is_heard, listens_since=heard_since(db, workflow_id))
 
 
 def listen_now(db: Database, now: datetime) -> bool:

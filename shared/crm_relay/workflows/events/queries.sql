@@ -123,3 +123,70 @@ select
     (select count(*) from event)::integer as entity_events,
     (select count(*) from decision)::integer as workflow_start_decisions,
     (select count(*) from run)::integer as workflow_executions;
+
+-- name: has_column
+-- Whether a table has this column now.
+select
+from pg_attribute
+where attrelid = to_regclass('public.' || quote_ident(:table)) and attname = :column and attnum > 0 and not attisdropped;
+
+-- name: watch_field
+-- Its events are kept though no workflow listens to it.
+insert into workflow_listeners (workflow_id, org_id, entity_type, topic, is_watched, watched_by)
+values (null, coalesce(cast(:org as uuid), default_org_id()), :entity_type, :topic, true, :who)
+on conflict do nothing
+returning topic;
+
+-- name: forget_field
+-- Only what was watched by its name.
+delete from workflow_listeners
+where workflow_id is null and org_id = coalesce(cast(:org as uuid), default_org_id()) and entity_type = :entity_type
+    and topic = :topic
+returning topic;
+
+-- name: watch_topics
+-- What the draft would listen to.
+insert into workflow_listeners (workflow_id, org_id, entity_type, topic, is_watched)
+select :workflow_id, :org, entity_type, topic, true
+from :topics as watched (entity_type text, topic text)
+on conflict do nothing;
+
+-- name: forget_draft
+-- What was recorded for a draft; what its published version listens to stays.
+delete from workflow_listeners where workflow_id = :workflow_id and is_watched returning topic;
+
+-- name: list_recordings
+-- What is listened to, by whom, and since when its events are kept.
+select
+    listener.org_id, listener.entity_type, listener.topic, recording.since, max(listener.watched_by) as watched_by,
+    coalesce(array_agg(distinct workflow.name) filter (where workflow.id is not null), '{}') as workflows
+from workflow_listeners listener
+left join workflows workflow on workflow.id = listener.workflow_id
+left join workflow_recordings recording on recording.org_id = listener.org_id and recording.entity_type = listener.entity_type
+    and recording.topic = listener.topic
+where cast(:org as uuid) is null or listener.org_id = :org
+group by listener.org_id, listener.entity_type, listener.topic, recording.since
+order by listener.org_id, listener.entity_type, listener.topic
+limit :limit;
+
+-- name: recorded_since
+-- Since when the events of one topic are kept without a gap.
+select since
+from workflow_recordings
+where org_id = coalesce(cast(:org as uuid), default_org_id()) and entity_type = :entity_type and topic = :topic;
+
+-- name: recorded_topics
+-- The same of many.
+select recording.entity_type, recording.topic, recording.since
+from workflow_recordings recording
+join :topics as wanted (entity_type text, topic text)
+    on wanted.entity_type = recording.entity_type and wanted.topic = recording.topic
+where recording.org_id = :org;
+
+-- name: heard_since
+-- The latest of all that a published version listens to; null where a part is not heard, or there is none.
+select case when bool_and(recording.since is not null) then max(recording.since) end as since
+from workflow_listeners listener
+left join workflow_recordings recording on recording.org_id = listener.org_id and recording.entity_type = listener.entity_type
+    and recording.topic = listener.topic
+where listener.workflow_id = :workflow_id and not listener.is_watched;

@@ -55,7 +55,17 @@ def test_an_operator_goes_from_a_file_to_a_run_and_back(runs: RunHarness, tmp_pa
     code, made = asked("create", written(tmp_path, WON))
     assert (code, made["name"], made["problems"], made["is_active"]) == (0, "Deal won", [], False)
     code, live = asked("publish", "Deal won")
-    assert (code, live) == (0, {"id": made["id"], "name": "Deal won", "version": 1, "changed": True, "is_heard": True})
+    assert (code, live) == (
+        0,
+        {
+            "id": made["id"],
+            "name": "Deal won",
+            "version": 1,
+            "changed": True,
+            "is_heard": True,
+            "listens_since": live["listens_since"],
+        },
+    )
     deal = won_deal(runs)
     play(runs)
 

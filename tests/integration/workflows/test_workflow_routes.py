@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import ANY
 from uuid import UUID, uuid4
 
 import pytest
@@ -43,7 +44,7 @@ def test_a_workflow_is_kept_published_shown_and_deactivated(api: AdminFunction) 
     workflow = made(api, given)
     assert api.call("POST", "/api/workflows", body={"workflow": given}).status == 409
     assert api.call("POST", f"/api/workflows/{workflow}/publish").body == {
-        "id": workflow, "name": "Deal won", "version": 1, "changed": True, "is_heard": True,
+        "id": workflow, "name": "Deal won", "version": 1, "changed": True, "is_heard": True, "listens_since": ANY,
     }  # fmt: skip
     assert api.call("POST", f"/api/workflows/{workflow}/publish").body["changed"] is False
     changed = given | {"description": "For billing"}

@@ -91,7 +91,7 @@ class _ReadingRuns:
                 targets.setdefault(ENTITIES[EntityType(row["entity_type"])].table, set()).add(row["entity_id"])
         wanted = {table: sorted(ids) for table, ids in targets.items()}
         free, rows = store.lock_and_read(self.tx, wanted, [row["id"] for row in found], self.now)
-        more = _More.read(self, rows, programs, needs)
+        more = SharedFacts.read(self, rows, programs, needs)
         claimed = [
             ClaimedRun(
                 run := _run(row),
@@ -112,7 +112,7 @@ class _ReadingRuns:
 
 
 @dataclass
-class _More:
+class SharedFacts:
     """What only some steps need, in one message."""
 
     letterheads: dict[UUID, Letterhead] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class _More:
         rows: Sequence[Row],
         programs: Mapping[UUID, RunnableProgram | None],
         needs: Mapping[UUID, Needs],
-    ) -> "_More":
+    ) -> "SharedFacts":
         """Nothing is asked that no step of the batch can need."""
         more, now = cls(), reading.now
 
@@ -146,11 +146,11 @@ class _More:
         parts = [
             (store.turns(pools), more._keep_turns) if pools else None,
             (store.budgets(budgets, now), more._keep_spent) if budgets else None,
-            (store.senders(writing), lambda got: more._keep_senders(got, reading.letterhead))
+            (store.senders(writing), lambda got: more.keep_senders(got, reading.letterhead))
             if (writing := orgs(Needs.SENDER))
             else None,
-            (store.templates(writing, keys), more._keep_templates) if keys else None,
-            (store.people(giving), more._keep_people) if (giving := orgs(Needs.PEOPLE)) else None,
+            (store.templates(writing, keys), more.keep_templates) if keys else None,
+            (store.people(giving), more.keep_people) if (giving := orgs(Needs.PEOPLE)) else None,
             (store.happened(asked, now), more._keep_happened) if asked else None,
             (reading_approvals(approved), lambda got: more._keep_approvals(got, reading.letterhead))
             if approved
@@ -180,14 +180,16 @@ class _More:
             approvals=self.approvals.get(row["id"]),
         )
 
-    def _keep_senders(self, rows: Iterable[Row], head: Letterhead) -> None:
+    def keep_senders(self, rows: Iterable[Row], head: Letterhead) -> None:
+        """`head` is that of organizations without an identity of their own."""
         for row in rows:
             identity = head.identity if row["id"] is None else _identity(row)
             if identity is not None:
                 identity = replace(identity, postal_address=row["postal_address"])
             self.letterheads[row["org_id"]] = replace(head, identity=identity)
 
-    def _keep_templates(self, rows: Iterable[Row]) -> None:
+    def keep_templates(self, rows: Iterable[Row]) -> None:
+        """By id and by slug."""
         for row in rows:
             letter = LetterTemplate(
                 row["subject"] or "", row["body_html"] or "", row["body_text"] or "", row["variables"]
@@ -197,7 +199,8 @@ class _More:
             if row["slug"]:
                 named[row["slug"]] = letter
 
-    def _keep_people(self, rows: Iterable[Row]) -> None:
+    def keep_people(self, rows: Iterable[Row]) -> None:
+        """By organization."""
         for row in rows:
             self.people.setdefault(row["org_id"], {})[row["id"]] = Assignee(**row)
 

@@ -109,7 +109,7 @@ def take_runs(tx: Transaction, context: RunContext, now: datetime, order: TakeOr
     batch = read_batch(tx, context.programs, context.letterhead, found, now)
     if not batch.claimed:
         return
-    decided = _Decided(batch, order, now)
+    decided = DecidedRuns(batch, order, now)
     for each in batch.claimed:
         decided.one(each)
     if decided.notices:
@@ -123,7 +123,7 @@ def take_runs(tx: Transaction, context: RunContext, now: datetime, order: TakeOr
     taken.over_budget = tuple(sorted(decided.over_budget))
 
 
-def _notify(tx: Transaction, context: RunContext, decided: "_Decided", now: datetime) -> frozenset[str]:
+def _notify(tx: Transaction, context: RunContext, decided: "DecidedRuns", now: datetime) -> frozenset[str]:
     """The keys of requests that reached nobody. StepRefused for those that cannot be carried out."""
     notices = decided.notices
     requests = [notice.request for _, notice in notices] + notices_to_owners(decided.advanced)
@@ -140,7 +140,7 @@ def _notify(tx: Transaction, context: RunContext, decided: "_Decided", now: date
     return nobody
 
 
-def _close_recovered(tx: Transaction, decided: "_Decided", now: datetime) -> None:
+def _close_recovered(tx: Transaction, decided: "DecidedRuns", now: datetime) -> None:
     if recovered := decided.recovered:
         close_free_incidents(tx, FAILING, sorted(str(each) for each in recovered), now)
     if again := decidable_again(decided.effects_of_runs):
@@ -148,7 +148,7 @@ def _close_recovered(tx: Transaction, decided: "_Decided", now: datetime) -> Non
 
 
 @dataclass
-class _Decided:
+class DecidedRuns:
     """Decides one by one; nothing here asks anybody."""
 
     batch: ClaimedBatch

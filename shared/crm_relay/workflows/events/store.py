@@ -89,4 +89,5 @@ def recorded_topics(db: Queryable, org_id: UUID, topics: Sequence[tuple[str, str
 
 def heard_since(db: Queryable, workflow_id: UUID) -> datetime | None:
     """Since when all that the published version listens to is heard; None: a part of it is not."""
-    return db.run(_SQL["heard_since"], workflow_id=workflow_id)[0]["since"]
+    since: datetime | None = db.run(_SQL["heard_since"], workflow_id=workflow_id)[0]["since"]
+    return since

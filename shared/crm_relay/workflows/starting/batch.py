@@ -11,7 +11,7 @@ from crm_relay.platform.errors import OF_ONE_ROW, describe_error
 from crm_relay.platform.sql import Statement
 from crm_relay.rules.record_conditions import ConditionsAnswer, RecordFacts
 from crm_relay.workflows.starting import store
-from crm_relay.workflows.starting.decisions import FAILED, after, judge_record, of_instance, take_place
+from crm_relay.workflows.starting.decisions import FAILED, begin, judge_record
 from crm_relay.workflows.starting.models import Instance, NotStarted, Start, StartRequest
 from crm_relay.workflows.starting.records import GONE, RecordKey
 
@@ -35,7 +35,7 @@ class StartBatch:
         """The gates of the record, of the instance and of the pace; three statements, none where nobody passes."""
         wanted = []
         for request in requests:
-            judged = _judge_record(request, facts.get((request.version.entity_type, request.entity_id), GONE))
+            judged = judge_or_refuse(request, facts.get((request.version.entity_type, request.entity_id), GONE))
             if isinstance(judged, NotStarted):
                 self.decided.append(judged)
             else:
@@ -67,20 +67,14 @@ class StartBatch:
         return _instances(held, runs), {row["workflow_id"]: row["next_free_at"] for row in paces}
 
     def _decide(self, request: StartRequest, asked: ConditionsAnswer, instances: dict[Any, Instance]) -> None:
-        instance = instances[request.instance_key]
-        decided = of_instance(request, instance, uuid4(), self.now)
+        key, workflow = request.instance_key, request.version.workflow_id
+        decided, instances[key], self.paces[workflow] = begin(
+            request, instances[key], self.paces[workflow], uuid4(), self.now
+        )
         if isinstance(decided, Start):
-            decided = replace(self._paced(decided), explanation=tuple(asked.as_json()))
+            decided = replace(decided, explanation=tuple(asked.as_json()))
             self._supersede(set(decided.restarts))
         self.decided.append(decided)
-        instances[request.instance_key] = after(instance, decided, self.now)
-
-    def _paced(self, start: Start) -> Start:
-        """A run that is queued takes its place in the bucket too: it is a start."""
-        workflow = start.request.version.workflow_id
-        per_minute = start.request.program.settings.starts_per_minute
-        at, self.paces[workflow] = take_place(self.paces[workflow], per_minute, self.now)
-        return start if start.at is None else replace(start, at=at)
 
     def _supersede(self, runs: set[UUID]) -> None:
         for place, each in enumerate(self.decided):
@@ -88,7 +82,7 @@ class StartBatch:
                 self.decided[place] = replace(each, is_superseded=True, at=None)
 
 
-def _judge_record(request: StartRequest, facts: RecordFacts) -> NotStarted | ConditionsAnswer:
+def judge_or_refuse(request: StartRequest, facts: RecordFacts) -> NotStarted | ConditionsAnswer:
     """A condition that cannot be asked stops this start alone."""
     try:
         return judge_record(request, facts)

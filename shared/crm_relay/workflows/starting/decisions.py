@@ -104,6 +104,20 @@ def of_instance(request: StartRequest, instance: Instance, execution_id: UUID, n
     return _refused(request, RE_ENTRY, wanted=0, actual=len(instance.open_runs))
 
 
+def begin(
+    request: StartRequest, instance: Instance, next_free_at: datetime, execution_id: UUID, now: datetime
+) -> tuple[Start | NotStarted, Instance, datetime]:
+    """The gates of the instance and of the pace, then the instance and the next free place behind that.
+
+    A run that is queued takes its place in the bucket too: it is a start.
+    """
+    decided = of_instance(request, instance, execution_id, now)
+    if isinstance(decided, NotStarted):
+        return decided, instance, next_free_at
+    at, free = take_place(next_free_at, request.program.settings.starts_per_minute, now)
+    return (decided if decided.at is None else replace(decided, at=at)), after(instance, decided, now), free
+
+
 def after(instance: Instance, decided: Start | NotStarted, now: datetime) -> Instance:
     """The instance as the next start of the batch meets it."""
     if isinstance(decided, NotStarted):

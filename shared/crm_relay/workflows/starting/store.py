@@ -18,12 +18,12 @@ LINES = 100
 def claim_events(db: Queryable, now: datetime, *, after: UUID, limit: int) -> list[EntityEvent]:
     """Locked until the transaction ends; of organizations behind `after`."""
     rows = db.run(_SQL["claim_events"], now=now, after=after, limit=limit, lines=LINES)
-    return sorted((_event(row) for row in rows), key=lambda event: event.id)
+    return sorted((event_of_row(row) for row in rows), key=lambda event: event.id)
 
 
 def claim_these(db: Queryable, ids: Sequence[int]) -> list[EntityEvent]:
     """Those that still wait and that nobody else has, locked."""
-    return [_event(row) for row in db.run(_SQL["claim_these"], ids=list(ids))]
+    return [event_of_row(row) for row in db.run(_SQL["claim_these"], ids=list(ids))]
 
 
 def active_versions(db: Queryable, lines: Iterable[tuple[UUID, str]]) -> list[Row]:
@@ -96,7 +96,8 @@ def recovered(db: Queryable) -> list[Row]:
     return db.run(_SQL["recovered"])
 
 
-def _event(row: Row) -> EntityEvent:
+def event_of_row(row: Row) -> EntityEvent:
+    """Of `entity_events`."""
     return EntityEvent(
         id=row["id"],
         org_id=row["org_id"],

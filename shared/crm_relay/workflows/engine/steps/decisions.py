@@ -163,11 +163,11 @@ class _Advance:
         self.effects += made.effects
         awaited = next((each for each in made.effects if isinstance(each, WebhookOut) and each.is_awaited), None)
         if awaited is None:
-            self._record("completed", made.result)
+            self._record("completed", made.result, effects=made.effects)
             self._go_on(self._step.next)
             return
         first = self._moment.first_position
-        self._record("waiting", made.result)
+        self._record("waiting", made.result, effects=made.effects)
         waiting = self._state("running", None, FOR_WEBHOOK, cast("UUID", awaited.row["id"]))
         # Where it has to be repeated, it is the same request for its receiver.
         self.end = replace(waiting, retry_of=first)
@@ -270,6 +270,7 @@ class _Advance:
         error: str | None = None,
         waiting: StillWaiting | None = None,
         entered: TransitionConfig | None = None,
+        effects: tuple[Effect, ...] = (),
     ) -> None:
         position = self.position if self.run.wait is None or not opened else self.run.wait.position
         self.steps.append(
@@ -284,6 +285,7 @@ class _Advance:
                 waits_for=None if waiting is None else waiting.waits_for,
                 entered=entered,
                 is_open_wait=opened,
+                effects=effects,
             )
         )
         self.position += not opened

@@ -58,6 +58,7 @@ class TakenStep:
     waits_for: str | None = None
     entered: TransitionConfig | None = None
     is_open_wait: bool = False
+    effects: tuple[Effect, ...] = ()
 
     @property
     def id(self) -> UUID:

@@ -1,0 +1,1 @@
+"""What a draft would have done with what happened: the engine's own decisions, without an effect."""

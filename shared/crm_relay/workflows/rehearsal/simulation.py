@@ -1,0 +1,251 @@
+"""A workflow under a clock of its own: starts and steps are decided by the engine's rules, and nothing is written."""
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from crm_relay.platform.errors import describe_error
+from crm_relay.rules.record_conditions import ConditionSubject, RecordFacts
+from crm_relay.workflows.actions.effects import FieldWrite
+from crm_relay.workflows.engine.claim import ClaimedBatch, ClaimedRun, SharedFacts
+from crm_relay.workflows.engine.steps.outcomes import Advanced
+from crm_relay.workflows.engine.steps.programs import RunnableProgram
+from crm_relay.workflows.engine.steps.waits import FOR_EVENT, FOR_WEBHOOK
+from crm_relay.workflows.engine.take_runs import BATCH, DecidedRuns, TakeOrder
+from crm_relay.workflows.models import EntityEvent, EntityType
+from crm_relay.workflows.rehearsal.simulated_run import Observer, Records, SimulatedRun
+from crm_relay.workflows.run_models import StepFacts, WebhookAnswer
+from crm_relay.workflows.starting.batch import judge_or_refuse
+from crm_relay.workflows.starting.decisions import FAILED, begin, of_event
+from crm_relay.workflows.starting.models import Instance, NotStarted, StartableVersion, StartRequest
+from crm_relay.workflows.starting.records import RecordKey
+
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+DELIVERED = WebhookAnswer("delivered", 200)
+"""What a rehearsal assumes of every webhook."""
+
+
+@dataclass
+class Simulation:
+    """One version on its own: nothing of it runs before the first event, and nobody else spends its budget.
+
+    A workflow that its budget pauses is resumed at the next midnight of UTC. Memory grows with the runs that wait and
+    the records that were met, never with the steps that were taken.
+    """
+
+    version: StartableVersion
+    program: RunnableProgram
+    name: str
+    shared: SharedFacts
+    records: Records
+    observer: Observer
+    owner: UUID | None = None
+    instances: dict[UUID, Instance] = field(default_factory=dict)
+    next_free_at: datetime = NEVER
+    paused_until: datetime | None = None
+    _runs: dict[UUID, SimulatedRun] = field(default_factory=dict)
+    _due: list[tuple[datetime, datetime, int]] = field(default_factory=list)
+    _queued: dict[UUID, deque[UUID]] = field(default_factory=dict)
+    _waiting: dict[tuple[str, UUID], set[UUID]] = field(default_factory=dict)
+    _happened: dict[RecordKey, list[tuple[str, datetime]]] = field(default_factory=dict)
+    _written: dict[UUID, dict[str, object]] = field(default_factory=dict)
+    _spent: Counter[tuple[UUID, str]] = field(default_factory=Counter)
+    _spent_on: date | None = None
+    _number: int = 0
+
+    def happen(self, event: EntityEvent, now: datetime) -> None:
+        """The event is handled now: runs that wait for it wake, and it starts what it starts."""
+        if event.kind == "event":
+            key = (event.entity_type, event.entity_id)
+            self._happened.setdefault(key, []).append((event.topic.removeprefix(FOR_EVENT), event.occurred_at or now))
+            for run_id in sorted(self._waiting.get((event.topic, event.entity_id), ())):
+                self._schedule(self._runs[run_id], now)
+        if event.entity_type != self.version.entity_type:
+            return
+        judged = of_event(self.version, event)
+        if isinstance(judged, NotStarted):
+            self.observer.refused(judged, now)
+        elif judged is not None:
+            self.start(judged, now)
+
+    def start(self, request: StartRequest, now: datetime) -> None:
+        """The gates of the record, of its runs and of the pace."""
+        facts = self._facts((request.version.entity_type, request.entity_id))
+        asked = _unreadable(request, facts) if isinstance(facts, Exception) else judge_or_refuse(request, facts)
+        if isinstance(asked, NotStarted):
+            self.observer.refused(asked, now)
+            return
+        self._number += 1
+        run_id, instance = UUID(int=self._number), self.instances.get(request.entity_id)
+        decided, self.instances[request.entity_id], self.next_free_at = begin(
+            request, instance or Instance(request.entity_id), self.next_free_at, run_id, now
+        )
+        if isinstance(decided, NotStarted):
+            self.observer.refused(decided, now)
+            return
+        for replaced in decided.restarts:
+            self._leave_waiting(self._runs.pop(replaced))
+        if decided.restarts:
+            self._queued.pop(request.entity_id, None)
+            self.observer.replaced(len(decided.restarts), now)
+        run = self._runs[run_id] = SimulatedRun(run_id, request, now)
+        self.observer.started(decided, now)
+        if decided.at is None:
+            self._queued.setdefault(request.entity_id, deque()).append(run_id)
+        else:
+            self._schedule(run, decided.at)
+
+    def run_until(self, moment: datetime, *, inclusive: bool = False) -> None:
+        """Everything that is due before `moment`, at its own time."""
+        while (at := self._next()) is not None and (at < moment or (inclusive and at == moment)):
+            self._batch(at)
+
+    @property
+    def open_runs(self) -> Iterator[tuple[int, bool]]:
+        """Of each run that is not over its place, and whether it waits behind another one."""
+        queued = {run for line in self._queued.values() for run in line}
+        return ((run.place, run.id in queued) for run in self._runs.values())
+
+    def _next(self) -> datetime | None:
+        """When something is due next; what is due while the workflow is paused is due at its end."""
+        while self._due:
+            at, due, number = self._due[0]
+            run = self._runs.get(UUID(int=number))
+            if run is None or run.next_run_at != due:
+                heapq.heappop(self._due)
+            elif self.paused_until is not None and at < self.paused_until:
+                heapq.heapreplace(self._due, (self.paused_until, due, number))
+            else:
+                return at
+        return None
+
+    def _batch(self, now: datetime) -> None:
+        """As the engine takes it: runs that are due at one moment, one a record, the oldest first."""
+        taken: dict[UUID, SimulatedRun] = {}
+        left: list[tuple[datetime, datetime, int]] = []
+        while len(taken) < BATCH and self._next() == now:
+            entry = heapq.heappop(self._due)
+            run = self._runs[UUID(int=entry[2])]
+            if run.request.entity_id in taken:
+                left.append(entry)
+            else:
+                taken[run.request.entity_id] = run
+                run.next_run_at = None
+        for entry in left:
+            heapq.heappush(self._due, entry)
+        if self._spent_on != (today := now.astimezone(UTC).date()):
+            self._spent.clear()
+            self._spent_on = today
+        self._decide(list(taken.values()), now)
+
+    def _decide(self, runs: list[SimulatedRun], now: datetime) -> None:
+        keys = [run.key for run in runs]
+        batch = ClaimedBatch(spent=self._spent, turns=self.shared.turns)
+        decided = DecidedRuns(batch, TakeOrder(), now)
+        for run in runs:
+            before = len(decided.advanced)
+            claimed = run.as_run(self.instances[run.request.entity_id].id, self.name, self.owner)
+            decided.one(ClaimedRun(claimed, self.program, self._step_facts(run, keys)))
+            if len(decided.advanced) == before:
+                self._schedule(run, now)
+        for advanced in decided.advanced:
+            self._record(self._runs[advanced.run.id], advanced, now)
+        self._spent.update(decided.spent)
+        for over in decided.over_budget.values():
+            tomorrow = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+            self.paused_until = tomorrow
+            self.observer.paused(over.over_budget or "", now)
+
+    def _record(self, run: SimulatedRun, advanced: Advanced, now: datetime) -> None:
+        state = advanced.state
+        self._leave_waiting(run)
+        run.came_to(advanced, now)
+        for effect in advanced.effects:
+            if isinstance(effect, FieldWrite):
+                self._written.setdefault(effect.entity_id, {}).update(effect.fields)
+        self.observer.advanced(advanced, now)
+        if state.is_over:
+            self._end(run, now)
+            return
+        if run.waits_for is not None and run.waits_for_id is not None:
+            self._waiting.setdefault((run.waits_for, run.waits_for_id), set()).add(run.id)
+        # The other system answers at once.
+        self._schedule(run, now if run.waits_for == FOR_WEBHOOK else state.next_run_at)
+
+    def _end(self, run: SimulatedRun, now: datetime) -> None:
+        """The next run of its record may begin."""
+        del self._runs[run.id]
+        entity = run.request.entity_id
+        instance = self.instances[entity]
+        self.instances[entity] = replace(
+            instance, open_runs=tuple(each for each in instance.open_runs if each != run.id)
+        )
+        line = self._queued.get(entity)
+        if line:
+            self._schedule(self._runs[line.popleft()], now)
+            if not line:
+                del self._queued[entity]
+
+    def _schedule(self, run: SimulatedRun, at: datetime | None) -> None:
+        run.next_run_at = at
+        if at is not None:
+            heapq.heappush(self._due, (at, at, run.id.int))
+
+    def _leave_waiting(self, run: SimulatedRun) -> None:
+        if run.waits_for is None or run.waits_for_id is None:
+            return
+        line = self._waiting.get((run.waits_for, run.waits_for_id))
+        if line is not None:
+            line.discard(run.id)
+            if not line:
+                del self._waiting[run.waits_for, run.waits_for_id]
+
+    def _facts(self, key: RecordKey, ahead: Iterable[RecordKey] = ()) -> RecordFacts | Exception:
+        """The record as it is, with what steps of this rehearsal would have written into it."""
+        found = self.records.of(key, ahead)
+        written = self._written.get(key[1])
+        if isinstance(found, Exception) or found.record is None or not written:
+            return found
+        record = {**found.record, **written}
+        is_contact, is_account = key[0] == EntityType.CONTACT.value, key[0] == EntityType.ACCOUNT.value
+        return replace(
+            found,
+            record=record,
+            contact=record if is_contact else found.contact,
+            account=record if is_account else found.account,
+        )
+
+    def _step_facts(self, run: SimulatedRun, ahead: Iterable[RecordKey]) -> StepFacts:
+        facts = self._facts(run.key, ahead)
+        if isinstance(facts, Exception):
+            facts = RecordFacts(None)
+        org = self.version.org_id
+        return StepFacts(
+            ConditionSubject(self.version.entity_type, facts, run.trigger),
+            letterhead=self.shared.letterheads.get(org),
+            templates=self.shared.templates.get(org, {}),
+            people=self.shared.people.get(org, {}),
+            rotations=self.shared.turns.setdefault(self.version.workflow_id, {}),
+            happened=self._happened_since(run, facts) if self._happened else {},
+            webhook=DELIVERED if run.waits_for == FOR_WEBHOOK else None,
+        )
+
+    def _happened_since(self, run: SimulatedRun, facts: RecordFacts) -> Mapping[str, datetime]:
+        keys = {run.key}
+        if facts.contact is not None and facts.contact.get("id"):
+            keys.add((EntityType.CONTACT.value, UUID(str(facts.contact["id"]))))
+        found: dict[str, datetime] = {}
+        for key in keys:
+            for name, at in self._happened.get(key, ()):
+                if at >= run.began_at and (name not in found or at < found[name]):
+                    found[name] = at
+        return found
+
+
+def _unreadable(request: StartRequest, error: Exception) -> NotStarted:
+    return NotStarted(request, FAILED, ({"gate": "conditions", "problem": describe_error(error)},))

@@ -30,6 +30,7 @@ from benchmarks import (
     webhook_costs,
     workflow_events,
     workflow_latency,
+    workflow_rehearsal,
     workflows,
 )
 from benchmarks.figures import Figure, Subject
@@ -59,6 +60,7 @@ SUBJECTS = (
             workflows,
             workflow_events,
             workflow_latency,
+            workflow_rehearsal,
             bundle,
         )
     )

@@ -48,6 +48,7 @@ GOALS = {
     "workflow.trigger_overhead_percent": 5.0,
     "workflow.trigger_overhead_other_column_percent": 10.0,
     "workflow.us_per_event_row": 25.0,
+    "workflow.rehearse_100k_seconds": 30.0,
     "workflow.event_to_action_p95_s": 2.0,
     "workflow.event_to_action_without_wake_s": 60.0,
     "bundle.layer_mb": 15.0,

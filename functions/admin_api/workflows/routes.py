@@ -17,6 +17,7 @@ from admin_api.workflows.inputs import (
     WorkflowGiven,
     WorkflowsAsked,
 )
+from admin_api.workflows.rehearsals import REHEARSALS
 from crm_relay.workflows.definition.deactivate import WorkflowDeactivated
 from crm_relay.workflows.definition.drafts import WorkflowSaved, WorkflowShown
 from crm_relay.workflows.definition.publish import WorkflowPublished
@@ -166,4 +167,4 @@ _ACTING = [
     post(READ, "/api/workflows/wake", "Have workflow_cron look at once", answers.wake, answers.WakeSent),
 ]
 
-WORKFLOWS = (*_SHOWN, *_PERSONAL, *_DEFINING, *_ACTING)
+WORKFLOWS = (*_SHOWN, *REHEARSALS, *_PERSONAL, *_DEFINING, *_ACTING)

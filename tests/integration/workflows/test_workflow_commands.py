@@ -249,3 +249,25 @@ def test_a_name_that_two_organizations_use_needs_the_organization(runs: RunHarne
     assert invoke("deactivate", "Deal won").exit_code == 2
     assert asked("deactivate", "Deal won", "--organization", str(other))[0] == 0
     assert [each["org_id"] for each in asked("list", "--organization", str(other))[1]] == [str(other)]
+
+
+def test_an_operator_records_and_rehearses_a_draft(runs: RunHarness, tmp_path: Path) -> None:
+    code, made = asked("create", written(tmp_path, WON))
+    assert (code, made["is_recorded"]) == (0, True)
+    deal = won_deal(runs)
+    code, said = asked("rehearse", "Deal won")
+    assert (code, said["starts"]["started"], said["effects"][0]["entity_id"]) == (0, 1, str(deal))
+    shown = invoke("rehearse", "Deal won")
+    assert shown.exit_code == 0
+    for words in ("Rehearsal of Deal won", "complete from", "contacts with e-mails", "send_email"):
+        assert words in shown.stdout
+    code, recorded = asked("watch")
+    assert (code, {each["field"] for each in recorded}) == (0, {"deals.status", "deals.stage"})
+    assert "Deal won" in invoke("watch").stdout
+    assert asked("watch", "deals.value")[1]["changed"]
+    assert asked("watch", "deals.value", "--stop") == (0, {"field": "deals.value", "changed": True, "since": None})
+    assert asked("watch", "--workflow", "Deal won", "--stop")[1]["changed"]
+    assert asked("rehearse", "Deal won")[0] == 1, "nothing is recorded"
+    assert asked("watch", "--workflow", "Deal won")[1]["is_recorded"]
+    assert invoke("watch", "deals.value", "--workflow", "Deal won").exit_code == 2
+    assert invoke("watch", "no_table.value").exit_code == 2

@@ -253,3 +253,24 @@ def test_lists_are_asked_for_page_by_page(api: AdminFunction, runs: RunHarness) 
     assert api.call("GET", "/api/workflows", query={"after_name": "W0"}).status == 422
     assert api.call("GET", "/api/workflows/runs", query={"entity": "deal"}).status == 422
     assert api.call("GET", "/api/workflows", query={"organization": NOBODY}).body == []
+
+
+def test_a_draft_is_recorded_and_rehearsed_by_the_api(api: AdminFunction, runs: RunHarness) -> None:
+    workflow = made(api, dict(WON))
+    deal = won_deal(runs)
+    said = api.call("GET", f"/api/workflows/{workflow}/rehearsal").body
+    assert (said["starts"]["started"], said["effects"][0]["entity_id"]) == (1, str(deal))
+    answer = api.call("GET", f"/api/workflows/{workflow}/rehearsal", query={"effects": "0"})
+    assert answer.body["effects"] == [], answer.text
+    late = api.call("GET", f"/api/workflows/{workflow}/rehearsal", query={"since": "2100-01-01T00:00:00Z"})
+    assert late.body["span"]["events"] == 0, late.text
+    recorded = api.call("GET", "/api/workflows/recordings").body
+    assert {each["field"] for each in recorded} == {"deals.status", "deals.stage"}
+    watched = api.call("POST", "/api/workflows/recordings", body={"field": "deals.value"}).body
+    assert (watched["changed"], watched["since"] is not None) == (True, True)
+    assert api.call("POST", "/api/workflows/recordings", body={"field": "deals.no_such"}).status == 422
+    assert api.call("POST", "/api/workflows/recordings/stop", body={"field": "deals.value"}).body["changed"]
+    assert api.call("POST", f"/api/workflows/{workflow}/record/stop").body == {"id": workflow, "changed": True}
+    assert api.call("POST", f"/api/workflows/{workflow}/record").body["is_recorded"]
+    assert api.call("POST", f"/api/workflows/{NOBODY}/record").status == 404
+    assert api.call("GET", f"/api/workflows/{NOBODY}/rehearsal").status == 404

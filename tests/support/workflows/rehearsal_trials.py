@@ -83,7 +83,7 @@ def _ways(chance: random.Random, more: dict[str, Any], place: int, number: int) 
 def _step(chance: random.Random, user: UUID) -> tuple[StepKind, dict[str, Any], dict[str, Any]]:
     big = ConditionGroup("all", (RecordCondition("value", "gt", chance.randint(1, 9)),))
     ask: dict[str, Any] = {"ask_again": big} if chance.random() < 0.2 else {}
-    wait = chance.choice(
+    wait: dict[str, Any] = chance.choice(
         (
             {"minutes": chance.randint(1, 90)},
             {"hours": chance.randint(1, 30)},
@@ -93,20 +93,19 @@ def _step(chance: random.Random, user: UUID) -> tuple[StepKind, dict[str, Any], 
         )
     )
     signed = {"until_event": "signed", "days": chance.choice((1, 2, 9))}
-    return chance.choice(
-        [
-            (StepKind.CREATE_TASK, {"title": "Call {{deal.name}}"}, ask),
-            (StepKind.SEND_EMAIL, {"subject": "{{deal.name}}", "text": "{{event.stage|new}}"}, ask),
-            (StepKind.SEND_NOTIFICATION, {"user_id": str(user), "title": "{{deal.name}}", "message": "x"}, ask),
-            (StepKind.UPDATE_FIELD, {"field": "name", "value": "{{deal.name}}!"}, ask),
-            (StepKind.CREATE_ACTIVITY, {"subject": "{{deal.name}}"}, ask),
-            (StepKind.WEBHOOK, {"url": "https://hooks.example.com/x", "wait_for_answer": chance.random() < 0.6}, ask),
-            (StepKind.ASSIGN, {"assignee_type": "user", "assignee_id": str(user)}, ask),
-            (StepKind.WAIT, wait, {}),
-            (StepKind.WAIT, signed, {"branches": True, "otherwise": None}),
-            (StepKind.CONDITION, {}, {"conditions": big, "otherwise": None}),
-        ]
-    )
+    kinds: list[tuple[StepKind, dict[str, Any], dict[str, Any]]] = [
+        (StepKind.CREATE_TASK, {"title": "Call {{deal.name}}"}, ask),
+        (StepKind.SEND_EMAIL, {"subject": "{{deal.name}}", "text": "{{event.stage|new}}"}, ask),
+        (StepKind.SEND_NOTIFICATION, {"user_id": str(user), "title": "{{deal.name}}", "message": "x"}, ask),
+        (StepKind.UPDATE_FIELD, {"field": "name", "value": "{{deal.name}}!"}, ask),
+        (StepKind.CREATE_ACTIVITY, {"subject": "{{deal.name}}"}, ask),
+        (StepKind.WEBHOOK, {"url": "https://hooks.example.com/x", "wait_for_answer": chance.random() < 0.6}, ask),
+        (StepKind.ASSIGN, {"assignee_type": "user", "assignee_id": str(user)}, ask),
+        (StepKind.WAIT, wait, {}),
+        (StepKind.WAIT, signed, {"branches": True, "otherwise": None}),
+        (StepKind.CONDITION, {}, {"conditions": big, "otherwise": None}),
+    ]
+    return chance.choice(kinds)
 
 
 @dataclass
@@ -133,7 +132,8 @@ class RehearsalTrial:
         self.runs.rows("update workflow_versions set starts_from = '2020-01-01Z' returning version")
         at = BEGIN
         for _ in range(chance.randint(20, 35)):
-            at += timedelta(seconds=chance.choice((0.4, 0.4, 2, 7, 50, 400, 9000, 40_000)), microseconds=chance.randint(1, 999))
+            pause = chance.choice((0.4, 0.4, 2, 7, 50, 400, 9000, 40_000))
+            at += timedelta(seconds=pause, microseconds=chance.randint(1, 999))
             self.events.append(self._draw(chance, chance.choice([*deals, *deals, uuid4()]), at))
             self._happen(self.events[-1])
 

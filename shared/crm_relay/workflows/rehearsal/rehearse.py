@@ -55,15 +55,22 @@ class RehearsalSubject:
 
 
 def rehearse(
-    db: Database, workflow_id: UUID, now: datetime, *, since: datetime | None = None, most_effects: int = MOST_EFFECTS
+    db: Database,
+    workflow_id: UUID,
+    now: datetime,
+    *,
+    since: datetime | None = None,
+    most_effects: int = MOST_EFFECTS,
+    most_events: int = MOST_EVENTS,
 ) -> Rehearsal:
     """The draft over what happened from `since` until `now`; None: from where all that it listens to is recorded.
 
-    Of more than 100,000 events the newest are taken. Reads alone; a page of 1,000 events costs two statements, and the
+    Of more than `most_events` the newest are taken. Reads alone; a page of 1,000 events costs two statements, and the
     memory is that of the runs that wait. RejectedInput with 404 for no such workflow, with 422 and all problems for a
     draft that could not be published.
     """
-    return rehearse_subject(db, subject_of_draft(db, workflow_id), now, since=since, most_effects=most_effects)
+    subject = subject_of_draft(db, workflow_id)
+    return rehearse_subject(db, subject, now, since=since, most_effects=most_effects, most_events=most_events)
 
 
 def subject_of_draft(db: Database, workflow_id: UUID) -> RehearsalSubject:
@@ -88,12 +95,18 @@ def subject_of_draft(db: Database, workflow_id: UUID) -> RehearsalSubject:
 
 
 def rehearse_subject(
-    db: Database, subject: RehearsalSubject, now: datetime, *, since: datetime | None, most_effects: int
+    db: Database,
+    subject: RehearsalSubject,
+    now: datetime,
+    *,
+    since: datetime | None,
+    most_effects: int,
+    most_events: int = MOST_EVENTS,
 ) -> Rehearsal:
     """The same of any program."""
     recorded = recorded_topics(db, subject.version.org_id, subject.topics)
     begins = since or max([*recorded.values(), now - timedelta(days=KEPT_DAYS)])
-    reading = _Reading(db, subject, begins, now)
+    reading = _Reading(db, subject, begins, now, most_events)
     tally = Tally(most_effects)
     simulation = simulation_of(db, subject, tally)
     shelf = simulation.records
@@ -138,6 +151,7 @@ class _Reading:
     subject: RehearsalSubject
     since: datetime
     until: datetime
+    most_events: int
 
     def pages(self) -> Iterator[list[EntityEvent]]:
         """In the order of the engine, each read in a transaction that cannot write."""
@@ -150,7 +164,7 @@ class _Reading:
 
     def cut(self) -> int | None:
         """The newest event that is left out; None: all are taken."""
-        rows = self.db.run(_SQL["newest_events"], most=MOST_EVENTS, **self._asked)
+        rows = self.db.run(_SQL["newest_events"], most=self.most_events, **self._asked)
         return int(rows[0]["id"]) if rows else None
 
     def span(self, events: int, recorded: dict[Topic, datetime]) -> RehearsedSpan:
@@ -168,7 +182,7 @@ class _Reading:
             until=self.until,
             complete_from=max(recorded.values(), default=None) if is_whole else None,
             events=events,
-            is_cut=events >= MOST_EVENTS and self.cut() is not None,
+            is_cut=events >= self.most_events and self.cut() is not None,
             topics=topics,
             not_rehearsed=tuple(dict.fromkeys(not_rehearsed)),
         )

@@ -121,14 +121,18 @@ language plpgsql security definer set search_path = public, pg_temp set lock_tim
 as $$
 declare
     each record;
+    ended bigint;
 begin
     -- One at a time: two that publish at once would replace each other's triggers.
     perform set_config('lock_timeout', '5s', true);
     perform pg_advisory_xact_lock(52, 3);
     perform set_config('lock_timeout', '200ms', true);
-    delete from workflow_listeners listener
-    using workflows workflow
-    where listener.is_watched and workflow.id = listener.workflow_id and workflow.deleted_at is not null;
+    with gone as (
+        delete from workflow_listeners listener using workflows workflow
+        where listener.is_watched and workflow.id = listener.workflow_id and workflow.deleted_at is not null
+        returning 1
+    )
+    select count(*) into ended from gone;
     for each in select * from changes_to_hear() order by heard_table
     loop
         relation := each.heard_table::text;
@@ -181,12 +185,15 @@ begin
         end;
         return next;
     end loop;
-    delete from workflow_recordings recording
-    where not exists (
-        select
-        from topics_heard() heard
-        where (heard.org_id, heard.entity_type, heard.topic) = (recording.org_id, recording.entity_type, recording.topic)
-    );
+    with gone as (
+        delete from workflow_recordings recording where not exists (
+            select
+            from topics_heard() heard
+            where (heard.org_id, heard.entity_type, heard.topic) = (recording.org_id, recording.entity_type, recording.topic)
+        )
+        returning 1
+    )
+    select count(*) into ended from gone;
     insert into workflow_recordings (org_id, entity_type, topic, since)
     select heard.org_id, heard.entity_type, heard.topic, clock_timestamp()
     from topics_heard() heard

@@ -10,7 +10,9 @@ from uuid import UUID
 import typer
 
 from cli.console import FOUND, GOOD, AsJson, EnvFile, console, reports_errors, show
+from cli.workflow.backfills import app as backfills
 from cli.workflow.connection import Called, Organization, open_workflows, read_workflow, workflow_called
+from cli.workflow.moves import app as moves
 from cli.workflow.rehearsals import app as rehearsals
 from cli.workflow.runs import app as runs
 from cli.workflow.starts import app as starts
@@ -28,6 +30,8 @@ from crm_relay.workflows.overview.show_run import show_run
 app = typer.Typer(no_args_is_help=True, help="Publish, start, steer and explain workflows.")
 app.add_typer(starts)
 app.add_typer(rehearsals)
+app.add_typer(backfills)
+app.add_typer(moves)
 app.add_typer(runs)
 
 

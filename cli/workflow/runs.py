@@ -1,6 +1,6 @@
 """crm-relay workflow pause, resume, cancel and retry: of a workflow, or of single runs."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,7 +11,15 @@ from cli.console import FOUND, GOOD, AsJson, EnvFile, reports_errors, show
 from cli.workflow.connection import CALLED, Organization, open_workflows, workflow_called
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
-from crm_relay.workflows.operations.steer import RunChange, RunsChanged, change_runs, pause_workflow, resume_workflow
+from crm_relay.workflows.operations.steer import (
+    FailedRuns,
+    RunChange,
+    RunsChanged,
+    change_runs,
+    failed_runs,
+    pause_workflow,
+    resume_workflow,
+)
 
 app = typer.Typer()
 
@@ -96,15 +104,40 @@ def cancel(
 def retry(
     workflow: Workflow = None,
     run: Runs = None,
+    error: Annotated[
+        str | None, typer.Option("--error", help="Only runs of the workflow that failed for this, as --preview has it.")
+    ] = None,
+    preview: Annotated[bool, typer.Option("--preview", help="List what would be retried, by step and error.")] = False,
     organization: Organization = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Let all failed runs of a workflow, or single ones, go on with the step that failed.
 
-    What the run did before is not repeated. Exit status 1: a run could not be retried.
+    What the run did before is not repeated. Beside a newer run of its record a run is retried as the workflow's reEntry
+    says. Exit status 1: a run could not be retried, or the preview found some.
     """
-    return _change_some(RunChange.RETRY, workflow, run, organization, env_file, as_json=as_json)
+    if error is not None and workflow is None:
+        raise typer.BadParameter("--error goes with a workflow")
+    if not preview:
+        return _change_some(RunChange.RETRY, workflow, run, organization, env_file, as_json=as_json, error=error)
+    with open_workflows(env_file, patience=_PATIENCE) as installation:
+        found = None if workflow is None else workflow_called(installation, workflow, organization)
+        failed = failed_runs(installation.database, workflow_id=found, org_id=organization)
+    failed = [each for each in failed if error is None or each.error == error]
+    show([asdict(each) if as_json else _failed_line(each) for each in failed], as_json, "Failed runs")
+    return FOUND if failed else GOOD
+
+
+def _failed_line(each: FailedRuns) -> dict[str, Any]:
+    return {
+        "workflow": each.workflow_name,
+        "step": each.step or "",
+        "error": each.error or "",
+        "runs": each.number,
+        "last": f"{each.last_at:%Y-%m-%d %H:%M}",
+        "such as": each.runs[0],
+    }
 
 
 def _change_some(
@@ -115,23 +148,28 @@ def _change_some(
     env_file: Path | None,
     *,
     as_json: bool,
+    error: str | None = None,
 ) -> int:
     _one_of(workflow, runs)
     with open_workflows(env_file, patience=_PATIENCE) as installation:
         found = None if workflow is None else workflow_called(installation, workflow, organization)
-        changed = _change(installation.database, change, runs or (), found)
+        changed = _change(installation.database, change, runs or (), found, error)
         if changed.changed:
             installation.wake_workflows()
     return _show_runs(changed, as_json, change.value.title())
 
 
 def _change(
-    database: Database, change: RunChange, runs: list[UUID] | tuple[UUID, ...], workflow_id: UUID | None = None
+    database: Database,
+    change: RunChange,
+    runs: list[UUID] | tuple[UUID, ...],
+    workflow_id: UUID | None = None,
+    error: str | None = None,
 ) -> RunsChanged:
     """Batch by batch; a batch that changed nothing is the last one."""
-    done = change_runs(database, change, utc_now(), runs=runs, workflow_id=workflow_id)
+    done = change_runs(database, change, utc_now(), runs=runs, workflow_id=workflow_id, error=error)
     while workflow_id is not None and done.has_more:
-        more = change_runs(database, change, utc_now(), workflow_id=workflow_id)
+        more = change_runs(database, change, utc_now(), workflow_id=workflow_id, error=error)
         done = replace(
             more, changed=(*done.changed, *more.changed), refused=done.refused | more.refused,
             has_more=more.has_more and bool(more.changed),

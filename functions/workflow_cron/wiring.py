@@ -17,6 +17,7 @@ from crm_relay.platform.logging import logger
 from crm_relay.platform.parts import Parts
 from crm_relay.workflows.approvals.links import PATH
 from crm_relay.workflows.approvals.sweeps import repair_approvals
+from crm_relay.workflows.backfill.start_backfills import BackfillReport, start_backfills
 from crm_relay.workflows.definition.adopt import AdoptReport, adopt
 from crm_relay.workflows.engine.run_due import RunReport, run_due, send_mail
 from crm_relay.workflows.engine.steps.programs import ProgramCache
@@ -92,6 +93,7 @@ class _WorkflowRound:
     adopted: AdoptReport = field(default_factory=AdoptReport)
     started: StartReport = field(default_factory=StartReport)
     scheduled: ScheduleReport = field(default_factory=ScheduleReport)
+    filled: BackfillReport = field(default_factory=BackfillReport)
     runs: RunReport = field(default_factory=RunReport)
     webhooks: WebhookReport = field(default_factory=WebhookReport)
     mail: SendReport = field(default_factory=SendReport)
@@ -106,13 +108,10 @@ class _WorkflowRound:
             self.parts.run("listen", lambda: listen_to_changes(self.installation.database, now))
         if is_repair:
             repaired = self.repair(now)
-        if due.events:
-            self.start()
-        if due.schedules:
-            self.start_scheduled()
+        self.start_what_starts(due)
         if due.waits:
             self.woken = self.parts.run("waits", lambda: wake_waiting(self.installation.database, now)) or 0
-        if due.runs or due.waits or due.events or due.schedules or repaired:
+        if due.runs or due.waits or due.events or due.schedules or due.backfills or repaired:
             self.take_runs()
         if due.webhooks or self.runs.webhooks:
             self.send_webhooks()
@@ -135,6 +134,15 @@ class _WorkflowRound:
         self.parts.run("recovered starts", lambda: close_recovered_starts(database, now))
         return sum(repaired or ()) + (without_approver or 0)
 
+    def start_what_starts(self, due: WorkflowsDue) -> None:
+        """What happened comes before what was ordered."""
+        if due.events:
+            self.start()
+        if due.schedules:
+            self.start_scheduled()
+        if due.backfills:
+            self.start_backfills()
+
     def start(self) -> None:
         """By what happened."""
         done = self.parts.run(
@@ -148,6 +156,13 @@ class _WorkflowRound:
             "schedules", lambda: start_scheduled(self.installation.database, startable(), self.clock, self._share(0.3))
         )
         self.scheduled = done or self.scheduled
+
+    def start_backfills(self) -> None:
+        """For records that are there already."""
+        done = self.parts.run(
+            "backfills", lambda: start_backfills(self.installation.database, startable(), self.clock, self._share(0.2))
+        )
+        self.filled = done or self.filled
 
     def take_runs(self) -> None:
         """Their steps."""
@@ -193,7 +208,7 @@ class _WorkflowRound:
             "finished": self.runs.is_finished and mail.stopped is None,
             "adopted": len(self.adopted.adopted),
             "events": self.started.events,
-            "started": self.started.started + self.scheduled.started,
+            "started": self.started.started + self.scheduled.started + self.filled.started,
             "woken": self.woken + self.started.woken,
             "runs": dict(self.runs.outcomes),
             "steps": self.runs.steps,

@@ -129,7 +129,13 @@ def change_runs(dependencies: "Admin", call: Call, *, change: RunChange) -> obje
     if not given.runs and given.workflow is None:
         raise RejectedInput("no run is named", status=422, details=["runs or workflow: one is needed"])
     changed = steer.change_runs(
-        dependencies.database, change, utc_now(), runs=given.runs, workflow_id=given.workflow, who=call.who
+        dependencies.database,
+        change,
+        utc_now(),
+        runs=given.runs,
+        workflow_id=given.workflow,
+        error=getattr(given, "error", None),
+        who=call.who,
     )
     _note("runs of workflows changed", call, change=change.value, runs=len(changed.changed))
     if changed.changed:

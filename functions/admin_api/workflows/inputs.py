@@ -81,6 +81,12 @@ class RunsWanted(Given):
     workflow: UUID | None = None
 
 
+class RetryWanted(RunsWanted):
+    """`error`: of a workflow only those that failed for this, as /api/workflows/failures has it."""
+
+    error: Annotated[str, Field(min_length=1, max_length=5_000, pattern=r"^[^\x00]+$")] | None = None
+
+
 class WhyAsked(Given):
     """One record; `workflow`: that one alone."""
 

@@ -4,12 +4,14 @@ from functools import partial
 
 from admin_api.table import OPERATE, READ, get, post
 from admin_api.workflows import answers
+from admin_api.workflows.backfills import BACKFILLS
 from admin_api.workflows.inputs import (
     DraftGiven,
     EventGiven,
     OfRun,
     OfWorkflow,
     PauseWanted,
+    RetryWanted,
     RunsAsked,
     RunsWanted,
     StartWanted,
@@ -17,6 +19,7 @@ from admin_api.workflows.inputs import (
     WorkflowGiven,
     WorkflowsAsked,
 )
+from admin_api.workflows.moves import MOVES
 from admin_api.workflows.rehearsals import REHEARSALS
 from crm_relay.workflows.definition.deactivate import WorkflowDeactivated
 from crm_relay.workflows.definition.drafts import WorkflowSaved, WorkflowShown
@@ -150,7 +153,7 @@ _ACTING = [
             summary,
             partial(answers.change_runs, change=change),
             RunsChanged,
-            RunsWanted,
+            RetryWanted if change is RunChange.RETRY else RunsWanted,
         )
         for change, summary in _RUNS.items()
     ),
@@ -167,4 +170,4 @@ _ACTING = [
     post(READ, "/api/workflows/wake", "Have workflow_cron look at once", answers.wake, answers.WakeSent),
 ]
 
-WORKFLOWS = (*_SHOWN, *REHEARSALS, *_PERSONAL, *_DEFINING, *_ACTING)
+WORKFLOWS = (*_SHOWN, *REHEARSALS, *BACKFILLS, *MOVES, *_PERSONAL, *_DEFINING, *_ACTING)

@@ -21,6 +21,7 @@ READABLE = (
 )
 SERVERS = (
     "workflow_approval_links",
+    "workflow_backfills",
     "workflow_effects",
     "workflow_listeners",
     "workflow_pace",

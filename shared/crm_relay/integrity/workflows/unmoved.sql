@@ -86,6 +86,11 @@ wrong as (
         and (event.not_before is null or event.not_before < :settled_before)
     group by event.org_id, event.entity_type, event.topic
     union all
+    select 'workflow_backfills', backfill.id::text, 'not moved for more than an hour', backfill.state, backfill.looked_at::text
+    from workflow_backfills backfill
+    join workflows workflow on workflow.id = backfill.workflow_id and workflow.paused_at is null and workflow.deleted_at is null
+    where backfill.state = 'running' and backfill.not_before < :settled_before and backfill.updated_at < :settled_before
+    union all
     select
         'workflow_listeners', coalesce(listener.workflow_id::text, 'watched') || ' ' || listener.topic, 'no trigger for what it listens to',
         listener.entity_type, case changed.tgenabled when 'D' then 'disabled' end

@@ -151,6 +151,14 @@ def read_file(given: Mapping[str, Any]) -> WorkflowFile:
     return file
 
 
+def workflow_name(db: Queryable, workflow_id: UUID) -> str:
+    """RejectedInput with 404 for no such workflow."""
+    lines = store.list_workflows(db, org_id=None, only=workflow_id, after=None, limit=1)
+    if not lines:
+        raise RejectedInput("there is no such workflow", status=404)
+    return str(lines[0]["name"])
+
+
 def list_workflows(
     db: Queryable, *, org_id: UUID | None = None, after: tuple[str, UUID] | None = None, limit: int = MOST_LISTED
 ) -> list[WorkflowLine]:

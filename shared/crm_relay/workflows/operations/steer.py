@@ -7,11 +7,13 @@ from enum import Enum
 from uuid import UUID
 
 from crm_relay.incidents.record import close_incidents
-from crm_relay.platform.database import Database, Row, Transaction
+from crm_relay.platform.database import Database, Queryable, Row, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.sql import Rows, SqlValue, queries_beside
 from crm_relay.workflows.approvals.sweeps import end_approvals
 from crm_relay.workflows.engine.report import OVER_BUDGET, REFUSED
+from crm_relay.workflows.models import ReEntry
+from crm_relay.workflows.starting.decisions import RE_ENTRY
 
 _SQL = queries_beside(__file__, "steer.sql")
 
@@ -19,6 +21,7 @@ OPERATOR = "operator"
 """Who did it, where it was done at the command line."""
 
 MOST_AT_ONCE = 1_000
+MOST_REASONS = 100
 
 
 class RunChange(Enum):
@@ -60,10 +63,13 @@ def change_runs(
     *,
     runs: Sequence[UUID] = (),
     workflow_id: UUID | None = None,
+    error: str | None = None,
     org_id: UUID | None = None,
     who: str = OPERATOR,
 ) -> RunsChanged:
-    """These runs, or all of a workflow that can be changed so. Safe to call twice.
+    """These runs, or all of a workflow that can be changed so, those with this `error` alone. Safe to call twice.
+
+    A retry respects `re_entry`: beside another run of its record it is refused, or waits behind that.
 
     `org_id`: runs of other organizations are unknown. A batch that is being taken is waited for. RejectedInput where
     neither runs nor a workflow are given.
@@ -76,13 +82,38 @@ def change_runs(
         if not asked:
             states = sorted(_FROM[change])
             found = tx.run(
-                _SQL["runs_of_workflow"], workflow_id=workflow_id, states=states, retried=change is RunChange.RETRY,
-                limit=MOST_AT_ONCE,
+                _SQL["runs_of_workflow"], workflow_id=workflow_id, states=states, error=error, limit=MOST_AT_ONCE,
             )  # fmt: skip
             asked = [row["id"] for row in found]
         return _changed(tx, change, asked[:MOST_AT_ONCE], org_id, who, now, has_more=len(asked) >= MOST_AT_ONCE)
 
     return db.transact(work)
+
+
+@dataclass(frozen=True)
+class FailedRuns:
+    """Runs that failed at one step for one reason; `runs` are the newest of them."""
+
+    workflow_id: UUID
+    workflow_name: str
+    step: str | None
+    error: str | None
+    number: int
+    first_at: datetime
+    last_at: datetime
+    runs: tuple[UUID, ...]
+
+
+def failed_runs(db: Queryable, *, workflow_id: UUID | None = None, org_id: UUID | None = None) -> list[FailedRuns]:
+    """The most frequent first: what `change_runs` would retry, by workflow, step and error. One statement."""
+    rows = db.run(_SQL["failed_runs"], workflow=workflow_id, org=org_id, limit=MOST_REASONS)
+    return [
+        FailedRuns(
+            row["workflow_id"], row["workflow_name"], row["step"], row["error"], row["runs"], row["first_at"],
+            row["last_at"], tuple(row["some"]),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def change_locked_runs(
@@ -102,9 +133,24 @@ def _changed(
     *,
     has_more: bool,
 ) -> RunsChanged:
+    if change is RunChange.RETRY:
+        tx.run(_SQL["lock_instances"], ids=list(asked))
     found = {row["id"]: row for row in tx.run(_SQL["lock_runs"], ids=list(asked), org_id=org_id)}
-    refused = {each: why for each in asked if (why := _refusal(change, found.get(each))) is not None}
-    rows = [_row(change, found[each], now) for each in asked if each not in refused]
+    refused: dict[UUID, str] = {}
+    rows: list[dict[str, SqlValue]] = []
+    begun: set[UUID] = set()
+    for each in asked:
+        row = found.get(each)
+        why = _refusal(change, row)
+        if row is None or why is not None:
+            refused[each] = why or "unknown"
+            continue
+        beside = change is RunChange.RETRY and (row["has_other_run"] or row["instance_id"] in begun)
+        if beside and row["re_entry"] in {ReEntry.SKIP.value, ReEntry.RESTART.value}:
+            refused[each] = RE_ENTRY
+            continue
+        begun.add(row["instance_id"])
+        rows.append(_row(change, row, now, is_behind=beside and row["re_entry"] == ReEntry.QUEUE.value))
     if rows:
         tx.run(_SQL["change_runs"], runs=Rows(rows), now=now, who=who, message=_DONE[change])
         if change is RunChange.CANCEL:
@@ -122,8 +168,8 @@ def _refusal(change: RunChange, row: Row | None) -> str | None:
     return None if row["status"] in _FROM[change] else f"is {row['status']}"
 
 
-def _row(change: RunChange, row: Row, now: datetime) -> dict[str, SqlValue]:
-    """Where it is afterwards."""
+def _row(change: RunChange, row: Row, now: datetime, *, is_behind: bool) -> dict[str, SqlValue]:
+    """Where it is afterwards; `is_behind`: it waits for another run of its record."""
     began = "running" if row["started_at"] is not None else "pending"
     changed: dict[str, SqlValue] = {
         "id": row["id"],
@@ -144,7 +190,7 @@ def _row(change: RunChange, row: Row, now: datetime) -> dict[str, SqlValue]:
         case RunChange.CANCEL:
             changed |= {"status": "cancelled", "next_run_at": None}
         case RunChange.RETRY:
-            pass
+            changed |= {"status": "pending", "next_run_at": None} if is_behind else {}
     return changed
 
 

@@ -3,18 +3,50 @@
 select id
 from workflow_executions
 where workflow_id = :workflow_id
-    and (status = any (:states::text[]) and (not :retried or next_run_at is null or status = 'failed'))
+    and status = any (:states::text[]) and (cast(:error as text) is null or error_message = :error)
 order by created_at, id
 limit :limit;
+
+-- name: failed_runs
+-- Failed runs by step and error, with some of them: what a retry of many would let go on.
+select
+    run.workflow_id, workflow.name as workflow_name, step.step_key as step, run.error_message as error, count(*)::integer as runs,
+    min(run.updated_at) as first_at, max(run.updated_at) as last_at, (array_agg(run.id order by run.updated_at desc, run.id))[1:10] as some
+from workflow_executions run
+join workflows workflow on workflow.id = run.workflow_id
+left join lateral (
+    select step_key from workflow_steps where execution_id = run.id and status = 'failed' order by position desc limit 1
+) step on true
+where run.status = 'failed' and (cast(:workflow as uuid) is null or run.workflow_id = :workflow)
+    and (cast(:org as uuid) is null or run.org_id = :org)
+group by run.workflow_id, workflow.name, step.step_key, run.error_message
+order by count(*) desc, workflow.name, step.step_key, run.error_message
+limit :limit;
+
+-- name: lock_instances
+-- The records of runs that are retried, before the runs: nobody starts another run of theirs meanwhile.
+select instance.id
+from workflow_instances instance
+where instance.id in (select instance_id from workflow_executions where id = any (:ids::uuid[]))
+order by instance.id
+for no key update;
 
 -- name: lock_runs
 -- Runs that an operator changes; a batch that has them is waited for.
 select
     run.id, run.instance_id, run.status, run.started_at, run.next_run_at, run.due_before_pause, run.waits_for,
+    version.program -> 'settings' ->> 're_entry' as re_entry,
+    exists (
+        select
+        from workflow_executions other
+        where other.instance_id = run.instance_id and other.id <> run.id
+            and (other.status in ('pending', 'running', 'paused') or other.status = 'failed' and other.next_run_at is not null)
+    ) as has_other_run,
     exists (
         select from incidents where kind = 'workflow_run_refused' and subject = run.id::text and closed_at is null
     ) as is_refused
 from workflow_executions run
+left join workflow_versions version on version.workflow_id = run.workflow_id and version.version = run.version
 where run.id = any (:ids::uuid[]) and (cast(:org_id as uuid) is null or run.org_id = :org_id)
 order by run.id
 for no key update of run;

@@ -24,6 +24,7 @@ class WorkflowsDue:
     webhooks: bool
     events: bool
     schedules: bool
+    backfills: bool
     listening: bool
 
     @property

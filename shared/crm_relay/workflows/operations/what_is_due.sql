@@ -33,4 +33,7 @@ select
     exists (select from workflow_webhooks where state in ('waiting', 'sending') and next_attempt_at <= (select now from present)) as webhooks,
     exists (select from entity_events where handled_at is null) as events,
     exists (select from workflow_schedules where next_at <= (select now from present)) as schedules,
+    exists (
+        select from workflow_backfills where state = 'running' and not_before <= (select now from present)
+    ) as backfills,
     exists (select from changes_to_hear()) as listening;

@@ -1,6 +1,5 @@
 """Runs a draft over what happened, as the engine would have, and says who would have got what; nothing takes effect."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +18,7 @@ from crm_relay.workflows.events.watch import Topic, field_of, recorded_topics
 from crm_relay.workflows.models import EntityEvent, Program, StepKind, TriggerKind
 from crm_relay.workflows.rehearsal.facts import RecordShelf, only_read, read_shared
 from crm_relay.workflows.rehearsal.models import Budget, RecordedTopic, Rehearsal, RehearsedSpan
-from crm_relay.workflows.rehearsal.simulation import Simulation
+from crm_relay.workflows.rehearsal.simulation import WorkflowSimulation
 from crm_relay.workflows.rehearsal.tally import Tally
 from crm_relay.workflows.run_models import Letterhead
 from crm_relay.workflows.starting.models import StartableVersion
@@ -106,7 +105,7 @@ def rehearse_subject(
     """The same of any program."""
     recorded = recorded_topics(db, subject.version.org_id, subject.topics)
     begins = since or max([*recorded.values(), now - timedelta(days=KEPT_DAYS)])
-    reading = _Reading(db, subject, begins, now, most_events)
+    reading = _RecordedEvents(db, subject, begins, now, most_events)
     tally = Tally(most_effects)
     simulation = simulation_of(db, subject, tally)
     shelf = simulation.records
@@ -123,11 +122,11 @@ def rehearse_subject(
     return _rehearsal(subject, reading.span(number, recorded), tally, simulation)
 
 
-def simulation_of(db: Database, subject: RehearsalSubject, tally: Tally) -> Simulation:
+def simulation_of(db: Database, subject: RehearsalSubject, tally: Tally) -> WorkflowSimulation:
     """Of a workflow that has started nothing yet."""
     runnable = RunnableProgram.of(subject.program)
     shared = read_shared(db, subject.version, runnable, SOMEBODY)
-    return Simulation(subject.version, runnable, subject.name, shared, RecordShelf(db), tally, subject.owner)
+    return WorkflowSimulation(subject.version, runnable, subject.name, shared, RecordShelf(db), tally, subject.owner)
 
 
 def assumptions_of(program: Program) -> tuple[str, ...]:
@@ -146,7 +145,7 @@ def assumptions_of(program: Program) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _RecordedEvents:
     db: Database
     subject: RehearsalSubject
     since: datetime
@@ -203,19 +202,18 @@ class _Reading:
             only_read(tx)
             return tx.run(_SQL["next_events"], after=after, limit=_PAGE, **self._asked)
 
-        return [event_of_row(row) for row in self.db.transact(work)]
+        return list(map(event_of_row, self.db.transact(work)))
 
 
 def _is_about(subject: RehearsalSubject, event: EntityEvent) -> bool:
     return event.entity_type == subject.version.entity_type
 
 
-def _rehearsal(subject: RehearsalSubject, span: RehearsedSpan, tally: Tally, simulation: Simulation) -> Rehearsal:
-    program, waiting, queued = subject.program, Counter[str](), 0
-    for place, is_queued in simulation.open_runs:
-        queued += is_queued
-        if not is_queued and place < len(program.steps):
-            waiting[program.steps[place].key] += 1
+def _rehearsal(
+    subject: RehearsalSubject, span: RehearsedSpan, tally: Tally, simulation: WorkflowSimulation
+) -> Rehearsal:
+    program, waiting = subject.program, simulation.waiting()
+    queued = sum(is_queued for _, is_queued in simulation.open_runs)
     runs = dict(tally.ended) | {"running": sum(waiting.values()), "queued": queued}
     return Rehearsal(
         workflow_id=subject.version.workflow_id,

@@ -31,7 +31,7 @@ DELIVERED = WebhookAnswer("delivered", 200)
 
 
 @dataclass
-class Simulation:
+class WorkflowSimulation:
     """One version on its own: nothing of it runs before the first event, and nobody else spends its budget.
 
     A workflow that its budget pauses is resumed at the next midnight of UTC. Memory grows with the runs that wait and
@@ -104,6 +104,11 @@ class Simulation:
         """Everything that is due before `moment`, at its own time."""
         while (at := self._next()) is not None and (at < moment or (inclusive and at == moment)):
             self._batch(at)
+
+    def waiting(self) -> Counter[str]:
+        """Runs that are not over and not behind another one, by the key of the step that they are at."""
+        steps = self.program.program.steps
+        return Counter(steps[place].key for place, queued in self.open_runs if not queued and place < len(steps))
 
     @property
     def open_runs(self) -> Iterator[tuple[int, bool]]:

@@ -88,6 +88,28 @@ def is_meant(request: StartRequest, facts: RecordFacts) -> bool:
     return of_record(request, facts) is None and ask(request.records, subject).holds
 
 
+def is_as_triggered(request: StartRequest, facts: RecordFacts) -> bool:
+    """Whether a record that is there already is one that the workflow would have been started for.
+
+    A trigger for a change that names its new value means records that have that value now; every other trigger means
+    all, a schedule those of its filter. The conditions have to hold as well.
+    """
+    record = facts.record
+    if record is None or of_record(request, facts) is not None:
+        return False
+    return any(_is_met(request, trigger, facts) for trigger in request.program.triggers)
+
+
+def _is_met(request: StartRequest, trigger: Trigger, facts: RecordFacts) -> bool:
+    program = request.program
+    if trigger.records is not None:
+        return ask(trigger.records, ConditionSubject(request.version.entity_type, facts)).holds
+    columns = columns_of(program.entity_type, trigger)
+    if not columns or trigger.becomes is None:
+        return True
+    return any(compare((facts.record or {}).get(column), "eq", trigger.becomes) for column in columns)
+
+
 def of_instance(request: StartRequest, instance: Instance, execution_id: UUID, now: datetime) -> Start | NotStarted:
     """What the runs of the instance say; `at` of a start is not held against the pace yet."""
     settings = request.program.settings

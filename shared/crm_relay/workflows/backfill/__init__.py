@@ -1,0 +1,1 @@
+"""Starts a published workflow for records that are there already: previewed, page by page, each record once."""

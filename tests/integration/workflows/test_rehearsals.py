@@ -145,3 +145,12 @@ def test_a_wait_ends_within_the_span_or_is_shown_as_waiting(runs: RunHarness) ->
     assert (now.runs, now.steps[0].waiting, now.recipients) == ({"running": 1}, 1, 0)
     later = rehearse(runs.db, draft, utc_now() + timedelta(days=3), since=now.span.since)
     assert (later.runs, later.recipients) == ({"completed": 1}, 1)
+
+
+def test_a_run_stays_at_an_approval(runs: RunHarness) -> None:
+    approval = {"type": "approval", "config": {"approvers": [{"type": "user", "userId": str(runs.person("boss"))}]}}
+    draft = drafted(runs, actions=[approval, *WON["definition"]["actions"][:1]])
+    won_deal(runs)
+    said = rehearse(runs.db, draft, utc_now() + timedelta(days=20))
+    assert (said.runs, said.steps[0].waiting, said.recipients) == ({"running": 1}, 1, 0)
+    assert any("approval" in each for each in said.assumptions)

@@ -39,7 +39,7 @@ _MAIL = "Mails are those that steps would have queued; opt-outs, caps and limits
 _WEBHOOK = "Every webhook is answered with 200 at once."
 _PAUSE = "A workflow that its effect budget pauses is resumed at the next midnight of UTC."
 _OWN = "What the workflow's own writes would start is not rehearsed."
-_APPROVAL = "Nobody answers an approval: a run stays there until its time is up."
+_APPROVAL = "Nobody answers an approval: a run that comes to one stays there."
 
 
 @dataclass(frozen=True)

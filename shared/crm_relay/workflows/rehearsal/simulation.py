@@ -11,6 +11,7 @@ from uuid import UUID
 from crm_relay.platform.errors import describe_error
 from crm_relay.rules.record_conditions import ConditionSubject, RecordFacts
 from crm_relay.workflows.actions.effects import FieldWrite
+from crm_relay.workflows.approvals.models import FOR_APPROVAL
 from crm_relay.workflows.engine.claim import ClaimedBatch, ClaimedRun, SharedFacts
 from crm_relay.workflows.engine.steps.outcomes import Advanced
 from crm_relay.workflows.engine.steps.programs import RunnableProgram
@@ -179,8 +180,9 @@ class WorkflowSimulation:
             return
         if run.waits_for is not None and run.waits_for_id is not None:
             self._waiting.setdefault((run.waits_for, run.waits_for_id), set()).add(run.id)
-        # The other system answers at once.
-        self._schedule(run, now if run.waits_for == FOR_WEBHOOK else state.next_run_at)
+        # The other system answers at once, and nobody answers an approval.
+        at = None if run.waits_for == FOR_APPROVAL else state.next_run_at
+        self._schedule(run, now if run.waits_for == FOR_WEBHOOK else at)
 
     def _end(self, run: SimulatedRun, now: datetime) -> None:
         """The next run of its record may begin."""

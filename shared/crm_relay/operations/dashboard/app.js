@@ -9,6 +9,7 @@ import { differences, showConflicts, showDeadLetters, showIncidents, showIntegri
 import { hideSending, showSending } from "./sending.js";
 import { showNothing, showRuns, showStatus } from "./sync.js";
 import { showWhy } from "./why.js";
+import { showRehearsal, showRunsOf, showTimeline, showWorkflows } from "./workflows.js";
 
 const REFRESH_MS = 30_000, PROGRESS_MS = 1_000, WAIT_FOR_A_WORKER_MS = 120_000;
 let following = null, caller = null;
@@ -56,7 +57,7 @@ function signOut(text) {
   byId("token-help").hidden = false;
   byId("replay-all").hidden = byId("checks").hidden = true;
   clearBoard();
-  for (const id of ["dead-note", "incidents-note", "integrity-note", "campaigns-note", "notifications-note", "approvals-note"]) byId(id).textContent = "";
+  for (const id of ["dead-note", "incidents-note", "integrity-note", "campaigns-note", "notifications-note", "approvals-note", "workflows-note"]) byId(id).textContent = "";
   showNothing();
   hideSending();
   say(text, text.startsWith("Signed") || !text ? "" : "bad");
@@ -64,8 +65,9 @@ function signOut(text) {
 }
 
 async function fill() {
-  const [data, funnels, channels, templates, approvals] = await Promise.all(
-    ["/api/dashboard", "/api/campaigns/funnels", "/api/notifications", "/api/notifications/templates", "/api/approvals?limit=100"].map(get));
+  const [data, funnels, channels, templates, approvals, workflows, failures] = await Promise.all(
+    ["/api/dashboard", "/api/campaigns/funnels", "/api/notifications", "/api/notifications/templates", "/api/approvals?limit=100",
+      "/api/workflows", "/api/workflows/failures"].map(get));
   byId("sign-in").hidden = true;
   byId("signed-in").hidden = false;
   byId("token-help").hidden = true;
@@ -78,6 +80,7 @@ async function fill() {
   showCampaigns(funnels);
   showNotifications(channels, templates, { preview: previewTemplate });
   showApprovals(approvals, { decide: decideApproval });
+  showWorkflows(workflows, failures, data.role, { runs: runsOfWorkflow, rehearse: rehearseWorkflow, retry: retryFailed });
   showSending(data.sending_stops, data.role, resumeSending);
   showIntegrity(data.integrity, { compare: compareFix, undo: undoFix });
   showConflicts(data.conflicts, { compare: compareConflict, revert: revertConflict });
@@ -103,6 +106,17 @@ const compareConflict = (each, button) => unfold(button, () => get(`/api/conflic
 const compareFix = (each, button) => unfold(button, () => get(`/api/integrity/fixes/${each.id}`), (fix) => differences(fix.before, fix.after));
 
 const previewTemplate = (each, button) => unfold(button, () => post("/api/notifications/templates/preview", { slug: each.slug, organization: each.org_id }), showPreview);
+
+const timelineOf = (run, button) => unfold(button, () => get(`/api/workflows/runs/${run.id}`), showTimeline);
+const runsOfWorkflow = (each, button) => unfold(button, () => get(`/api/workflows/runs?workflow=${each.id}`), (runs) => showRunsOf(runs, { timeline: timelineOf }));
+const rehearseWorkflow = (each, button) => unfold(button, () => get(`/api/workflows/${each.id}/rehearsal?effects=0`), showRehearsal);
+
+async function retryFailed(each) {
+  const text = `${number(each.number)} runs of ${each.workflow_name} go on with step ${each.step ?? "–"}. What they did before is not repeated.`;
+  if (!(await ask("Retry these runs?", text, "Retry"))) return;
+  await act(() => post("/api/workflows/runs/retry", { workflow: each.workflow_id, ...(each.error && { error: each.error }) }), (done) =>
+    `${number(done.changed.length)} runs go on${Object.keys(done.refused).length ? `; ${number(Object.keys(done.refused).length)} could not` : ""}.`);
+}
 
 async function revertConflict(each) {
   const loser = each.winner === "edge" ? "PostgreSQL" : "the edge";

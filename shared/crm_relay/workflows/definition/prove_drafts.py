@@ -161,8 +161,12 @@ def _read_catalogs(
     states = [state.id for found in parsed for state in found.new_states]
     column_rows, rows = store.read_catalog(tx, orgs, wanted, states, sorted(set(tables)))
     columns = {row["table_name"]: frozenset(row["columns"]) for row in column_rows}
+    types = {row["table_name"]: row["types"] for row in column_rows}
     taken = frozenset(UUID(row["name"]) for row in rows if row["kind"] == "state")
-    return {org: _catalog([row for row in rows if row["org_id"] in {org, None}], columns) for org in orgs}, taken
+    return {
+        org: replace(_catalog([row for row in rows if row["org_id"] in {org, None}], columns), types=types)
+        for org in orgs
+    }, taken
 
 
 def _catalog(rows: Sequence[Row], columns: dict[str, frozenset[str]]) -> Catalog:

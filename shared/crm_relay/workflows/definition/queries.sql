@@ -58,7 +58,9 @@ select workflow_id, trigger_index, next_at from workflow_schedules where workflo
 
 -- name: read_columns
 -- The columns of tables, an application's own included.
-select relation as table_name, array_agg(attribute.attname::text) as columns
+select
+    relation as table_name, array_agg(attribute.attname::text) as columns,
+    jsonb_object_agg(attribute.attname, format_type(attribute.atttypid, null)) as types
 from unnest(:tables::text[]) relation
 join pg_attribute attribute on attribute.attrelid = to_regclass('public.' || quote_ident(relation))
 where attribute.attnum > 0 and not attribute.attisdropped

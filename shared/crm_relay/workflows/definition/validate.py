@@ -108,11 +108,12 @@ def _of_conditions(
 
 def _of_step(step: WorkflowStep, program: Program, catalog: Catalog) -> Iterator[tuple[str, str]]:
     path = path_of_step(step.key)
-    columns = catalog.columns.get(ENTITIES[program.entity_type].table, frozenset())
+    table = ENTITIES[program.entity_type].table
+    columns = catalog.columns.get(table, frozenset())
     yield from _of_conditions(step.ask_again, f"{path}.askAgain", program, catalog)
     yield from _of_conditions(step.conditions, f"{path}.conditions", program, catalog)
     for place, problem in (
-        *problems_of_step(step, program.entity_type, columns),
+        *problems_of_step(step, program.entity_type, columns, catalog.types.get(table, {})),
         *((place, problem) for place, text in texts_in(step.config) for problem in _of_text(text, program, catalog)),
         *_of_references(step, program, catalog),
     ):

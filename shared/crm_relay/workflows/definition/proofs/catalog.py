@@ -14,7 +14,8 @@ VARIABLE_BEGINS = "{{"
 @dataclass(frozen=True)
 class Catalog:
     """Of one organization. `columns` by table; `people` are active; `letters` maps the id and the slug of an active
-    template to its texts, `notices` are the slugs of notification templates, the system's included.
+    template to its texts, `notices` are the slugs of notification templates, the system's included. `types` of the
+    columns of a table, by its name.
     """
 
     columns: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
@@ -22,6 +23,7 @@ class Catalog:
     roles: frozenset[str] = frozenset()
     letters: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     notices: frozenset[str] = frozenset()
+    types: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

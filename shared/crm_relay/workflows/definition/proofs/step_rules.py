@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from crm_relay.platform.errors import RejectedInput
@@ -10,6 +11,7 @@ from crm_relay.rules.placeholders import problems_of_placeholders
 from crm_relay.rules.send_windows import DAYS
 from crm_relay.rules.zones import problem_of_zone
 from crm_relay.workflows.definition.proofs.catalog import VARIABLE_BEGINS
+from crm_relay.workflows.definition.proofs.values import problem_of_value
 from crm_relay.workflows.entities import is_event_name
 from crm_relay.workflows.models import EntityType, StepKind, WorkflowStep
 from crm_relay.workflows.moments import moment_of
@@ -30,11 +32,35 @@ _SOME_DAY = datetime(2026, 1, 7, tzinfo=UTC)
 _SECRET_NAME = re.compile(r"(secret:)?(?!whsec_)[A-Za-z0-9_.-]{1,100}")
 
 
-def problems_of_step(step: WorkflowStep, entity_type: EntityType, columns: frozenset[str]) -> Iterator[Problem]:
-    """Each with its place in the config. `columns` are those of the record's table."""
+def problems_of_step(
+    step: WorkflowStep,
+    entity_type: EntityType,
+    columns: frozenset[str],
+    types: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Problem]:
+    """Each with its place in the config. `columns` are those of the record's table, `types` their types."""
     rule = _RULES.get(step.kind)
     if rule is not None:
         yield from rule(step.config, entity_type, columns)
+    if step.kind is StepKind.UPDATE_FIELD:
+        value, type_name = step.config["value"], types.get(step.config["field"])
+        problem = None if type_name is None else problem_of_value(value, type_name)
+        if problem is not None:
+            yield "value", problem
+
+
+def _task(config: Mapping[str, Any], _entity: EntityType, _columns: frozenset[str]) -> Iterator[Problem]:
+    yield from _literal_moment("due_date", config["due_date"])
+
+
+def _literal_moment(name: str, written: str | None) -> Iterator[Problem]:
+    """What has no variable is a point in time already."""
+    if written is None or VARIABLE_BEGINS in written:
+        return
+    try:
+        moment_of(written, _SOME_DAY)
+    except RejectedInput as error:
+        yield name, error.message
 
 
 def _email(config: Mapping[str, Any], _entity: EntityType, _columns: frozenset[str]) -> Iterator[Problem]:
@@ -98,6 +124,7 @@ def _wait(config: Mapping[str, Any], _entity: EntityType, columns: frozenset[str
         yield "before_field", "a column of the record"
     if config["zone"] is not None and (problem := problem_of_zone(config["zone"])):
         yield "zone", problem
+    yield from _literal_moment("until", config["until"])
     for name in ("at", "business_start", "business_end"):
         if config[name] is not None and not _CLOCK.fullmatch(config[name]):
             yield name, "HH:MM"
@@ -165,6 +192,7 @@ def _times(config: Mapping[str, Any]) -> Iterator[Problem]:
 _RULES: Final[dict[StepKind, Callable[[Mapping[str, Any], EntityType, frozenset[str]], Iterator[Problem]]]] = {
     StepKind.SEND_EMAIL: _email,
     StepKind.SEND_NOTIFICATION: _notification,
+    StepKind.CREATE_TASK: _task,
     StepKind.UPDATE_FIELD: _update,
     StepKind.WEBHOOK: _webhook,
     StepKind.WAIT: _wait,

@@ -127,8 +127,7 @@ begin
     perform set_config('lock_timeout', '5s', true);
     perform pg_advisory_xact_lock(52, 3);
     perform set_config('lock_timeout', '200ms', true);
-    with gone as (
-        delete from workflow_listeners listener using workflows workflow
+    with gone as (delete from workflow_listeners listener using workflows workflow
         where listener.is_watched and workflow.id = listener.workflow_id and workflow.deleted_at is not null
         returning 1
     )
@@ -185,8 +184,7 @@ begin
         end;
         return next;
     end loop;
-    with gone as (
-        delete from workflow_recordings recording where not exists (
+    with gone as (delete from workflow_recordings recording where not exists (
             select
             from topics_heard() heard
             where (heard.org_id, heard.entity_type, heard.topic) = (recording.org_id, recording.entity_type, recording.topic)

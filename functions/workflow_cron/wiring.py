@@ -24,6 +24,7 @@ from crm_relay.workflows.engine.steps.programs import ProgramCache
 from crm_relay.workflows.engine.sweeps import repair_runs, wake_waiting
 from crm_relay.workflows.engine.take_runs import RunContext
 from crm_relay.workflows.events.listen import close_recovered, listen_to_changes
+from crm_relay.workflows.operations.forget_waits import forget_waits
 from crm_relay.workflows.operations.retention import WorkflowRetention, remove_old
 from crm_relay.workflows.operations.what_is_due import WorkflowsDue, what_is_due
 from crm_relay.workflows.run_models import Letterhead
@@ -196,6 +197,7 @@ class _WorkflowRound:
 
     def tidy_up(self, now: datetime) -> None:
         """What is kept long enough."""
+        self.parts.run("waits of former versions", lambda: forget_waits(self.installation.database))
         settings = self.installation.settings
         kept = WorkflowRetention(settings.workflow_log_retention_days, settings.workflow_run_retention_days)
         self.removed = remove_old(self.installation.database, now, self.deadline, kept, self.parts)

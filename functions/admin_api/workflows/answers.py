@@ -162,6 +162,7 @@ def event(dependencies: "Admin", call: Call) -> object:
         given.name,
         payload=given.payload,
         key=given.key,
+        cause=given.cause,
     )
     _note("event reported", call, event=given.name, is_new=reported.is_new)
     if reported.is_new:

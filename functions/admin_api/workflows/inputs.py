@@ -105,3 +105,7 @@ class EventGiven(Given):
         default_factory=dict
     )
     key: Key | None = None
+    cause: Annotated[
+        UUID | None,
+        Field(description="The run that it follows from, or the webhook-id of its request: loops are counted."),
+    ] = None

@@ -7,11 +7,14 @@ from uuid import UUID
 from crm_relay.platform.clock import Clock
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.platform.sql import queries_beside
 from crm_relay.workflows.events.emit import emit_event
 from crm_relay.workflows.models import EntityType
 from crm_relay.workflows.starting import store
 from crm_relay.workflows.starting.by_hand import StartAnswer, StartedBy, start_entity
 from crm_relay.workflows.starting.records import read_records
+
+_SQL = queries_beside(__file__, "waits.sql")
 
 BY_API = "api"
 """The origin of events that another system reports."""
@@ -35,14 +38,18 @@ def report_event(
     *,
     payload: Mapping[str, object] | None = None,
     key: str | None = None,
+    cause: UUID | None = None,
 ) -> EventReported:
     """Keep the event for the workflows of the record's organization. Safe to repeat with the same key.
 
-    RejectedInput with 404 for a record that is not there, with 422 for a name, key or payload that cannot be kept.
+    `cause`: the run that it follows from, or the `webhook-id` of a request of that run; the event is one deeper.
+    RejectedInput with 404 for a record that is not there, with 422 for a part that cannot be kept.
     """
 
     def work(tx: Transaction) -> EventReported:
-        emitted = emit_event(tx, _organization(tx, record), record, name, payload, key, origin=BY_API)
+        org = _organization(tx, record)
+        run, depth = _cause(tx, org, cause)
+        emitted = emit_event(tx, org, record, name, payload, key, origin=BY_API, depth=depth, cause=run)
         return EventReported(emitted.id, emitted.is_new)
 
     return db.transact(work)
@@ -69,6 +76,16 @@ def start_workflow(
     kind = EntityType(version["entity_type"])
     asked_by = StartedBy(user_id, who, key, version["org_id"])
     return start_entity(db, workflow_id, (kind, record), asked_by, clock)
+
+
+def _cause(tx: Transaction, org: UUID, cause: UUID | None) -> tuple[UUID | None, int]:
+    """A run and the depth of what follows from it."""
+    if cause is None:
+        return None, 0
+    rows = tx.run(_SQL["cause_of"], org=org, cause=cause)
+    if not rows:
+        raise RejectedInput("cause: no run and no request of a workflow of this organization has this id", status=422)
+    return rows[0]["id"], rows[0]["depth"] + 1
 
 
 def _organization(tx: Transaction, record: tuple[EntityType, UUID]) -> UUID:

@@ -1,5 +1,6 @@
 """Whether a fixed value can be written into a column of a type."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from crm_relay.workflows.definition.proofs.catalog import VARIABLE_BEGINS
 
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _TRUTH: Final = frozenset({"true", "false", "t", "f", "yes", "no", "on", "off", "1", "0"})
 
 
@@ -25,8 +27,7 @@ def problem_of_value(value: object, type_name: str) -> str | None:
 
 
 def _is_whole(value: object) -> bool:
-    number = _number(value)
-    return number is not None and number == number.to_integral_value() and "." not in str(value)
+    return not isinstance(value, bool) and _WHOLE.fullmatch(str(value).strip()) is not None
 
 
 def _is_number(value: object) -> bool:

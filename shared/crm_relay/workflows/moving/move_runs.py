@@ -23,7 +23,7 @@ from crm_relay.workflows.starting.records import GONE, RecordKey, read_records
 
 _SQL = queries_beside(__file__)
 
-MOST_AT_ONCE: Final = 1_000
+MOST_AT_ONCE = 1_000
 NOBODY: Final[Mapping[str, str]] = {}
 
 

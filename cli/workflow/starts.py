@@ -12,8 +12,9 @@ from crm_relay.platform.clock import utc_now
 from crm_relay.workflows.models import EntityType
 from crm_relay.workflows.operations.report_event import start_workflow
 from crm_relay.workflows.operations.steer import OPERATOR
-from crm_relay.workflows.overview.models import WorkflowWhy
-from crm_relay.workflows.overview.why import OTHER_TYPE, why_record
+from crm_relay.workflows.overview.models import DraftWhy, WorkflowWhy
+from crm_relay.workflows.overview.why import OTHER_TYPE
+from crm_relay.workflows.rehearsal.why_drafts import explain_record
 
 app = typer.Typer()
 
@@ -80,7 +81,7 @@ def why(
     """
     with open_workflows(env_file) as installation:
         found = None if workflow is None else workflow_called(installation, workflow, organization)
-        known = why_record(installation.database, (entity, record), utc_now(), workflow_id=found)
+        known = explain_record(installation.database, (entity, record), utc_now(), workflow_id=found)
     started = any(each.verdict != "not_started" for one in known.workflows for each in one.decisions)
     if as_json:
         show(asdict(known), as_json, "")
@@ -89,7 +90,18 @@ def why(
         for each in known.workflows:
             if each.answer != OTHER_TYPE:
                 show(_explained(each), as_json, each.name)
+        for draft in known.drafts:
+            show(_draft(draft), as_json, f"{draft.name}, a draft")
     return GOOD if started else FOUND
+
+
+def _draft(each: DraftWhy) -> dict[str, Any]:
+    lines: dict[str, Any] = {"answer": each.answer, "because": each.because}
+    for decision in each.decisions:
+        reason = f" ({decision.reason})" if decision.reason else ""
+        asked = [_comparison(one) for one in _entries(decision.explanation)]
+        lines[f"{decision.at:%Y-%m-%d %H:%M:%S}"] = "\n".join((f"{decision.verdict}{reason}", *asked))
+    return lines
 
 
 def _workflow_line(each: WorkflowWhy) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from crm_relay.workflows.definition.publish import publish as begin
 from crm_relay.workflows.models import EntityType
 from crm_relay.workflows.operations import report_event, steer
 from crm_relay.workflows.operations.steer import RunChange
-from crm_relay.workflows.overview import list_workflows, show_run, why
+from crm_relay.workflows.overview import list_workflows, show_run
+from crm_relay.workflows.rehearsal import why_drafts
 
 if TYPE_CHECKING:
     from admin_api.settings import Settings
@@ -146,7 +147,7 @@ def change_runs(dependencies: "Admin", call: Call, *, change: RunChange) -> obje
 def why_record(dependencies: "Admin", call: Call) -> object:
     asked = call.given
     record = (EntityType(asked.entity), asked.record)
-    return why.why_record(dependencies.database, record, utc_now(), workflow_id=asked.workflow)
+    return why_drafts.explain_record(dependencies.database, record, utc_now(), workflow_id=asked.workflow)
 
 
 def wake(dependencies: "Admin", _call: Call) -> object:

@@ -11,8 +11,10 @@ from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.workflows.definition.drafts import create
 from crm_relay.workflows.events.watch import list_recordings, stop_watching_draft
+from crm_relay.workflows.models import EntityType
 from crm_relay.workflows.rehearsal.models import Rehearsal
 from crm_relay.workflows.rehearsal.rehearse import rehearse
+from crm_relay.workflows.rehearsal.why_drafts import explain_record
 from tests.support.platform.counting_proxy import CountingProxy
 from tests.support.workflows.rounds import WON, won_deal
 from tests.support.workflows.run_harness import RunHarness
@@ -154,3 +156,25 @@ def test_a_run_stays_at_an_approval(runs: RunHarness) -> None:
     said = rehearse(runs.db, draft, utc_now() + timedelta(days=20))
     assert (said.runs, said.steps[0].waiting, said.recipients) == ({"running": 1}, 1, 0)
     assert any("approval" in each for each in said.assumptions)
+
+
+def test_why_says_what_a_recorded_draft_would_have_decided(runs: RunHarness) -> None:
+    draft = drafted(runs, settings={"coolDown": "1h"})
+    contact, owner = runs.contact(), runs.person()
+    small, big = (won_deal(runs, value=value, contact=contact, owner=owner) for value in (10, 5000))
+    quiet = runs.deal(value=5000)
+
+    def why(record: UUID) -> Any:
+        (found,) = explain_record(runs.db, (EntityType.DEAL, record), utc_now()).drafts
+        return found
+
+    refused = why(small)
+    assert (refused.workflow_id, refused.answer) == (draft, "would_not_have_started")
+    assert (refused.decisions[0].reason, refused.decisions[0].explanation[0]["actual"]) == ("conditions", 10)
+    assert (why(big).answer, why(big).decisions[0].topic) == ("would_have_started", "status")
+    runs.rows("update deals set status = 'open' where id = :id returning id", id=big)
+    runs.rows("update deals set status = 'won' where id = :id returning id", id=big)
+    assert [each.reason for each in why(big).decisions] == ["cool_down", "trigger", None]
+    assert why(quiet).answer == "nothing_recorded"
+    stop_watching_draft(runs.db, draft, utc_now())
+    assert explain_record(runs.db, (EntityType.DEAL, big), utc_now()).drafts == ()

@@ -207,10 +207,37 @@ class WorkflowWhy:
 
 
 @dataclass(frozen=True)
+class DraftDecision:
+    """What a recorded draft would have decided about an event. `reason`: the gate, or queued behind another run."""
+
+    at: datetime
+    event_id: int | None
+    topic: str | None
+    verdict: str
+    reason: str | None
+    explanation: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class DraftWhy:
+    """A draft that is recorded and one record; `decisions`: the newest first."""
+
+    workflow_id: UUID
+    name: str
+    answer: str
+    because: str
+    decisions: tuple[DraftDecision, ...]
+
+
+@dataclass(frozen=True)
 class RecordWhy:
-    """Why workflows did or did not start for a record. `exists` False: it is gone, or its organization's no more."""
+    """Why workflows did or did not start for a record. `exists` False: it is gone, or its organization's no more.
+
+    `drafts`: what those that are recorded would have done.
+    """
 
     entity_type: str
     entity_id: UUID
     exists: bool
     workflows: tuple[WorkflowWhy, ...]
+    drafts: tuple[DraftWhy, ...] = ()

@@ -28,3 +28,12 @@ from entity_events
 where entity_type = :entity_type and entity_id = :entity_id and org_id = :org
 order by id desc
 limit :limit;
+
+-- name: recorded_drafts
+-- Of these workflows the drafts about such records that are recorded.
+select workflow.id
+from workflows workflow
+where workflow.id = any (:ids::uuid[]) and workflow.entity_type = :entity_type and workflow.deleted_at is null
+    and exists (select from workflow_listeners listener where listener.workflow_id = workflow.id and listener.is_watched)
+order by workflow.name, workflow.id
+limit :limit;

@@ -18,6 +18,7 @@ from crm_relay.workflows.events.watch import Topic, field_of, recorded_topics
 from crm_relay.workflows.models import EntityEvent, Program, StepKind, TriggerKind
 from crm_relay.workflows.rehearsal.facts import RecordShelf, only_read, read_shared
 from crm_relay.workflows.rehearsal.models import Budget, RecordedTopic, Rehearsal, RehearsedSpan
+from crm_relay.workflows.rehearsal.simulated_run import Observer
 from crm_relay.workflows.rehearsal.simulation import WorkflowSimulation
 from crm_relay.workflows.rehearsal.tally import Tally
 from crm_relay.workflows.run_models import Letterhead
@@ -122,11 +123,11 @@ def rehearse_subject(
     return _rehearsal(subject, reading.span(number, recorded), tally, simulation)
 
 
-def simulation_of(db: Database, subject: RehearsalSubject, tally: Tally) -> WorkflowSimulation:
+def simulation_of(db: Database, subject: RehearsalSubject, observer: Observer) -> WorkflowSimulation:
     """Of a workflow that has started nothing yet."""
     runnable = RunnableProgram.of(subject.program)
     shared = read_shared(db, subject.version, runnable, SOMEBODY)
-    return WorkflowSimulation(subject.version, runnable, subject.name, shared, RecordShelf(db), tally, subject.owner)
+    return WorkflowSimulation(subject.version, runnable, subject.name, shared, RecordShelf(db), observer, subject.owner)
 
 
 def assumptions_of(program: Program) -> tuple[str, ...]:

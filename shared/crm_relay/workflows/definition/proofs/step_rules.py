@@ -42,7 +42,7 @@ def problems_of_step(
     rule = _RULES.get(step.kind)
     if rule is not None:
         yield from rule(step.config, entity_type, columns)
-    if step.kind is StepKind.UPDATE_FIELD:
+    if step.kind is StepKind.UPDATE_FIELD and step.config["field"] in WRITABLE[entity_type]:
         value, type_name = step.config["value"], types.get(step.config["field"])
         problem = None if type_name is None else problem_of_value(value, type_name)
         if problem is not None:

@@ -36,7 +36,7 @@ where workflow_id = :workflow and state <> 'completed'
 returning id;
 
 -- name: list_backfills
--- The newest first.
+-- How far each backfill of a workflow has come, the newest first.
 select
     id, workflow_id, version, state, reason, looked_at, started, refused, had_runs, failed, ordered_by, not_before, created_at,
     completed_at

@@ -15,6 +15,7 @@ from crm_relay.campaigns.models import (
 )
 from crm_relay.campaigns.variants import Variant, choose
 from crm_relay.mail.models import Identity
+from crm_relay.rules.addresses.phones import can_be_dialled
 from crm_relay.rules.conditions import first_true
 from crm_relay.rules.send_windows import SendWindow, add_days, is_open, next_open, zone_of
 
@@ -151,7 +152,7 @@ def _skip_sms(enrolled: DueEnrollment, can: Capabilities) -> str | None:
         return "sms_not_configured"
     if enrolled.sms_suppressed:
         return "sms_opt_out"
-    return "no_phone" if enrolled.phone is None else None
+    return None if can_be_dialled(enrolled.phone) else "no_phone"
 
 
 def too_late(policy: LatePolicy, late_after: timedelta, lateness: timedelta) -> bool:

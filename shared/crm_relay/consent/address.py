@@ -22,15 +22,26 @@ _IN_ANGLES = re.compile("^[^<>]*<([^<>]*)>$")
 _NO_ADDRESS = re.compile(f"[{_BLANK},;<>]")
 """What is left in the middle belongs to a list of addresses, or to no address."""
 
-_PHONE_NOISE = re.compile(r"[\s().\-/\u00a0]")
+_PHONE_NOISE = re.compile(
+    r"^\s*tel:|[\s\u00ad\u2000-\u2015\u2028-\u202f\u205f-\u2064\u2066-\u2069\u2212\ufeff().\-/]", re.IGNORECASE
+)
+"""Between digits: spaces, brackets, dashes, and what a copied number brings along unseen."""
+
+_DIGITS = str.maketrans("０１２３４５６７８９＋٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "0123456789+01234567890123456789")
 _SHORTEST_END, _LONGEST_END = 6, 9
 """Of a number without its country: a longer end would hold what some countries dial in front of it."""
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-# Countries in which the zero in front of an area code is dialled inside the country only. Italy keeps its zero.
-# https://www.itu.int/oth/T0202.aspx?parent=T0202
+# Countries in which the zero in front of an area code is dialled inside the country only; Italy keeps its zero. A test
+# holds them to libphonenumber's metadata. https://www.itu.int/oth/T0202.aspx?parent=T0202
 _TRUNK_ZERO = re.compile(
-    r"(\+(?:20|27|3[1-4]|40|41|43|44|46|49|6[0-46]|81|82|84|86|9[0-58]|353|358|380|381|385|386|387|389|421|880|966|971|972))0"
+    r"^(\+(20|27|3[1-4]|40|41|43|44|46|49|5[13458]|6[0-46]|81|82|84|86|9[0-58]|21[1238]|23[1-4]|243|249|25[0-24-6]|26[0-5]"
+    r"|291|353|355|358|359|370|37[3-57]|38[0-35-79]|421|423|508|59[013-68]|686|850|855|856|880|886|96[1-4]|96[67]|97[0-2]"
+    r"|976|977|99[4-6]))0"
 )
+# Prefixes of other digits, where a number without them would be whole: Russia, North America, Mexico, Lithuania.
+_TRUNK_DIGIT = re.compile(r"^(\+(7(?=8[0-9]{10}$)|1(?=1[0-9]{10}$)|52(?=1[0-9]{10}$)|370(?=8[0-9]{8}$)))[18]")
+# Hungary and Belarus.
+_TRUNK_DIGITS = re.compile(r"^(\+(36(?=06[0-9]{8,9}$)|375(?=80[0-9]{9}$)))(06|80)")
 
 
 @lru_cache(maxsize=1024)
@@ -62,9 +73,12 @@ def normalise(address: str) -> str | None:
 def normalise_phone(number: str) -> str | None:
     """E.164 without spaces and brackets; None for anything else: a national number could belong to anybody.
 
-    The trunk zero of `+49 (0)176 …` is no part of the number in the countries that drop it abroad.
+    The trunk zero of `+49 (0)176 …` is no part of the number in the countries that drop it abroad. Whether a country
+    has numbers like that is not asked: an opt-out has to be found again (`rules/addresses/phones.py` asks).
     """
-    bare = _TRUNK_ZERO.sub(r"\1", _PHONE_NOISE.sub("", number), count=1)
+    bare = _PHONE_NOISE.sub("", number.translate(_DIGITS))
+    for prefix in (_TRUNK_ZERO, _TRUNK_DIGIT, _TRUNK_DIGITS):
+        bare = prefix.sub(r"\1", bare)
     return bare if _E164.fullmatch(bare) else None
 
 

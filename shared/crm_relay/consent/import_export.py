@@ -14,6 +14,8 @@ from crm_relay.consent.read_list import BadLine, GoodLine, read_list
 from crm_relay.consent.store import all_entries, import_events
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.rules.addresses.mailbox import without_unseen
+from crm_relay.rules.addresses.phones import problem_of_number
 
 __all__ = ["COLUMNS", "BadLine", "Imported", "export_ledger", "import_ledger"]
 
@@ -86,7 +88,7 @@ def _event(row: Mapping[str, str]) -> ConsentEvent:
     given = {column: value.strip() for column, value in row.items() if value.strip()}
     event = ConsentEvent(
         kind=_read("kind", ConsentKind, given.get("kind", "")),
-        address=given.get("address", ""),
+        address=without_unseen(given.get("address", "")),
         source=given.get("source", "import"),
         occurred_at=_read("occurred_at", _moment, given.get("occurred_at", "")),
         channel=_read("channel", ConsentChannel, given.get("channel", "email")),
@@ -118,6 +120,11 @@ def _read(column: str, kind: Callable[[str], T], text: str) -> T:
 def _problem(event: ConsentEvent) -> str | None:
     if event.key is None:
         return f"address: not an address of the channel {event.channel}"
+    # A number that no country has would be filed, and mute nobody.
+    if event.channel is ConsentChannel.SMS and event.kind is not ConsentKind.ERASED:
+        problem = problem_of_number(event.key)
+        if problem is not None:
+            return f"address: {problem}"
     if event.occurred_at.tzinfo is None:
         return "occurred_at: has no time zone"
     if event.kind is ConsentKind.CONSENT and event.evidence is None:

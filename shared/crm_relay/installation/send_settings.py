@@ -21,6 +21,7 @@ from crm_relay.platform.shared_settings import (
 )
 from crm_relay.providers.resend import API_URL
 from crm_relay.providers.twilio import API_URL as TWILIO_API_URL
+from crm_relay.rules.addresses.mailbox import mailbox_in
 
 
 class MailSettings(SettingsModel):
@@ -61,7 +62,7 @@ class MailSettings(SettingsModel):
     @field_validator("email_from")
     @classmethod
     def _sender_is_an_address(cls, sender: str | None) -> str | None:
-        if sender is not None and normalise(parseaddr(sender)[1]) is None:
+        if sender is not None and mailbox_in(sender) is None:
             raise ValueError("must be an address, or Name <address>")
         return sender
 
@@ -76,8 +77,10 @@ class MailSettings(SettingsModel):
         """EMAIL_FROM; the postal address is the organization's."""
         if self.email_from is None:
             return None
-        name, address = parseaddr(self.email_from)
-        return Identity(id=None, from_address=address, from_name=name or None)
+        # A name may hold a comma without the quotes that the grammar wants.
+        name = parseaddr(self.email_from)[0] or self.email_from.partition("<")[0].strip(' "')
+        address = mailbox_in(self.email_from) or self.email_from
+        return Identity(id=None, from_address=address, from_name=name if name != address else None)
 
 
 class SendingSettings(MailSettings):

@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 
 from crm_relay.consent.address import end_of_number
-from crm_relay.consent.models import ConsentChannel
+from crm_relay.consent.models import ConsentChannel, ConsentEvent, ConsentKind
+from crm_relay.consent.record import record_events
 from crm_relay.consent.waiting.waiting_opt_outs import WaitingOptOut, keeping
 from crm_relay.mail.models import Mode, SendPolicy
 from crm_relay.platform.http.http_client import HttpClient
@@ -40,7 +41,7 @@ def test_c3_a_text_message_is_sent_once_and_only_then_counted(
     assert (row["status"], row["twilio_sid"], row["body"]) == ("sent", twilio.texts[0].sid, None)
 
 
-@pytest.mark.parametrize("phone", [None, "0171 5550100", "none"])
+@pytest.mark.parametrize("phone", [None, "0171 5550100", "none", "+1 555 01", "+49 176 11111111 x5"])
 def test_c3_without_a_number_the_step_is_skipped(
     campaigns: CampaignHarness, twilio: TwilioSimulator, phone: str | None
 ) -> None:
@@ -92,6 +93,25 @@ def test_who_answered_stop_gets_none_and_is_in_the_ledger(campaigns: CampaignHar
     other = texted(campaigns)
     campaigns.tick()
     assert campaigns.lines(other) == [(1, "skipped", "sms_opt_out")]
+
+
+@pytest.mark.parametrize("phone", ["+49 (0)176 11111111", "+49 0176 11111111", "\u202a+49 176\u201111111111\u202c"])
+def test_an_opt_out_holds_in_whatever_form_the_contact_has_the_number(
+    campaigns: CampaignHarness, twilio: TwilioSimulator, phone: str
+) -> None:
+    number, org = "+4917611111111", campaigns.org
+    opt_out = ConsentEvent(ConsentKind.OPT_OUT, number, "import", campaigns.now, ConsentChannel.SMS, org_id=org)
+    record_events(campaigns.db, [opt_out])
+    person = texted(campaigns, phone)
+    campaigns.tick()
+    assert campaigns.lines(person) == [(1, "skipped", "sms_opt_out")]
+    assert twilio.texts == []
+
+
+def test_a_text_goes_to_the_number_without_its_trunk_zero(campaigns: CampaignHarness, twilio: TwilioSimulator) -> None:
+    texted(campaigns, "+49 (0)176 11111111")
+    campaigns.tick()
+    assert [text.to for text in twilio.texts] == ["+4917611111111"]
 
 
 def test_a_number_that_an_opt_out_without_its_country_may_mean_gets_none_and_is_in_no_ledger(

@@ -183,15 +183,10 @@ recipient as materialized (
             'company_name', contact.company_name, 'title', contact.title, 'timezone', contact.timezone,
             'linkedin_url', contact.linkedin_url, 'status', contact.status, 'created_at', contact.created_at
         ) as contact,
-        normalise_address(contact.email) as address, phone.number as phone, contact.timezone,
+        normalise_address(contact.email) as address, normalise_phone(contact.phone) as phone, contact.timezone,
         contact.deleted_at is not null as contact_deleted
     from picked
     join contacts contact on contact.id = picked.contact_id
-    cross join lateral (
-        -- As crm_relay.consent.address.normalise_phone.
-        select case when bare ~ '^\+[1-9][0-9]{6,14}$' then bare end as number
-        from (select regexp_replace(contact.phone, '[\s().\-/\u00a0]', '', 'g') as bare) written
-    ) phone
 ),
 known as materialized (
     select 'email' as channel, fact.*

@@ -57,11 +57,7 @@ from campaign_enrollments enrollment
 join campaigns owner on owner.id = enrollment.campaign_id
 join contacts contact on contact.id = enrollment.contact_id
 cross join lateral (select normalise_address(contact.email) as address) mailbox
-cross join lateral (
-    -- As crm_relay.consent.address.normalise_phone.
-    select case when bare ~ '^\+[1-9][0-9]{6,14}$' then bare end as number
-    from (select regexp_replace(contact.phone, '[\s().\-/\u00a0]', '', 'g') as bare) written
-) phone
+cross join lateral (select normalise_phone(contact.phone) as number) phone
 left join lateral (
     select array_agg(left_at) as mails
     from (

@@ -11,6 +11,7 @@ from crm_relay.mail.texts.models import TextDraft
 from crm_relay.notifications.models import EmailContent
 from crm_relay.notifications.release.due import DueDelivery
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.rules.addresses.phones import can_be_dialled
 
 DELIVERY, DIGEST = "notification_delivery", "notification_digest"
 """What the ledgers call our entities."""
@@ -73,7 +74,7 @@ def mail_of_digest(digest: DigestLetter, sender: Identity, public_url: str, link
 def text_of(due: DueDelivery) -> TextDraft:
     """RejectedInput for a number that is none."""
     number = normalise_phone(due.row["phone"] or "")
-    if number is None:
+    if number is None or not can_be_dialled(number):
         raise RejectedInput("recipient: no number")
     return TextDraft(due.send_key, due.row["org_id"], number, due.content["text"], DELIVERY, due.id)
 

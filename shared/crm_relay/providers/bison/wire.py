@@ -12,11 +12,11 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AliasChoices, BeforeValidator, Field
 
 from crm_relay.platform.http.wire import Wire, moment_or_none
+from crm_relay.rules.addresses.mailbox import mailbox_in
 
 T = TypeVar("T")
 
 # An index entry ends at 2,704 bytes; no mailbox is longer than this.
-_LONGEST_ADDRESS = 320
 _LONGEST_IDENTITY = 200
 
 
@@ -28,7 +28,7 @@ def _text(value: object) -> object:
 
 def _address(value: object) -> object:
     text = _text(value)
-    return text if isinstance(text, str) and len(text) <= _LONGEST_ADDRESS else None
+    return mailbox_in(text) if isinstance(text, str) else None
 
 
 def _identity(value: object) -> object:

@@ -4,19 +4,15 @@ https://resend.com/docs/api-reference and resend-openapi 1.5.0; nothing here was
 are read one by one, so that a new or garbled one takes nothing else with it.
 """
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from email.utils import parseaddr
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field
 
 from crm_relay.platform.http.wire import Wire
+from crm_relay.rules.addresses.mailbox import mailbox_in
 
-_BRACKETED = re.compile(r"<\s*([^<>\s]+@[^<>\s]+)\s*>")
-_PLAIN = re.compile(r"[a-zA-Z0-9_+-]+(?:\.[a-zA-Z0-9_+-]+)*@[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+")
-_LONGEST_ADDRESS = 320
 _LONGEST_ID = 1000
 
 
@@ -33,14 +29,7 @@ def text_or_none(value: object) -> str | None:
 def address_or_none(value: object) -> str | None:
     """The bare address of `Name <address>`; None for what holds none or is too long to be one."""
     text = text_or_none(value)
-    if text is None or len(text) > 2 * _LONGEST_ADDRESS:
-        return None
-    if len(text) <= _LONGEST_ADDRESS and _PLAIN.fullmatch(text):
-        return text
-    # A display name may hold a comma or an @ without the quotes that the grammar wants: the brackets decide.
-    bracketed = _BRACKETED.findall(text)
-    bare = bracketed[-1] if bracketed else parseaddr(text)[1] or text
-    return bare if "@" in bare and len(bare) <= _LONGEST_ADDRESS else None
+    return None if text is None else mailbox_in(text)
 
 
 def _id(value: object) -> object:

@@ -1,0 +1,1 @@
+"""Addresses and numbers as people, mail programs and other tools write them."""

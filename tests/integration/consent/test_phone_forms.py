@@ -42,7 +42,7 @@ def examples() -> list[tuple[str, str]]:
                 continue
             plain = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
             found += [(phonenumbers.format_number(number, form), plain) for form in FORMS]
-            if metadata.national_prefix == "0" and region != "CO":
+            if metadata is not None and metadata.national_prefix == "0" and region != "CO":
                 own = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
                 found += [(f"+{code} (0) {plain[len(str(code)) + 1 :]}", plain)]
                 # Mobile phones of Argentina have a 15 inside the country, and a 9 in front of it abroad.

@@ -9,7 +9,7 @@ from crm_relay.consent.address import normalise_phone
 from crm_relay.platform.database import Database
 from crm_relay.platform.migrations import migrate, read_migrations
 from crm_relay.platform.sql import Json, Query
-from crm_relay.rules.addresses.phones import problem_of_number
+from crm_relay.rules.addresses.phones import POSSIBLE_LENGTHS, problem_of_number
 from tests.support.platform.rows import one, rows_of
 from tests.support.source_tree import ROOT
 
@@ -128,3 +128,19 @@ def test_a_database_of_before_finds_its_opt_outs_and_its_contacts_by_the_new_for
     older.run_script("set enable_seqscan = off")
     assert len(rows_of(older, "select from contacts where normalise_phone(phone) = '+254712345678'")) == 1
     older.close()
+
+
+def test_the_lengths_of_numbers_are_those_of_libphonenumber() -> None:
+    known = {}
+    for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+        region = phonenumbers.region_code_for_country_code(code)
+        is_worldwide = region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY
+        metadata = (
+            phonenumbers.PhoneMetadata.metadata_for_nongeo_region(code)
+            if is_worldwide
+            else phonenumbers.PhoneMetadata.metadata_for_region(region)
+        )
+        assert metadata is not None
+        assert metadata.general_desc is not None
+        known[str(code)] = frozenset(metadata.general_desc.possible_length)
+    assert known == POSSIBLE_LENGTHS

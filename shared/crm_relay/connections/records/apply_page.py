@@ -118,7 +118,7 @@ def _refusal(record: TheirRecord, row: Row, *, is_taken: bool) -> str | None:
 
 
 def _decide_one(run: StreamRun, record: TheirRecord, row: Row, number: int, effects: _Effects) -> None:
-    agreed = parse_agreed(row["agreed"])
+    agreed = parse_agreed(row["agreed"], run.stream.rules)
     if row["our_id"] is None:
         is_left = row["was_deleted"] or not run.rules.creates_here or run.rules.direction == "out"
         if row["linked_id"] is not None or is_left:
@@ -160,7 +160,7 @@ def _remember(
     is_settled = not merged.outgoing and not row["is_deleted"]
     put = _record(run, record, row["our_id"], merged.agreed, number, is_settled=is_settled)
     is_known = row["linked_id"] is not None and row["state"] is None and row["hash"] == put["hash"]
-    is_as_it_was = parse_agreed(row["agreed"]) == merged.agreed and not has_changed
+    is_as_it_was = parse_agreed(row["agreed"], run.stream.rules) == merged.agreed and not has_changed
     if is_known and is_as_it_was and (row["known_version"] == row["our_version"]) == is_settled:
         effects.seen.append(record.their_id)
     else:

@@ -21,19 +21,28 @@ Verdict = Literal["equal", "in", "out"]
 
 @dataclass(frozen=True)
 class Agreed:
-    """What both sides held of a field when they last agreed; empty: never, or it has to be sent."""
+    """What both sides held of a field when they last agreed; empty: never, or it has to be sent.
+
+    `field` stands for the field there: a column that is mapped to another one has never agreed with it.
+    """
 
     ours: str = _NOTHING
     theirs: str = _NOTHING
+    field: str = _NOTHING
 
     def __str__(self) -> str:
-        return f"{self.ours}:{self.theirs}"
+        return f"{self.ours}:{self.theirs}:{self.field}"
 
     @classmethod
     def parse(cls, text: object) -> "Agreed":
         """As `str` wrote it; anything else means that they never agreed."""
-        ours, _, theirs = text.partition(":") if isinstance(text, str) else (_NOTHING, "", _NOTHING)
-        return cls(ours, theirs)
+        parts = text.split(":") if isinstance(text, str) else []
+        return cls(*parts) if len(parts) == 3 else cls()
+
+
+def field_mark(rule: FieldRule) -> str:
+    """Short, and another one for each field there."""
+    return hashlib.blake2b(rule.theirs.encode(), digest_size=4).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -97,12 +106,12 @@ def merge(
         verdict = _verdict(rule, our_value, their_value, changed, before, theirs_is_later=theirs_is_later)
         if verdict == "in":
             incoming[rule.ours] = comparable(rule.ours, their_value)
-            known[rule.ours] = Agreed(hasher.of(rule.ours, incoming[rule.ours]), their_hash)
+            known[rule.ours] = Agreed(hasher.of(rule.ours, incoming[rule.ours]), their_hash, field_mark(rule))
         elif verdict == "out":
             outgoing.append(rule.ours)
-            known[rule.ours] = Agreed(_NOTHING, their_hash)
+            known[rule.ours] = Agreed(_NOTHING, their_hash, field_mark(rule))
         else:
-            known[rule.ours] = Agreed(our_hash, their_hash)
+            known[rule.ours] = Agreed(our_hash, their_hash, field_mark(rule))
         if verdict != "equal" and all(changed) and before.theirs:
             conflicts.append(rule.ours)
     return Merged(incoming, tuple(outgoing), known, tuple(conflicts))
@@ -160,22 +169,27 @@ def comparable_out(value: FieldValue) -> FieldValue:
 
 
 def agreed_after_write(
+    rules: Sequence[FieldRule],
     sent: Mapping[str, FieldValue],
     held: Mapping[str, FieldValue] | None,
     before: Mapping[str, Agreed],
     hasher: Hasher,
 ) -> dict[str, Agreed]:
     """Once the other side confirmed it. `held`: what it holds now, where it says so."""
+    marks = {rule.ours: field_mark(rule) for rule in rules}
     written = {
-        name: Agreed(hasher.of(name, value), hasher.of(name, (held or sent).get(name, value)))
+        name: Agreed(hasher.of(name, value), hasher.of(name, (held or sent).get(name, value)), marks[name])
         for name, value in sent.items()
     }
     return {**before, **written}
 
 
-def parse_agreed(stored: object) -> dict[str, Agreed]:
-    """Of the column `fields`."""
-    return {str(name): Agreed.parse(text) for name, text in stored.items()} if isinstance(stored, Mapping) else {}
+def parse_agreed(stored: object, rules: Sequence[FieldRule]) -> dict[str, Agreed]:
+    """Of the column `fields`: of the fields that are mapped now, as they are mapped now."""
+    content = stored if isinstance(stored, Mapping) else {}
+    known = {rule.ours: Agreed.parse(content[rule.ours]) for rule in rules if rule.ours in content}
+    marks = {rule.ours: field_mark(rule) for rule in rules}
+    return {name: each for name, each in known.items() if each.field == marks[name]}
 
 
 def theirs_as_ours(agreed: Mapping[str, Agreed], hashes: Mapping[str, str]) -> dict[str, str]:

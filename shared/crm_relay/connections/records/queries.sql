@@ -201,10 +201,10 @@ order by contact.id
 limit :limit;
 
 -- name: unseen_records
--- Linked records that a complete pass did not read: how many, and some of them.
+-- Linked records that a complete pass did not read: how many from there on, and some of them.
 select their_id, our_id, count(*) over () as unseen
 from integration_records
-where connection_id = :connection and stream = :stream and state is null and seen_in_pass < :pass
+where connection_id = :connection and stream = :stream and state is null and seen_in_pass < :pass and their_id > :after
 order by their_id
 limit :limit;
 

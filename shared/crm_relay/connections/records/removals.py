@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from crm_relay.connections.decisions import RemovalWarning, shrink
 from crm_relay.connections.records import store
 from crm_relay.connections.records.apply_page import apply_records
-from crm_relay.connections.records.store import Checkpoint
+from crm_relay.connections.records.store import CHUNK, Checkpoint
 from crm_relay.connections.records.stream_run import StreamRun
 from crm_relay.platform.errors import FatalError
 from crm_relay.platform.sql import Statement
@@ -33,32 +33,36 @@ class Removals:
 def find_missing(run: StreamRun, checkpoint: Checkpoint) -> int:
     """Records that the complete pass did not read: gone, unless a look at each shows it after all (pages shift).
 
-    Raises NeedsConfirmation before anything changes. How many are gone.
+    Raises NeedsConfirmation before anything is taken as gone; a page that came twice hides many that are still there,
+    so that is decided behind the look. How many are gone.
     """
-    unseen = store.unseen_records(run.db, run.key, checkpoint.pass_number, 1)
-    missing = unseen[0]["unseen"] if unseen else 0
     known = store.read_checkpoint(run.db, run.key).known
-    _ensure_believable(run, missing, known, read=checkpoint.pass_read)
+    _ensure_believable(run, 0, known, read=checkpoint.pass_read)
     if run.is_dry:
+        unseen = store.unseen_records(run.db, run.key, checkpoint.pass_number, "", 1)
+        missing = int(unseen[0]["unseen"]) if unseen else 0
+        _ensure_believable(run, missing, known, read=None)
         run.incoming["gone"] += missing
         return missing
-    gone = 0
-    while rows := store.unseen_records(run.db, run.key, checkpoint.pass_number, _LOOK_UP):
+    gone, after = list[str](), ""
+    while rows := store.unseen_records(run.db, run.key, checkpoint.pass_number, after, _LOOK_UP):
+        after = rows[-1]["their_id"]
         gone += _look_again(run, [row["their_id"] for row in rows], checkpoint)
-    return gone
+        _ensure_believable(run, len(gone), known, read=None)
+    for start in range(0, len(gone), CHUNK):
+        _take_as_gone(run, gone[start : start + CHUNK])
+    return len(gone)
 
 
-def _look_again(run: StreamRun, their_ids: Sequence[str], checkpoint: Checkpoint) -> int:
+def _look_again(run: StreamRun, their_ids: Sequence[str], checkpoint: Checkpoint) -> list[str]:
+    """Those that are gone."""
     there = run.stream.look_up(their_ids)
     found = {each.their_id for each in there}
     if there:
         apply_records(run, sorted(there, key=lambda each: each.their_id), checkpoint)
         # Also of those that were refused: they are there.
         store.run(run.db, store.marking_seen(run.key, checkpoint.pass_number, sorted(found)))
-    gone = [one for one in their_ids if one not in found]
-    if gone:
-        _take_as_gone(run, gone)
-    return len(gone)
+    return [one for one in their_ids if one not in found]
 
 
 def _take_as_gone(run: StreamRun, gone: Sequence[str]) -> None:

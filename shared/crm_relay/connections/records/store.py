@@ -149,9 +149,9 @@ def outgoing_page(
     )
 
 
-def unseen_records(db: Queryable, key: StreamKey, pass_number: int, limit: int) -> list[Row]:
-    """Each: their_id, our_id, and how many there are in all."""
-    return db.run(_SQL["unseen_records"], **key.columns, limit=limit, **{"pass": pass_number})
+def unseen_records(db: Queryable, key: StreamKey, pass_number: int, after: str, limit: int) -> list[Row]:
+    """By their id. Each: their_id, our_id, and how many there are behind `after`."""
+    return db.run(_SQL["unseen_records"], **key.columns, after=after, limit=limit, **{"pass": pass_number})
 
 
 def marking_gone(key: StreamKey, their_ids: Sequence[str], now: datetime) -> Statement:

@@ -63,7 +63,7 @@ def write_changes(run: StreamRun, checkpoint: Checkpoint, chosen: frozenset[UUID
 
 
 def _plan(run: StreamRun, row: Row) -> _Planned:
-    agreed = None if row["their_id"] is None else parse_agreed(row["agreed"])
+    agreed = None if row["their_id"] is None else parse_agreed(row["agreed"], run.stream.rules)
     return _Planned(row, to_send(run.stream.rules, row["fields"], agreed, run.hasher), agreed or {})
 
 
@@ -119,7 +119,7 @@ def _take(
             return
         _reject(run, confirmed, planned, outcome.reason)
         return
-    agreed = agreed_after_write(planned.fields, outcome.fields, planned.agreed, run.hasher)
+    agreed = agreed_after_write(run.stream.rules, planned.fields, outcome.fields, planned.agreed, run.hasher)
     run.outgoing["created" if outcome.is_new else "updated"] += 1
     _settle(run, confirmed, planned, outcome.their_id, agreed, checkpoint)
 

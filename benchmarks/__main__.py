@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from benchmarks import (
+    airtable_sync,
     bundle,
     cache_sync,
     campaign_simulate,
@@ -61,6 +62,7 @@ SUBJECTS = (
             workflow_events,
             workflow_latency,
             workflow_rehearsal,
+            airtable_sync,
             bundle,
         )
     )

@@ -51,6 +51,9 @@ GOALS = {
     "workflow.rehearse_100k_seconds": 30.0,
     "workflow.event_to_action_p95_s": 2.0,
     "workflow.event_to_action_without_wake_s": 60.0,
+    # A hundred writes of ten, which is the limit of the service, the schema and one page.
+    "connections.requests_per_1000.airtable": 102.0,
+    "connections.idle_requests": 1.0,
     "bundle.layer_mb": 15.0,
 }
 

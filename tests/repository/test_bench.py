@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks.__main__ import SUBJECTS, main
+from benchmarks.airtable_sync import measure_airtable
 from benchmarks.cache_sync import CHANGED as REPLICATED
 from benchmarks.cache_sync import measure_cost
 from benchmarks.figures import GOALS, Figure
@@ -33,6 +34,12 @@ def test_replication_to_the_edge_keeps_within_its_calls_and_statements(login: Lo
     cost = measure_cost(login, rows=REPLICATED)
     assert cost.calls / REPLICATED <= GOALS["cache_sync.writes_per_changed_row"]
     assert cost.statements * 1000 / REPLICATED <= GOALS["cache_sync.statements_per_1000_rows"]
+
+
+def test_a_thousand_contacts_and_none_keep_within_their_requests_to_airtable(login: Login) -> None:
+    cost = measure_airtable(login)
+    assert cost.first <= GOALS["connections.requests_per_1000.airtable"]
+    assert cost.idle == GOALS["connections.idle_requests"]
 
 
 def test_every_goal_is_measured_and_no_figure_has_two_meanings() -> None:

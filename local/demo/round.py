@@ -16,6 +16,7 @@ from crm_relay.platform.database import Database
 from crm_relay.platform.sql import parse_queries
 from local.demo.agreement import disagreements
 from local.demo.campaigns import CampaignAct
+from local.demo.connections.act import ConnectionAct
 from local.demo.edge import EdgeAct
 from local.demo.notifications import NotificationAct
 from local.demo.outreach import DemoOutreach
@@ -70,6 +71,7 @@ class Demo:
         self._campaigns()
         self._notifications()
         self._workflows()
+        self._connections()
         self._edge()
 
     def expect(self, what: str, expected: object, found: object) -> None:
@@ -179,6 +181,15 @@ class Demo:
         fire = self.stack.scheduler.run_round
         WorkflowAct(
             resend, receiver, self.database, lambda: fire("workflow_cron")[0].answer, self.expect, self.announce
+        ).play()
+
+    def _connections(self) -> None:
+        airtable, fire = self.stack.simulated.airtable, self.stack.scheduler.run_round
+        if airtable is None:
+            raise AssertionError("the demo always brings its own Airtable")
+        base_url = self.stack.edge.base_url
+        ConnectionAct(
+            airtable, self.database, base_url, lambda: fire("integration_sync"), self.expect, self.announce
         ).play()
 
     def _edge(self) -> None:

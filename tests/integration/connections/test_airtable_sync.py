@@ -274,3 +274,14 @@ def test_a_field_that_is_mapped_to_another_one_empties_nothing(airtable: Airtabl
         airtable.sync()
     assert {row["company_name"] for row in airtable.contacts().values()} == {"Contoso"}
     assert {row.get("Employer") for row in airtable.people.rows} == {"Contoso"}
+
+
+def test_a_number_comes_in_and_is_not_sent_back(airtable: AirtableSync, sim: AirtableSimulator) -> None:
+    sim.change_type(airtable.people.table, "Company", "number")
+    airtable.people.add("a", Company=12)
+    airtable.link()
+    for _ in range(3):
+        assert airtable.sync().success
+        airtable.pass_time(60)
+    assert airtable.contacts()["a@x.example"]["company_name"] == "12"
+    assert [entry for entry in sim.gate.log if entry[0] != "GET"] == []

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from email.utils import format_datetime
 
+from local.simulators.airtable import formulas
 from local.simulators.airtable.api import meta, oauth, records, writing
 from local.simulators.airtable.http.faults import (
     AirtableFault,
@@ -184,6 +185,7 @@ def _errors(kind: str) -> AirtableApiError | None:
         "401": _bad_token,
         "403": no_permission,
         "404": lambda: bare_error(404, "NOT_FOUND"),
+        "422_formula": lambda: formulas.invalid("Invalid formula. Please check your formula text."),
         "422_iterator": records.iterator_gone,
         "429": too_many,
         "429_billing": month_is_spent,

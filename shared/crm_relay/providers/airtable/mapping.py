@@ -1,4 +1,4 @@
-"""What a cell of each type holds, in our words, and how ours are written into it.
+"""What a cell of each type holds, as text, which all columns of a contact are, and how ours are written into it.
 
 https://airtable.com/developers/web/api/field-model. Types that hold no single value of ours (attachments, links to
 other rows, buttons) are not in the table: a field of such a type cannot be mapped.
@@ -44,14 +44,18 @@ def _read_text(cell: Any) -> FieldValue:
 def _read_number(cell: Any) -> FieldValue:
     if isinstance(cell, bool) or not isinstance(cell, int | float | None):
         raise CellUnfit("not a number")
-    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
+    return None if cell is None else _number_text(cell)
+
+
+def _number_text(number: float) -> str:
+    return str(int(number) if isinstance(number, float) and number.is_integer() else number)
 
 
 def _read_flag(cell: Any) -> FieldValue:
     # A box that is not ticked is an empty cell, and there is no third state.
     if not isinstance(cell, bool | None):
         raise CellUnfit("not a checkbox")
-    return bool(cell)
+    return "true" if cell else "false"
 
 
 def _read_moment(cell: Any) -> FieldValue:
@@ -97,7 +101,9 @@ def _read_computed(cell: Any) -> FieldValue:
         return ", ".join(str(part) for part in parts if part is not None) or None
     if isinstance(cell, dict):
         return _read_text(cell.get("name") or cell.get("text") or cell.get("email"))
-    return cell if isinstance(cell, bool | int | float) else _read_text(cell)
+    if isinstance(cell, bool):
+        return _read_flag(cell)
+    return _number_text(cell) if isinstance(cell, int | float) else _read_text(cell)
 
 
 def _write_text(value: FieldValue) -> Any:

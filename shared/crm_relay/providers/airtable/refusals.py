@@ -5,6 +5,7 @@ from crm_relay.platform.http.http_client import Answer
 from crm_relay.providers.airtable.vocabulary import (
     BILLING_LIMIT,
     FIELD_GONE,
+    FORMULA_REFUSED,
     ITERATOR_GONE,
     NOT_ALLOWED,
     ROW_GONE,
@@ -33,6 +34,11 @@ class AirtableRefused(RejectedInput):
     def is_field_gone(self) -> bool:
         """A field that the request names is not in the table any more."""
         return self.word == FIELD_GONE
+
+    @property
+    def is_of_formula(self) -> bool:
+        """The table cannot be filtered by the formula of the request."""
+        return self.word == FORMULA_REFUSED
 
 
 class IteratorGone(TransientError):

@@ -66,6 +66,8 @@ class TableStream:
         except IteratorGone:
             return RecordPage((), at.restarted().text(), is_last=False, is_complete=at.since is None)
         except AirtableRefused as error:
+            if error.is_of_formula:
+                raise CursorLost("the Airtable table does not say what changed") from None
             return self._without_the_lost_field(error, at)
         if page.rows:
             at = replace(at, types=self.columns.types, modified_id=self.columns.modified_id)

@@ -145,6 +145,15 @@ def test_a_cursor_that_is_not_ours_is_lost(made: AirtablePeople, cursor: str) ->
         made.stream().read(cursor)
 
 
+def test_a_table_that_cannot_be_filtered_is_read_as_a_whole(made: AirtablePeople, sim: AirtableSimulator) -> None:
+    made.add("a")
+    _, last = read_all(made.stream())
+    sim.fault("422_formula", match="filterByFormula")
+    with pytest.raises(CursorLost):
+        made.stream().read(last.cursor)
+    assert len(read_all(made.stream())[0]) == 1
+
+
 def test_a_cursor_holds_nothing_of_a_person(made: AirtablePeople) -> None:
     made.add(*(f"p{number}" for number in range(101)), First_name="Ada")
     cursor = made.stream().read(None).cursor
@@ -340,7 +349,7 @@ def test_a_field_that_holds_another_kind_of_value_stops_the_stream_until_the_set
     settings = made.settings()
     settings["fields"]["company_name"]["type"] = "number"
     (record,) = made.stream(**settings).read(last.cursor).records
-    assert record.fields["company_name"] == 12
+    assert record.fields["company_name"] == "12"
     sim.change_type(made.table, "Company", "currency")
     assert made.stream(**settings).read(last.cursor).records, "the same kind of value"
 
@@ -370,6 +379,7 @@ RAISED: dict[str, type[Exception] | None] = {
     "401": ReconnectNeeded,
     "403": PermissionMissing,
     "404": PermissionMissing,
+    "422_formula": RejectedInput,
     "422_iterator": TransientError,
     "429": RateLimited,
     "429_billing": BillingLimit,

@@ -161,6 +161,7 @@ class AirtableState:
         self.access_seconds = 3600
         self.refresh_seconds = 60 * 86_400
         self.denies = False  # the next person refuses
+        self.made: list[SimulatedRecord] = []  # rows that were created over the API, in order
 
     def grant(self, access_token: str) -> SimulatedGrant | None:
         """None for a token that is unknown, revoked, replaced or expired."""

@@ -165,6 +165,7 @@ def _carry_out(
         record = change.record
         if record is None:
             record = table.add(cells, now)
+            account.made.append(record)
         else:
             kept = {} if change.replaces else {k: v for k, v in record.cells.items() if k not in change.cells}
             record.cells = kept | cells

@@ -12,6 +12,7 @@ from local.simulators.airtable.wire import AirtableApiError, listed_error
 from local.simulators.fault_queue import AimedFault, FaultQueue
 
 Kind = Literal[
+    "200_page",
     "401",
     "403",
     "404",
@@ -40,11 +41,11 @@ class AirtableFault(AimedFault):
 
     401, 403, 404, 503: Airtable's own errors, nothing is done. 422_iterator: the offset is not known any more.
     422_formula: the formula is not understood. 429: the limit of a base, which is locked from then on.
-    429_billing: the calls of the month are used up. 502_page: a proxy's page. cut: the connection closes without an
-    answer. truncated: everything is done, half of the answer comes. hang: `seconds` pass, nothing is done, nothing is
-    answered. held: it waits until `release` of the simulator. partial_write: `items` records are written, then 500.
-    duplicate_page: the page before comes again, under the new offset. shifted_page: the page begins `items` rows too
-    late, so these rows are not seen. `skip` requests pass first.
+    429_billing: the calls of the month are used up. 200_page, 502_page: a proxy's page. cut: the connection closes
+    without an answer. truncated: everything is done, half of the answer comes. hang: `seconds` pass, nothing is done,
+    nothing is answered. held: it waits until `release` of the simulator. partial_write: `items` records are written,
+    then 500. duplicate_page: the page before comes again, under the new offset. shifted_page: the page begins `items`
+    rows too late, so these rows are not seen. `skip` requests pass first.
     """
 
     kinds = frozenset(get_args(Kind))

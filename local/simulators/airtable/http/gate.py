@@ -87,8 +87,8 @@ class AirtableGate:
         return response
 
     def _before(self, fault: AirtableFault, request: AirtableRequest) -> AirtableResponse | None:
-        if fault.kind == "502_page":
-            return edge_page(502)
+        if fault.kind in {"200_page", "502_page"}:
+            return edge_page(int(fault.kind[:3]))
         if fault.kind == "hang":
             time.sleep(fault.seconds)
         if fault.kind in {"cut_before", "hang"}:

@@ -376,6 +376,7 @@ def test_a_computed_field_can_be_read_where_it_is_theirs(made: AirtablePeople, s
 # --- faults ---------------------------------------------------------------------------------------------------------
 
 RAISED: dict[str, type[Exception] | None] = {
+    "200_page": ServerFailed,
     "401": ReconnectNeeded,
     "403": PermissionMissing,
     "404": PermissionMissing,

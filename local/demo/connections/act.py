@@ -117,9 +117,9 @@ class ConnectionAct:
         self._sync()
         refreshed = self.airtable.requests["POST /oauth2/v1/token"] - before
         self.expect("requests for a new token", 1, refreshed)
-        here = self.database.run(_SQL["contact"], email=_EDITED)[0]
+        found = self.database.run(_SQL["contact"], email=_EDITED)[0]
         there = next(each for each in self.airtable.rows(self.table) if each["Email"] == _EDITED)
-        self.expect("a field that is ours, and one that is theirs: here", ("ours", "theirs"), tuple(here.values()))
+        self.expect("a field that is ours, and one that is theirs: here", ("ours", "theirs"), tuple(found.values()))
         names = (there["First name"], there["Last name"])
         self.expect("a field that is ours, and one that is theirs: there", ("ours", "theirs"), names)
 

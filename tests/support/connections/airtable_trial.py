@@ -84,9 +84,9 @@ class AirtableTrial:
         assert set(ours) | {"t7@x.example"} == expected
         assert set(theirs) == expected - {"t7@x.example"}
         different = {
-            address: (here, there)
+            address: (known, shown)
             for address, row in theirs.items()
-            if (here := _values(ours[address], _COLUMNS)) != (there := _values(row, _NAMES))
+            if (known := _values(ours[address], _COLUMNS)) != (shown := _values(row, _NAMES))
         }
         assert different == {}
         assert _values(ours["t0@x.example"], _COLUMNS) == ["Bo", "Byron", "Contoso"]

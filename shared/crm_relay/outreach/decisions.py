@@ -147,8 +147,24 @@ def is_newer_call(event: BisonEvent, known: tuple[datetime | None, str | None] |
     return (event.occurred_at, event.key) > (known[0], known[1] or "")
 
 
+def known_as(event: BisonEvent, known: Mapping[str, bool]) -> bool:
+    """Whether the event was counted before; `known`: which of its keys were, and whether one stands for itself.
+
+    Only a key of its own is proof. One that others may share is, where either side has nothing else: it is counted at
+    most once then, and what that leaves out is filled in from EmailBison's totals.
+    """
+    if event.key in known and event.key != event.shared_key:
+        return True
+    if any(key in known for key in event.own_keys):
+        return True
+    shared = event.shared_key
+    return shared is not None and shared in known and (known[shared] or not event.own_keys)
+
+
 def replaced_filling(fillings: Sequence[Filling], happened_at: datetime) -> Filling | None:
     """The filled-in number that an event takes the place of, one less; `fillings` are of its account and counter.
+
+    Where the event names no account they are of every account.
 
     An event that never came was filled in from EmailBison's totals. When it comes after all, the earliest filling dated
     later than the event is the one that stood for it, unless as much was taken back since.
@@ -172,6 +188,26 @@ def judge_totals(account: SettlingAccount) -> list[TotalsGap]:
     return [
         _gap(account, metric, shown, came.get(metric, 0)) for metric, shown in sorted(happened.items()) if shown >= 0
     ]
+
+
+def explain_gaps(
+    gaps: Sequence[TotalsGap], loose: Sequence[tuple[int, str]]
+) -> tuple[list[TotalsGap], list[tuple[int, int]]]:
+    """What is missing after all, and which of the `loose` events (line and metric) is which account's.
+
+    An event that names no account is counted, and one of the totals shows it: whose does not matter to any counter.
+    """
+    left: dict[str, list[int]] = {}
+    for line, metric in loose:
+        left.setdefault(metric, []).append(line)
+    explained: list[TotalsGap] = []
+    named: list[tuple[int, int]] = []
+    for gap in gaps:
+        lines = left.get(gap.metric, [])[: max(gap.missing, 0)]
+        left[gap.metric] = left.get(gap.metric, [])[len(lines) :]
+        named += [(line, gap.account_id) for line in lines]
+        explained.append(replace(gap, missing=gap.missing - len(lines)))
+    return explained, named
 
 
 def _gap(account: SettlingAccount, metric: str, shown: int, counted: int) -> TotalsGap:

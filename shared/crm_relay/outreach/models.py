@@ -16,9 +16,14 @@ LeadTime = Literal["replied_at", "interested_at", "bounced_at", "unsubscribed_at
 
 @dataclass(frozen=True)
 class OutreachWorkspace:
-    """A workspace under the name of its token; `id` None: it is not known here. Empty parts are None."""
+    """A workspace as it is called today, whatever name its token has; `id` None: it is not known here.
+
+    `key` is the first name that it had: what is counted or told apart goes by it, since no rename changes it. Empty
+    parts are None.
+    """
 
     name: str
+    key: str
     id: UUID | None
     org_id: UUID
     bison_id: int | None
@@ -59,11 +64,12 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Filling:
-    """A line of the log that was filled in from totals; `occurred_at` is when they were read."""
+    """A line of the log that was filled in from the totals of an account; `occurred_at` is when they were read."""
 
     id: int
     amount: int
     occurred_at: datetime
+    account_id: int
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 -- name: note_rejection
 -- A call without a valid token, one more in a row; an hour of peace begins a new row.
 insert into webhook_rejections as known (source, claimed, in_a_row, last_at)
-values ('bison', :claimed, 1, :now)
+values ('bison', workspace_now(:claimed), 1, :now)
 on conflict (source, claimed) do update set
     in_a_row = case when known.last_at < excluded.last_at - interval '1 hour' then 1 else known.in_a_row + 1 end,
     last_at = excluded.last_at
-returning in_a_row;
+returning in_a_row, claimed;
 
 -- name: rejections_over
 -- Whose good delivery came in since; of calls that name no workspace of ours only an hour of peace can say so.
@@ -18,7 +18,7 @@ where source = 'bison'
 -- Begin a reading, or go on with one that was cut off, unless it is so old that it is none any more.
 with begun as (
     insert into bison_polls as poll (workspace_name, cycle)
-    values (:workspace_name, :now)
+    values (workspace_now(:workspace_name), :now)
     on conflict (workspace_name) do update set
         cycle = excluded.cycle, next_page = 1, pass = 1, is_steady = true, total = null
         where not (coalesce(poll.completed_at < poll.cycle, true) and coalesce(poll.cycle > :oldest, false))
@@ -26,7 +26,7 @@ with begun as (
 )
 select cycle, next_page, pass from begun
 union all
-select cycle, next_page, pass from bison_polls where workspace_name = :workspace_name and not exists (select from begun);
+select cycle, next_page, pass from bison_polls where workspace_name = workspace_now(:workspace_name) and not exists (select from begun);
 
 -- name: keep_page
 -- One page of accounts and how far the reading is, in one statement. Of a webhook and a page the later one is believed.
@@ -45,7 +45,7 @@ kept as (
         interested_leads_count, total_leads_contacted_count, tags, email_provider, reseller, seen_in, last_synced_at
     )
     select
-        :workspace_name, :instance, account_id, email, name, status, :asked_at, account_type, daily_limit, warmup_enabled,
+        workspace_now(:workspace_name), :instance, account_id, email, name, status, :asked_at, account_type, daily_limit, warmup_enabled,
         coalesce(emails_sent, 0), coalesce(replied, 0), coalesce(unique_replied, 0), coalesce(bounced, 0),
         coalesce(unsubscribed, 0), coalesce(interested, 0), coalesce(leads_contacted, 0), coalesce(tags, '[]'), provider,
         reseller, cast(:cycle as timestamptz), :asked_at
@@ -85,7 +85,7 @@ progress as (
         next_page = :next_page,
         is_steady = is_steady and (total is null or :is_first_page or total = :total),
         total = :total
-    where workspace_name = :workspace_name and cycle = cast(:cycle as timestamptz)
+    where workspace_name = workspace_now(:workspace_name) and cycle = cast(:cycle as timestamptz)
 )
 select count(*)::integer as kept from kept;
 
@@ -107,33 +107,33 @@ select
         limit :limit
     ) as unseen
 from bison_polls poll
-where workspace_name = :workspace_name;
+where workspace_name = workspace_now(:workspace_name);
 
 -- name: next_pass
 -- The pages moved while they were read: from the first one again, in the same reading.
-update bison_polls set next_page = 1, pass = pass + 1, is_steady = true, total = null where workspace_name = :workspace_name;
+update bison_polls set next_page = 1, pass = pass + 1, is_steady = true, total = null where workspace_name = workspace_now(:workspace_name);
 
 -- name: complete_poll
 -- Only now is the reading one that counts; the next one begins at the first page.
 update bison_polls
 set completed_at = :now, next_page = 1, error = null, accounts = :accounts
-where workspace_name = :workspace_name and cycle = :cycle;
+where workspace_name = workspace_now(:workspace_name) and cycle = :cycle;
 
 -- name: fail_poll
 -- What an operator reads first; the reading stays where it was.
-update bison_polls set error = :error where workspace_name = :workspace_name;
+update bison_polls set error = :error where workspace_name = workspace_now(:workspace_name);
 
 -- name: remove_accounts
 -- EmailBison does not know them any more, asked one by one.
 update sender_emails_cache
 set removed_at = :now, status = 'Disconnected', status_at = :now, recheck_since = null, updated_at = now()
-where bison_instance = :instance and workspace_name = :workspace_name and sender_email_id = any (:account_ids::bigint[]);
+where bison_instance = :instance and workspace_name = workspace_now(:workspace_name) and sender_email_id = any (:account_ids::bigint[]);
 
 -- name: accounts_to_recheck
 -- A webhook said that they are disconnected, which may be over by now.
 select sender_email_id
 from sender_emails_cache
-where workspace_name = :workspace_name and recheck_since is not null and removed_at is null
+where workspace_name = workspace_now(:workspace_name) and recheck_since is not null and removed_at is null
 order by recheck_since
 limit :limit;
 
@@ -141,14 +141,14 @@ limit :limit;
 -- Looked at again, or read from a page: not those of which only a webhook says so.
 select sender_email_id, email_address, email_provider
 from sender_emails_cache
-where workspace_name = :workspace_name and status <> 'Connected' and removed_at is null and recheck_since is null
+where workspace_name = workspace_now(:workspace_name) and status <> 'Connected' and removed_at is null and recheck_since is null
 order by email_address;
 
 -- name: next_workspaces
 -- Whose accounts were read longest ago comes first, so that a run that is always too short starves nobody.
 select wanted.name
 from unnest(:names::text[]) as wanted (name)
-left join bison_polls poll on poll.workspace_name = wanted.name
+left join bison_polls poll on poll.workspace_name = workspace_now(wanted.name)
 order by poll.completed_at nulls first, wanted.name;
 
 -- name: open_months
@@ -185,13 +185,13 @@ order by health.workspace_name;
 -- Workspaces whose registration was not looked at for an hour.
 select wanted.name
 from unnest(:names::text[]) as wanted (name)
-left join bison_polls poll on poll.workspace_name = wanted.name
+left join bison_polls poll on poll.workspace_name = workspace_now(wanted.name)
 where poll.hooks_checked_at is null or poll.hooks_checked_at <= :before;
 
 -- name: hooks_checked
 -- So that the next look is an hour away.
 insert into bison_polls (workspace_name, hooks_checked_at)
-select name, :now from unnest(:names::text[]) as checked (name)
+select distinct workspace_now(name), cast(:now as timestamptz) from unnest(:names::text[]) as checked (name)
 on conflict (workspace_name) do update set hooks_checked_at = excluded.hooks_checked_at;
 
 -- name: keep_workspace
@@ -211,6 +211,10 @@ on conflict (name) do update set
     bison_workspace_id = coalesce(excluded.bison_workspace_id, workspaces.bison_workspace_id),
     bison_instance_url = coalesce(workspaces.bison_instance_url, excluded.bison_instance_url);
 
+-- name: present_names
+-- What the workspaces of these names are called today.
+select wanted.name, workspace_now(wanted.name) as present from unnest(:names::text[]) as wanted (name);
+
 -- name: workspace_ids
 -- Which number EmailBison gave each workspace, as far as it is known here, by the name that it has or had.
 select known.name, workspace.bison_workspace_id
@@ -220,14 +224,14 @@ where known.name = any (:names::text[]) and workspace.bison_workspace_id is not 
 
 -- name: last_line
 -- After which line of the log a test has to show.
-select coalesce(max(id), 0) as id from webhook_delivery_log where workspace_name = :workspace_name;
+select coalesce(max(id), 0) as id from webhook_delivery_log where workspace_name = workspace_key(:workspace_name);
 
 -- name: arrived_after
 -- Whether a test that was sent has come in.
 select exists (
     select
     from webhook_delivery_log
-    where workspace_name = :workspace_name and event_type = :event_type and id > :line
+    where workspace_name = workspace_key(:workspace_name) and event_type = :event_type and id > :line
 ) as arrived;
 
 -- name: snapshot_providers
@@ -302,7 +306,7 @@ order by 1, 2;
 -- Counters of a month against the log that they are the sum of; none where they agree.
 with span as materialized (
     select
-        name, cast(:month as date)::timestamp at time zone usable_zone(timezone) as begins_at,
+        workspace_key(name) as its_key, cast(:month as date)::timestamp at time zone usable_zone(timezone) as begins_at,
         (cast(:month as date) + interval '1 month') at time zone usable_zone(timezone) as ends_at
     from workspaces
 ),
@@ -315,16 +319,22 @@ logged as (
         sum(amount) filter (where metric = 'bounced_mtd') as bounced_mtd,
         sum(amount) filter (where metric = 'unsubscribed_mtd') as unsubscribed_mtd
     from webhook_delivery_log log
-    left join span on span.name = log.workspace_name
+    left join span on span.its_key = log.workspace_name
     where amount <> 0
         and occurred_at >= coalesce(span.begins_at, cast(:month as date)::timestamp at time zone 'UTC')
         and occurred_at < coalesce(span.ends_at, (cast(:month as date) + interval '1 month') at time zone 'UTC')
     group by 1
+),
+named as (
+    select
+        workspace_now(workspace_name) as workspace_name, emails_sent_mtd, positive_replies_mtd, replies_mtd, bounced_mtd,
+        unsubscribed_mtd
+    from logged
 )
 select
     coalesce(logged.workspace_name, counted.workspace_name) as workspace_name, each.metric,
     each.logged::integer as logged, each.counted::integer as counted
-from logged
+from named logged
 full join (select * from client_metrics where month = cast(:month as date)) counted
     on counted.workspace_name = logged.workspace_name
 cross join lateral (
@@ -355,19 +365,19 @@ update sender_emails_cache
 set
     settling = jsonb_build_object('emails_sent_mtd', emails_sent_count, 'replies_mtd', total_replied_count,
         'positive_replies_mtd', interested_leads_count, 'bounced_mtd', bounced_count, 'unsubscribed_mtd', unsubscribed_count,
-        'workspace', workspace_name),
+        'workspace', workspace_key(workspace_name)),
     settling_at = last_synced_at
-where workspace_name = :workspace_name and settling is null and last_synced_at is distinct from settled_at;
+where workspace_name = workspace_now(:workspace_name) and settling is null and last_synced_at is distinct from settled_at;
 
 -- name: lock_totals
 -- Nothing may be on its way in while totals are compared: each delivery of the workspace holds this lock together with others.
-select pg_advisory_xact_lock(hashtextextended(:workspace_name, 30));
+select pg_advisory_xact_lock(hashtextextended(workspace_key(:workspace_name), 30));
 
 -- name: lock_settling
 -- The accounts whose totals are old enough, locked.
 select sender_email_id
 from sender_emails_cache
-where workspace_name = :workspace_name and settling_at <= :settled_before
+where workspace_name = workspace_now(:workspace_name) and settling_at <= :settled_before
 order by sender_email_id
 for no key update;
 
@@ -376,7 +386,7 @@ for no key update;
 with ready as materialized (
     select sender_email_id, settled, settled_at, settling, settling_at
     from sender_emails_cache
-    where workspace_name = :workspace_name and settling_at <= :settled_before
+    where workspace_name = workspace_now(:workspace_name) and settling_at <= :settled_before
 ),
 counted as (
     select sender_email_id, jsonb_object_agg(metric, amount) as amounts
@@ -384,7 +394,7 @@ counted as (
         select log.sender_email_id, log.metric, sum(log.amount) as amount
         from ready
         join webhook_delivery_log log
-            on log.workspace_name = :workspace_name and log.sender_email_id = ready.sender_email_id
+            on log.workspace_name = workspace_key(:workspace_name) and log.sender_email_id = ready.sender_email_id
             and log.occurred_at > ready.settled_at and log.occurred_at <= ready.settling_at and log.amount <> 0
             and log.metric is not null
         group by 1, 2
@@ -395,7 +405,7 @@ uncounted as (
     select log.sender_email_id, count(*) as replies
     from ready
     join webhook_delivery_log log
-        on log.workspace_name = :workspace_name and log.sender_email_id = ready.sender_email_id
+        on log.workspace_name = workspace_key(:workspace_name) and log.sender_email_id = ready.sender_email_id
         and log.occurred_at > ready.settled_at and log.occurred_at <= ready.settling_at
         and log.is_first and log.metric is null and log.event_type = 'lead_replied'
     group by 1
@@ -405,7 +415,7 @@ filled as (
     from (
         select sender_email_id, metric, sum(amount) as amount
         from webhook_delivery_log
-        where workspace_name = :workspace_name and origin = 'polled' and amount <> 0
+        where workspace_name = workspace_key(:workspace_name) and origin = 'polled' and amount <> 0
         group by 1, 2
     ) summed
     group by 1
@@ -413,10 +423,10 @@ filled as (
 select
     ready.sender_email_id as account_id, ready.settling_at, coalesce(ready.settled -> 'ahead', '{}') as ahead,
     jsonb_strip_nulls(
-        case when ready.settled ->> 'workspace' = :workspace_name then ready.settled - '{workspace,ahead}'::text[] else '{}' end
+        case when workspace_key(ready.settled ->> 'workspace') = workspace_key(:workspace_name) then ready.settled - '{workspace,ahead}'::text[] else '{}' end
     ) as before,
     jsonb_strip_nulls(
-        case when ready.settling ->> 'workspace' = :workspace_name then ready.settling - '{workspace}'::text[] else '{}' end
+        case when workspace_key(ready.settling ->> 'workspace') = workspace_key(:workspace_name) then ready.settling - '{workspace}'::text[] else '{}' end
     ) as after,
     coalesce(counted.amounts, '{}') as counted, coalesce(filled.amounts, '{}') as filled, coalesce(uncounted.replies, 0) as uncounted
 from ready
@@ -425,13 +435,34 @@ left join counted on counted.sender_email_id = ready.sender_email_id
 left join filled on filled.sender_email_id = ready.sender_email_id
 order by ready.sender_email_id;
 
+-- name: loose_events
+-- Events around that time that name no account: counted already, and shown in the totals of one of them.
+select log.id, coalesce(log.metric, 'replies_mtd') as metric
+from (
+    select min(settled_at) as begins_at, max(settling_at) as ends_at
+    from sender_emails_cache
+    where workspace_name = workspace_now(:workspace_name) and settling_at <= :settled_before
+) span
+join webhook_delivery_log log on log.workspace_name = workspace_key(:workspace_name) and log.sender_email_id is null
+    and log.occurred_at > span.begins_at - interval '2 hours' and log.occurred_at <= span.ends_at
+    and log.origin in ('webhook', 'deferred', 'replay')
+    and (log.amount = 1 or log.is_first and log.metric is null and log.event_type = 'lead_replied')
+order by log.occurred_at, log.id;
+
+-- name: name_accounts
+-- The account whose total an event explains.
+update webhook_delivery_log log
+set sender_email_id = explained.account_id
+from :events as explained (id bigint, account_id bigint)
+where log.id = explained.id;
+
 -- name: note_missing
 -- What is missing, tagged and dated with the later moment, and the counters that it moves; a line that is there counted before.
 with noted as (
     insert into webhook_delivery_log
         (event_type, workspace_name, success, origin, event_key, is_first, metric, amount, occurred_at, sender_email_id)
     select
-        'polled_total', :workspace_name, true, 'polled',
+        'polled_total', workspace_key(:workspace_name), true, 'polled',
         'polled:' || gap.account_id || ':' || gap.metric || ':' || extract(epoch from gap.occurred_at), true, gap.metric, gap.missing,
         gap.occurred_at, gap.account_id
     from :gaps as gap (account_id bigint, metric text, missing integer, occurred_at timestamptz)
@@ -439,7 +470,7 @@ with noted as (
     on conflict (workspace_name, event_key) where is_first do nothing
     returning metric, amount, occurred_at
 )
-select count_outreach(:workspace_name, total.metric, total.amount, total.occurred_at) as counted
+select count_outreach(workspace_now(:workspace_name), total.metric, total.amount, total.occurred_at) as counted
 from (
     select metric, sum(amount)::integer as amount, occurred_at from noted group by metric, occurred_at order by occurred_at, metric
 ) total;
@@ -451,7 +482,7 @@ set
     settled = account.settling || jsonb_build_object('ahead', advanced.ahead), settled_at = account.settling_at, settling = null,
     settling_at = null
 from :accounts as advanced (account_id bigint, ahead jsonb)
-where account.sender_email_id = advanced.account_id and account.workspace_name = :workspace_name
+where account.sender_email_id = advanced.account_id and account.workspace_name = workspace_now(:workspace_name)
     and account.settling_at <= :settled_before;
 
 -- name: deliveries_to_replay
@@ -459,7 +490,12 @@ where account.sender_email_id = advanced.account_id and account.workspace_name =
 select count(*)::integer as deliveries, count(*) filter (where applied_at is null)::integer as waiting
 from webhook_inbox inbox
 where source = 'bison' and redacted_at is null and body is not null and received_at >= :since
-    and (cast(:workspace_name as text) is null or inbox.workspace_name = :workspace_name)
+    and (cast(:workspace_name as text) is null or inbox.workspace_name = any (array(
+        select same.name
+        from workspace_names known
+        join workspace_names same on same.workspace_id = known.workspace_id
+        where known.name = :workspace_name
+    ) || array[cast(:workspace_name as text)]))
     and (not :failed_only or applied_at is null or error is not null)
     and (
         cast(:event_type as text) is null
@@ -471,7 +507,12 @@ where source = 'bison' and redacted_at is null and body is not null and received
 select id, workspace_name, body, received_at, headers
 from webhook_inbox inbox
 where source = 'bison' and redacted_at is null and body is not null and received_at >= :since and id > :after
-    and (cast(:workspace_name as text) is null or inbox.workspace_name = :workspace_name)
+    and (cast(:workspace_name as text) is null or inbox.workspace_name = any (array(
+        select same.name
+        from workspace_names known
+        join workspace_names same on same.workspace_id = known.workspace_id
+        where known.name = :workspace_name
+    ) || array[cast(:workspace_name as text)]))
     and (not :failed_only or applied_at is null or error is not null)
     and (
         cast(:event_type as text) is null
@@ -495,7 +536,7 @@ unnamed as (
     update webhook_delivery_log log
     set lead_id = null
     from gone
-    where log.workspace_name = gone.workspace_name and log.lead_id = gone.lead_id
+    where log.workspace_name = workspace_key(gone.workspace_name) and log.lead_id = gone.lead_id
 )
 select count(*)::integer as leads from gone;
 

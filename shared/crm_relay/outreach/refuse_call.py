@@ -52,8 +52,7 @@ class RefusedCalls:
 
 def note_rejection(db: Queryable, workspace: str | None, now: datetime) -> int:
     """How many in a row there were. One statement, a second one from the tenth on; a good delivery begins a new row."""
-    claimed = workspace or UNKNOWN
-    in_a_row = store.note_rejection(db, claimed, now)
+    in_a_row, claimed = store.note_rejection(db, workspace or UNKNOWN, now)
     # From the tenth on, so that one which could not be reported is reported by the next.
     if in_a_row >= ALERT_AT:
         open_incidents(db, [_mismatch(claimed)], now)

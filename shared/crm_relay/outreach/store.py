@@ -25,9 +25,15 @@ def _account(account: SenderAccount) -> dict[str, Any]:
     return vars(account) | {"tags": list(account.tags)}
 
 
-def note_rejection(db: Queryable, claimed: str, now: datetime) -> int:
-    """So many in a row by now."""
-    return int(db.run(_SQL["note_rejection"], claimed=claimed, now=now)[0]["in_a_row"])
+def note_rejection(db: Queryable, claimed: str, now: datetime) -> tuple[int, str]:
+    """So many in a row by now, and under which name: that of today."""
+    row = db.run(_SQL["note_rejection"], claimed=claimed, now=now)[0]
+    return row["in_a_row"], row["claimed"]
+
+
+def present_names(db: Queryable, names: Sequence[str]) -> dict[str, str]:
+    """A name that a workspace has or had -> what it is called today; a name that nobody had is kept."""
+    return {row["name"]: row["present"] for row in db.run(_SQL["present_names"], names=list(names))}
 
 
 def rejections_over(db: Queryable, now: datetime, *, unknown: str) -> list[str]:
@@ -179,20 +185,33 @@ def correct_metrics(db: Queryable, month: str, differences: Sequence[Row]) -> in
     return int(db.run(_SQL["correct_metrics"], month=month, differences=Json(list(differences)))[0]["corrected"])
 
 
-def totals_to_settle(tx: Transaction, workspace_name: str, settled_before: datetime) -> list[SettlingAccount]:
-    """Accounts whose totals were noted before that moment, locked until the end of the transaction. One message."""
+def totals_to_settle(
+    tx: Transaction, workspace_name: str, settled_before: datetime
+) -> tuple[list[SettlingAccount], list[tuple[int, str]]]:
+    """Accounts whose totals were noted before that moment, locked until the end of the transaction. One message.
+
+    And the events around that time that name no account: line and metric.
+    """
     names: dict[str, SqlValue] = {"workspace_name": workspace_name, "settled_before": settled_before}
     statements = [
         _SQL["lock_totals"].bind(workspace_name=workspace_name),
-        *(_SQL[name].bind(**names) for name in ("lock_settling", "totals_to_settle")),
+        *(_SQL[name].bind(**names) for name in ("lock_settling", "totals_to_settle", "loose_events")),
     ]
-    return [SettlingAccount(**row) for row in tx.send_all(statements)[-1]]
+    *_, accounts, loose = tx.send_all(statements)
+    return [SettlingAccount(**row) for row in accounts], [(row["id"], row["metric"]) for row in loose]
 
 
 def settling(
-    workspace_name: str, accounts: Sequence[SettlingAccount], gaps: Sequence[TotalsGap], settled_before: datetime
+    workspace_name: str,
+    accounts: Sequence[SettlingAccount],
+    gaps: Sequence[TotalsGap],
+    named: Sequence[tuple[int, int]],
+    settled_before: datetime,
 ) -> Iterator[Statement]:
-    """Counts what is missing, goes on to the next comparison, and notes the present totals for it."""
+    """Counts what is missing, goes on to the next comparison, and notes the present totals for it.
+
+    `named`: lines of events that name no account, and whose they are.
+    """
     at = {each.account_id: each.settling_at for each in accounts}
     missing: list[Mapping[str, SqlValue]] = [
         {
@@ -212,6 +231,8 @@ def settling(
         yield _SQL["advance_totals"].bind(
             accounts=advanced, workspace_name=workspace_name, settled_before=settled_before
         )
+    if named:
+        yield _SQL["name_accounts"].bind(events=Rows([{"id": line, "account_id": number} for line, number in named]))
     yield _SQL["begin_settling"].bind(workspace_name=workspace_name)
     # The counters last: everybody waits for them.
     if missing:

@@ -31,6 +31,7 @@ CLIENTS = {
     "usable_zone(text)": "called by workspace_month",
     "integration_status(uuid,text)": "a page of somebody's own",
     "is_integration_enabled(uuid,text)": "the same",
+    "workspace_now(text)": "called by workspace_month",
     "is_time_zone(text)": "a check of preferences that their person writes",
     "own_time_zone()": "a default of preferences that their person writes",
     "are_notification_channels(jsonb)": "a check of preferences that their person writes",
@@ -98,6 +99,9 @@ SERVERS = """
     listen_to_changes()
     lock_follower(uuid)
     lock_mail(uuid)
+    rekey_outreach(text,text)
+    relabel_outreach(text,text)
+    workspace_key(text)
     lock_outreach(text,text[],bigint[],text[],bigint[],text,bigint[])
     log_bison_attempt(text,text,boolean,text,timestamp with time zone,integer,bigint,text)
     mail_status_rank(text)
@@ -142,6 +146,8 @@ TRIGGERS = """
     broadcast_notifications()
     check_consent_event()
     check_workspace_zone()
+    forget_event_keys()
+    relabel_workspace()
     count_enrollments()
     count_template_version()
     draw_edge_version()

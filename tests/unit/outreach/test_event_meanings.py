@@ -159,13 +159,13 @@ HOUR = timedelta(hours=1)
     ("fillings", "replaced"),
     [
         ([], None),
-        ([Filling(1, 3, AT + HOUR)], Filling(1, 2, AT + HOUR)),
-        ([Filling(1, 3, AT + 2 * HOUR), Filling(2, 1, AT + HOUR)], Filling(2, 0, AT + HOUR)),
-        ([Filling(2, 1, AT + HOUR), Filling(1, 1, AT + HOUR)], Filling(1, 0, AT + HOUR)),
-        ([Filling(1, 1, AT)], Filling(1, 0, AT)),
-        ([Filling(1, 3, AT - HOUR)], None),
-        ([Filling(1, 1, AT + HOUR), Filling(2, -1, AT + HOUR)], None),
-        ([Filling(1, 0, AT + HOUR), Filling(2, 1, AT - HOUR)], None),
+        ([Filling(1, 3, AT + HOUR, 7)], Filling(1, 2, AT + HOUR, 7)),
+        ([Filling(1, 3, AT + 2 * HOUR, 7), Filling(2, 1, AT + HOUR, 7)], Filling(2, 0, AT + HOUR, 7)),
+        ([Filling(2, 1, AT + HOUR, 7), Filling(1, 1, AT + HOUR, 7)], Filling(1, 0, AT + HOUR, 7)),
+        ([Filling(1, 1, AT, 7)], Filling(1, 0, AT, 7)),
+        ([Filling(1, 3, AT - HOUR, 7)], None),
+        ([Filling(1, 1, AT + HOUR, 7), Filling(2, -1, AT + HOUR, 7)], None),
+        ([Filling(1, 0, AT + HOUR, 7), Filling(2, 1, AT - HOUR, 7)], None),
     ],
 )
 def test_an_event_that_comes_after_all_replaces_the_earliest_filling_behind_it(
@@ -174,7 +174,7 @@ def test_an_event_that_comes_after_all_replaces_the_earliest_filling_behind_it(
     assert replaced_filling(fillings, AT) == replaced
 
 
-OURS = OutreachWorkspace("Northwind", UUID(int=1), UUID(int=2), 17, "send.example.com", False)
+OURS = OutreachWorkspace("Northwind", "Northwind", UUID(int=1), UUID(int=2), 17, "send.example.com", False)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from crm_relay.consent.models import ConsentEvent
@@ -11,9 +11,11 @@ from crm_relay.consent.waiting.waiting_opt_outs import WaitingOptOut, keeping
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import opening
 from crm_relay.outreach.decisions import is_newer_call, later_state, replaced_filling
+from crm_relay.outreach.deliveries.attempts import Attempts, attempts_row
+from crm_relay.outreach.deliveries.event_keys import EventKeys
 from crm_relay.outreach.deliveries.give_opt_outs import SOURCE, giving_opt_outs, waiting_opt_out
-from crm_relay.outreach.deliveries.known import FillingKey, KnownAccount, KnownOutreach, LeadKey
-from crm_relay.outreach.models import Filling, LeadTime, Meaning, OutreachWorkspace
+from crm_relay.outreach.deliveries.known import UNKNOWN_ACCOUNT, KnownAccount, KnownOutreach, LeadKey
+from crm_relay.outreach.models import LeadTime, Meaning, OutreachWorkspace
 from crm_relay.platform.sql import Rows, SqlValue, Statement, queries_beside
 from crm_relay.providers.bison.events import BisonEvent, LeadReply, SenderAccount
 
@@ -47,15 +49,6 @@ class _Lead:
 
 
 @dataclass
-class Attempts:
-    """Deliveries that came in at about the same time, and how many of them succeeded."""
-
-    last_at: datetime
-    deliveries: int = 0
-    successes: int = 0
-
-
-@dataclass
 class Changes:
     """One event after the other, as if each had been written before the next was decided."""
 
@@ -68,7 +61,7 @@ class Changes:
     _replies: dict[str, Values] = field(default_factory=dict)
     _suppressions: list[ConsentEvent] = field(default_factory=list)
     _waiting: list[WaitingOptOut] = field(default_factory=list)
-    _fillings: dict[FillingKey, dict[int, Filling]] = field(default_factory=dict)
+    keys: EventKeys = field(default_factory=EventKeys)
     _taken: dict[int, int] = field(default_factory=dict)
     _counts: Counter[tuple[str, str, datetime]] = field(default_factory=Counter)
     _accounts: dict[int, KnownAccount] = field(default_factory=dict)
@@ -76,8 +69,8 @@ class Changes:
     _good: set[str] = field(default_factory=set)
     _attempts: dict[tuple[str, datetime], Attempts] = field(default_factory=dict)
 
-    def apply(self, workspace: OutreachWorkspace, event: BisonEvent, meaning: Meaning) -> None:
-        """Everything but the line in the log."""
+    def apply(self, workspace: OutreachWorkspace, event: BisonEvent, meaning: Meaning) -> int | None:
+        """Everything but the line in the log. The account for which it counts, also where the event names none."""
         if meaning.lead is not None and meaning.lead_time is not None:
             self._move_lead((workspace.name, meaning.lead.lead_id), event, meaning.lead_time)
         if meaning.reply is not None:
@@ -91,16 +84,19 @@ class Changes:
                     event.address,
                     SOURCE,
                     event.occurred_at,
-                    source_event=f"{workspace.name}:{event.key}",
+                    source_event=f"{workspace.key}:{event.key}",
                     org_id=workspace.org_id,
                 )
             )
         if meaning.account is not None and event.account is not None:
             self._change_account(workspace.name, event.account, meaning)
-        if (metric := meaning.metric or meaning.shown_in) is not None:
-            self._count(workspace.name, event, metric, amount=int(meaning.metric is not None))
         if workspace.was_rejected:
             self._good.add(workspace.name)
+        account_id = event.account.account_id if event.account else None
+        metric = meaning.metric or meaning.shown_in
+        if metric is None:
+            return account_id
+        return self._count(workspace.name, event, metric, amount=int(meaning.metric is not None))
 
     def _move_lead(self, key: LeadKey, event: BisonEvent, time: LeadTime) -> None:
         lead = self._leads.setdefault(key, _Lead())
@@ -110,7 +106,7 @@ class Changes:
             lead.call = event if is_newer_call(event, known) else lead.call
 
     def _add_reply(self, workspace: OutreachWorkspace, event: BisonEvent, reply: LeadReply) -> None:
-        external_id = f"{workspace.name}:{reply.external_id}"
+        external_id = f"{workspace.key}:{reply.external_id}"
         self._replies.setdefault(
             external_id,
             {
@@ -138,16 +134,19 @@ class Changes:
             if state is not known.state:
                 self._accounts[account.account_id] = KnownAccount(workspace_name, state)
 
-    def _count(self, workspace_name: str, event: BisonEvent, metric: str, *, amount: int) -> None:
-        if event.account is not None:
-            key = (workspace_name, event.account.account_id, metric)
-            left = self._fillings.setdefault(key, {each.id: each for each in self.known.fillings.get(key, [])})
-            replaced = replaced_filling(list(left.values()), event.occurred_at)
-            if replaced is not None:
-                left[replaced.id] = replaced
-                self._taken[replaced.id] = replaced.amount
-                self._add(workspace_name, metric, -1, replaced.occurred_at)
+    def _count(self, workspace_name: str, event: BisonEvent, metric: str, *, amount: int) -> int | None:
+        account_id = event.account.account_id if event.account else None
+        key = (workspace_name, UNKNOWN_ACCOUNT if account_id is None else account_id, metric)
+        left = [
+            replace(each, amount=self._taken.get(each.id, each.amount)) for each in self.known.fillings.get(key, [])
+        ]
+        replaced = replaced_filling(left, event.occurred_at)
+        if replaced is not None:
+            account_id = replaced.account_id
+            self._taken[replaced.id] = replaced.amount
+            self._add(workspace_name, metric, -1, replaced.occurred_at)
         self._add(workspace_name, metric, amount, event.occurred_at)
+        return account_id
 
     def _add(self, workspace_name: str, metric: str, amount: int, at: datetime) -> None:
         """A quarter of an hour is in one month, whatever the workspace's zone."""
@@ -167,6 +166,7 @@ class Changes:
         if self._taken:
             taken = Rows([{"id": line, "amount": amount} for line, amount in sorted(self._taken.items())])
             yield _SQL["change_fillings"].bind(fillings=taken)
+        yield from self.keys.statements()
         if self._waiting:
             yield keeping(self._waiting)
             yield giving_opt_outs()
@@ -195,7 +195,8 @@ class Changes:
         if not len(self.lines) == len(self._attempts) == 1 or counts not in ([], [1]) or self._good:
             return None
         ((workspace_name, _), attempts), *_ = self._attempts.items()
-        row = self.lines[0] | _attempts_row(workspace_name, attempts)
+        row = {"workspace_key": self.lines[0]["workspace_name"], **self.lines[0]}
+        row |= attempts_row(workspace_name, attempts)
         for each in (*kept, *moved):
             row |= {_PARAMETERS.get(f"lead.{name}", name): value for name, value in each.items()}
         for each in replies:
@@ -218,7 +219,7 @@ class Changes:
         if self._good:
             yield _SQL["forget_rejections"].bind(names=sorted(self._good))
         if self._attempts:
-            attempts = [_attempts_row(name, each) for (name, _), each in sorted(self._attempts.items())]
+            attempts = [attempts_row(name, each) for (name, _), each in sorted(self._attempts.items())]
             yield _SQL["add_attempts"].bind(attempts=Rows(attempts))
 
     def _lead_rows(self) -> tuple[list[Values], list[Values]]:
@@ -288,12 +289,3 @@ def _account_row(account: SenderAccount) -> Values:
 def _later_first(count: tuple[tuple[str, str, datetime], int]) -> tuple[str, float, str]:
     (workspace_name, metric, quarter), _ = count
     return workspace_name, -quarter.timestamp(), metric
-
-
-def _attempts_row(workspace_name: str, attempts: Attempts) -> Values:
-    return {
-        "workspace_name": workspace_name,
-        "received_at": attempts.last_at,
-        "deliveries": attempts.deliveries,
-        "successes": attempts.successes,
-    }

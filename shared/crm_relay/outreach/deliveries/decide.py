@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from crm_relay.incidents.models import Incident
-from crm_relay.outreach.decisions import is_foreign, meaning_of
+from crm_relay.outreach.decisions import is_foreign, known_as, meaning_of
 from crm_relay.outreach.deliveries.changes import Changes, Values
 from crm_relay.outreach.deliveries.known import KnownOutreach
 from crm_relay.outreach.deliveries.reads import reads_of_repeated
-from crm_relay.outreach.models import Meaning
+from crm_relay.outreach.models import Meaning, OutreachWorkspace
 from crm_relay.platform.logging import count_metric, logger
 from crm_relay.providers.bison.events import BisonDelivery, BisonEvent
 from crm_relay.webhooks.models import Delivered, DeliveryOutcome
@@ -56,7 +56,7 @@ class _BatchDecision:
     def __init__(self, changes: Changes, elapsed_ms: Callable[[Delivered], int]) -> None:
         self.known, self.changes = changes.known, changes
         self._elapsed_ms = elapsed_ms
-        self._counted = set(changes.known.events or ())
+        self._known = {key: dict(events) for key, events in (changes.known.events or {}).items()}
 
     def decide(self, kept: Kept) -> DeliveryOutcome:
         """EmailBison's repetition leaves a line in the log, that of our queue does not."""
@@ -70,16 +70,28 @@ class _BatchDecision:
         if is_foreign(kept.parsed, workspace):
             self._log(kept, problem="of another workspace or instance")
             return DeliveryOutcome(refused=REFUSED)
-        if (workspace.name, event.key) in self._counted:
+        known = self._known.setdefault(workspace.key, {})
+        is_known = known_as(event, known)
+        self._learn(workspace, event, known)
+        if is_known:
             self._log(kept)
             return _DUPLICATE
-        self._counted.add((workspace.name, event.key))
         erased = kept.erased | self.known.erased
         counts = workspace.counts_automated
         meaning = meaning_of(event, kept.delivered.received_at, erased, counts_automated=counts)
-        self.changes.apply(workspace, event, meaning)
-        self._log(kept, _counted(event, meaning))
+        account_id = self.changes.apply(workspace, event, meaning)
+        self._log(kept, _counted(event, meaning) | {"sender_email_id": account_id})
         return _PROCESSED
+
+    def _learn(self, workspace: OutreachWorkspace, event: BisonEvent, known: dict[str, bool]) -> None:
+        """By whatever it comes again, it is the same event. A key that was alone belongs to it from now on."""
+        if event.own_keys and event.shared_key is not None and known.get(event.shared_key):
+            self.changes.keys.claim(workspace.key, event.shared_key)
+            known[event.shared_key] = False
+        is_alone = not event.own_keys
+        new = [key for key in event.keys if key not in known]
+        self.changes.keys.add(workspace.key, new, is_alone=is_alone)
+        known |= dict.fromkeys(new, is_alone)
 
     def _ignore(self, kept: Kept) -> DeliveryOutcome:
         if kept.parsed.verdict == "unknown":
@@ -91,10 +103,10 @@ class _BatchDecision:
 
     def _log(self, kept: Kept, counted: Values | None = None, *, problem: str | None = None) -> None:
         """`counted`: what the line says of an event that counts, for the first time."""
-        delivered = kept.delivered
+        delivered, workspace = kept.delivered, self.known.workspaces[_name(kept)]
         line: Values = {
             "event_type": kept.parsed.event_type,
-            "workspace_name": _name(kept),
+            "workspace_name": workspace.key,
             "success": problem is None,
             "error_message": problem,
             "processing_time_ms": self._elapsed_ms(delivered),
@@ -104,7 +116,7 @@ class _BatchDecision:
         self.changes.lines.append(line | (counted or _COUNTS_NOTHING))
         # Whether EmailBison's calls succeed is not shown by what an operator does with them later.
         if delivered.origin != "replay":
-            self.changes.count_attempt(_name(kept), delivered.received_at, success=problem is None)
+            self.changes.count_attempt(workspace.name, delivered.received_at, success=problem is None)
 
 
 def _counted(event: BisonEvent, meaning: Meaning) -> Values:

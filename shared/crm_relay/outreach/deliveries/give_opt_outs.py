@@ -15,10 +15,10 @@ def waiting_opt_out(workspace: OutreachWorkspace, event: BisonEvent) -> WaitingO
     """Of a lead, or of nobody who could be found again where there is none."""
     return WaitingOptOut(
         SOURCE,
-        f"{workspace.name}:{event.key}",
+        f"{workspace.key}:{event.key}",
         ConsentChannel.EMAIL,
         event.occurred_at,
-        source_person=None if event.lead is None else f"{workspace.name}/{event.lead.lead_id}",
+        source_person=None if event.lead is None else f"{workspace.key}/{event.lead.lead_id}",
         org_id=workspace.org_id,
     )
 

@@ -16,7 +16,10 @@ LeadKey = tuple[str, int]
 """A workspace's name and the lead's number in it."""
 
 FillingKey = tuple[str, int, str]
-"""A workspace's name, an account's number and a counter."""
+"""A workspace's name, an account's number (UNKNOWN_ACCOUNT: those of all accounts) and a counter."""
+
+UNKNOWN_ACCOUNT = -1
+"""Of an event that names no account."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,10 @@ class KnownAccount:
 
 @dataclass(frozen=True)
 class KnownOutreach:
-    """`events`: which were counted before, None where that was not read; `inbox_ids`: of deliveries that came before.
+    """What was read, by the names of today; `workspaces` by the names of the tokens.
 
+    `events`: by workspace which keys were counted before, and whether each stands for itself; None where that was not
+    read. `inbox_ids`: of deliveries that came before.
     `calls`: time and key of the event that last called a known lead interested.
     """
 
@@ -39,16 +44,14 @@ class KnownOutreach:
     logged: Mapping[LeadKey, Mapping[LeadTime, datetime]]
     fillings: Mapping[FillingKey, list[Filling]]
     accounts: Mapping[int, KnownAccount]
-    events: frozenset[tuple[str, str]] | None
+    events: Mapping[str, Mapping[str, bool]] | None
     inbox_ids: Mapping[str, int] | None
     erased: frozenset[str]
 
     @classmethod
     def of(cls, rows: ReadRows) -> "KnownOutreach":
         """From the rows of `reads_of`."""
-        leads = {
-            (row["workspace_name"], each["lead_id"]): each for row in rows["workspaces"] for each in row["leads"] or ()
-        }
+        leads = {(row["its_name"], each["lead_id"]): each for row in rows["workspaces"] for each in row["leads"] or ()}
         return cls(
             workspaces={row["workspace_name"]: _workspace(row) for row in rows["workspaces"]},
             calls={key: _call(lead) for key, lead in leads.items() if "told_by" in lead},
@@ -63,14 +66,20 @@ class KnownOutreach:
         )
 
 
-def _events(rows: list[Row] | None) -> frozenset[tuple[str, str]] | None:
-    return None if rows is None else frozenset((row["workspace_name"], row["event_key"]) for row in rows)
+def _events(rows: list[Row] | None) -> dict[str, dict[str, bool]] | None:
+    if rows is None:
+        return None
+    known: dict[str, dict[str, bool]] = {}
+    for row in rows:
+        known.setdefault(row["workspace_key"], {})[row["event_key"]] = row["is_alone"]
+    return known
 
 
 def _workspace(row: Row) -> OutreachWorkspace:
     host = instance_host(row["bison_instance_url"] or "") or None
     return OutreachWorkspace(
-        row["workspace_name"],
+        row["its_name"],
+        row["its_key"],
         row["workspace_id"],
         row["org_id"],
         row["bison_workspace_id"],
@@ -93,8 +102,9 @@ def _fillings(rows: list[Row]) -> dict[FillingKey, list[Filling]]:
     fillings: dict[FillingKey, list[Filling]] = {}
     for row in rows:
         for each in row["fillings"] or ():
-            filling = Filling(each["id"], each["amount"], datetime.fromisoformat(each["occurred_at"]))
-            fillings.setdefault((row["workspace_name"], each["account_id"], each["metric"]), []).append(filling)
+            moment = datetime.fromisoformat(each["occurred_at"])
+            filling = Filling(each["id"], each["amount"], moment, each["of_account"])
+            fillings.setdefault((row["its_name"], each["account_id"], each["metric"]), []).append(filling)
     return fillings
 
 

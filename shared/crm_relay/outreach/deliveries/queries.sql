@@ -19,11 +19,35 @@ from lock_outreach(
 ) as known;
 
 -- name: known_events
--- Which of these events were counted before.
-select wanted.workspace_name, wanted.event_key
-from :events as wanted (workspace_name text, event_key text)
-join webhook_delivery_log log
-    on log.workspace_name = wanted.workspace_name and log.event_key = wanted.event_key and log.is_first;
+-- Which of these keys belong to events that were counted before; what an older version counted has one key, in the log.
+select wanted.its_key as workspace_key, wanted.event_key, bool_or(known.is_alone) as is_alone
+from (
+    select distinct workspace_key(workspace_name) as its_key, event_key
+    from :events as asked (workspace_name text, event_key text)
+    offset 0
+) wanted
+join lateral (
+    select is_alone
+    from outreach_event_keys
+    where workspace_key = wanted.its_key and event_key = wanted.event_key
+    union all
+    select false
+    from webhook_delivery_log log
+    where log.workspace_name = wanted.its_key and log.event_key = wanted.event_key and log.is_first
+) known on true
+group by 1, 2;
+
+-- name: claim_event_keys
+-- They stood for an event that has an id of its own by now.
+update outreach_event_keys known
+set is_alone = false
+from :keys as claimed (workspace_key text, event_key text)
+where known.workspace_key = claimed.workspace_key and known.event_key = claimed.event_key;
+
+-- name: add_event_keys
+-- A plain insert, as in add_bison_line: the primary key refuses an event that another delivery is counting at this moment.
+insert into outreach_event_keys (workspace_key, event_key, is_alone)
+values :keys as added (workspace_key text, event_key text, is_alone boolean);
 
 -- name: inbox_ids
 -- The rows of deliveries that came before.
@@ -115,7 +139,7 @@ from :attempts as attempt (workspace_name text, received_at timestamptz, deliver
 -- A single delivery about nobody who did something: in one statement, and in the same order as a batch.
 select
     add_bison_line(
-        :event_type, :workspace_name, :success, :error_message, :processing_time_ms, :inbox_id, :origin, :event_key, :is_first,
+        :event_type, :workspace_key, :success, :error_message, :processing_time_ms, :inbox_id, :origin, :event_key, :is_first,
         :metric, :amount, :occurred_at, :sender_email_id, :lead_id
     ) as added,
     count_outreach(:workspace_name, :metric, :amount, :occurred_at) as counted,
@@ -126,7 +150,7 @@ select
 select
     move_lead_times(:workspace_name, :its_id, :replied_at, :bounced_at, :unsubscribed_at) as moved,
     add_bison_line(
-        :event_type, :workspace_name, :success, :error_message, :processing_time_ms, :inbox_id, :origin, :event_key, :is_first,
+        :event_type, :workspace_key, :success, :error_message, :processing_time_ms, :inbox_id, :origin, :event_key, :is_first,
         :metric, :amount, :occurred_at, :sender_email_id, :lead_id
     ) as added,
     count_outreach(:workspace_name, :metric, :amount, :occurred_at) as counted,
@@ -140,7 +164,7 @@ select
         :org_id, :workspace_id, :external_id, :thread_id, :from_address, :subject, :reply_received_at, :is_automated
     ) as replied,
     add_bison_line(
-        :event_type, :workspace_name, :success, :error_message, :processing_time_ms, :inbox_id, :origin, :event_key, :is_first,
+        :event_type, :workspace_key, :success, :error_message, :processing_time_ms, :inbox_id, :origin, :event_key, :is_first,
         :metric, :amount, :occurred_at, :sender_email_id, :lead_id
     ) as added,
     count_outreach(:workspace_name, :metric, :amount, :occurred_at) as counted,
@@ -157,7 +181,7 @@ select
         :org_id, :workspace_id, :external_id, :thread_id, :from_address, :subject, :reply_received_at, :is_automated
     ) as replied,
     add_bison_line(
-        :event_type, :workspace_name, :success, :error_message, :processing_time_ms, :inbox_id, :origin, :event_key, :is_first,
+        :event_type, :workspace_key, :success, :error_message, :processing_time_ms, :inbox_id, :origin, :event_key, :is_first,
         :metric, :amount, :occurred_at, :sender_email_id, :lead_id
     ) as added,
     count_outreach(:workspace_name, :metric, :amount, :occurred_at) as counted,
@@ -167,7 +191,7 @@ select
 -- A single delivery that moves no counter.
 select
     add_bison_line(
-        :event_type, :workspace_name, :success, :error_message, :processing_time_ms, :inbox_id, :origin, :event_key, :is_first,
+        :event_type, :workspace_key, :success, :error_message, :processing_time_ms, :inbox_id, :origin, :event_key, :is_first,
         :metric, :amount, :occurred_at, :sender_email_id, :lead_id
     ) as added,
     add_attempts(:workspace_name, :received_at, :deliveries, :successes) as attempted;
@@ -176,9 +200,9 @@ select
 -- It has no effect, and the workspace's health shows it.
 with line as (
     insert into webhook_delivery_log (event_type, workspace_name, success, error_message, processing_time_ms, origin)
-    values ('unreadable', :workspace_name, false, :reason, :elapsed_ms, 'webhook')
+    values ('unreadable', workspace_key(:workspace_name), false, :reason, :elapsed_ms, 'webhook')
 )
-select add_attempts(:workspace_name, :received_at, 1, 0) as counted;
+select add_attempts(workspace_now(:workspace_name), :received_at, 1, 0) as counted;
 
 -- name: give_opt_outs
 -- What waited of leads who have an address by now, in the one way into the ledger. A lead is found by the index on both its names.
@@ -186,7 +210,7 @@ with given as (
     delete from waiting_opt_outs waiting
     using client_leads lead
     where waiting.source = 'bison'
-        and lead.workspace_name = substring(waiting.source_person from '^(.*)/[0-9]+$')
+        and lead.workspace_name = workspace_now(substring(waiting.source_person from '^(.*)/[0-9]+$'))
         and lead.lead_id = cast(substring(waiting.source_person from '/([0-9]+)$') as bigint)
         and normalise_address(lead.lead_email) is not null
     returning waiting.org_id, waiting.source_event, waiting.occurred_at, lead.lead_email

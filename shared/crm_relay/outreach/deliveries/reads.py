@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from crm_relay.consent.address import normalise
 from crm_relay.outreach.decisions import LEAD_TIME_OF, METRIC_OF, STATUS_OF
+from crm_relay.outreach.deliveries.known import UNKNOWN_ACCOUNT
 from crm_relay.platform.sql import Rows, SqlValue, Statement, queries_beside
 from crm_relay.providers.bison.events import BisonDelivery, BisonEvent
 from crm_relay.webhooks.source import Batch, KeptDelivery, Received
@@ -41,7 +42,8 @@ def reads_of_repeated(kept: Sequence[KeptDelivery[BisonDelivery]]) -> dict[str, 
 
 
 def _known_events(deliveries: Sequence[Received[BisonDelivery] | KeptDelivery[BisonDelivery]]) -> Statement:
-    events = sorted({(_workspace(each), each.parsed.event.key) for each in deliveries if each.parsed.event})
+    found = ((_workspace(each), each.parsed.event) for each in deliveries if each.parsed.event)
+    events = sorted({(name, key) for name, event in found for key in event.keys})
     return _SQL["known_events"].bind(events=Rows([{"workspace_name": name, "event_key": key} for name, key in events]))
 
 
@@ -61,7 +63,11 @@ def _batch_row(name: str, events: Sequence[tuple[str, BisonEvent]], instance: st
     own = [event for workspace, event in events if workspace == name]
     leads = {event.lead.lead_id for event in own if event.lead and event.kind in LEAD_TIME_OF}
     counted = sorted(
-        {(each.account.account_id, METRIC_OF[each.kind]) for each in own if each.account and each.kind in METRIC_OF}
+        {
+            (each.account.account_id if each.account else UNKNOWN_ACCOUNT, METRIC_OF[each.kind])
+            for each in own
+            if each.kind in METRIC_OF
+        }
     )
     return {
         "workspace_name": name,

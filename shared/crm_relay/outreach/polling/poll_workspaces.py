@@ -37,7 +37,13 @@ class Round:
     failed: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> list[Polled]:
-        """What of one workspace fails leaves the others alone; LeaseLost ends the round."""
+        """What of one workspace fails leaves the others alone; LeaseLost ends the round.
+
+        All goes by the names of today: those of the tokens may be former ones.
+        """
+        today = store.present_names(self.db, sorted({*self.bisons, *self.tokens}))
+        self.bisons = {today[name]: bison for name, bison in self.bisons.items()}
+        self.tokens = {today[name]: tokens for name, tokens in self.tokens.items()}
         polled = [
             done
             for name in store.next_workspaces(self.db, list(self.bisons))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from crm_relay.outreach import store
-from crm_relay.outreach.decisions import judge_totals
+from crm_relay.outreach.decisions import explain_gaps, judge_totals
 from crm_relay.outreach.models import TotalsGap
 from crm_relay.platform.database import Database, Transaction
 
@@ -35,10 +35,10 @@ def reconcile(
     """
 
     def work(transaction: Transaction) -> Reconciled:
-        accounts = store.totals_to_settle(transaction, workspace_name, now - settling)
-        gaps = [gap for account in accounts for gap in judge_totals(account)]
+        accounts, loose = store.totals_to_settle(transaction, workspace_name, now - settling)
+        gaps, named = explain_gaps([gap for account in accounts for gap in judge_totals(account)], loose)
         if fills:
-            transaction.finish(list(store.settling(workspace_name, accounts, gaps, now - settling)))
+            transaction.finish(list(store.settling(workspace_name, accounts, gaps, named, now - settling)))
         return Reconciled(workspace_name, [gap for gap in gaps if gap.missing])
 
     return db.transact(work)

@@ -73,7 +73,9 @@ class SenderAccount:
 class BisonEvent:
     """One thing that happened in a workspace.
 
-    `key` is the event's identity within its workspace: the same however often and in whatever envelope it comes.
+    `key` is what the event is counted by within its workspace. `own_keys` are all ids that name it and no other, `key`
+    among them: it may come again with any of them left out. `shared_key` is an id that other events of its kind may
+    have too, such as the mail that two replies answer.
     `occurred_at` is the time of receipt where the delivery names no time that can be. What a delivery leaves out or
     garbles is None; the event counts all the same.
     """
@@ -89,6 +91,14 @@ class BisonEvent:
     email_subject: str | None = None
     is_permanent_bounce: bool = False
     lead_email: str | None = None
+    own_keys: tuple[str, ...] = ()
+    shared_key: str | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All by which it may have come before."""
+        shared = () if self.shared_key is None else (self.shared_key,)
+        return tuple(dict.fromkeys((self.key, *self.own_keys, *shared)))
 
     @property
     def address(self) -> str | None:

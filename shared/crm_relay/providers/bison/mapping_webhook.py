@@ -17,6 +17,7 @@ from crm_relay.rules.replies.judge_reply import judge_reply
 _ABOUT_AN_ACCOUNT: frozenset[EventKind] = frozenset(
     {"account_added", "account_removed", "account_disconnected", "account_reconnected"}
 )
+_ONCE_A_MAIL: frozenset[EventKind] = frozenset({"email_sent", "lead_unsubscribed"})
 _CLOCKS_MAY_DIFFER = timedelta(days=1)
 _BEFORE_THE_SERVICE = datetime(2015, 1, 1, tzinfo=UTC)
 
@@ -25,8 +26,9 @@ def read_event(event_type: str, data: Mapping[str, Any], *, now: datetime) -> Bi
     """The event of a handled type. Never refuses: what cannot be read is None, and the event counts."""
     kind, parts = HANDLED_EVENTS[event_type], Data.model_validate(data)
     reply = parts.reply
+    own, shared = _identities(event_type, kind, parts)
     return BisonEvent(
-        key=f"{event_type}:{_identity(kind, parts) or f'data:{_fingerprint(data)}'}",
+        key=next(iter((*own, *shared)), None) or f"{event_type}:data:{_fingerprint(data)}",
         kind=kind,
         occurred_at=_occurred(kind, parts, now),
         lead=_lead(parts.lead),
@@ -37,27 +39,36 @@ def read_event(event_type: str, data: Mapping[str, Any], *, now: datetime) -> Bi
         campaign_name=parts.campaign.name,
         email_subject=parts.scheduled_email.subject or reply.subject,
         is_permanent_bounce=kind == "email_bounced" and is_permanent_bounce(reply.subject, reply.text or reply.html),
+        own_keys=own,
+        shared_key=next(iter(shared), None),
     )
 
 
-def _identity(kind: EventKind, parts: Data) -> str | None:
-    """What names this event and no other in its workspace; the word tells apart the ids of different things.
+def _identities(event_type: str, kind: EventKind, parts: Data) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What names this event and no other in its workspace, and what others may have too; the word says whose id it is.
 
-    An account has no log, so its last change stands for the event. Without that time, and for a mail without any id,
-    the whole data is the identity (None here): an event that says nothing of itself, such as `"data": {}`, cannot be
-    told from its own redelivery and counts once. The accounts that this may miss are put right by the poll.
+    A redelivery may leave out any of them. A mail is sent once and left once, but answered more than once. An account
+    has no log, so its last change stands for the event. Without that time, and for a mail without any id, the whole
+    data is the identity (none here): an event that says nothing of itself, such as `"data": {}`, cannot be told from
+    its own redelivery and counts once. The accounts that this may miss are put right by the poll.
     """
     if kind in _ABOUT_AN_ACCOUNT:
         account = parts.sender_email
-        if account.id is None or account.updated_at is None:
-            return None
-        return f"sender_email:{account.id}:{_stamp(account.updated_at)}"
-    candidates = {
-        "campaign_event": parts.campaign_event.id,
-        "reply": parts.reply.uuid or parts.reply.id,
-        "scheduled_email": parts.scheduled_email.id,
-    }
-    return next((f"{word}:{value}".lower() for word, value in candidates.items() if value is not None), None)
+        is_known = account.id is not None and account.updated_at is not None
+        return ((f"{event_type}:sender_email:{account.id}:{_stamp(account.updated_at)}",) if is_known else ()), ()
+    own = _named(
+        event_type,
+        ("campaign_event", parts.campaign_event.id),
+        ("reply", parts.reply.uuid),
+        ("reply", parts.reply.id),
+    )
+    mail = _named(event_type, ("scheduled_email", parts.scheduled_email.id))
+    return ((*own, *mail), ()) if kind in _ONCE_A_MAIL else (own, mail)
+
+
+def _named(event_type: str, *ids: tuple[str, str | int | None]) -> tuple[str, ...]:
+    named = (f"{word}:{value}".lower() for word, value in ids if value is not None)
+    return tuple(dict.fromkeys(f"{event_type}:{each}" for each in named))
 
 
 def _occurred(kind: EventKind, parts: Data, now: datetime) -> datetime:

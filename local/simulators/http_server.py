@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 
@@ -132,8 +132,14 @@ class Handler(BaseHTTPRequestHandler):
         """Silent: paths can carry addresses."""
 
 
+Observer: TypeAlias = "Callable[[ServedSimulator, Incoming, Outgoing], None]"
+
+
 class ServedSimulator(ABC):
     """Answers from `start` to `stop`, or inside a `with`; port 0 is any free one."""
+
+    observers: ClassVar[list[Observer]] = []
+    """Each sees every exchange of every simulator."""
 
     _server: HttpServer | None = None
 
@@ -145,8 +151,14 @@ class ServedSimulator(ABC):
         """Called by several threads at once. Raises NoAnswerError to close the connection instead."""
 
     def start(self) -> Self:
-        self._server = HttpServer(self._port, self.answer).start()
+        self._server = HttpServer(self._port, self._answer_observed).start()
         return self
+
+    def _answer_observed(self, incoming: Incoming) -> Outgoing:
+        outgoing = self.answer(incoming)
+        for observer in self.observers:
+            observer(self, incoming, outgoing)
+        return outgoing
 
     def stop(self) -> None:
         if self._server is not None:

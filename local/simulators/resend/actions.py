@@ -62,9 +62,7 @@ class Actions:
 
     def was_suppressed(self, mail: SimulatedMail, reason: str | None = "previous_bounce") -> HookMessage:
         """`reason` None: the form without it, which is the documentation's example."""
-        detail = "Resend has suppressed sending to this address because it is on the account-level suppression list."
-        part: Json = {"message": detail, "type": "OnAccountSuppressionList"} | ({"reason": reason} if reason else {})
-        return self._about(mail, "suppressed", suppressed=part)
+        return self._about(mail, "suppressed", suppressed=events.suppressed(mail, reason))
 
     def failed(self, mail: SimulatedMail, reason: str = "reached_daily_quota") -> HookMessage:
         return self._about(mail, "failed", failed={"reason": reason})

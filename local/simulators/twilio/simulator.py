@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, Literal, get_args
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from local.simulators.fault_queue import AimedFault, FaultQueue
 from local.simulators.http_server import Incoming, NoAnswerError, Outgoing, ServedSimulator
@@ -125,9 +125,14 @@ class TwilioSimulator(ServedSimulator):
         credentials = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
         if incoming.header("Authorization") != f"Basic {credentials}":
             raise _Refused(401, 20003, "Authenticate")
-        if incoming.path != f"/2010-04-01/Accounts/{self.account_sid}/Messages.json":
+        messages = f"/2010-04-01/Accounts/{self.account_sid}/Messages"
+        if incoming.path == f"{messages}.json":
+            return self._create(incoming) if incoming.method == "POST" else self._list(incoming, messages)
+        sid = incoming.path.removeprefix(f"{messages}/").removesuffix(".json")
+        found = next((text for text in self.texts if text.sid == sid), None)
+        if found is None or incoming.method != "GET":
             raise _Refused(404, 20404, "The requested resource was not found")
-        return self._create(incoming) if incoming.method == "POST" else self._list(incoming)
+        return _json(200, self._shown(found))
 
     def _create(self, incoming: Incoming) -> Outgoing:
         form = dict(parse_qsl(incoming.body.decode(), keep_blank_values=True))
@@ -149,22 +154,48 @@ class TwilioSimulator(ServedSimulator):
             self._texts.append(text)
         return _json(201, self._shown(text))
 
-    def _list(self, incoming: Incoming) -> Outgoing:
-        """Newest first; by DateSent, a day in UTC, a text that still waits is not found (assumed)."""
+    def _list(self, incoming: Incoming, messages: str) -> Outgoing:
+        """Newest first; by DateSent, a day in UTC, a text that still waits is not found (assumed).
+
+        The next page is an address that names the last text of this one: what is sent meanwhile moves nothing.
+        """
         query = incoming.query
         found = [text for text in reversed(self.texts) if query.get("To") in {None, text.to}]
         if "DateSent" in query:
             found = [text for text in found if text.date_sent and f"{text.date_sent:%Y-%m-%d}" == query["DateSent"]]
-        shown = [self._shown(text) for text in found[: int(query.get("PageSize", "50"))]]
-        return _json(200, {"messages": shown, "page": 0, "page_size": len(shown), "next_page_uri": None})
+        size, number = int(query.get("PageSize", "50")), int(query.get("Page", "0"))
+        sids = [text.sid for text in found]
+        start = sids.index(query["PageToken"]) + 1 if query.get("PageToken") in sids else 0
+        page = found[start : start + size]
+        rest = {name: value for name, value in query.items() if name not in {"Page", "PageToken", "PageSize"}}
+
+        def uri(at: int, token: str | None = None) -> str:
+            more = {} if token is None else {"PageToken": token}
+            return f"{messages}.json?{urlencode({**rest, 'PageSize': size, 'Page': at, **more})}"
+
+        content = {
+            "messages": [self._shown(text) for text in page],
+            "page": number,
+            "page_size": size,
+            "start": number * size,
+            "end": max(number * size + len(page) - 1, 0),
+            "uri": uri(number, query.get("PageToken")),
+            "first_page_uri": uri(0),
+            "next_page_uri": uri(number + 1, page[-1].sid) if start + size < len(found) else None,
+            "previous_page_uri": uri(number - 1) if number else None,
+        }
+        return _json(200, content)
 
     def _shown(self, text: SimulatedText) -> dict[str, Any]:
-        """Times in RFC 2822."""
+        """Times in RFC 2822. A price comes later, with the bill (assumed: never here)."""
+        uri = f"/2010-04-01/Accounts/{self.account_sid}/Messages/{text.sid}"
+        is_service = text.sender.startswith("MG")
         return {
             "sid": text.sid,
             "account_sid": self.account_sid,
             "to": text.to,
-            "from": text.sender,
+            "from": None if is_service else text.sender,
+            "messaging_service_sid": text.sender if is_service else None,
             "body": text.body,
             "status": text.status,
             "direction": "outbound-api",
@@ -173,6 +204,13 @@ class TwilioSimulator(ServedSimulator):
             "error_message": None,
             "date_created": format_datetime(text.created),
             "date_sent": format_datetime(text.date_sent) if text.date_sent else None,
+            "date_updated": format_datetime(text.date_sent or text.created),
+            "api_version": "2010-04-01",
+            "num_media": "0",
+            "price": None,
+            "price_unit": "USD",
+            "uri": f"{uri}.json",
+            "subresource_uris": {"media": f"{uri}/Media.json"},
         }
 
 

@@ -52,7 +52,9 @@ def list_all(account: ResendAccount, request: ResendRequest) -> ResendResponse:
 
 def get(account: ResendAccount, request: ResendRequest, hook_id: str) -> ResendResponse:
     del request
-    return ResendResponse(200, {"object": "webhook", **_shown(_known(account, hook_id))})
+    hook = _known(account, hook_id)
+    # A list leaves the secret out [O].
+    return ResendResponse(200, {"object": "webhook", **_shown(hook), "signing_secret": hook.secret})
 
 
 def patch(account: ResendAccount, request: ResendRequest, hook_id: str) -> ResendResponse:

@@ -1,10 +1,18 @@
-"""`GET /emails/receiving/{id}`: a mail that came in, with its text and headers."""
+"""`GET /emails/receiving` and `GET /emails/receiving/{id}`: mails that came in, newest first [O]."""
 
 from __future__ import annotations
 
 from local.simulators.clock import stamp
+from local.simulators.resend.api.sent import page_of
 from local.simulators.resend.state import Inbound, ResendAccount
 from local.simulators.resend.wire import Json, ResendApiError, ResendRequest, ResendResponse
+
+
+def list_all(account: ResendAccount, request: ResendRequest) -> ResendResponse:
+    """Without text and headers."""
+    with account.lock:
+        mails = list(reversed(account.inbound.values()))
+    return page_of([_listed(mail) for mail in mails], request)
 
 
 def get(account: ResendAccount, request: ResendRequest, email_id: str) -> ResendResponse:
@@ -12,6 +20,12 @@ def get(account: ResendAccount, request: ResendRequest, email_id: str) -> Resend
     if mail is None:
         raise ResendApiError(404, "not_found", "Email not found")
     return ResendResponse(200, shown(mail, request.query.get("html_format", "data_uri")))
+
+
+def _listed(mail: Inbound) -> Json:
+    whole = shown(mail, "data_uri")
+    names = ("id", "to", "from", "created_at", "subject", "bcc", "cc", "reply_to", "message_id", "attachments")
+    return {name: whole[name] for name in names}
 
 
 def shown(mail: Inbound, html_format: str) -> Json:

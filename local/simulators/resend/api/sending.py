@@ -9,7 +9,7 @@ from local.simulators.resend.api.idempotency import Keys
 from local.simulators.resend.api.validation import problem, recipients
 from local.simulators.resend.state import ResendAccount, SimulatedMail, bare, new_id
 from local.simulators.resend.webhooks.delivery import ResendWebhooks
-from local.simulators.resend.webhooks.events import about_mail
+from local.simulators.resend.webhooks.events import about_mail, suppressed
 from local.simulators.resend.wire import Json, ResendApiError, ResendRequest, ResendResponse
 
 _LARGEST_BATCH = 100
@@ -97,7 +97,7 @@ class BatchSending:
 
     def _first_event(self, mail: SimulatedMail) -> tuple[str, Json]:
         if mail.suppressed is not None:
-            return about_mail(mail, "suppressed", suppressed=_on_the_list(mail.suppressed))
+            return about_mail(mail, "suppressed", suppressed=suppressed(mail, mail.suppressed))
         return about_mail(mail, "scheduled" if mail.payload.get("scheduled_at") else "sent")
 
     def _check_domains(self, payloads: list[Json]) -> None:
@@ -116,12 +116,3 @@ class BatchSending:
             if quota is not None and self.account.used(start) + more > quota:
                 message = f"You have exceeded your {name} email sending quota."
                 raise ResendApiError(429, f"{name}_quota_exceeded", message)
-
-
-def _on_the_list(reason: str) -> Json:
-    message = (
-        "Resend has suppressed sending to this address because it is on the account-level suppression list. This does"
-        " not count toward your bounce rate metric"
-    )
-    detail: Json = {"message": message, "type": "OnAccountSuppressionList"}
-    return detail if reason == "manual" else {**detail, "reason": reason}

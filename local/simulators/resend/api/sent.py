@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from local.simulators.clock import stamp
 from local.simulators.resend.state import ResendAccount, SimulatedMail
-from local.simulators.resend.wire import Json, ResendApiError, ResendRequest, ResendResponse
+from local.simulators.resend.wire import Json, ResendApiError, ResendRequest, ResendResponse, list_of
 
 _MOST = 100
 _USUAL = 20
 
 
 def list_all(account: ResendAccount, request: ResendRequest) -> ResendResponse:
-    """`limit` 1 to 100; `after` is the id of the last one of the page before, `before` of the first one."""
-    limit = _limit(request.query.get("limit"))
     with account.lock:
         mails = list(reversed(account.mails.values()))
-    ids = [mail.id for mail in mails]
-    start, end = 0, len(mails)
+    return page_of([_listed(mail) for mail in mails], request)
+
+
+def page_of(items: list[Json], request: ResendRequest) -> ResendResponse:
+    """`limit` 1 to 100; `after` is the id of the last one of the page before, `before` of the first one."""
+    limit = _limit(request.query.get("limit"))
+    ids = [item["id"] for item in items]
+    start, end = 0, len(items)
     if (after := request.query.get("after")) is not None:
         start = _place(ids, after) + 1
     if (before := request.query.get("before")) is not None:
         end = _place(ids, before)
         start = max(start, end - limit)
-    page = mails[start:end][:limit]
+    page = items[start:end][:limit]
     more = start + len(page) < end if before is None else start > 0
-    return ResendResponse(200, {"object": "list", "has_more": more, "data": [_listed(mail) for mail in page]})
+    return list_of(page, has_more=more)
 
 
 def get(account: ResendAccount, request: ResendRequest, email_id: str) -> ResendResponse:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from local.simulators.http_server import NoAnswerError
-from local.simulators.resend.api import hooks, receiving, sent
+from local.simulators.resend.api import domains, hooks, receiving, sent
 from local.simulators.resend.api.sending import BatchSending
 from local.simulators.resend.http.faults import ResendFault, ResendFaults, SimulatedRateLimit
 from local.simulators.resend.state import ResendAccount
@@ -21,10 +21,13 @@ _LISTS: dict[tuple[str, str], Handler] = {
     ("GET", "/webhooks"): hooks.list_all,
     ("POST", "/webhooks"): hooks.post,
     ("GET", "/emails"): sent.list_all,
+    ("GET", "/emails/receiving"): receiving.list_all,
+    ("GET", "/domains"): domains.list_all,
 }
 _ONE: dict[tuple[str, str, str], HandlerOfOne] = {
     ("GET", "/emails/receiving/", ""): receiving.get,
     ("GET", "/emails/", ""): sent.get,
+    ("GET", "/domains/", ""): domains.get,
     ("GET", "/webhooks/", ""): hooks.get,
     ("PATCH", "/webhooks/", ""): hooks.patch,
     ("DELETE", "/webhooks/", ""): hooks.delete,

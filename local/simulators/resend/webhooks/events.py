@@ -45,6 +45,17 @@ def bounce(mail: SimulatedMail, kind: str, sub_type: str | None, *, codes_as_tex
     }
 
 
+def suppressed(mail: SimulatedMail, reason: str | None) -> Json:
+    """`reason` None: the form of the documentation's example, which leaves out what the specification requires."""
+    message = (
+        "Resend has suppressed sending to this address because it is on the account-level suppression list. This does"
+        " not count toward your bounce rate metric"
+    )
+    detail: Json = {"message": message, "type": "OnAccountSuppressionList"}
+    codes = [f"smtp; 550 5.7.1 <{address}>: on the account-level suppression list" for address in mail.recipients]
+    return detail if reason is None else {**detail, "reason": reason, "diagnosticCode": codes}
+
+
 def click(link: str, user_agent: str, at: datetime) -> Json:
     """In camel case [D]."""
     return {"ipAddress": "192.0.2.11", "link": link, "timestamp": stamp(at), "userAgent": user_agent}
@@ -74,8 +85,8 @@ def contact(email: str, unsubscribed: bool, at: datetime) -> tuple[str, Json]:
         "created_at": stamp(at),
         "updated_at": stamp(at),
         "email": email,
-        "first_name": None,
-        "last_name": None,
+        "first_name": "",
+        "last_name": "",
         "unsubscribed": unsubscribed,
     }
     return "contact.updated", data

@@ -201,3 +201,32 @@ def test_names_under_which_deliveries_were_counted_are_not_taken_by_another_orga
     with pytest.raises(RejectedInput, match="workspace_name_is_not_reused"):
         rows_of(database, "insert into workspaces (org_id, name) values (:org, :name)", org=other, name=CONTOSO)
     rows_of(database, "insert into workspaces (org_id, name) values (default_org_id(), :name)", name=CONTOSO)
+
+
+def test_what_was_counted_under_two_names_is_put_together_and_once(database: Database) -> None:
+    deliver(mail("email_sent", 1))
+    deliver(mail("lead_interested", 2))
+    database.run_script("alter table workspaces disable trigger relabel_workspace")
+    rows_of(database, RENAME)
+    database.run_script("alter table workspaces enable trigger relabel_workspace")
+    database.run_script(
+        """insert into webhook_delivery_log (
+               event_type, workspace_name, success, event_key, is_first, metric, amount, occurred_at
+           )
+           select
+               'email_sent', 'Northwind Europe', true, 'email_sent:campaign_event:' || number, true, 'emails_sent_mtd',
+               1, '2026-03-10T10:00Z'
+           from unnest(array[1, 9]) as number;
+           insert into client_metrics (workspace_name, month, metric_type, emails_sent_mtd)
+           values ('Northwind Europe', '2026-03-01', 'month', 2);
+           insert into client_leads (workspace_name, lead_id, lead_email, told_at, told_by, interested_at, bounced_at)
+           values ('Northwind Europe', 1, 'new@example.org', '2026-03-11', 'x', '2026-03-11', '2026-03-12')"""
+    )
+    for _ in range(2):
+        rows_of(database, "update workspaces set name = name where name = :name", name=EUROPE)
+        assert counters(database, EUROPE) == {"emails_sent_mtd": 2, "positive_replies_mtd": 1}
+        assert counters(database) == {}
+        assert store.metric_drift(database, "2026-03-01") == []
+        (lead,) = rows_of(database, "select workspace_name, lead_email, lead_status from client_leads")
+        assert lead == {"workspace_name": EUROPE, "lead_email": "new@example.org", "lead_status": "bounced"}
+    assert deliver(mail("email_sent", 9))["duplicates"] == 1

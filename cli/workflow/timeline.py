@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from cli.console import FOUND, GOOD, show
+from crm_relay.workflows.approvals.overview import ApprovalShown
 from crm_relay.workflows.overview.models import ActionShown, LogLine, RunShown, StepShown
 
 
@@ -36,8 +37,16 @@ def _step_line(each: StepShown) -> dict[str, Any]:
         "at": "" if each.started_at is None else f"{each.started_at:%Y-%m-%d %H:%M:%S}",
         "state": "\n".join(part for part in state if part),
         "result": each.result,
-        "effects": "\n".join(line for action in each.actions for line in _effects(action)),
+        "effects": "\n".join(
+            (*(line for action in each.actions for line in _effects(action)), *map(_approval, each.approvals))
+        ),
     }
+
+
+def _approval(each: ApprovalShown) -> str:
+    place = "" if each.came_by == "self" else f", as {each.came_by} for {each.stands_for_name or 'nobody'}"
+    decided = f" by {each.decided_by_name} ({each.decided_via})" if each.decided_via else ""
+    return f"{each.approver_name or each.approver_id}{place}: {each.status}{decided}{_because(each.ended_for)}"
 
 
 def _effects(action: ActionShown) -> list[str]:

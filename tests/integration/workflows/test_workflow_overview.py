@@ -251,4 +251,4 @@ def test_the_number_of_statements_is_constant(runs: RunHarness, database_url: st
             )  # fmt: skip
             counts.append([statements(proxy, look) for look in looks])
         db.close()
-    assert counts == [[5, 5, 2], [5, 5, 2]]
+    assert counts == [[6, 5, 2], [6, 5, 2]]

@@ -26,6 +26,7 @@ class ApprovalShown:
     id: UUID
     org_id: UUID
     execution_id: UUID
+    step_id: UUID | None
     workflow_id: UUID
     workflow_name: str
     entity_type: str | None
@@ -71,11 +72,15 @@ def list_approvals(
     org_id: UUID | None = None,
     approver_id: UUID | None = None,
     execution_id: UUID | None = None,
+    record: tuple[str, UUID] | None = None,
     is_pending: bool | None = True,
     limit: int = 50,
     viewer: UUID | None = None,
 ) -> list[ApprovalShown]:
-    """The oldest that wait first; `is_pending` None: those that are over as well. `viewer`: who asks."""
+    """The oldest that wait first; `is_pending` None: those that are over as well. `viewer`: who asks.
+
+    `record`: entity type and id of what the runs are about.
+    """
     rows = db.run(
         _SQL["show_approvals"],
         ids=None,
@@ -83,6 +88,8 @@ def list_approvals(
         org_id=org_id,
         approver_id=approver_id,
         execution_id=execution_id,
+        entity_type=None if record is None else record[0],
+        entity_id=None if record is None else record[1],
         is_pending=is_pending,
         limit=min(limit, MOST_LISTED),
     )
@@ -91,7 +98,8 @@ def list_approvals(
 
 def show_approval(db: Queryable, approval_id: UUID, *, viewer: UUID | None = None) -> ApprovalShown:
     """RejectedInput with 404 for an unknown one."""
-    unbound = dict.fromkeys(("org_id", "approver_id", "execution_id", "is_pending", "now"))
+    names = ("org_id", "approver_id", "execution_id", "entity_type", "entity_id", "is_pending", "now")
+    unbound = dict.fromkeys(names)
     rows = db.run(_SQL["show_approvals"], ids=[approval_id], limit=1, **unbound)
     if not rows:
         raise RejectedInput("there is no such approval", status=404)

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from crm_relay.workflows.approvals.overview import ApprovalShown
+
 STATUSES = ("pending", "running", "paused", "failed", "completed", "cancelled")
 """Of runs, as `workflow_executions.status` has them; a run that waits is running."""
 
@@ -132,6 +134,7 @@ class StepShown:
     error: str | None
     actions: tuple[ActionShown, ...]
     logs: tuple[LogLine, ...]
+    approvals: tuple[ApprovalShown, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,7 +194,8 @@ class WouldStart:
 class WorkflowWhy:
     """One workflow and one record. `answer` is a word, `because` the same in a sentence.
 
-    `decisions`: the newest first; `waiting_events`: what happened to the record that is not handled yet.
+    `decisions`: the newest first; `waiting_events`: what happened to the record that is not handled yet. `approvals`:
+    those that runs for the record wait for.
     """
 
     workflow_id: UUID
@@ -204,6 +208,7 @@ class WorkflowWhy:
     decisions: tuple[StartLine, ...]
     waiting_events: int
     now: WouldStart | None
+    approvals: tuple[ApprovalShown, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Answers of `why` in sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from crm_relay.workflows.approvals.overview import ApprovalShown
 from crm_relay.workflows.models import Trigger, TriggerKind
 
 _GATES: Final[Mapping[str, str]] = {
@@ -40,6 +41,14 @@ def because(answer: str, entity_type: str, workflow: Mapping[str, Any], decision
         "nothing_happened": "Nothing that it listens to has happened to this record since it was published, "
         "or it is longer ago than decisions are kept.",
     }.get(answer, answer)
+
+
+def waits_for(approvals: Sequence[ApprovalShown]) -> str:
+    """`It waits for the approval of Max since 2026-11-30 12:00 UTC.`"""
+    names = sorted({each.approver_name or str(each.approver_id) for each in approvals})
+    since = min((each.requested_at for each in approvals if each.requested_at is not None), default=None)
+    begun = "" if since is None else f" since {since:%Y-%m-%d %H:%M %Z}"
+    return f"It waits for the approval of {', '.join(names)}{begun}."
 
 
 def describe_trigger(trigger: Trigger) -> str:

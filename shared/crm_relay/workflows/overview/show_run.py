@@ -8,6 +8,7 @@ from uuid import UUID
 
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.workflows.approvals.overview import ApprovalShown, list_approvals
 from crm_relay.workflows.overview import store
 from crm_relay.workflows.overview.models import (
     ActionShown,
@@ -23,6 +24,7 @@ from crm_relay.workflows.overview.models import (
 
 MOST_STEPS = 200
 MOST_LOGS = 2_000
+MOST_APPROVALS = 500
 
 _LINE = tuple(each.name for each in fields(RunLine))
 _START = tuple(each.name for each in fields(RunStart))
@@ -34,7 +36,7 @@ _ACTION = ("id", "type", "status", "result", "error", "error_code", "completed_a
 
 
 def show_run(db: Queryable, run_id: UUID) -> RunShown:
-    """Five statements, however long the run is. RejectedInput with 404 for no such run."""
+    """Five statements, however long the run is, and one more where it asked people. RejectedInput with 404 for none."""
     row = store.show_run(db, run_id)
     if row is None:
         raise RejectedInput("there is no such run, or it was removed after its retention", status=404)
@@ -48,17 +50,25 @@ def show_run(db: Queryable, run_id: UUID) -> RunShown:
     logs: defaultdict[UUID | None, list[LogLine]] = defaultdict(list)
     for line in reversed(store.logs_of_run(db, run_id, MOST_LOGS)):
         logs[line["step_id"]].append(LogLine(line["occurred_at"], line["level"], line["message"], line["data"]))
+    asked: defaultdict[UUID | None, list[ApprovalShown]] = defaultdict(list)
+    if any(step["type"] == "approval" for step in shown):
+        found = list_approvals(db, execution_id=run_id, is_pending=None, limit=MOST_APPROVALS)
+        for approval in sorted(found, key=lambda each: str(each.requested_at)):
+            asked[approval.step_id].append(approval)
     return RunShown(
         run=RunLine(**{name: row[name] for name in _LINE}),
         start=RunStart(**{name: row[name] for name in _START}),
-        steps=tuple(_step(step, actions[step["id"]], logs[step["id"]]) for step in shown),
+        steps=tuple(_step(step, actions[step["id"]], logs[step["id"]], asked[step["id"]]) for step in shown),
         logs=tuple(logs[None]),
         is_complete=len(steps) <= MOST_STEPS,
     )
 
 
-def _step(row: Row, actions: Iterable[ActionShown], logs: Iterable[LogLine]) -> StepShown:
-    return StepShown(**{name: row[name] for name in _STEP}, actions=tuple(actions), logs=tuple(logs))
+def _step(
+    row: Row, actions: Iterable[ActionShown], logs: Iterable[LogLine], approvals: Iterable[ApprovalShown]
+) -> StepShown:
+    given = {name: row[name] for name in _STEP}
+    return StepShown(**given, actions=tuple(actions), logs=tuple(logs), approvals=tuple(approvals))
 
 
 def _action(row: Row, notifications: Iterable[NotificationOfAction]) -> ActionShown:

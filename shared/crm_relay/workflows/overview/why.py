@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,11 +10,12 @@ from uuid import UUID, uuid4
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.errors import OF_ONE_ROW, RejectedInput, describe_error
 from crm_relay.rules.record_conditions import RecordFacts
+from crm_relay.workflows.approvals.overview import ApprovalShown, list_approvals
 from crm_relay.workflows.entities import topics_of
 from crm_relay.workflows.models import EntityEvent, EntityType, Program, TriggerKind
 from crm_relay.workflows.overview import store
 from crm_relay.workflows.overview.models import RecordWhy, StartLine, WorkflowWhy, WouldStart
-from crm_relay.workflows.overview.sentences import because, describe_trigger
+from crm_relay.workflows.overview.sentences import because, describe_trigger, waits_for
 from crm_relay.workflows.run_models import TriggerEvent
 from crm_relay.workflows.starting.decisions import judge_record, of_instance, take_place
 from crm_relay.workflows.starting.models import Instance, NotStarted, StartableVersion, StartRequest
@@ -38,7 +40,7 @@ _BY_HAND = frozenset({TriggerKind.MANUAL, TriggerKind.API})
 def why_record(
     db: Queryable, record: tuple[EntityType, UUID], now: datetime, *, workflow_id: UUID | None = None
 ) -> RecordWhy:
-    """Every workflow of the record's organization, or one; at most five statements, however many there are.
+    """Every workflow of the record's organization, or one; at most six statements, however many there are.
 
     RejectedInput with 404 where there is no such record and none was ever decided about; or no such workflow in its
     organization.
@@ -55,12 +57,23 @@ def why_record(
     for each in store.decisions_for_record(db, key, limit=MOST_DECISIONS):
         decided[each["workflow_id"]].append(each)
     waiting = store.waiting_events(db, key, limit=MOST_WAITING)
+    approvals = list_approvals(db, record=key, limit=MOST_WAITING)
     versions = {each.workflow_id: each for each in Programs().of(db, [_version(row) for row in rows if row["version"]])}
     explained = [
-        _workflow(row, versions.get(row["workflow_id"]), key, facts, decided[row["workflow_id"]], waiting, now)
+        _with_approvals(
+            _workflow(row, versions.get(row["workflow_id"]), key, facts, decided[row["workflow_id"]], waiting, now),
+            [each for each in approvals if each.workflow_id == row["workflow_id"]],
+        )
         for row in rows
     ]
     return RecordWhy(key[0], key[1], facts.record is not None, tuple(explained))
+
+
+def _with_approvals(known: WorkflowWhy, approvals: Sequence[ApprovalShown]) -> WorkflowWhy:
+    """What has started and waits for people says for whom."""
+    if not approvals:
+        return known
+    return replace(known, because=f"{known.because} {waits_for(approvals)}", approvals=tuple(approvals))
 
 
 def _workflow(

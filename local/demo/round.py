@@ -180,7 +180,13 @@ class Demo:
             raise AssertionError("the demo always brings its own Resend and a receiver of webhooks")
         fire = self.stack.scheduler.run_round
         WorkflowAct(
-            resend, receiver, self.database, lambda: fire("workflow_cron")[0].answer, self.expect, self.announce
+            resend,
+            receiver,
+            self.stack.edge.base_url,
+            self.database,
+            lambda: fire("workflow_cron")[0].answer,
+            self.expect,
+            self.announce,
         ).play()
 
     def _connections(self) -> None:

@@ -1,4 +1,4 @@
-"""The demo's act about workflows: a deal is won by plain SQL, loops are stopped, and a webhook is delivered once."""
+"""The demo's act about workflows: a won deal is approved, loops are stopped, and a webhook is delivered once."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import requests
+
+from crm_relay.operations.access.tokens import create_token
 from crm_relay.platform.clock import Deadline, utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.platform.http.callers import Role
 from crm_relay.platform.sql import parse_queries
 from crm_relay.workflows.definition.drafts import create, find_workflow, save
 from crm_relay.workflows.definition.publish import publish
@@ -22,6 +26,8 @@ from workflow_cron.wiring import installation, run_workflows
 _SQL = parse_queries((Path(__file__).with_name("queries.sql")).read_text(encoding="utf-8"))
 _WORKFLOWS = json.loads((Path(__file__).with_name("definitions.json")).read_text(encoding="utf-8"))
 _OWNER, _CONTACT, _DEAL = "account.owner@example.org", "buyer@example.com", "Tailspin"
+_MANAGER, _DEPUTY = "manager@example.org", "deputy@example.org"
+_SECONDS = 30
 _MOST_DEPTH = 5
 _MOST_ROUNDS = 20
 
@@ -32,6 +38,7 @@ class WorkflowAct:
 
     resend: ResendSimulator
     receiver: WebhookReceiver
+    base_url: str
     database: Database
     fire: Callable[[], Mapping[str, Any]]
     expect: Callable[[str, object, object], None]
@@ -48,7 +55,8 @@ class WorkflowAct:
     @cached_property
     def deal(self) -> UUID:
         """In progress, with a contact and an owner."""
-        row = self.database.run(_SQL["insert_deal"], owner=_OWNER, contact=_CONTACT, name=_DEAL)[0]
+        people = {"owner": _OWNER, "manager": _MANAGER, "deputy": _DEPUTY, "contact": _CONTACT}
+        row = self.database.run(_SQL["insert_deal"], **people, name=_DEAL)[0]
         deal: UUID = row["id"]
         return deal
 
@@ -57,6 +65,7 @@ class WorkflowAct:
         won = self._publish(_WORKFLOWS["won"])
         self.database.run(_SQL["set_status"], id=self.deal, status="won")
         self._fire_until_idle()
+        self._it_is_approved(won)
         self.expect("runs of the workflow, by status", {"completed": 1}, self._runs(won))
         done = self.database.run(_SQL["done_for"], id=self.deal)[0]
         self.expect("e-mails to the deal's contact", 1, self.resend.sends[_CONTACT])
@@ -64,6 +73,33 @@ class WorkflowAct:
         self.database.run(_SQL["set_status"], id=self.deal, status="won")
         self._fire_until_idle()
         self.expect("the same UPDATE again: runs", {"completed": 1}, self._runs(won))
+
+    def _it_is_approved(self, won: UUID) -> None:
+        self.announce("the owner's manager has to approve it, and is away")
+        (asked,) = self.database.run(_SQL["asked"], workflow=won)
+        self.expect("asked for approval, in whose place", ("Dora", "Mina"), (asked["approver"], asked["stands_for"]))
+        self.expect("e-mails to the contact before that", 0, self.resend.sends[_CONTACT])
+        self.expect("the requester's own attempt: status", 403, self._own_attempt(asked["id"]))
+        self.expect("opening the link changes nothing", (200, "pending"), (self._open(asked["link"]), self._state(won)))
+        requests.post(asked["link"], data={"decision": "approve"}, timeout=_SECONDS)
+        self._fire_until_idle()
+        (decided,) = self.database.run(_SQL["asked"], workflow=won)
+        found = (decided["status"], decided["decided_by_name"], decided["decided_via"])
+        self.expect("the deputy decides by the link", ("approved", "Dora", "link"), found)
+
+    def _own_attempt(self, approval: UUID) -> int:
+        made = create_token(
+            self.database, "grace", Role.OPERATE, expires_at=None, created_by="demo", now=utc_now(), user=_OWNER
+        )
+        headers = {"authorization": f"Bearer {made.token}"}
+        url = f"{self.base_url}/api/approvals/{approval}/approve"
+        return requests.post(url, json={}, headers=headers, timeout=_SECONDS).status_code
+
+    def _open(self, link: str) -> int:
+        return requests.get(link, timeout=_SECONDS).status_code
+
+    def _state(self, won: UUID) -> str:
+        return str(self.database.run(_SQL["asked"], workflow=won)[0]["status"])
 
     def _a_loop_is_refused(self) -> None:
         self.announce("two workflows would start each other for ever")

@@ -1,7 +1,16 @@
 -- name: insert_deal
--- A deal in progress, with a contact and a colleague who owns it.
-with owner as (
-    insert into user_profiles (org_id, email, name) values (default_org_id(), :owner, 'Grace') returning id, org_id
+-- A deal in progress, with a contact and a colleague who owns it; her manager is away, and has named a deputy.
+with deputy as (
+    insert into user_profiles (org_id, email, name) values (default_org_id(), :deputy, 'Dora') returning id
+),
+manager as (
+    insert into user_profiles (org_id, email, name, deputy_id, out_until)
+    select default_org_id(), :manager, 'Mina', id, now() + interval '30 days' from deputy
+    returning id
+),
+owner as (
+    insert into user_profiles (org_id, email, name, manager_id) select default_org_id(), :owner, 'Grace', id from manager
+    returning id, org_id
 ),
 contact as (
     insert into contacts (org_id, email, first_name, owner_id)
@@ -54,4 +63,16 @@ select
     exists (select from activities where entity_type = 'deal' and entity_id = run.entity_id and type = 'note') as goes_on
 from workflow_webhooks hook
 join workflow_executions run on run.id = hook.execution_id
+where run.workflow_id = :workflow;
+
+-- name: asked
+-- Who is asked for what waits, for whom they stand, and the link that they were notified with.
+select
+    approval.id, approver.name as approver, principal.name as stands_for, approval.status, notification.action_url as link,
+    approval.decided_by_name, approval.decided_via
+from workflow_approvals approval
+join workflow_executions run on run.id = approval.execution_id
+join user_profiles approver on approver.id = approval.approver_id
+left join user_profiles principal on principal.id = approval.stands_for
+left join notifications notification on notification.entity_id = approval.id and notification.entity_type = 'workflow_approval'
 where run.workflow_id = :workflow;

@@ -3,6 +3,7 @@ fails: no effect happens twice and none is lost."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from uuid import UUID
 
 import pytest
 
@@ -11,7 +12,7 @@ from local.simulators.resend import MovableClock, ResendSimulator
 from tests.support.processes.fork_server import ForkServer
 from tests.support.workflows.forked_engine import MODULE
 from tests.support.workflows.run_harness import WEDNESDAY, RunHarness
-from tests.support.workflows.workflow_trials import WorkflowTrials
+from tests.support.workflows.workflow_trials import RECORDS, WorkflowTrials
 
 TRIALS, PER_TEST = 200, 20
 SLOW_TRIALS = 2_000
@@ -65,3 +66,39 @@ def test_killed_at_every_step_of_a_run_in_turn(trials: WorkflowTrials, *, before
         if not (found := trials.look(workflow)).is_faultless:
             left[number] = asdict(found)
     assert left == {}
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_killed_at_every_step_of_a_decision_in_turn(trials: WorkflowTrials, *, before: bool) -> None:
+    """A worker that asks for approvals and one that decides them, killed at each of their steps."""
+    steps = decided_in(trials, trials.begin())
+    assert steps > 15
+
+    left = {}
+    for number in range(1, steps + 1):
+        workflow = waiting_for_approval(trials)
+        assert trials.live({"step": number, "before": before})["signal"] == 9
+        trials.calm(workflow)
+        if not (found := trials.look(workflow)).is_faultless:
+            left[number] = asdict(found)
+    assert left == {}
+
+
+def waiting_for_approval(trials: WorkflowTrials) -> UUID:
+    """A workflow whose runs wait for people."""
+    workflow = trials.begin()
+    trials.live({}, decides=False)
+    trials.runs.wait(hours=1)
+    trials.live({}, decides=False)
+    asked = trials.runs.rows("select from workflow_approvals where status = 'pending'")
+    assert len(asked) == RECORDS
+    return workflow
+
+
+def decided_in(trials: WorkflowTrials, first: UUID) -> int:
+    """How many steps a round has in which all of them are decided."""
+    trials.calm(first)
+    workflow = waiting_for_approval(trials)
+    steps: int = trials.live({})["steps"]
+    trials.calm(workflow)
+    return steps

@@ -14,7 +14,7 @@ from tests.support.workflows.forked_engine import EngineOrder
 from tests.support.workflows.run_harness import RunHarness, chain, step
 
 RECORDS = 4
-STEPS = 8
+STEPS = 9
 FAULTS = ("500_before", "500_after", "cut_before", "cut_after", "429")
 _JUMPS = (timedelta(), timedelta(minutes=2), timedelta(minutes=20), timedelta(hours=1), timedelta(hours=3))
 _ROUNDS = 40
@@ -28,7 +28,7 @@ _CUT = """
 
 
 def program(pool: list[UUID]) -> Program:
-    """A step of each kind that has an effect, with a wait and an awaited webhook in between."""
+    """A step of each kind that has an effect, with a wait, an approval and an awaited webhook in between."""
     return chain(
         step("create_task", title="{{deal.name}}"),
         step("send_email", subject="{{deal.name}}", text="x"),
@@ -36,6 +36,7 @@ def program(pool: list[UUID]) -> Program:
         step("send_notification", user_id=str(pool[0]), title="{{deal.name}}", message="x"),
         step("wait", hours=1),
         step("assign", assignee_type="round_robin", pool=[str(each) for each in pool]),
+        step("approval", title="{{deal.name}}", approvers=[{"type": "user", "user_id": str(pool[1])}]),
         step("webhook", url="https://hooks.example.com/x"),
         step("create_activity", subject="{{deal.name}}"),
     )
@@ -75,14 +76,14 @@ class WorkflowTrials:
             self.runs.start(workflow, self.runs.deal(f"d{number}", lead_contact_id=contact))
         return workflow
 
-    def order(self, dies: dict[str, Any]) -> EngineOrder:
+    def order(self, dies: dict[str, Any], *, decides: bool = True) -> EngineOrder:
         """One worker at this moment."""
         sim = self.runs.sim
-        return EngineOrder(self.runs.url, sim.url, sim.api_key, self.runs.now.isoformat(), dies)
+        return EngineOrder(self.runs.url, sim.url, sim.api_key, self.runs.now.isoformat(), dies, decides)
 
-    def live(self, dies: dict[str, Any]) -> dict[str, Any]:
+    def live(self, dies: dict[str, Any], *, decides: bool = True) -> dict[str, Any]:
         """One worker until its end."""
-        ended = self.forks.end_of(self.forks.start(self.order(dies)))
+        ended = self.forks.end_of(self.forks.start(self.order(dies, decides=decides)))
         if not ended["signal"] and ended["code"]:
             raise AssertionError(f"a worker failed with exit code {ended['code']}")
         return ended
@@ -108,7 +109,10 @@ class WorkflowTrials:
         for _ in range(chance.randint(2, 4)):
             for _ in range(chance.randint(0, 2)):
                 self.runs.sim.fault(chance.choice(FAULTS))
-            workers = [self.forks.start(self.order(self._death(chance))) for _ in range(chance.choice((1, 1, 2)))]
+            workers = [
+                self.forks.start(self.order(self._death(chance), decides=chance.random() < 0.7))
+                for _ in range(chance.choice((1, 1, 2)))
+            ]
             if chance.random() < 0.2:
                 self.runs.rows(_CUT)
             killed += sum(self.forks.end_of(pid)["signal"] != 0 for pid in workers)
@@ -128,12 +132,26 @@ class WorkflowTrials:
         notices = self._rows("select from notifications where entity_id in (select entity_id from run)", workflow)
         hooks = self._rows("select from workflow_webhooks where execution_id in (select id from run)", workflow)
         steps = self._rows("select from workflow_steps where execution_id in (select id from run)", workflow)
+        approvals = self._rows(
+            "select status from workflow_approvals where execution_id in (select id from run)", workflow
+        )
+        words = self._rows(
+            "select from workflow_execution_logs where execution_id in (select id from run)"
+            " and message = 'approval approved'",
+            workflow,
+        )
+        requests = self._rows(
+            "select withdrawn_for from notifications where entity_id in"
+            " (select id from workflow_approvals where execution_id in (select id from run))",
+            workflow,
+        )
         unfinished = self._rows("select from run where status <> 'completed'", workflow)
         tasks, notes = self._activities("task", workflow), self._activities("note", workflow)
         taken = Counter(mail.tags["send"] for mail in self.runs.sim.mails)
         parked = sum(row["status"] == "unknown" for row in mails)
         got = sum(taken[row["id"]] for row in mails)
         counts = [tasks, notes, len(notices), len(hooks), len(mails), sum(row["name"].count("!") for row in deals)]
+        counts += [len(approvals), len(words), sum(row["withdrawn_for"] == "decided" for row in requests)]
         shares = Counter(row["owner_id"] for row in deals)
         return WorkflowFound(
             twice=sum(max(0, each - RECORDS) for each in counts) + sum(taken[row["id"]] > 1 for row in mails),

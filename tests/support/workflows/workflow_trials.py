@@ -27,7 +27,7 @@ _CUT = """
 """
 
 
-def program(pool: list[UUID]) -> Program:
+def program(pool: list[UUID], approver: UUID) -> Program:
     """A step of each kind that has an effect, with a wait, an approval and an awaited webhook in between."""
     return chain(
         step("create_task", title="{{deal.name}}"),
@@ -36,7 +36,7 @@ def program(pool: list[UUID]) -> Program:
         step("send_notification", user_id=str(pool[0]), title="{{deal.name}}", message="x"),
         step("wait", hours=1),
         step("assign", assignee_type="round_robin", pool=[str(each) for each in pool]),
-        step("approval", title="{{deal.name}}", approvers=[{"type": "user", "user_id": str(pool[1])}]),
+        step("approval", title="{{deal.name}}", approvers=[{"type": "user", "user_id": str(approver)}]),
         step("webhook", url="https://hooks.example.com/x"),
         step("create_activity", subject="{{deal.name}}"),
     )
@@ -70,7 +70,7 @@ class WorkflowTrials:
         """A workflow with some runs that are due, in an organization of people whom nobody wrote to before."""
         self.trials += 1
         pool = [self.runs.person(f"{name}.{self.trials}") for name in ("grace", "hedy")]
-        workflow = self.runs.workflow(program(pool))
+        workflow = self.runs.workflow(program(pool, self.runs.person(f"ida.{self.trials}")))
         for number in range(RECORDS):
             contact = self.runs.contact(f"p{number}.{self.trials}")
             self.runs.start(workflow, self.runs.deal(f"d{number}", lead_contact_id=contact))

@@ -9,7 +9,7 @@ import pytest
 from admin_api import wiring
 from crm_relay.platform.database import Database
 from crm_relay.platform.http.callers import Role
-from tests.support.operations.admin_function import AdminFunction, admin_function
+from tests.support.operations.admin_function import ADMIN, AdminFunction, admin_function
 from tests.support.workflows.approval_stage import MANAGER, ApprovalStage, asking
 from tests.support.workflows.run_harness import RunHarness
 
@@ -71,11 +71,10 @@ def test_a_call_decides_as_the_colleague_whose_token_it_is(
 
 def test_a_token_that_is_nobodys_approves_nothing(api: AdminFunction, stage: ApprovalStage, woken: list[str]) -> None:
     run, approval = asked(stage)
-    for token in (None, api.token("crm", Role.OPERATE)):
+    for token in (ADMIN, api.token("crm", Role.OPERATE)):
         for action in ACTIONS:
             body = {"to": str(stage.olga)} if action == "delegate" else {}
-            given = {} if token is None else {"token": token}
-            answer = api.call("POST", f"/api/approvals/{approval}/{action}", body=body, **given)
+            answer = api.call("POST", f"/api/approvals/{approval}/{action}", body=body, token=token)
             assert (answer.status, answer.body["error"]) == (403, "nobody knows whose decision this is")
     assert api.call("GET", "/api/approvals", query={"mine": "true"}).body == []
     assert (stage.asked(run), woken) == (["max"], [])

@@ -7,14 +7,17 @@ import pytest
 
 from crm_relay.consent.person import Person
 from crm_relay.integrity.workflows.unmoved import contradicting_workflows
+from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.workflows.approvals.deciding.decide import decide
+from crm_relay.workflows.approvals.deciding.decisions import Decision
 from crm_relay.workflows.approvals.models import ApprovalAction, Way
 from crm_relay.workflows.approvals.overview import list_approvals, show_approval
 from crm_relay.workflows.approvals.sweeps import repair_approvals
 from crm_relay.workflows.engine.sweeps import repair_runs
 from crm_relay.workflows.operations.erase import erase_workflows
 from crm_relay.workflows.operations.steer import RunChange, change_runs
-from tests.support.platform.rows import one
+from tests.support.platform.counting_proxy import CountingProxy
 from tests.support.workflows.approval_stage import MANAGER, ApprovalStage, asking, role, user, with_ways
 from tests.support.workflows.run_harness import RunHarness, chain, step
 
@@ -228,15 +231,18 @@ def test_who_asked_is_frozen_with_the_first_request(stage: ApprovalStage) -> Non
     assert stage.asked(run) != ["eve"]
 
 
-def test_a_decision_takes_two_messages_and_a_look_at_whom_it_is_about(stage: ApprovalStage) -> None:
-    run = stage.begin(asking(MANAGER))
-    asked = stage.pending(run, stage.max)
-    sent: list[str] = []
-    database, send = stage.runs.db, stage.runs.db._send
-    database._send = lambda sql, **more: (sent.append(sql), send(sql, **more))[1]  # type: ignore[method-assign]
-    try:
-        stage.decide(asked, YES, stage.max)
-    finally:
-        del database._send
-    assert len(sent) == 3
-    assert one(database, "select status from workflow_approvals where id = :id", id=asked)["status"] == "approved"
+def test_a_decision_is_three_messages_whatever_is_asked_beside_it(stage: ApprovalStage, database_url: str) -> None:
+    """The lock with what is behind it, the people who take part, and what is recorded."""
+    counts = []
+    with CountingProxy(database_url) as proxy:
+        db = Database(proxy.url)
+        for number in (1, 5):
+            people = [stage.person(f"p{number}.{each}", role=f"team{number}") for each in range(number)]
+            run = stage.begin(asking(role(f"team{number}"), mode="parallel", quorum=1))
+            asked = stage.pending(run, people[0])
+            show_approval(db, asked)
+            before = len(proxy.queries)
+            decide(db, asked, Decision(YES, Way.API, people[0]), stage.runs.now)
+            counts.append(len(proxy.queries) - before)
+        db.close()
+    assert counts == [3, 3]

@@ -159,7 +159,7 @@ def test_no_table_has_the_token_but_the_notification_of_its_reader(stage: Approv
     assert found == {"notifications", "notification_deliveries"}
 
 
-class _Tags(HTMLParser):
+class _TagsOfPage(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
@@ -182,7 +182,7 @@ def test_the_page_runs_and_loads_nothing_and_is_found_and_framed_by_nobody(stage
     assert "noindex" in headers["x-robots-tag"]
     assert (headers["referrer-policy"], headers["cache-control"]) == ("no-referrer", "no-store")
     assert "set-cookie" not in headers
-    tags = _Tags(answer["body"]).tags
+    tags = _TagsOfPage(answer["body"]).tags
     names = [name for name, _ in tags]
     assert not {"script", "img", "iframe", "link"} & set(names)
     assert not [attrs for _, attrs in tags if "style" in attrs or any(name.startswith("on") for name in attrs)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -285,3 +286,15 @@ def test_a_number_comes_in_and_is_not_sent_back(airtable: AirtableSync, sim: Air
         airtable.pass_time(60)
     assert airtable.contacts()["a@x.example"]["company_name"] == "12"
     assert [entry for entry in sim.gate.log if entry[0] != "GET"] == []
+
+
+def test_requests_keep_to_the_five_a_second_of_a_base(airtable: AirtableSync, sim: AirtableSimulator) -> None:
+    """Airtable locks a base for 30 seconds after a sixth, so this sync would stop."""
+    sim.switch(requests_per_second=5)
+    airtable.context = replace(airtable.context, sleep=None)
+    for number in range(120):
+        airtable.contact(f"p{number}@x.example")
+    airtable.link()
+    result = airtable.sync()
+    assert (result.success, result.metadata["requests"], sim.limits.refused) == (True, 14, 0)
+    assert len(airtable.rows()) == 120

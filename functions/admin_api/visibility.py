@@ -12,6 +12,7 @@ from crm_relay.mail.stops.stop_sending import SendingStop
 from crm_relay.operations.overview import models as shown
 from crm_relay.platform.http.callers import Role
 from crm_relay.workflows.approvals.overview import ApprovalShown
+from crm_relay.workflows.operations.steer import FailedRuns
 from crm_relay.workflows.overview.models import RunLine, WorkflowListed
 
 VISIBLE_FROM: Mapping[type, Mapping[str, Role]] = {
@@ -31,6 +32,7 @@ VISIBLE_FROM: Mapping[type, Mapping[str, Role]] = {
     HistoryLine: {"about": OPERATE},
     # What a step or the database said.
     RunLine: {"error": OPERATE},
+    FailedRuns: {"error": OPERATE, "step": OPERATE},
     # The address of an account, and what a vendor said.
     ConnectionLine: {"account": OPERATE, "error_message": OPERATE},
     # An operator's own words, and what a definition names.

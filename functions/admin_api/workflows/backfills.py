@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from admin_api.table import OPERATE, READ, get, post
+from admin_api.table import OPERATE, get, post
 from admin_api.workflows.inputs import OfWorkflow
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.http.http_routes import Call
@@ -52,7 +52,7 @@ def steer(dependencies: "Admin", call: Call, *, what: Literal["start", "stop", "
 
 BACKFILLS = (
     get(
-        READ,
+        OPERATE,
         "/api/workflows/{id}/backfills",
         "Backfills of a workflow, the newest first",
         list_all,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from admin_api.table import OPERATE, READ, get, post
+from admin_api.table import OPERATE, get, post
 from admin_api.workflows.inputs import OfWorkflow
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.http.http_routes import Call, Given
@@ -104,8 +104,9 @@ def _note(what: str, call: Call, **about: Any) -> None:
 
 
 REHEARSALS = (
+    # Who watches is a name.
     get(
-        READ,
+        OPERATE,
         "/api/workflows/recordings",
         "What is recorded for rehearsals and listened to, and since when",
         list_recordings,

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from crm_relay.platform.database import Database
+from local.simulators.resend import MovableClock, ResendSimulator
 from tests.integration.workflows.test_moves import DAY, NOTE, TASK, next_version, waiting
 from tests.support.processes.fork_server import ForkServer
 from tests.support.workflows.forked_move import MODULE, MoveOrder
-from tests.support.workflows.run_harness import RunHarness
+from tests.support.workflows.run_harness import WEDNESDAY, RunHarness
 from tests.support.workflows.start_trials import death
 
 TRIALS, RUNS = 12, 11
@@ -19,6 +21,14 @@ def forks() -> Iterator[ForkServer]:
     """One process that forks for all of them."""
     with ForkServer(MODULE) as server:
         yield server
+
+
+@pytest.fixture
+def runs(database: Database, database_url: str) -> Iterator[RunHarness]:
+    """An empty CRM, and a Resend under the same clock."""
+    time = [WEDNESDAY]
+    with ResendSimulator(clock=MovableClock(lambda: time[0]), requests_per_second=None) as simulator:
+        yield RunHarness(database, simulator, database_url, time)
 
 
 def trial(runs: RunHarness, forks: ForkServer, seed: int) -> int:

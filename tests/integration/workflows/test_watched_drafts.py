@@ -215,3 +215,11 @@ def test_rows_that_are_inserted_straight_into_a_partition_are_new_records(stage:
     changed = [row for row in stage.events() if row["kind"] == "changed"]
     assert len(changed) == len(stage.execute("select from jobs_0")) > 0
     assert stage.make_triggers() == []
+
+
+def test_what_sql_made_a_listener_of_is_listed_as_it_is(stage: EventStage) -> None:
+    stage.execute(
+        "insert into workflow_listeners (org_id, entity_type, topic) values (:org, 'invoice', 'paid') returning topic",
+        org=stage.org,
+    )
+    assert [(each.field, each.since) for each in list_recordings(stage.db)] == [("invoice.paid", None)]

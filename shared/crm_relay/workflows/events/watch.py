@@ -120,7 +120,7 @@ def _require_column(tx: Transaction, kind: EntityType, topic: str, field: str) -
 
 
 def _recording(row: Row) -> Recording:
-    kind = EntityType(row["entity_type"])
-    return Recording(
-        row["org_id"], field_of(kind, row["topic"]), row["since"], row["watched_by"], tuple(row["workflows"])
-    )
+    """Of a table that SQL may have written into: an entity type that nobody knows is shown as it is."""
+    entity = next((kind for kind in EntityType if kind.value == row["entity_type"]), None)
+    field = f"{row['entity_type']}.{row['topic']}" if entity is None else field_of(entity, row["topic"])
+    return Recording(row["org_id"], field, row["since"], row["watched_by"], tuple(row["workflows"]))

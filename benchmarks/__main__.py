@@ -16,6 +16,7 @@ from benchmarks import (
     cache_sync,
     campaign_simulate,
     campaigns,
+    connections,
     database,
     dirty_list,
     integrity,
@@ -63,6 +64,7 @@ SUBJECTS = (
             workflow_latency,
             workflow_rehearsal,
             airtable_sync,
+            connections,
             bundle,
         )
     )

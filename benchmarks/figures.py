@@ -54,6 +54,9 @@ GOALS = {
     # A hundred writes of ten, which is the limit of the service, the schema and one page.
     "connections.requests_per_1000.airtable": 102.0,
     "connections.idle_requests": 1.0,
+    "connections.statements_per_1000_records": 12.0,
+    "connections.refresh_storm_requests": 1.0,
+    "connections.full_compare_100k_seconds": 60.0,
     "bundle.layer_mb": 15.0,
 }
 

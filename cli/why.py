@@ -44,6 +44,7 @@ def in_lines(known: Known) -> dict[str, str]:
         "notifications received": map(_notification, known.notifications.received),
         "notifications about them": map(_notification, known.notifications.about),
         "workflows": map(_run, known.workflows.runs),
+        "connections": map(_connected, known.connections.records),
         "workflows that did not start": map(_not_started, known.workflows.not_started),
         "deliveries": [*map(_delivery, inbox.deliveries), _reach(inbox.deliveries_searched)],
         "failed tasks": [*map(_task, inbox.failed_tasks), _reach(inbox.failed_tasks_searched)],
@@ -65,6 +66,13 @@ def _run(row: Row) -> str:
 def _not_started(row: Row) -> str:
     record = f"{row['entity_type']} {row['entity_id']}"
     return f"{_at(row['at'])} {row['name']} for {record}: {row['reason']}"
+
+
+def _connected(row: Row) -> str:
+    name = f"{row['integration']} {row['label']}" if row["label"] else row["integration"]
+    where = f"record {row['their_id']} of {row['stream']}" if row["their_id"] else "not there"
+    refused = f", refused: {row['refused_because']}" if row["refused_because"] else ""
+    return f"{name}: {where}{refused}, connection {row['connection_id']}"
 
 
 def _waiting(row: Row) -> str:

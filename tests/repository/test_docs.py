@@ -47,6 +47,7 @@ README_LIMIT = 8192
 # By erasure and by `crm-relay bison webhooks ensure`.
 WRITTEN_BY_COMMANDS = {
     "erasure_receipts",
+    "pitches",
     "provider_topics",
     "unfinished_erasures",
     "user_profiles",

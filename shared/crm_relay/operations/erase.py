@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.campaigns.erase import count_enrolled, erase_enrolled
+from crm_relay.connections.people.erase import count_connected, erase_connected
 from crm_relay.consent.erase import block_return
 from crm_relay.consent.person import Person
 from crm_relay.customers.erase import count_customers, erase_contacts, erase_customers, find_person
@@ -40,6 +41,7 @@ BEYOND_REACH = (
     "Mautic: its sending statistics and audit log have no way to be erased from outside",
     "EmailBison: a lead, what was sent to it and what it wrote; to be deleted in its workspace",
     "Resend and Twilio: what was sent, and the logs of it, for as long as the plan keeps them",
+    "Airtable: the history of a base, until its plan lets go of it; the record itself goes with the next sync",
     "backups of the edge cache: until they expire (35 days at most)",
     "backups and write-ahead logs of the database, and access logs of Mautic's web server: until they expire",
 )
@@ -124,6 +126,7 @@ def preview(scope: ErasureScope, who: str) -> ErasurePreview:
         "client_leads": count_leads(db, person),
         **count_enrolled(db, person),
         **count_in_workflows(db, person),
+        **count_connected(db, person),
         **count_mail(db, person),
         **count_colleague(db, person),
         "edge_conflicts": count_conflicts(db, person),
@@ -208,6 +211,7 @@ def _from_everywhere_else(scope: ErasureScope, person: Person, receipt: Receipt)
     _reach(receipt, "client_leads", lambda: erase_leads(db, person))
     _reach(receipt, "campaigns", lambda: erase_enrolled(db, person, scope.run.now()))
     _reach(receipt, "workflows", lambda: erase_workflows(db, person, scope.run.now()))
+    _reach(receipt, "connections", lambda: erase_connected(db, person, scope.run.now()))
     _reach(receipt, "mail", lambda: erase_mail(db, person, scope.run.now()))
     _reach(receipt, "notifications", lambda: erase_colleague(db, person))
     _reach(receipt, "edge_conflicts", lambda: erase_conflicts(db, person))

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from crm_relay.campaigns.why import Enrollments, enrollments_of, names_of
+from crm_relay.connections.people.why import PersonConnections, connections_of
 from crm_relay.consent.address import normalise_phone
 from crm_relay.consent.models import ConsentChannel, ConsentEntry
 from crm_relay.consent.person import Person
@@ -49,6 +50,7 @@ class Known:
     delivery: MailHistory
     notifications: PersonNotifications
     workflows: PersonWorkflows
+    connections: PersonConnections
     inbox: Mentions
     erasure: Erasure
     ledger: list[ConsentEntry]
@@ -72,6 +74,7 @@ class Known:
                 self.notifications.about,
                 self.workflows.runs,
                 self.workflows.not_started,
+                self.connections.records,
                 self.inbox.deliveries,
                 self.inbox.failed_tasks,
                 self.erasure.receipts,
@@ -99,6 +102,7 @@ def explain_person(db: Queryable, who: str, now: datetime) -> Known:
         delivery=delivery_of(db, person, names_of),
         notifications=notifications_of(db, person),
         workflows=workflows_of(db, person),
+        connections=connections_of(db, person),
         inbox=mentions_of(db, REDACTORS, person),
         erasure=_erasure_of(db, person),
         ledger=history(db, *person.marks, *person.phones),

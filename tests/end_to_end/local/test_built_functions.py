@@ -206,4 +206,5 @@ def test_the_bundle_ships_bytecode_and_nothing_that_the_runtime_has(built: Path)
     assert list((dependencies / "pg8000" / "__pycache__").glob("*.pyc"))
     assert list((built / "bundle" / "SharedLayer").rglob("*.pyc"))
     assert not (dependencies / "boto3").exists()
-    assert layer_megabytes(built / "bundle") < 11
+    # Tokens are encrypted (PyNaCl, 1.5 MB) and numbers are read by their country (phonenumbers, 1.3 MB).
+    assert layer_megabytes(built / "bundle") < 15

@@ -88,8 +88,10 @@ def _sync(run: StreamRun, order: StreamOrder, report: StreamReport, *, complete:
     if is_pass:
         find_missing(run, checkpoint)
         checkpoint = close_pass(run, checkpoint)
-    if order.writes and run.rules.direction != "in":
+    if order.writes:
+        # Erased people go whatever the direction is.
         remove_there(run)
+    if order.writes and run.rules.direction != "in":
         write_changes(run, checkpoint, order.chosen)
         if is_pass and order.chosen is None and not run.is_dry:
             report.comparison = _compare(run, checkpoint)

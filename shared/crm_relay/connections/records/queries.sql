@@ -9,7 +9,7 @@ where id in (
     union all
     select contact.id
     from contacts contact
-    where normalise_address(contact.email) = any (cast(:addresses as text[])) and contact.org_id = :org
+    where normalise_address(contact.email) = any (cast(:addresses as text[])) and contact.org_id is not distinct from :org
 )
 order by id
 for no key update;
@@ -33,7 +33,7 @@ select
     record.our_id is null and match.id is null and exists (
         select
         from contacts deleted
-        where normalise_address(deleted.email) = given.address and deleted.org_id = :org and deleted.deleted_at is not null
+        where normalise_address(deleted.email) = given.address and deleted.org_id is not distinct from :org and deleted.deleted_at is not null
     ) as was_deleted
 from given
 left join integration_records record
@@ -41,7 +41,7 @@ left join integration_records record
 left join lateral (
     select candidate.id
     from contacts candidate
-    where record.our_id is null and normalise_address(candidate.email) = given.address and candidate.org_id = :org
+    where record.our_id is null and normalise_address(candidate.email) = given.address and candidate.org_id is not distinct from :org
         and candidate.deleted_at is null
     order by candidate.created_at, candidate.id
     limit 1
@@ -167,20 +167,22 @@ left join integration_records record
 left join integration_rejects reject
     on reject.connection_id = :connection and reject.stream = :stream and reject.direction = 'to_external'
     and reject.record_id = contact.id::text
+-- By the index of addresses for each row: neither as an anti-join over the whole table, nor by the index of organizations.
+left join lateral (
+    select first.id
+    from contacts first
+    where normalise_address(first.email) = normalise_address(contact.email) and first.org_id is not distinct from contact.org_id
+        and first.deleted_at is null
+    order by first.created_at, first.id
+    limit 1
+) oldest on record.our_id is null
 where contact.org_id = :org and contact.deleted_at is null and contact.id > :after
     and record.state is null and (record.our_id is null or record.our_version is distinct from contact.xmin::text)
     and (
         reject.record_id is null or reject.retry_at <= :now or reject.our_version is distinct from contact.xmin::text
     )
     and normalise_address(contact.email) is not null
-    and (
-        record.our_id is not null or not exists (
-            select
-            from contacts older
-            where normalise_address(older.email) = normalise_address(contact.email) and older.org_id = contact.org_id
-                and older.deleted_at is null and (older.created_at, older.id) < (contact.created_at, contact.id)
-        )
-    )
+    and (record.our_id is not null or oldest.id = contact.id)
     -- The filter says who is sent; who is there already stays in step.
     and (
         record.our_id is not null or (

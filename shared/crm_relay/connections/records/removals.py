@@ -79,7 +79,7 @@ def remove_there(run: StreamRun) -> int:
 
     Raises NeedsConfirmation where that would be too many of the known ones.
     """
-    with_deleted = run.rules.when_removed_here == "remove"
+    with_deleted = run.rules.when_removed_here == "remove" and run.rules.direction != "in"
     rows = store.records_to_remove(run.db, run.key, with_deleted=with_deleted, limit=run.stream.largest_write)
     if not rows:
         return 0

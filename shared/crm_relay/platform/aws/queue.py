@@ -151,6 +151,10 @@ _NEVER = {
     "NoSuchKey",
     "AWS.SimpleQueueService.NonExistentQueue",
     "NotFound",
+    "NotFoundException",
+    "DisabledException",
+    "InvalidCiphertextException",
+    "KMSInvalidStateException",
 }
 
 

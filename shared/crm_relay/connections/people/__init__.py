@@ -1,0 +1,1 @@
+"""A person in connections: erased there and here, and explained."""

@@ -1,0 +1,55 @@
+-- name: count_person
+-- What erasing the contacts of these addresses would reach.
+select
+    (
+        select count(*) from integration_records record join contacts contact on contact.id = record.our_id
+        where normalise_address(contact.email) = any (cast(:addresses as text[]))
+    ) as integration_records,
+    (
+        select count(*)
+        from pitches pitch
+        left join contacts contact on contact.id = pitch.contact_id
+        where normalise_address(pitch.address) = any (cast(:addresses as text[]))
+            or normalise_address(contact.email) = any (cast(:addresses as text[]))
+    ) as pitches;
+
+-- name: erase_records
+-- The next sync removes them there; until then only their id of them is kept.
+update integration_records record
+set our_id = null, fields = '{}', hash = '', our_version = null, state = 'remove', updated_at = :now
+where record.our_id in (
+    select contact.id from contacts contact where normalise_address(contact.email) = any (cast(:addresses as text[]))
+)
+returning record.their_id;
+
+-- name: erase_rejects
+-- A refusal names a contact by its id.
+delete from integration_rejects
+where direction = 'to_external' and record_id in (
+    select contact.id::text from contacts contact where normalise_address(contact.email) = any (cast(:addresses as text[]))
+)
+returning record_id;
+
+-- name: erase_pitches
+-- What was written to them stays counted, and says nothing.
+update pitches
+set address = null, contact_id = null, subject = '', body_html = null, body_text = null, updated_at = :now
+where normalise_address(address) = any (cast(:addresses as text[])) or contact_id in (
+    select contact.id from contacts contact where normalise_address(contact.email) = any (cast(:addresses as text[]))
+)
+returning id;
+
+-- name: records_of_person
+-- Where a person's contacts are synced to, and what was refused of them.
+select
+    connection.id as connection_id, connection.integration_type as integration, connection.label, record.stream,
+    record.their_id, record.state, record.updated_at, reject.reason as refused_because
+from contacts contact
+left join integration_records record on record.our_id = contact.id
+left join integration_rejects reject
+    on reject.direction = 'to_external' and reject.record_id = contact.id::text
+    and (record.connection_id is null or record.connection_id = reject.connection_id)
+join integration_connections connection on connection.id = coalesce(record.connection_id, reject.connection_id)
+where normalise_address(contact.email) = any (cast(:addresses as text[]))
+order by connection.integration_type, connection.id, record.stream, record.their_id
+limit :limit;

@@ -1,0 +1,23 @@
+"""Where somebody is synced to, for `crm-relay why`."""
+
+from dataclasses import dataclass
+
+from crm_relay.consent.person import Person
+from crm_relay.platform.database import Queryable, Row
+from crm_relay.platform.sql import queries_beside
+
+_SQL = queries_beside(__file__)
+
+LATEST = 50
+
+
+@dataclass(frozen=True)
+class PersonConnections:
+    """Each record with the connection that it belongs to; without values. `refused_because`: the vendor refused it."""
+
+    records: list[Row]
+
+
+def connections_of(db: Queryable, person: Person) -> PersonConnections:
+    """One statement."""
+    return PersonConnections(db.run(_SQL["records_of_person"], addresses=sorted(person.addresses), limit=LATEST))

@@ -59,6 +59,13 @@ def test_a_second_answer_changes_nothing(made: ApprovalBoard, first: ApprovalAct
     assert made.judged("max", second, to="tom") == JudgedDecision(is_known=True)
 
 
+@pytest.mark.parametrize("way", [Way.API, Way.PAGE, Way.CLI])
+def test_the_requester_hears_why(made: ApprovalBoard, way: Way) -> None:
+    refusal = made.judged("max", YES, by="olga", way=way).refusal
+    assert refusal is not None
+    assert refusal.message == "nobody approves their own request"
+
+
 def test_a_stranger_does_not_hear_what_was_decided(made: ApprovalBoard) -> None:
     made.answer("max", YES)
     assert status(made.judged("max", NO, by="eve")) == 403

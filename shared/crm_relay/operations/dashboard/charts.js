@@ -48,16 +48,16 @@ export function ticks(label, runs) {
 }
 
 // One bar a day, and a line where the budget of a day is; the table beside it says the same.
-export function bars(name, days, of, budget) {
+export function bars(name, days, of, budget, isOver) {
   const most = Math.max(...days.map(of), budget ?? 0, 1);
   const width = WIDTH / Math.max(days.length, 7), y = (value) => HEIGHT - 4 - ((HEIGHT - 16) * value) / most;
-  const over = days.filter((each) => budget !== null && of(each) >= budget && each.paused).length;
+  const over = days.filter(isOver).length;
   const bound = budget === null ? "no budget" : `budget ${number(budget)} a day${over ? `, used up on ${number(over)} of them` : ""}`;
   const label = `${name} by day: ${number(days.reduce((sum, each) => sum + of(each), 0))} on ${number(days.length)} days, ${bound}`;
   return h("div", { class: "chart bars" },
     h("h3", null, name, h("span", null, bound)),
     s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
-      days.map((each, place) => s("rect", { class: `bar ${each.paused ? "over" : ""}`, x: (place * width + 1).toFixed(1), width: Math.max(width - 2, 1).toFixed(1),
+      days.map((each, place) => s("rect", { class: `bar ${isOver(each) ? "over" : ""}`, x: (place * width + 1).toFixed(1), width: Math.max(width - 2, 1).toFixed(1),
         y: y(of(each)).toFixed(1), height: (HEIGHT - 4 - y(of(each))).toFixed(1), rx: 1 })),
       s("line", { class: "grid", x1: 0, x2: WIDTH, y1: HEIGHT - 4, y2: HEIGHT - 4 }),
       budget !== null && s("line", { class: "budget", x1: 0, x2: WIDTH, y1: y(budget), y2: y(budget) })),

@@ -79,7 +79,7 @@ export function showRehearsal(found) {
     ["records", against("records"), "n"], ["notifications", (each) => number(each.notifications), "n"],
     ["webhooks", (each) => number(each.webhooks), "n"], ["", (each) => (each.paused ? chip("bad", `no ${each.paused} left`) : null)],
   ];
-  const drawn = [["emails", "E-mails"], ["records", "Records"]].map(([kind, name]) => bars(name, days, (each) => each[kind], budget[kind]));
+  const drawn = [["emails", "E-mails"], ["records", "Records"]].map(([kind, name]) => bars(name, days, (each) => each[kind], budget[kind], (each) => each.paused === kind));
   return h("div", { "data-rehearsal": found.workflow_id },
     notes(`${number(span.events)} events of ${span.since.slice(0, 10)} to ${span.until.slice(0, 10)}${span.is_cut ? ", the newest of more" : ""}. `
       + (span.complete_from ? `All that it listens to is recorded since ${span.complete_from.slice(0, 16).replace("T", " ")} UTC.` : "Not all that it listens to is recorded."),

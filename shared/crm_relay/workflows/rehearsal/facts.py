@@ -1,7 +1,7 @@
 """What a rehearsal reads: records as they are now, a bounded number at once, and the letters and people of steps."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from crm_relay.platform.database import Database, Transaction
@@ -29,10 +29,10 @@ class RecordShelf:
         self._db = db
         self._kept: OrderedDict[RecordKey, RecordFacts | Exception] = OrderedDict()
 
-    def of(self, key: RecordKey, ahead: Iterable[RecordKey] = ()) -> RecordFacts | Exception:
+    def of(self, key: RecordKey, ahead: Callable[[], Iterable[RecordKey]] = tuple) -> RecordFacts | Exception:
         """GONE where it is; the error where its row cannot be read."""
         if key not in self._kept:
-            self.fetch([key, *ahead])
+            self.fetch([key, *ahead()])
         self._kept.move_to_end(key)
         return self._kept[key]
 

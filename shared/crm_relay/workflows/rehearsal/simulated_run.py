@@ -1,6 +1,6 @@
 """What a simulation keeps of a run, and whom it asks and tells."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -19,7 +19,7 @@ _AHEAD: Final = timedelta(seconds=5)
 class Records(Protocol):
     """Records by their key, as they are now; an error where one of them cannot be read."""
 
-    def of(self, key: RecordKey, ahead: Iterable[RecordKey] = ()) -> RecordFacts | Exception:
+    def of(self, key: RecordKey, ahead: Callable[[], Iterable[RecordKey]] = tuple) -> RecordFacts | Exception:
         """`ahead`: those that are asked for next, read in the same statement."""
 
 

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -25,6 +25,7 @@ from crm_relay.workflows.starting.decisions import FAILED, begin, of_event
 from crm_relay.workflows.starting.models import Instance, NotStarted, StartableVersion, StartRequest
 from crm_relay.workflows.starting.records import RecordKey
 
+_READ_AHEAD: Final = 500
 NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 DELIVERED = WebhookAnswer("delivered", 200)
@@ -150,13 +151,12 @@ class WorkflowSimulation:
         self._decide(list(taken.values()), now)
 
     def _decide(self, runs: list[SimulatedRun], now: datetime) -> None:
-        keys = [run.key for run in runs]
         batch = ClaimedBatch(spent=self._spent, turns=self.shared.turns)
         decided = DecidedRuns(batch, TakeOrder(), now)
         for run in runs:
             before = len(decided.advanced)
             claimed = run.as_run(self.instances[run.request.entity_id].id, self.name, self.owner)
-            decided.one(ClaimedRun(claimed, self.program, self._step_facts(run, keys)))
+            decided.one(ClaimedRun(claimed, self.program, self._step_facts(run)))
             if len(decided.advanced) == before:
                 self._schedule(run, now)
         for advanced in decided.advanced:
@@ -212,9 +212,15 @@ class WorkflowSimulation:
             if not line:
                 del self._waiting[run.waits_for, run.waits_for_id]
 
-    def _facts(self, key: RecordKey, ahead: Iterable[RecordKey] = ()) -> RecordFacts | Exception:
+    def _ahead(self) -> list[RecordKey]:
+        """The records of runs that are due next, read together."""
+        upcoming = heapq.nsmallest(_READ_AHEAD, self._due)
+        found = (self._runs.get(UUID(int=number)) for _, _, number in upcoming)
+        return [run.key for run in found if run is not None]
+
+    def _facts(self, key: RecordKey) -> RecordFacts | Exception:
         """The record as it is, with what steps of this rehearsal would have written into it."""
-        found = self.records.of(key, ahead)
+        found = self.records.of(key, self._ahead)
         written = self._written.get(key[1])
         if isinstance(found, Exception) or found.record is None or not written:
             return found
@@ -227,8 +233,8 @@ class WorkflowSimulation:
             account=record if is_account else found.account,
         )
 
-    def _step_facts(self, run: SimulatedRun, ahead: Iterable[RecordKey]) -> StepFacts:
-        facts = self._facts(run.key, ahead)
+    def _step_facts(self, run: SimulatedRun) -> StepFacts:
+        facts = self._facts(run.key)
         if isinstance(facts, Exception):
             facts = RecordFacts(None)
         org = self.version.org_id

@@ -19,7 +19,8 @@ class Settings(ConnectionSettings):
     database_ca_file: DatabaseCaFile = None
     alert_slack_webhook_url: AlertSlackWebhookUrl = None
     alert_topic_arn: AlertTopicArn = None
-    public_url: PublicUrl
+    public_url: PublicUrl | None = None
+    """Unset: the domain of the HTTP API that the browser has called."""
     connection_log_retention_days: int = Field(
         default=90, ge=1, description="How long a line of a connection's log and activity stays."
     )

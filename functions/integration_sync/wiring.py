@@ -90,8 +90,9 @@ def answer(request: HttpRequest) -> tuple[int, PageContent]:
 def _start(request: HttpRequest, provider: str) -> tuple[int, PageContent]:
     _ensure_believable(request.query.get("ticket", ""))
     db, now = installation().database, installation().shared_clock()()
-    began = begin(db, connections(), provider, request.query.get("ticket", ""), _redirect_uri(provider), now)
-    return 302, redirect(began.address, began.state, secure=_redirect_uri(provider).startswith("https://"))
+    redirect_uri = _redirect_uri(request, provider)
+    began = begin(db, connections(), provider, request.query.get("ticket", ""), redirect_uri, now)
+    return 302, redirect(began.address, began.state, secure=redirect_uri.startswith("https://"))
 
 
 def _callback(request: HttpRequest, provider: str) -> tuple[int, PageContent]:
@@ -107,7 +108,7 @@ def _callback(request: HttpRequest, provider: str) -> tuple[int, PageContent]:
         state=state,
         cookie=cookie_of(_cookies(request)),
         code=request.query.get("code"),
-        redirect_uri=_redirect_uri(provider),
+        redirect_uri=_redirect_uri(request, provider),
         now=now,
     )
     text = "The first sync only shows what it would do, until somebody has looked at it. This window can be closed."
@@ -119,5 +120,7 @@ def _cookies(request: HttpRequest) -> str:
     return request.headers.get("cookie", "")
 
 
-def _redirect_uri(provider: str) -> str:
-    return f"{installation().settings.public_url.rstrip('/')}/oauth/{provider}/callback"
+def _redirect_uri(request: HttpRequest, provider: str) -> str:
+    """Where the provider sends the browser back to; its application has to list exactly this address."""
+    base = installation().settings.public_url or f"https://{request.domain}"
+    return f"{base.rstrip('/')}/oauth/{provider}/callback"

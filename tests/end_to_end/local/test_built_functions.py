@@ -126,7 +126,8 @@ def as_deployed(aws: LocalAws, database_url: str, mautic_url: str) -> dict[str, 
 
 @pytest.fixture
 def environment(aws: LocalAws, mautic: MauticSimulator, bison: BisonSimulator, database_url: str) -> dict[str, str]:
-    public = {"PUBLIC_URL": "https://crm.example.com"}
+    # What the template makes of itself: an address and a key that the lab does not have.
+    public = {"PUBLIC_URL": "https://crm.example.com", "CONNECTION_KEY": "alias/connections"}
     return with_bison(as_deployed(aws, database_url, mautic.url), bison) | public
 
 

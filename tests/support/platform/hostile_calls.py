@@ -91,6 +91,7 @@ DOORS: Mapping[str, Door] = {
     "/webhooks/bison/{token}": Door(guessed_path, _REFUSED),
     "/webhooks/resend": Door(signed_by_resends_enemy, _REFUSED | {400}, reads_body=True),
     "/unsubscribe/{token}": Door(guessed_path, frozenset({404, 413, 503})),
+    "/approvals/{token}": Door(guessed_path, frozenset({404, 413, 415, 503})),
     "/oauth/{proxy+}": Door(
         guessed_bearer,
         frozenset({400, 404}),

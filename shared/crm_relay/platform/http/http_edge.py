@@ -26,7 +26,8 @@ class HttpRequest:
     """What of a request a use case may look at. Header names are lower-case.
 
     `body` is what was signed. It is decoded when it is first read, so that a caller who is refused by a header or by
-    the path costs nothing, whatever they sent. `raw_body` is how the event has it.
+    the path costs nothing, whatever they sent. `raw_body` is how the event has it. `domain` is the name of the
+    API that was called, as API Gateway knows it (`requestContext.domainName`), and no header of the caller.
     """
 
     method: str
@@ -37,6 +38,7 @@ class HttpRequest:
     raw_body: str = field(default="", repr=False)
     is_base64: bool = False
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+    domain: str = ""
 
     @cached_property
     def body(self) -> bytes:
@@ -82,6 +84,7 @@ def read_request(event: Mapping[str, Any], max_body_bytes: int = DEFAULT_MAX_BOD
         raw_body=str(event.get("body") or ""),
         is_base64=bool(event.get("isBase64Encoded")),
         max_body_bytes=max_body_bytes,
+        domain=str(event["requestContext"].get("domainName") or ""),
     )
 
 

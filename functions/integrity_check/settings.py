@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from crm_relay.operations.rooms import LeftOutRooms
 from crm_relay.platform.settings import SettingsModel
 from crm_relay.platform.shared_settings import (
     AlertSlackWebhookUrl,
@@ -27,6 +28,7 @@ class Settings(SettingsModel):
     database_ca_file: DatabaseCaFile = None
     edge_cache_table: OptionalEdgeCacheTable = None
     coordination_table: CoordinationTable
+    left_out_rooms: LeftOutRooms = ()
     integrity_orders_queue_url: str | None = None
     integrity_fix_cap: int = Field(
         default=100,

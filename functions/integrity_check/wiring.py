@@ -90,7 +90,12 @@ def revert_fixes(installation: Installation[Settings], wanted: str, who: str) ->
 
 def _inspection(installation: Installation[Settings], deadline: Deadline) -> Inspection:
     return Inspection(
-        installation.database, installation.edge_table, utc_now, deadline, lambda: _push_now(installation, deadline)
+        installation.database,
+        installation.edge_table,
+        utc_now,
+        deadline,
+        lambda: _push_now(installation, deadline),
+        left_out=frozenset(installation.settings.left_out_rooms),
     )
 
 

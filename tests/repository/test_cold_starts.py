@@ -45,7 +45,7 @@ ALLOWED = {
     "cache_digest": {"edge_cache"},
     "cache_sync": {"edge_cache"},
     "campaign_cron": {"campaigns", "mail"},
-    "integrity_check": {"campaigns", "edge_cache", "integrity", "mail", "outreach"},
+    "integrity_check": {"campaigns", "edge_cache", "integrity", "mail", "operations", "outreach"},
     "mautic_sync": {"customers", "engagement", "operations", "providers.mautic.client", "requests", "webhooks"},
     "mautic_webhook": {"customers", "engagement", "webhooks"},
     "migrate": {"platform.migrations"},

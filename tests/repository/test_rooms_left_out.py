@@ -72,6 +72,7 @@ def test_the_api_says_which_rooms_are_left_out(left_out: tuple[str, ...]) -> Non
         "Connections": "connections",
     }
     named = template(left_out).functions["admin_api"].environment["LEFT_OUT_ROOMS"]
+    assert template(left_out).functions["integrity_check"].environment["LEFT_OUT_ROOMS"] == named
     assert named == ",".join(names[name] for name in names if name in left_out)
 
 

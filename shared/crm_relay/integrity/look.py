@@ -7,6 +7,7 @@ from typing import Any
 from crm_relay.campaigns.models import ENROLLMENT
 from crm_relay.integrity import store
 from crm_relay.integrity.compare_sides import look_for_drift
+from crm_relay.integrity.connections.unsynced import contradicting_connections
 from crm_relay.integrity.decisions import (
     ENGAGED,
     STATUSES,
@@ -238,6 +239,13 @@ def look_at_workflows(inspection: Inspection) -> Looked:
     return _looked(rows, _contradicting)
 
 
+def look_at_connections(inspection: Inspection) -> Looked:
+    """What integration_sync moves by itself every quarter of an hour, and has not for an hour."""
+    now = inspection.clock()
+    rows = contradicting_connections(inspection.db, now=now, settled_before=now - _SETTLED, limit=MOST_KEPT)
+    return _looked(rows, _contradicting)
+
+
 def _miscounted(row: Row) -> Finding:
     numbers = {"shown": row["shown"], "unread": row["unread"]}
     return Finding("user_profiles", str(row["user_id"]), "another number of unread notifications is shown", numbers)
@@ -263,4 +271,5 @@ LOOKS: Mapping[CheckName, Callable[[Inspection], Looked]] = {
     "retention": look_at_retention,
     "notifications": look_at_notifications,
     "workflows": look_at_workflows,
+    "connections": look_at_connections,
 }

@@ -25,6 +25,7 @@ CheckName = Literal[
     "retention",
     "notifications",
     "workflows",
+    "connections",
 ]
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 
@@ -153,7 +154,10 @@ class CheckOrder:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What the checks look at and act through. `push_now` False: something is left. A rehearsal writes nothing."""
+    """What the checks look at and act through. `push_now` False: something is left. A rehearsal writes nothing.
+
+    `left_out`: rooms that are not installed.
+    """
 
     db: Database
     table: EdgeTable
@@ -162,6 +166,7 @@ class Inspection:
     push_now: Callable[[], bool]
     full: bool = False
     is_rehearsal: bool = False
+    left_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,9 @@ APPROVAL = "integrity_approval"
 
 _CHECK_SECONDS = 30.0
 _OF_THE_EDGE: frozenset[CheckName] = frozenset({"backlog", "drift"})
+_OF_ROOMS: dict[CheckName, str] = {"connections": "connections are not installed"}
+"""Checks of a room of the same name, and what is said where it is left out: there nothing moves what they look at."""
+
 _TITLES: dict[CheckName, str] = {
     "backlog": "E-mails have waited at the edge for more than an hour",
     "drift": "PostgreSQL and the edge cache differ",
@@ -45,6 +48,7 @@ _TITLES: dict[CheckName, str] = {
     "retention": "Failed tasks are older than a day",
     "notifications": "Deliveries of notifications contradict their mail, their digest or their notification",
     "workflows": "Steps without their effect, or runs, requests and events that nothing moves",
+    "connections": "Connected accounts that nothing syncs, or records and passes that have waited for too long",
 }
 
 
@@ -107,6 +111,8 @@ def _check_apart(
 def _check(inspection: Inspection, order: CheckOrder, run_id: int | None, name: CheckName) -> CheckResult:
     if name in _OF_THE_EDGE and is_absent(inspection.table):
         return CheckResult(name, 0, unseen={name: NOT_INSTALLED})
+    if name in _OF_ROOMS and name in inspection.left_out:
+        return CheckResult(name, 0, unseen={name: _OF_ROOMS[name]})
     if not inspection.deadline.allows(_CHECK_SECONDS):
         return CheckResult(name, 0, unseen={name: "the time was up"})
     looked = _without_reverted(inspection, name, LOOKS[name](inspection), approved=name in order.approved)

@@ -19,7 +19,7 @@ OF_CAMPAIGNS = {"accounting"}
 
 ROWS = {"prospects": 20_000, "campaigns": 500, "mailboxes": 500, "emails": 2_000}
 MOST_READ = 0.01
-UNMENDED = {"accounting", "counters", "notifications", "parked", "retention", "workflows"}
+UNMENDED = {"accounting", "connections", "counters", "notifications", "parked", "retention", "workflows"}
 """Checks that only tell."""
 SUMS = len(ENTITIES) * BUCKETS // 64
 """So many items hold the sums of the buckets, however many rows there are."""

@@ -35,7 +35,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, database: Database, database_url: str)
     function = admin_function(monkeypatch, database, database_url)
     for name in ("EDGE_CACHE_TABLE", "CACHE_ORDERS_QUEUE_URL"):
         monkeypatch.delenv(name)
-    monkeypatch.setenv("LEFT_OUT_ROOMS", "mautic,emailbison,edge_cache,notifications,workflows")
+    monkeypatch.setenv("LEFT_OUT_ROOMS", "mautic,emailbison,edge_cache,notifications,workflows,connections")
     admin.installation.forget()
     return function
 
@@ -69,6 +69,21 @@ def test_checks_of_the_edge_are_named_as_unseen_and_the_others_run(database: Dat
     assert [each.check for each in report.results] == list(CHECKS)
     unseen = {each.check: dict(each.unseen) for each in report.results if each.unseen}
     assert unseen == {name: {name: NOT_INSTALLED} for name in ("backlog", "drift")}
+
+
+def test_connections_that_are_left_out_are_not_looked_at(database: Database) -> None:
+    rows_of(
+        database,
+        """with workspace as (insert into workspaces (org_id, name) values (default_org_id(), 'W') returning id)
+           insert into integration_connections (workspace_id, integration_type, next_sync_at)
+           select id, 'airtable', now() - interval '1 day' from workspace""",
+    )
+    installed = Inspection(database, absent_edge(), utc_now, Deadline.after(600), lambda: False)
+    found = {each.check: each for each in run_checks(installed, CheckOrder()).results}
+    assert found["connections"].found == 1
+    left_out = replace(installed, left_out=frozenset({"connections"}))
+    found = {each.check: each for each in run_checks(left_out, CheckOrder()).results}
+    assert found["connections"].unseen == {"connections": "connections are not installed"}
 
 
 def test_an_erasure_without_mautic_and_without_an_edge_is_complete(

@@ -266,6 +266,22 @@ def dead_lease(harness: BusyIntegrityHarness) -> Fault:
     return Fault((str(row),), lambda: harness.one("select * from workflow_webhooks where id = :id", id=row))
 
 
+def unsynced(harness: BusyIntegrityHarness) -> Fault:
+    """A connection that is due, and that nobody tries."""
+    row = harness.one(
+        """with workspace as (
+               insert into workspaces (org_id, name) values (default_org_id(), 'Unsynced') returning id
+           ),
+           connection as (
+               insert into integration_connections (workspace_id, integration_type, credentials, next_sync_at)
+               select id, 'airtable', '{"api_key": "x"}', :at from workspace returning id
+           )
+           select id from connection""",
+        at=harness.now - timedelta(hours=2),
+    )["id"]
+    return Fault((str(row),), lambda: harness.one("select * from integration_connections where id = :id", id=row))
+
+
 def total(harness: BusyIntegrityHarness) -> Fault:
     campaign = add_campaign(harness)
     harness.taken.add(campaign)
@@ -424,5 +440,6 @@ CASES = [
     IntegrityCase("a counter", "counters", "not the sum of its log", counters, late=True),
     IntegrityCase("a notification", "notifications", "the notification shows another state", notification),
     IntegrityCase("a request", "workflows", "its lease has died", dead_lease),
+    IntegrityCase("a connection", "connections", "due for more than an hour", unsynced),
     IntegrityCase("a failed task", "retention", "older than a day", forgotten_task, late=True),
 ]

@@ -10,6 +10,11 @@ select
     coalesce(streams.stopped, 0) as stopped_streams, coalesce(streams.are_equal, true) as is_equal,
     streams.compared_at, secret.expires_at, secret.refresh_expires_at,
     coalesce(secret.refused_generation = secret.generation, false) as needs_reconnect,
+    case
+        when secret.connection_id is null then null
+        when secret.has_refresh_token or secret.expires_at is not null then 'oauth'
+        else 'key'
+    end as access,
     cast(connection.settings ->> 'monthly_requests' as integer) as monthly_requests,
     (
         select max(case when lim.month = date_trunc('month', clock_timestamp() at time zone 'UTC')::date then lim.used else 0 end)

@@ -19,6 +19,7 @@ class ConnectionLine:
     """`held_for`: what syncs wait for: reconnect, preview, confirmation or billing.
 
     `days_to_expiry`: of the grant where the vendor says how long it lasts unused, None where it does not expire.
+    `access`: oauth or key; None where nothing is stored.
     `requests_this_month`: None where no month is counted.
     """
 
@@ -43,6 +44,7 @@ class ConnectionLine:
     is_equal: bool
     compared_at: datetime | None
     needs_reconnect: bool
+    access: str | None
     days_to_expiry: int | None
     monthly_requests: int | None
     requests_this_month: int | None

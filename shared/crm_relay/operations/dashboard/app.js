@@ -4,6 +4,7 @@ import { byId, bodyOf, empty, h, number } from "./dom.js";
 import { showApprovals } from "./approvals.js";
 import { showCampaigns } from "./campaigns.js";
 import { showColleague, showWeek } from "./colleague.js";
+import { connectionActions, showConnections } from "./connections.js";
 import { showNotifications, showPreview } from "./notifications.js";
 import { differences, showConflicts, showDeadLetters, showIncidents, showIntegrity, showProviders, showWorkspaces } from "./sections.js";
 import { hideSending, showSending } from "./sending.js";
@@ -57,7 +58,7 @@ function signOut(text) {
   byId("token-help").hidden = false;
   byId("replay-all").hidden = byId("checks").hidden = true;
   clearBoard();
-  for (const id of ["dead-note", "incidents-note", "integrity-note", "campaigns-note", "notifications-note", "approvals-note", "workflows-note"]) byId(id).textContent = "";
+  for (const id of ["dead-note", "incidents-note", "integrity-note", "campaigns-note", "notifications-note", "approvals-note", "workflows-note", "connections-note"]) byId(id).textContent = "";
   showNothing();
   hideSending();
   say(text, text.startsWith("Signed") || !text ? "" : "bad");
@@ -65,9 +66,9 @@ function signOut(text) {
 }
 
 async function fill() {
-  const [data, funnels, channels, templates, approvals, workflows, failures] = await Promise.all(
+  const [data, funnels, channels, templates, approvals, workflows, failures, connections] = await Promise.all(
     ["/api/dashboard", "/api/campaigns/funnels", "/api/notifications", "/api/notifications/templates", "/api/approvals?limit=100",
-      "/api/workflows", "/api/workflows/failures"].map(get));
+      "/api/workflows", "/api/workflows/failures", "/api/connections"].map(get));
   byId("sign-in").hidden = true;
   byId("signed-in").hidden = false;
   byId("token-help").hidden = true;
@@ -81,6 +82,7 @@ async function fill() {
   showNotifications(channels, templates, { preview: previewTemplate });
   showApprovals(approvals, { decide: decideApproval });
   showWorkflows(workflows, failures, data.role, { runs: runsOfWorkflow, rehearse: rehearseWorkflow, retry: retryFailed });
+  showConnections(connections, data.role, connectionActions({ ask, act, attempt, say, unfold }));
   showSending(data.sending_stops, data.role, resumeSending);
   showIntegrity(data.integrity, { compare: compareFix, undo: undoFix });
   showConflicts(data.conflicts, { compare: compareConflict, revert: revertConflict });

@@ -85,6 +85,12 @@ def seeded(stage: ConnectionStage, ledger: LedgerSimulator) -> dict[str, UUID]:
            where connection_id = :id""",
         id=ids["Rejects <b>1</b>"],
     )
+    rows_of(
+        stage.db,
+        """insert into integration_sync_logs (connection_id, direction, records_created, errors)
+           values (:id, 'both', null, '[{"code": "as SQL wrote it"}]')""",
+        id=ids["Rejects <b>1</b>"],
+    )
     ids["Failing"] = stage.connect(label="Failing")
     rows_of(
         stage.db,
@@ -161,7 +167,7 @@ def test_a_person_reads_where_each_connection_stands(
     page.get_by_role("button", name="Details Rejects <b>1</b>", exact=True).click()
     (reject,) = rows_of(board.connections.db, "select record_id, reason from integration_rejects")
     details = page.locator("[data-connection]")
-    for text in (reject["record_id"], reject["reason"], "sent there", "Last syncs"):
+    for text in (reject["record_id"], reject["reason"], "sent there", "Last syncs", "as SQL wrote it"):
         expect(details).to_contain_text(text)
     assert NO_TEXT.findall(section.inner_text()) == []
     assert KEY not in page.content()

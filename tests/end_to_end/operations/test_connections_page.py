@@ -87,8 +87,9 @@ def seeded(stage: ConnectionStage, ledger: LedgerSimulator) -> dict[str, UUID]:
     )
     rows_of(
         stage.db,
-        """insert into integration_sync_logs (connection_id, direction, records_created, errors)
-           values (:id, 'both', null, '[{"code": "as SQL wrote it"}]')""",
+        """insert into integration_sync_logs (connection_id, direction, records_created, errors, started_at)
+           values (:id, 'both', null, '[{"code": "as SQL wrote it"}, null, "x"]', null),
+               (:id, 'both', 0, null, now())""",
         id=ids["Rejects <b>1</b>"],
     )
     ids["Failing"] = stage.connect(label="Failing")

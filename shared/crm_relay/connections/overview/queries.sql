@@ -54,11 +54,25 @@ order by first_at, record_id
 limit :limit;
 
 -- name: list_syncs
--- The newest syncs of a connection.
-select started_at, direction, success, records_created, records_updated, records_failed, errors, duration_ms, metadata
+-- The newest syncs of a connection, whatever wrote their lines: blanks count as nothing, and each error is a text.
+select
+    started_at, direction, success, coalesce(records_created, 0) as records_created,
+    coalesce(records_updated, 0) as records_updated, coalesce(records_failed, 0) as records_failed,
+    array(
+        select error.said #>> '{}'
+        from jsonb_array_elements(
+            case
+                when errors is null then '[]'
+                when jsonb_typeof(errors) = 'array' then errors
+                else jsonb_build_array(errors)
+            end
+        ) as error (said)
+        where error.said <> 'null'
+    ) as errors,
+    duration_ms, metadata
 from integration_sync_logs
 where connection_id = :connection
-order by started_at desc
+order by started_at desc nulls last
 limit :limit;
 
 -- name: workspace_called

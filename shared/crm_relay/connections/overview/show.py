@@ -68,7 +68,7 @@ class RejectedRecord:
 class SyncLine:
     """One line of the log."""
 
-    started_at: datetime
+    started_at: datetime | None
     direction: str
     success: bool | None
     records_created: int

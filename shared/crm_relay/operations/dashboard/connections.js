@@ -89,7 +89,7 @@ function showDetails(found) {
   ];
   const done = [
     ["began", (each) => at(each.started_at)], ["result", (each) => (each.success === null ? "not over" : each.success ? chip("good", "done") : chip("bad", "failed"))],
-    ...["created", "updated", "failed"].map((name) => [name, (each) => number(each[`records_${name}`]), "n"]), ["errors", (each) => (each.errors ?? []).map((one) => (typeof one === "string" ? one : JSON.stringify(one))).join("; ") || "–", "wrap"],
+    ...["created", "updated", "failed"].map((name) => [name, (each) => number(each[`records_${name}`]), "n"]), ["errors", (each) => each.errors.join("; ") || "–", "wrap"],
   ];
   return h("div", { "data-connection": found.connection.id },
     h("h3", null, "Rejected records"), found.rejects.length ? table("Rejected records", refused, found.rejects) : empty("No record is rejected."),

@@ -17,6 +17,7 @@ from crm_relay.connections.oauth.ticket import make_ticket
 from crm_relay.connections.overview.show import list_connections, show_connection, workspace_called
 from crm_relay.connections.steer import ConnectionChange, steer
 from crm_relay.connections.tokens.grants import put_grant, rotate_keys
+from crm_relay.connections.try_account import try_account
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import RejectedInput
 
@@ -115,9 +116,12 @@ def show_one(connection: Connection, env_file: EnvFile = None, as_json: AsJson =
 @app.command("test")
 @reports_errors
 def check_credentials(connection: Connection, env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Ask the vendor by one light request whether the account can be opened. Exit status 1: it cannot."""
+    """Ask the vendor by one light request whether the account can be opened; syncs that wait for that go on.
+
+    Exit status 1: it cannot.
+    """
     with open_connections(env_file) as opened:
-        is_valid = opened.sync(connection).validate_credentials()
+        is_valid = try_account(opened.db, opened.context, connection, opened.now, _WHO)
     show({"valid": is_valid}, as_json, "Connection")
     return GOOD if is_valid else FOUND
 

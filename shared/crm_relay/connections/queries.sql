@@ -100,6 +100,15 @@ set
 where id = :connection
 returning id;
 
+-- name: lift_reconnect
+-- The account opens by the stored grant after all: what waited for that goes on, and nothing else does.
+update integration_connections
+set
+    held_for = null, held_at = null, held_details = '{}', status = case when status = 'error' then 'active' else status end,
+    error_count = 0, probes = 0, error_message = null, next_sync_at = :now, updated_at = :now
+where id = :connection and held_for = 'reconnect'
+returning id;
+
 -- name: request_removal
 -- Nothing is synced any more, and the next run takes the grant back at the vendor.
 update integration_connections

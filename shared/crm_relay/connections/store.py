@@ -155,6 +155,11 @@ def resume(db: Queryable, connection_id: UUID, now: datetime) -> bool:
     return bool(db.run(_SQL["resume"], connection=connection_id, now=now))
 
 
+def lift_reconnect(db: Queryable, connection_id: UUID, now: datetime) -> bool:
+    """Whether it waited for its account."""
+    return bool(db.run(_SQL["lift_reconnect"], connection=connection_id, now=now))
+
+
 def request_removal(db: Queryable, connection_id: UUID, now: datetime) -> bool:
     """Whether there was anything to remove."""
     return bool(db.run(_SQL["request_removal"], connection=connection_id, now=now))

@@ -119,6 +119,7 @@ def test_what_is_reported_is_fit_to_be_read(console: Console, words: tuple[str, 
 def test_a_key_that_opens_nothing_is_kept_and_said(console: Console) -> None:
     code, made = console.add(key="pat-that-nobody-issued")
     assert (code, made["valid"]) == (1, False)
+    assert console.asked("test", made["id"]) == (1, {"valid": False})
     code, answer = console.asked("reconnect", made["id"], key=console.airtable.token())
     assert (code, answer) == (0, {"valid": True})
     assert console.asked("test", made["id"]) == (0, {"valid": True})

@@ -68,6 +68,13 @@ set refused_generation = generation, refresh_until = null, lease = null, updated
 where connection_id = :connection and generation = :generation and refused_generation is distinct from generation
 returning generation;
 
+-- name: ask_again
+-- Somebody wants to know whether a grant that was refused for good opens the account by now: the vendor is asked once more.
+update integration_secrets
+set refused_generation = null, updated_at = clock_timestamp()
+where connection_id = :connection and refused_generation = generation
+returning generation;
+
 -- name: forget_grant
 -- A disconnected account leaves nothing that opens it.
 delete from integration_secrets where connection_id = :connection;

@@ -63,6 +63,12 @@ def refuse_generation(db: Queryable, connection_id: UUID, generation: int) -> bo
     return bool(db.run(_SQL["refuse_generation"], connection=connection_id, generation=generation))
 
 
+def ask_again(db: Queryable, connection_id: UUID) -> int | None:
+    """The generation that was refused and no longer is; None where none was."""
+    rows = db.run(_SQL["ask_again"], connection=connection_id)
+    return int(rows[0]["generation"]) if rows else None
+
+
 def forget_grant(connection_id: UUID) -> Statement:
     """To be sent with what disconnects."""
     return _SQL["forget_grant"].bind(connection=connection_id)

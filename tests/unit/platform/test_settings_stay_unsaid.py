@@ -19,16 +19,21 @@ from crm_relay.platform.aws.dynamo import Table
 from crm_relay.platform.aws.lease import Lease
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
+from crm_relay.platform.encryption.master_key import open_master_key
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.platform.settings import SettingsModel, read_settings
+from crm_relay.providers.airtable.connector import AirtableConnector
 from crm_relay.providers.bison.client import Bison
 from crm_relay.providers.bison.webhook import receive as receive_bison
+from crm_relay.providers.connectors.oauth_client import OAuthApp
+from crm_relay.providers.connectors.setup import set_up
 from crm_relay.providers.mautic.client import Mautic
 from crm_relay.providers.mautic.webhook import receive as receive_mautic
 from crm_relay.providers.resend.client import Resend
 from crm_relay.providers.resend.webhook import receive as receive_resend
 from crm_relay.providers.twilio.client import open_twilio
 from migrate.wiring import apply_migrations
+from tests.support.connections.airtable_stage import TestAccess
 from tests.support.function_settings import NOWHERE, WITHOUT_AWS
 from tests.support.platform.rows import parse
 from tests.support.source_tree import ROOT
@@ -98,6 +103,18 @@ def _texts(**given: str) -> None:
     twilio.find("+15550100001", "text", since=utc_now())
 
 
+def _airtable(url: str) -> None:
+    set_up(AirtableConnector(), base_url=url, timeout=(0.2, 0.2)).open_account(TestAccess(["token"]), {}).info()
+
+
+def _airtable_oauth(**given: str) -> None:
+    parts = {"id": "id", "secret": "s", "base": NOWHERE} | given
+    oauth = set_up(AirtableConnector(), app=OAuthApp(parts["id"], parts["secret"]), oauth_base=parts["base"]).oauth
+    assert oauth is not None
+    assert oauth.authorize_address(redirect_uri=NOWHERE, state="state", verifier="verifier")
+    oauth.exchange("code", redirect_uri=NOWHERE, verifier="verifier")
+
+
 # Setting -> what is done with its value. What is a number or a word of a list is refused by read_settings alone.
 USES: dict[str, Callable[[Any], object]] = {
     "DATABASE_URL": _ask_database,
@@ -137,6 +154,11 @@ USES: dict[str, Callable[[Any], object]] = {
     "TWILIO_AUTH_TOKEN": lambda text: _texts(token=text),
     "TWILIO_FROM": lambda text: _texts(sender=text),
     "TWILIO_API_URL": lambda url: _texts(url=url),
+    "CONNECTION_KEY": lambda name: open_master_key(name).wrap(b"k" * 32),
+    "AIRTABLE_URL": _airtable,
+    "AIRTABLE_OAUTH_URL": lambda base: _airtable_oauth(base=base),
+    "AIRTABLE_CLIENT_ID": lambda text: _airtable_oauth(id=text),
+    "AIRTABLE_CLIENT_SECRET": lambda text: _airtable_oauth(secret=text),
 }
 READ_ONLY = {
     "API_ORIGINS",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit, urlunsplit
 
+from crm_relay.platform.errors import FatalError
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.connectors.access import Access
 from crm_relay.providers.connectors.contract import Account, Connector
@@ -54,5 +55,10 @@ def _moved(endpoints: OAuthEndpoints, base: str | None) -> OAuthEndpoints:
 
 
 def _at(address: str, base: str) -> str:
-    new, old = urlsplit(base), urlsplit(address)
+    """Raises FatalError for a base that is no address, without a part of it: a credential may stand in it."""
+    old = urlsplit(address)
+    try:
+        new = urlsplit(base)
+    except ValueError:
+        raise FatalError("the base of the OAuth addresses is malformed") from None
     return urlunsplit((new.scheme, new.netloc, old.path, old.query, ""))

@@ -52,7 +52,8 @@ def match_route(routes: Mapping[TemplateRoute, str], method: str, path: str) -> 
 
 def _pattern(path: str) -> re.Pattern[str]:
     parts = re.split(r"(\{\w+\+?\})", path)
-    return re.compile("".join(_segment(part) for part in parts))
+    # A variable takes any character: a path may hold a line break (%0A).
+    return re.compile("".join(_segment(part) for part in parts), re.DOTALL)
 
 
 def _segment(part: str) -> str:

@@ -141,6 +141,7 @@ def test_the_request_context_says_who_asked_and_when() -> None:
         ("GET", "/api/sync/mautic", "admin_api"),
         ("GET", "/api/a/b/c", "admin_api"),
         ("DELETE", "/unsubscribe/t", "unsubscribe"),
+        ("POST", "/api/workflows/a\nb/pause", "admin_api"),
     ],
 )
 def test_the_most_specific_route_wins(method: str, path: str, function: str) -> None:

@@ -92,7 +92,7 @@ def two(campaigns: CampaignHarness) -> Iterator[dict[UUID, list[UUID]]]:
         campaigns.texts = Twilio(http, twilio.account_sid, twilio.auth_token, twilio.number)
         for number, campaign in enumerate((mine, other)):
             org = one(campaigns.db, "select org_id from campaigns where id = :id", id=campaign)["org_id"]
-            contacts = [campaigns.contact(org=org, phone=f"+155501{number}{n:03}") for n in range(3)]
+            contacts = [campaigns.contact(org=org, phone=f"+1555010{number}{n:03}") for n in range(3)]
             people[campaign] = [campaigns.enroll(campaign, contact) for contact in contacts]
         name = one(campaigns.db, "select current_database() as name")["name"]
         rows_of(campaigns.db, f"alter database {name} set lock_timeout = '1s'")

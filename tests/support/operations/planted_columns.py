@@ -15,6 +15,7 @@ _OTHERS = {
     "time": "localtime",
     "interval": "interval '1 day'",
     "bool": "false",
+    "bytea": r"'\x00'::bytea",
     "json": "'{}'",
     "jsonb": "'{}'",
 }

@@ -6,7 +6,7 @@ import time
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crm_relay.consent.person import Person
@@ -104,6 +104,17 @@ _CONTENTS = st.recursive(
 def test_whatever_reading_all_of_it_finds_is_found_in_the_text_of_a_body(content: object, is_escaped: bool) -> None:
     text = json.dumps(content, ensure_ascii=is_escaped)
     assert marks_in_json(text) == marks_in(text)
+
+
+_PIECES = st.text(st.sampled_from('"\\@%4 0{}[]:,a-'), max_size=12)
+
+
+@given(before=_PIECES, after=_PIECES)
+@example(before="", after="")
+@example(before='"', after="@")
+@settings(max_examples=500)
+def test_a_body_that_is_no_json_is_read_to_its_end_and_named_people_are_found(before: str, after: str) -> None:
+    assert ADA in marks_in_json(f"{before} {ADA} {after}")
 
 
 @pytest.mark.parametrize("letter", ["@", "a", "-", "%", "."])

@@ -39,11 +39,15 @@ def marks_in(text: str) -> set[str]:
 
 
 def marks_in_json(text: str) -> set[str]:
-    """As marks_in, for what is JSON for certain: only strings that may have a mark are taken out of it."""
+    """As marks_in, for JSON: only strings that may have a mark are taken out of it. Other text is read as a whole."""
     if "\\u00" in text and _ESCAPED_LETTER.search(text):
         return marks_in(text)
-    strings = {string for hint in _HINTS for string in _strings_with(hint, text)}
-    return {mark for string in strings for mark in _marks_of(string)}
+    marks: set[str] = set()
+    for string in {each for hint in _HINTS for each in _strings_with(hint, text)}:
+        if string is None:
+            return marks_in(text)
+        marks |= _marks_of(string)
+    return marks
 
 
 def redact_stored(redactors: Redactors, source: object, body: str, person: Person) -> str | None:
@@ -163,8 +167,8 @@ def _strings(node: Any) -> set[str]:
     return strings
 
 
-def _strings_with(hint: re.Pattern[str], text: str) -> Iterator[str]:
-    """Each string of JSON in which the hint is found."""
+def _strings_with(hint: re.Pattern[str], text: str) -> Iterator[str | None]:
+    """Each string of JSON in which the hint is found; None and no more where one has no end, so that it is no JSON."""
     end = 0
     while found := hint.search(text, end):
         begin = text.rfind('"', 0, found.start())
@@ -174,7 +178,10 @@ def _strings_with(hint: re.Pattern[str], text: str) -> Iterator[str]:
         while _is_escaped(text, end):
             end = text.find('"', end + 1)
         string = text[begin + 1 : end]
-        yield json.loads(f'"{string}"') if "\\" in string else string
+        if begin < 0 or end < 0:
+            yield None
+            return
+        yield read_json(f'"{string}"') if "\\" in string else string
 
 
 def _is_escaped(text: str, place: int) -> bool:

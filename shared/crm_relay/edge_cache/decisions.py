@@ -1,5 +1,6 @@
 """Who wins where both sides changed a row, and whether a shrunken source may be believed; pure, with the reason."""
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,6 +43,15 @@ class ConflictVerdict:
     is_conflict: bool = False
     differing: tuple[str, ...] = ()
     writes: str | None = None
+
+
+def which_meeting(item: CacheItem, postgres: str | None) -> int:
+    """Which edit met which row, for `edge_conflicts.edge_edits`: each meeting is logged once, however often it comes.
+
+    The edit alone is no key: one that arrives a second time may meet a row that was written meanwhile.
+    """
+    met = json.dumps([item.edits, item.doc, postgres])
+    return int(hashlib.sha256(met.encode()).hexdigest()[:7], 16)
 
 
 def believed(at: datetime, now: datetime) -> datetime:

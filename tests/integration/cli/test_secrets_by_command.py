@@ -48,7 +48,9 @@ def aws(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iter
 
 
 def remove_all(client: Any) -> None:
-    for each in client.list_secrets()["SecretList"]:
+    """Page by page: tests of built functions leave hundreds."""
+    pages = client.get_paginator("list_secrets").paginate()
+    for each in [secret for page in pages for secret in page["SecretList"]]:
         client.delete_secret(SecretId=each["Name"], ForceDeleteWithoutRecovery=True)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.edge_cache import store
-from crm_relay.edge_cache.decisions import differences
+from crm_relay.edge_cache.decisions import differences, which_meeting
 from crm_relay.edge_cache.keys import Entity
 from crm_relay.edge_cache.models import CacheItem
 from crm_relay.edge_cache.replication import conflict_store
@@ -93,7 +93,7 @@ def _conflict(item: CacheItem, postgres: str | None, who: str) -> dict[str, obje
         "postgres_doc": None if postgres is None else json.loads(postgres),
         "edge_doc": _read(item.doc),
         "edge_at": item.edited_at,
-        "edge_edits": item.edits,
+        "edge_edits": which_meeting(item, postgres),
         "differing": list(differences(item.doc, postgres)),
         "winner": "postgres",
         "rule": f"the parked edit was discarded by {who}",

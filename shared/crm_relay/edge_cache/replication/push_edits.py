@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 
 from crm_relay.edge_cache import store
-from crm_relay.edge_cache.decisions import ConflictVerdict, Side, believed, decide
+from crm_relay.edge_cache.decisions import ConflictVerdict, Side, believed, decide, which_meeting
 from crm_relay.edge_cache.documents import canonical, read_document
 from crm_relay.edge_cache.keys import Entity
 from crm_relay.edge_cache.models import CacheItem, SourceRow
@@ -169,7 +169,7 @@ def _conflict(case: Case) -> dict[str, object]:
         "edge_doc": json.loads(case.item.doc or "null"),
         "postgres_at": None if case.row is None else case.row.updated_at,
         "edge_at": case.item.edited_at,
-        "edge_edits": case.item.edits,
+        "edge_edits": which_meeting(case.item, None if case.row is None else case.row.doc),
         "differing": list(case.verdict.differing),
         "winner": case.verdict.winner.value,
         "rule": case.verdict.rule,

@@ -25,12 +25,9 @@ up: $(VENV)/.local ## the local stack without sample data, for your own .env
 
 ##@ Proof
 
-# One more than there are cores: many a test waits for a process that it has killed or a stack that starts.
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
-
 .PHONY: test
 test: $(VENV)/.dev $(SAM_VENV)/.ready system-packages ## everything that CI proves (ONLY=word narrows)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(if $(ONLY),-k "$(ONLY)")
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(if $(ONLY),-k "$(ONLY)")
 
 .PHONY: torture
 torture: $(VENV)/.dev system-packages ## the long kill and load trials; writes build/torture.json

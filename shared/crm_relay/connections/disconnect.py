@@ -27,17 +27,7 @@ def disconnect(db: Database, context: ConnectionContext, row: ConnectionRow, clo
     """Safe to call twice. Raises TransientError where the vendor is away: then nothing is forgotten."""
     was_revoked = _revoke(db, context, row)
     now = clock()
-    line = store.logging_activity(
-        row.workspace_id,
-        row.id,
-        row.integration_type,
-        "disconnected",
-        success=True,
-        records=0,
-        error_message=None,
-        metadata={"by": who, "revoked": was_revoked},
-        now=now,
-    )
+    line = store.logging_order(row, "disconnected", who, now, revoked=was_revoked)
     statements = [store.disconnecting(row.id, now), token_store.forget_grant(row.id), line]
     db.transact(lambda tx: tx.finish(statements))
     trouble.is_over(db, row, _KINDS, now)

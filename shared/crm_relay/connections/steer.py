@@ -39,18 +39,7 @@ def steer(db: Database, connection_id: UUID, change: ConnectionChange, who: str,
         raise RejectedInput("no such connection", status=404)
     _refuse(row, change)
     _DO[change](db, row, now)
-    line = store.logging_activity(
-        row.workspace_id,
-        row.id,
-        row.integration_type,
-        f"operator_{change.value}",
-        success=True,
-        records=0,
-        error_message=None,
-        metadata={"by": who},
-        now=now,
-    )
-    store.run(db, line)
+    store.run(db, store.logging_order(row, f"operator_{change.value}", who, now))
     after = store.find_connection(db, connection_id) or row
     return ConnectionSteered(connection_id, change, after.status, after.held_for)
 

@@ -229,6 +229,21 @@ def logging_activity(
     )
 
 
+def logging_order(row: ConnectionRow, action: str, who: str, now: datetime, **details: object) -> Statement:
+    """A line of activity about what an operator did to a connection."""
+    return logging_activity(
+        row.workspace_id,
+        row.id,
+        row.integration_type,
+        action,
+        success=True,
+        records=0,
+        error_message=None,
+        metadata={"by": who} | details,
+        now=now,
+    )
+
+
 def run(db: Queryable, statement: Statement) -> list[Row]:
     """One statement that is usually sent with others."""
     return db.run(statement.query, **statement.values)

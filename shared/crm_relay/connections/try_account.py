@@ -39,15 +39,4 @@ def _goes_on(db: Database, row: ConnectionRow, clock: Clock, who: str) -> None:
     if not store.lift_reconnect(db, row.id, now):
         return
     trouble.is_over(db, row, [trouble.RECONNECT, trouble.FAILING], now)
-    line = store.logging_activity(
-        row.workspace_id,
-        row.id,
-        row.integration_type,
-        "opens_again",
-        success=True,
-        records=0,
-        error_message=None,
-        metadata={"by": who},
-        now=now,
-    )
-    store.run(db, line)
+    store.run(db, store.logging_order(row, "opens_again", who, now))

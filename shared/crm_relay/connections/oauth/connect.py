@@ -109,7 +109,7 @@ def _keep(
     if found is not None and row["connection_id"] is not None:
         reconnected(db, found, row["started_by"], now)
     elif found is not None:
-        _log(db, found, "connected", row["started_by"], now)
+        store.run(db, store.logging_order(found, "connected", row["started_by"], now))
     return connection
 
 
@@ -117,7 +117,7 @@ def reconnected(db: Database, connection: store.ConnectionRow, who: str, now: da
     """It syncs again at once and catches up; the incident is over. A first look that is owed stays owed."""
     store.resume(db, connection.id, now)
     trouble.is_over(db, connection, [trouble.RECONNECT, trouble.FAILING], now)
-    _log(db, connection, "reconnected", who, now)
+    store.run(db, store.logging_order(connection, "reconnected", who, now))
 
 
 def client_of(context: ConnectionContext, provider: str) -> ProviderOAuth:
@@ -126,18 +126,3 @@ def client_of(context: ConnectionContext, provider: str) -> ProviderOAuth:
     if client is None:
         raise RejectedInput(f"no OAuth app is configured for {provider}: set its client id", status=422)
     return client
-
-
-def _log(db: Database, connection: store.ConnectionRow, action: str, who: str, now: datetime) -> None:
-    line = store.logging_activity(
-        connection.workspace_id,
-        connection.id,
-        connection.integration_type,
-        action,
-        success=True,
-        records=0,
-        error_message=None,
-        metadata={"by": who},
-        now=now,
-    )
-    store.run(db, line)

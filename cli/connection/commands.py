@@ -34,7 +34,7 @@ def add(
     settings: Annotated[
         Path | None, typer.Option("--settings", help="JSON file, described in docs/connections.md.")
     ] = None,
-    label: Annotated[str | None, typer.Option("--label", help="Tells several of one kind apart.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="Name of an account among several of a kind.")] = None,
     oauth: Annotated[bool, typer.Option("--oauth", help="Print an address for a browser instead of a key.")] = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,

@@ -1,4 +1,4 @@
-"""crm-relay approval: what waits for whom, and decisions in a colleague's name."""
+"""crm-relay approval: what waits and who is asked, and decisions in a colleague's name."""
 
 from dataclasses import asdict
 from datetime import timedelta

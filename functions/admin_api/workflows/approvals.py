@@ -1,4 +1,4 @@
-"""The routes under /api/approvals: what waits for whom, and the decisions of whoever has a token of their own."""
+"""The routes under /api/approvals: what waits and who is asked, and decisions by the owners of personal tokens."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal

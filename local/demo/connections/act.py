@@ -48,7 +48,7 @@ class ConnectionAct:
 
     @cached_property
     def table(self) -> SimulatedTable:
-        """Thirty people, five of whom are contacts here, and companies that are a choice of two."""
+        """Thirty people, of them five contacts here, and companies that are a choice of two."""
         table = self.base.tables[0]
         self.airtable.change_type(table, "Company", "singleSelect")
         for number in range(_THERE):

@@ -66,7 +66,7 @@ join workflow_executions run on run.id = hook.execution_id
 where run.workflow_id = :workflow;
 
 -- name: asked
--- Who is asked for what waits, for whom they stand, and the link that they were notified with.
+-- Each approval that waits: who is asked, in whose place, and the link in their notification.
 select
     approval.id, approver.name as approver, principal.name as stands_for, approval.status, notification.action_url as link,
     approval.decided_by_name, approval.decided_via

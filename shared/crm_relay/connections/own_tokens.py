@@ -73,7 +73,7 @@ class OwnTokens:
         self.keeper.forget()
 
     def update(self, tokens: Mapping[str, Any]) -> None:
-        """A provider's answer. Inside a refresh it is stored by whoever holds the lease; else at once."""
+        """A provider's answer. Inside a refresh the holder of the lease stores it; else it is stored at once."""
         new = new_tokens(tokens)
         if self._is_refreshing:
             self._captured = new

@@ -1,5 +1,5 @@
 -- name: find_connections
--- The connections of one kind in a workspace, which a label tells apart; those that were disconnected only if nothing else is.
+-- The connections of one kind in a workspace, by label; those that were disconnected only if nothing else is.
 select
     connection.id, connection.workspace_id, workspace.org_id, workspace.name as workspace_name, connection.integration_type,
     connection.label, connection.account_label, connection.settings, coalesce(connection.status, 'active') as status,

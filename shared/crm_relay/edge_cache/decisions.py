@@ -19,7 +19,7 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 """Clocks may differ by this. A time that is further ahead of ours is not believed: now is taken for it."""
 
 EVENTS = ("sent_at", "opened_at", "clicked_at", "replied_at", "bounced_at")
-"""What happened to an e-mail: the first time counts, whoever says so, and nobody takes it back at the edge."""
+"""What happened to an e-mail: the first time counts, from either side, and an edit at the edge cannot take it back."""
 
 _MOMENT_LENGTH = len("2026-11-30T12:00:00.000000Z")
 
@@ -66,7 +66,7 @@ def decide(item: CacheItem, row: SourceRow | None, now: datetime, *, was_deleted
 
     E-mails are written at the edge, so only a change on both sides is a conflict, and one that PostgreSQL lacks without
     having deleted it is new to it. Of everything else PostgreSQL is the source: an edit of such a copy is a conflict
-    whatever PostgreSQL did meanwhile. Times of events are merged, whoever wins.
+    whatever PostgreSQL did meanwhile. Times of events are merged whichever side wins.
     """
     if row is None:
         if item.entity == "emails" and not was_deleted:
@@ -145,7 +145,7 @@ def arrive(known: CacheItem | None, edit: LateEdit, now: datetime) -> Arrival:
     if is_last:
         return Arrival(replace(after, doc=whole), is_new=True)
     if known.edited_at == edit.edited_at:
-        # Of one moment: the one that comes last is taken, as nothing tells them apart.
+        # Of one moment: the one that comes last is taken: nothing distinguishes them.
         other = LateEdit(edit.entity, edit.row_id, known.doc, edit.edited_at)
         return Arrival(replace(after, doc=whole), is_new=True, late=_if_it_loses(other, edit.doc))
     return _overtaken(known, edit, said_at or edit.edited_at)

@@ -159,7 +159,7 @@ def time_in(attributes: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def is_expired(attributes: Mapping[str, Any], now: datetime) -> bool:
-    """Of tombstones: DynamoDB may take two days to delete what has expired. A row never expires, whoever says so."""
+    """Of tombstones: DynamoDB may take two days to delete what has expired. A row never does, whatever it holds."""
     has_passed = "expires_at" in attributes and number_in(attributes, "expires_at") <= int(now.timestamp())
     return has_passed and "doc" not in attributes
 

@@ -71,7 +71,7 @@ def difference(row: Fingerprint | None, item: CacheItem | None, now: datetime | 
     """In what the two differ; None where they agree, or where an edit waits to be decided on.
 
     An edit that waits is pushed within minutes, or parked, which is a finding of its own. Any other has lost its place
-    in the index of what waits, as far as `now` tells.
+    in the index of what waits, as of `now`.
     """
     if item is not None and item.edited_at is not None:
         return STUCK if is_stuck(item, now) else None

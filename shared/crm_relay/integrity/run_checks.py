@@ -64,7 +64,7 @@ def run_checks(inspection: Inspection, order: CheckOrder) -> CheckReport:
     archived = 0
     error: str | None = "not foreseen"
     try:
-        # One by one, so that what was done before something failed is told; a row that stops one check stops no other.
+        # One by one, so that what was done before a failure is reported; a row that stops one check stops no other.
         parts = Parts()
         results.extend(_check_apart(parts, inspection, order, run_id, name) for name in CHECKS)
         if order.fix and run_id is not None:

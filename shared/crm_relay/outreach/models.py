@@ -18,7 +18,7 @@ LeadTime = Literal["replied_at", "interested_at", "bounced_at", "unsubscribed_at
 class OutreachWorkspace:
     """A workspace as it is called today, whatever name its token has; `id` None: it is not known here.
 
-    `key` is the first name that it had: what is counted or told apart goes by it, since no rename changes it. Empty
+    `key` is the first name that it had: counters and keys use it, since no rename changes it. Empty
     parts are None.
     """
 

@@ -1,6 +1,6 @@
 """Consent and tokens: https://airtable.com/developers/web/api/oauth-reference [D].
 
-A refresh token is good once: whoever uses it again loses the grant. A refresh ends the access token before
+A refresh token is good once: a second use ends the grant. A refresh ends the access token before
 (PipedreamHQ/pipedream#8727) [I].
 """
 

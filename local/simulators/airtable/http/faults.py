@@ -72,7 +72,7 @@ class AirtableFaults(FaultQueue[AirtableFault]):
         self.waiting = threading.Semaphore(0)
 
     def hold(self) -> None:
-        # Before anybody is told that it waits: who releases then means this gate.
+        # Before it is reported as waiting: a release after that means this gate.
         gate = self._gate
         self.waiting.release()
         gate.wait(30)

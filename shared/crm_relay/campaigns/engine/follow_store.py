@@ -28,7 +28,7 @@ def lock_followers(names: MailNames) -> Statement:
 
 
 def lock_follower(send: UUID) -> Statement:
-    """Whoever is enrolled by one mail, and the mails of that enrollment, for `follower_and_mails`."""
+    """The enrollment of one mail, and its other mails, for `follower_and_mails`."""
     return _SQL["lock_follower"].bind(send=send)
 
 

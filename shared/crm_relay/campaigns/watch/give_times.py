@@ -1,4 +1,4 @@
-"""Lets people go on whom nothing else would: live in a running campaign, without a time and with nothing on its way."""
+"""Gives a time to people who are live in a running campaign without one and with no mail on its way."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -43,7 +43,7 @@ def give_times(db: Database, now: datetime) -> int:
 
 
 def _one_by_one(people: Sequence[UUID], give: Callable[[Sequence[UUID]], None]) -> list[Exception]:
-    """Why it fails for those for whom it does."""
+    """The people for which it fails, with the reason."""
     try:
         return list(in_parts(people, give).values())
     except OF_ONE_ROW as error:

@@ -34,7 +34,7 @@ def release_repaired(db: Database, now: datetime) -> int:
 
 
 def release_unreported(db: Queryable, now: datetime) -> int:
-    """How many people go on whom a fault of their campaign holds without an open incident. One statement.
+    """Releases people held for a fault of their campaign that no open incident reports; how many. One statement.
 
     They were held, or locked, while `release_repaired` closed it. Who meets the fault still is held and reported again.
     """

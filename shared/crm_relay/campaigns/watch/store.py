@@ -74,7 +74,7 @@ def without_a_time(db: Queryable, before: datetime) -> dict[UUID, list[UUID]]:
 
 
 def lock_people(tx: Transaction, people: Sequence[UUID]) -> list[UUID]:
-    """Those of these whom nobody else has locked."""
+    """Those of these that no other transaction has locked."""
     return tx.run(_SQL["lock_people"], people=list(people))[0]["ids"] or []
 
 

@@ -42,5 +42,5 @@ def make_ticket(
 
 
 def hash_of(text: str) -> str:
-    """What is stored: whoever reads the table can use neither ticket nor state."""
+    """What is stored: a reader of the table can use neither ticket nor state."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -13,7 +13,7 @@ _GROUP = 7
 
 
 def each_alone(records: Sequence[K], work: Callable[[Sequence[K]], object]) -> dict[K, Exception]:
-    """Those for whom `work` fails even alone, and why; one call where nothing fails. As `in_parts`, but never gives up.
+    """The items for which `work` fails alone, and why; one call where nothing fails. As `in_parts`, but never gives up.
 
     A call of `work` takes effect as a whole or not at all.
     """

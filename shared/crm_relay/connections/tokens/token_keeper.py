@@ -55,7 +55,7 @@ def next_step(grant: Grant, now_and_margin: tuple[bool, bool], *, refused: int |
 class TokenKeeper:
     """Of one connection, for one run. `refresh` None: its tokens cannot be refreshed.
 
-    `on_refused` is called once for a generation that the vendor refused for good, by whoever finds it first.
+    `on_refused` is called once for a generation that the vendor refused for good, by the first worker that finds it.
     """
 
     db: Database

@@ -23,7 +23,7 @@ class UsableToken:
 
 @dataclass(frozen=True)
 class StoredToken:
-    """What may be told of a token; `last_used_at` is to the minute. `user_id`: whose decisions its calls are."""
+    """What may be shown of a token; `last_used_at` is to the minute. `user_id`: whose decisions its calls are."""
 
     name: str
     role: str

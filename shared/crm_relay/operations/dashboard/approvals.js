@@ -1,4 +1,4 @@
-// Approvals that wait, the oldest first; whoever is asked decides with a token of their own.
+// Approvals that wait, the oldest first; the approver decides with a personal token.
 import { at, bodyOf, byId, chip, duration, empty, h, number, table } from "./dom.js";
 
 const ROLES = { deputy: "as deputy of", manager: "as manager of", owner: "as owner, for", delegation: "handed on, for", escalation: "escalated, for" };

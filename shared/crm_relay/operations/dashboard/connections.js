@@ -1,4 +1,4 @@
-// Connected accounts: state, syncs, records, refusals, budget and expiry, and what whoever operates may order.
+// Connected accounts: state, syncs, records, refusals, budget and expiry, and what the operate role may order.
 import { get, post } from "./api.js";
 import { at, bodyOf, byId, chip, empty, h, number, percent, table, words } from "./dom.js";
 

@@ -31,7 +31,7 @@ class AirtableSettings:
 
     @property
     def mapping(self) -> str:
-        """Another one where another field is mapped, whoever owns it."""
+        """Changes when another field is mapped, not when the owner of one changes."""
         pairs = "\n".join(sorted(f"{rule.ours}={rule.theirs}" for rule in self.rules))
         return hashlib.sha256(pairs.encode()).hexdigest()[:12]
 

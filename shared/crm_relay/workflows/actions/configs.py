@@ -133,7 +133,7 @@ class EscalateConfig(StepConfig):
 
 
 class ApproverConfig(StepConfig):
-    """Whom an approval needs: a colleague (`user_id`, an id or a variable), anybody with a `role`, the manager of the
+    """Who has to approve: a colleague (`user_id`, an id or a variable), anybody with a `role`, the manager of the
     record's owner, or that owner.
     """
 
@@ -143,7 +143,7 @@ class ApproverConfig(StepConfig):
 
 
 class ApprovalConfig(StepConfig):
-    """A wait for people: one after the other (sequence), or at once (parallel), of whom `quorum` have to approve.
+    """A wait for people: one after the other (sequence), or at once (parallel); `quorum` of them have to approve.
 
     `remind`, `due` and `expires`: a span from the request, such as `+2 business days`, an instant or a variable.
     `escalate_to` takes over what is overdue.

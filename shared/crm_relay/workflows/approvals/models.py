@@ -33,7 +33,7 @@ class CameBy(Enum):
 
 
 class Way(Enum):
-    """How a decision came. LINK: from whoever has the link in the approver's mail."""
+    """How a decision came. LINK: by the link in the approver's mail, which may have been forwarded."""
 
     LINK = "link"
     PAGE = "page"
@@ -53,7 +53,7 @@ class ApprovalAction(Enum):
 class AskedApproval:
     """A row of `workflow_approvals`. `stage` counts from 1; `entries` are places in the step's list of approvers.
 
-    `stands_for` is whom the list means; `follows` the approval that was handed on to this one.
+    `stands_for` is the person that the list names; `follows` the approval that was handed on to this one.
     """
 
     id: UUID

@@ -20,7 +20,7 @@ class ApprovalShown:
     """A row of `workflow_approvals` with names. `age_seconds`: since it was asked for.
 
     `decided_by_name` and `decided_by_role` are as they were at the decision, the other names as they are now.
-    `ended_for`: why it is over without a decision. `is_mine`: whoever asks is the one who decides.
+    `ended_for`: why it is over without a decision. `is_mine`: the caller is its approver.
     """
 
     id: UUID

@@ -1,4 +1,4 @@
-"""Who is asked in whose place: a deputy for whoever is away, then the manager, then the record's owner; pure."""
+"""Who is asked in whose place: the deputy of an absent approver, then the manager, then the record's owner; pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -69,7 +69,7 @@ class Colleagues:
 def route(principal: UUID | None, colleagues: Colleagues, taken: frozenset[UUID] = frozenset()) -> Route | None:
     """Who is asked where the list means `principal`; None: there is nobody.
 
-    Whoever is `taken` answers for themselves alone, so nobody decides in two people's place. The requester is asked in
+    People in `taken` answer for themselves alone, so nobody decides in two people's place. The requester is asked in
     no case. Where the principal is away and nobody is there instead, they are asked themselves.
     """
     may_stand = _MayStand(colleagues, taken)
@@ -124,7 +124,7 @@ def _is_meant(row: AskedApproval, approver: Assignee, colleagues: Colleagues) ->
 
 
 def _stands_in(deputy: UUID, principal: UUID | None, colleagues: Colleagues) -> bool:
-    """Whether they are named as a deputy, whoever is back by now."""
+    """Whether they are named as a deputy, even if the absent person is back by now."""
     current, seen = None if principal is None else colleagues.active(principal), 0
     while current is not None and current.deputy_id is not None and seen < LONGEST_CHAIN:
         if current.deputy_id == deputy:

@@ -22,7 +22,7 @@ def repair_approvals(db: Database, now: datetime) -> int:
 
 
 def end_approvals(tx: Transaction, runs: Sequence[UUID], reason: str, now: datetime) -> None:
-    """In the transaction of whoever ends the runs and has locked them; nobody is asked about them any more."""
+    """In the transaction that ends the runs and has locked them; nobody is asked about them any more."""
     _withdraw(tx, [row["id"] for row in tx.run(_SQL["end_approvals"], runs=list(runs), reason=reason, now=now)], now)
 
 

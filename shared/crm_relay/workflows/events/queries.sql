@@ -156,7 +156,7 @@ on conflict do nothing;
 delete from workflow_listeners where workflow_id = :workflow_id and is_watched returning topic;
 
 -- name: list_recordings
--- What is listened to, by whom, and since when its events are kept.
+-- What is listened to, by which workflow, and since when its events are kept.
 select
     listener.org_id, listener.entity_type, listener.topic, recording.since, max(listener.watched_by) as watched_by,
     coalesce(array_agg(distinct workflow.name) filter (where workflow.id is not null), '{}') as workflows

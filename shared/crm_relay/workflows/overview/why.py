@@ -70,7 +70,7 @@ def why_record(
 
 
 def _with_approvals(known: WorkflowWhy, approvals: Sequence[ApprovalShown]) -> WorkflowWhy:
-    """What has started and waits for people says for whom."""
+    """A run that waits for people names them."""
     if not approvals:
         return known
     return replace(known, because=f"{known.because} {waits_for(approvals)}", approvals=tuple(approvals))

@@ -32,7 +32,7 @@ MOST_EFFECTS: Final = 200
 
 ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
 SOMEBODY: Final = Letterhead(Identity(id=None, from_address="rehearsal@example.invalid"), "https://example.invalid")
-"""As whom an organization without a sender of its own writes in a rehearsal."""
+"""The sender in rehearsals of an organization without one."""
 
 _PAGE = 1_000
 _AS_NOW = "Conditions and variables are asked of records as they are now; what changed is as it was then."

@@ -1,4 +1,4 @@
-"""What a simulation keeps of a run, and whom it asks and tells."""
+"""What a simulation keeps of a run, and the people it would ask and notify."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ class Records(Protocol):
 
 
 class Observer(Protocol):
-    """Who is told what would have happened."""
+    """Records who would have been notified."""
 
     def refused(self, refused: NotStarted, at: datetime) -> None:
         """A gate refused a start."""

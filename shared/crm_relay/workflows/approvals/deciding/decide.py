@@ -32,7 +32,7 @@ class ApprovalDecided:
 
 
 def decide(db: Database, approval_id: UUID, decision: Decision, now: datetime | None = None) -> ApprovalDecided:
-    """Once, whoever repeats it: a second decision answers what was decided. `now` None: by the database's clock.
+    """Once: a second decision answers what was decided. `now` None: by the database's clock.
 
     Every right is asked again behind the lock of the run. What follows is the engine's, at once where it is woken.
     RejectedInput: 404 for an unknown approval, 403 for a stranger and the requester, 409 where it is too late.

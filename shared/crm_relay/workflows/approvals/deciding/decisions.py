@@ -19,7 +19,7 @@ MOST_DELEGATIONS: Final = 3
 class Decision:
     """What somebody says. `person` None: nobody knows who it is, but of a link, which is its approver's.
 
-    `to` is whom DELEGATE names; `using` the token or the operator that it came with.
+    `to` is the colleague that DELEGATE names; `using` the token or the operator that it came with.
     """
 
     action: ApprovalAction

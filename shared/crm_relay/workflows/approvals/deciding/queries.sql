@@ -1,5 +1,5 @@
 -- name: lock_run
--- The run of an approval, before anything about it is read: whoever decides and the engine take turns.
+-- The run of an approval, before anything about it is read: a decision and the engine take turns.
 select run.id
 from workflow_executions run
 where run.id = (select execution_id from workflow_approvals where id = :approval)

@@ -1,1 +1,1 @@
-"""What a step that waits for people does: whom it asks, and what it records of it."""
+"""What a step that waits for people does: who is asked, and what is recorded."""

@@ -71,7 +71,7 @@ class AskedPeople:
         stands_for: UUID | None,
         follows: AskedApproval | None = None,
     ) -> None:
-        """Whoever is asked already is asked once: their answer counts for these entries too."""
+        """Nobody is asked twice: one answer counts for all entries that lead to the same person."""
         there = next((row for row in self.live(stage) if row.approver_id == person), None)
         if there is not None:
             if set(entries) - set(there.entries):

@@ -1,4 +1,4 @@
-"""Whom a place in a step's list of approvers means; pure."""
+"""The person behind an entry of a step's list of approvers; pure."""
 
 from typing import Final
 from uuid import UUID

@@ -46,7 +46,7 @@ class ApprovalLook:
 
 
 def look_at_approvals(config: ApprovalConfig, at: StepMoment, opened: OpenWait | None = None) -> ApprovalLook:
-    """`opened` None: it begins now. RejectedInput where whom or when it names cannot be read."""
+    """`opened` None: it begins now. RejectedInput where its approvers or times cannot be read."""
     return _Look.of(config, at, opened).taken()
 
 
@@ -113,7 +113,7 @@ class _Look:
         return None
 
     def _follow(self, stage: Stage) -> None:
-        """What somebody has handed on is asked of whom they named."""
+        """Asks the colleague that a delegation names."""
         people, colleagues = self.people, self.people.colleagues
         for row in filter(people.is_unfollowed, people.of(stage)):
             target = row.delegated_to or row.escalated_to
@@ -228,7 +228,7 @@ class _Look:
 
 
 def _requester(at: StepMoment, rows: tuple[AskedApproval, ...]) -> UUID | None:
-    """The one of the run's first approval, whoever owns the record by now; else who made the change, else its owner."""
+    """That of the run's first approval, even if the record has another owner by now; else the actor, else the owner."""
     if rows:
         return rows[0].requester_id
     if at.run.triggered_by is not None:

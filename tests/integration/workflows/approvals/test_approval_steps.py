@@ -4,7 +4,7 @@ import pytest
 
 from crm_relay.workflows.approvals.models import ApprovalAction
 from tests.support.workflows.approval_stage import MANAGER, OWNER, ApprovalStage, asking, role, user, with_ways
-from tests.support.workflows.run_harness import RunHarness
+from tests.support.workflows.run_harness import RunHarness, chain, step
 
 
 @pytest.fixture
@@ -26,6 +26,26 @@ def test_a_manager_approves_and_the_run_goes_on(stage: ApprovalStage) -> None:
         "approved", "Max", "api", "test",
     )  # fmt: skip
     assert (row["requester_id"], row["approver_type"]) == (stage.olga, "manager")
+
+
+def test_the_owner_of_a_deleted_contact_is_asked_for_nothing(stage: ApprovalStage) -> None:
+    """The decision finds the owner of an enrollment as the engine does: by its contact, where that is there."""
+    contact = stage.runs.contact(owner_id=stage.olga)
+    campaign = stage.runs.insert("campaigns", name="Spring")
+    enrollment = stage.runs.insert(
+        "campaign_enrollments", campaign_id=campaign, contact_id=contact, address="ada@example.com"
+    )
+    asks = step("approval", "ask", title="Go on?", approvers=[dict(MANAGER)])
+    kind = "campaign_enrollment"
+    run = stage.runs.run(chain(asks, entity_type=kind), enrollment, entity_type=kind)
+    stage.tick()
+    approval = stage.pending(run, stage.max)
+
+    stage.runs.rows("update contacts set deleted_at = now() where id = :id returning id", id=contact)
+
+    assert stage.refusal(approval, ApprovalAction.APPROVE, stage.max) == (
+        403, "the approver is no longer the one who has to decide",
+    )  # fmt: skip
 
 
 def test_a_refusal_without_another_way_ends_the_run(stage: ApprovalStage) -> None:

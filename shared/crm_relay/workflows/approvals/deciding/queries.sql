@@ -22,7 +22,10 @@ left join lateral (
     select uuid_or_null(coalesce(
         found.row ->> 'owner_id', found.row ->> 'assignee_id',
         case run.entity_type when 'campaign_enrollment' then (
-            select contact.owner_id::text from contacts contact where contact.id = uuid_or_null(found.row ->> 'contact_id')
+            select contact.owner_id::text
+            from contacts contact
+            where contact.id = uuid_or_null(found.row ->> 'contact_id') and contact.org_id = run.org_id
+                and contact.deleted_at is null -- as in the engine's read_runs
         ) end
     )) as owner_id
     from (

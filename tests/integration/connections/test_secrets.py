@@ -1,16 +1,21 @@
 """Tokens are readable by nobody: not by a role of a user, not in a row, and after a rotation not by the old key."""
 
 import base64
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from crm_relay.connections.tokens.grants import put_grant, read_grant, rotate_keys
+from crm_relay.connections.tokens.models import NewTokens
+from crm_relay.connections.tokens.token_keeper import TokenKeeper
 from crm_relay.connections.tokens.vault import Vault
+from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Transaction
 from crm_relay.platform.encryption.master_key import KeyFile, KmsKey, open_master_key
-from crm_relay.platform.errors import FatalError
+from crm_relay.platform.errors import FatalError, TransientError
+from crm_relay.providers.connectors.oauth_client import GrantRefused
 from tests.support.connections.connection_stage import ConnectionStage, StaticKey
 from tests.support.platform.rows import one, parse, rows_of
 
@@ -123,3 +128,33 @@ def test_a_key_of_the_key_service_wraps_and_unwraps(kms_key: str) -> None:
     assert KmsKey(kms_key).unwrap(wrapped) == b"d" * 32
     with pytest.raises(FatalError):
         master.unwrap(b"nonsense" * 20)
+
+
+@pytest.mark.parametrize("answer", ["tokens", "refused", "away"])
+def test_a_late_answer_of_a_refresh_never_replaces_a_newer_grant(stage: ConnectionStage, answer: str) -> None:
+    """Somebody reconnects while the vendor is asked with the former grant."""
+    vault, refused = Vault(StaticKey()), list[str]()
+    connection = stage.connect(
+        credentials={"access_token": "old", "refresh_token": "r1"}, expires_in=timedelta(seconds=-1)
+    )
+
+    def refresh(_token: str) -> NewTokens:
+        expires_at = utc_now() + timedelta(hours=1)
+        put_grant(stage.db, vault, connection, {"access_token": "newest", "refresh_token": "r9"}, expires_at)
+        if answer == "refused":
+            raise GrantRefused("invalid_grant")
+        if answer == "away":
+            raise TransientError("the vendor is away")
+        return NewTokens("late", "r2", 3600.0, None)
+
+    keeper = TokenKeeper(
+        stage.db, vault, connection, refresh, utc_now, lambda _seconds: None, on_refused=lambda: refused.append("x")
+    )
+    if answer == "away":
+        with pytest.raises(TransientError):
+            keeper.token()
+    assert keeper.token().value == "newest"
+    grant = read_grant(stage.db, vault, connection)
+    assert grant is not None
+    assert (grant.access_token, grant.refresh_token, grant.generation, grant.is_refused) == ("newest", "r9", 2, False)
+    assert refused == []

@@ -92,6 +92,7 @@ def _start(request: HttpRequest, provider: str) -> tuple[int, PageContent]:
     db, now = installation().database, installation().shared_clock()()
     redirect_uri = _redirect_uri(request, provider)
     began = begin(db, connections(), provider, request.query.get("ticket", ""), redirect_uri, now)
+    budget().give_back(utc_now())
     return 302, redirect(began.address, began.state, secure=redirect_uri.startswith("https://"))
 
 
@@ -111,6 +112,7 @@ def _callback(request: HttpRequest, provider: str) -> tuple[int, PageContent]:
         redirect_uri=_redirect_uri(request, provider),
         now=now,
     )
+    budget().give_back(utc_now())
     text = "The first sync only shows what it would do, until somebody has looked at it. This window can be closed."
     return 200, page("The account is connected", text)
 

@@ -10,6 +10,7 @@ import pytest
 from admin_api import wiring
 from crm_relay.platform.database import Database
 from crm_relay.platform.http.callers import Role
+from crm_relay.platform.http.refusals import MOST_REFUSALS
 from integration_sync import wiring as sync_wiring
 from integration_sync.handler import handler
 from local.simulators.airtable import AirtableSimulator
@@ -141,6 +142,19 @@ def test_an_account_is_connected_from_the_api_to_the_first_sync(
     (line,) = api.call("GET", "/api/connections").body
     assert (line["records"], line["rejects"], line["is_equal"]) == (1, 0, True)
     assert line["days_to_expiry"] in {59, 60, None}
+
+
+def test_valid_starts_take_nothing_from_the_budget_for_strangers(
+    api: AdminFunction, stage: ConnectionStage, airtable: AirtableSimulator
+) -> None:
+    wanted = {"integration": "airtable", "workspace": str(stage.workspace)}
+    for number in range(MOST_REFUSALS + 2):
+        path = api.call("POST", "/api/connections", body=wanted | {"label": f"base {number}"}).body["path"]
+        assert browse(path)["statusCode"] == 302
+    made_up = [
+        browse(f"/oauth/airtable/start?ticket={number:043}")["statusCode"] for number in range(MOST_REFUSALS + 1)
+    ]
+    assert made_up == [400] * MOST_REFUSALS + [429]
 
 
 def consent(address: str) -> str:

@@ -30,3 +30,13 @@ def test_all_of_it_can_be_spent_at_once() -> None:
     budget = RefusalBudget()
     budget.spend_all(NOW)
     assert budget.is_spent(NOW)
+
+
+def test_a_caller_who_was_known_takes_nothing_from_it() -> None:
+    budget = spent(1)
+    budget.give_back(NOW)
+    assert not budget.is_spent(NOW)
+    budget.spend(NOW)
+    budget.give_back(NOW + timedelta(seconds=60))
+    budget.spend(NOW + timedelta(seconds=60))
+    assert budget.is_spent(NOW + timedelta(seconds=60))

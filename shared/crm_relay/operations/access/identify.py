@@ -21,7 +21,8 @@ class Doorkeeper:
     """Lives as long as its process, and remembers the hashes of the tokens that were valid when it last looked.
 
     A caller whose token is among them is looked up each time, so that one that was revoked opens nothing. All others
-    share a budget: once it is spent, a token that was made since the last look waits for at most a minute.
+    share a budget, which refused tokens alone use up: once it is spent, a token that was made since the last look waits
+    for at most a minute.
     """
 
     db: Queryable
@@ -52,7 +53,8 @@ class Doorkeeper:
 
     def _usable(self, digest: str, now: datetime) -> Sequence[UsableToken]:
         """Those in the database; none where a stranger's call is one too many."""
-        if not any(compare_digest(each, digest) for each in self._seen):
+        is_new = not any(compare_digest(each, digest) for each in self._seen)
+        if is_new:
             if self._refusals.is_spent(now):
                 if not self._has_looked:
                     raise TransientError("tokens cannot be read")
@@ -61,4 +63,6 @@ class Doorkeeper:
         self._has_looked = False
         usable = store.usable(self.db, now)
         self._has_looked, self._seen = True, frozenset(each.sha256 for each in usable)
+        if is_new and any(compare_digest(each, digest) for each in self._seen):
+            self._refusals.give_back(now)
         return usable

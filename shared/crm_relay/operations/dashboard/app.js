@@ -66,9 +66,11 @@ function signOut(text) {
 }
 
 async function fill() {
-  const [data, funnels, channels, templates, approvals, workflows, failures, connections] = await Promise.all(
-    ["/api/dashboard", "/api/campaigns/funnels", "/api/notifications", "/api/notifications/templates", "/api/approvals?limit=100",
-      "/api/workflows", "/api/workflows/failures", "/api/connections"].map(get));
+  // Alone: a process that does not know the token yet looks it up once, and takes no other request for a stranger's.
+  const data = await get("/api/dashboard");
+  const [funnels, channels, templates, approvals, workflows, failures, connections] = await Promise.all(
+    ["/api/campaigns/funnels", "/api/notifications", "/api/notifications/templates", "/api/approvals?limit=100", "/api/workflows",
+      "/api/workflows/failures", "/api/connections"].map(get));
   byId("sign-in").hidden = true;
   byId("signed-in").hidden = false;
   byId("token-help").hidden = true;

@@ -29,6 +29,11 @@ class RefusalBudget:
         self._renew(now)
         self._spent += 1
 
+    def give_back(self, now: datetime) -> None:
+        """The caller turned out to be known: it was no refusal."""
+        self._renew(now)
+        self._spent = max(self._spent - 1, 0)
+
     def spend_all(self, now: datetime) -> None:
         """Nothing more is worth recording in this minute."""
         self._renew(now)

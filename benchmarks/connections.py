@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,25 +16,13 @@ from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.platform.sql import Query
-from crm_relay.providers.connectors.access import Access
-from crm_relay.providers.connectors.contract import (
-    AccountInfo,
-    Choice,
-    FieldRule,
-    Limit,
-    OutgoingRecord,
-    RecordPage,
-    RecordStream,
-    TheirRecord,
-    WriteOutcome,
-    Written,
-)
 from crm_relay.providers.connectors.setup import ConnectorSetup
 from tests.support.connections.connection_stage import ConnectionStage, StaticKey
 from tests.support.connections.ledger_simulator import LedgerSimulator
+from tests.support.connections.memory_vendor import MemoryVendor
 from tests.support.platform.counting_proxy import CountingProxy
 
-_THOUSAND, _MANY, _PAGE, _WORKERS = 1_000, 100_000, 100, 50
+_THOUSAND, _MANY, _WORKERS = 1_000, 100_000, 50
 _PEOPLE = Query.parse(
     "people",
     "whom to sync",
@@ -43,83 +30,6 @@ _PEOPLE = Query.parse(
        select :org, 'p' || n || '@example.com', 'First ' || n, 'Last ' || n, 'Title'
        from generate_series(1, :number) n""",
 )
-_RULES = tuple(FieldRule(name, name) for name in ("email", "first_name", "last_name", "title"))
-
-
-@dataclass
-class MemoryVendor:
-    """An account without a network: what is left is ours. It is its own connector, account and stream."""
-
-    name: str = "memory"
-    base_url: str = "memory:"
-    oauth: None = None
-    pickers: Sequence[str] = ()
-    rules: Sequence[FieldRule] = _RULES
-    largest_write: int = 10
-    removal: str = "delete"
-    people: dict[str, TheirRecord] = field(default_factory=dict)
-    requests: int = 0
-    listed: Sequence[TheirRecord] = ()
-
-    def limits(self, settings: Mapping[str, object], account: str) -> Sequence[Limit]:
-        """A real one of them, so that permits cost what they cost."""
-        del settings
-        return [Limit(f"memory:{account}", per_second=1e9)]
-
-    def open(self, http: HttpClient, access: Access, settings: Mapping[str, object]) -> "MemoryVendor":
-        del http, settings
-        self._access = access
-        return self
-
-    def info(self) -> AccountInfo:
-        return AccountInfo("memory")
-
-    def streams(self) -> Sequence[RecordStream]:
-        return [self]
-
-    def choices(self, kind: str, within: str | None = None) -> Sequence[Choice]:
-        del kind, within
-        return []
-
-    def check(self) -> None:
-        self._ask()
-
-    def read(self, cursor: str | None) -> RecordPage:
-        """`changes`: nothing has changed."""
-        self._ask()
-        if cursor == "changes":
-            return RecordPage([], "changes", True)
-        start = int(cursor or 0)
-        if start == 0:
-            self.listed = list(self.people.values())
-        page = self.listed[start : start + _PAGE]
-        is_last = start + _PAGE >= len(self.listed)
-        return RecordPage(page, "changes" if is_last else str(start + _PAGE), is_last, is_complete=True)
-
-    def look_up(self, their_ids: Sequence[str]) -> Sequence[TheirRecord]:
-        self._ask()
-        return [self.people[one] for one in their_ids if one in self.people]
-
-    def write(self, batch: Sequence[OutgoingRecord]) -> Sequence[WriteOutcome]:
-        self._ask()
-        written = []
-        for each in batch:
-            their_id = each.their_id or f"r{len(self.people):07}"
-            known = self.people[their_id].fields if their_id in self.people else {}
-            self.people[their_id] = TheirRecord(their_id, {**known, **each.fields})
-            written.append(Written(their_id, each.their_id is None))
-        return written
-
-    def remove(self, their_ids: Sequence[str]) -> None:
-        self._ask()
-        for one in their_ids:
-            self.people.pop(one, None)
-
-    def _ask(self) -> None:
-        self._access.take_permit()
-        self._access.token()
-        self.requests += 1
-
 
 def _measure(servers: Servers) -> Iterator[Figure]:
     with servers.database() as login:

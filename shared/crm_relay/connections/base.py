@@ -87,7 +87,7 @@ class BaseIntegrationSync(ABC):
             move_plaintext(self.db, self.context.vault, row.id)
         is_own = type(self).refresh_oauth_token is BaseIntegrationSync.refresh_oauth_token
         self._tokens = OwnTokens(self, row.id, is_own=is_own)
-        self.load_config()
+        self.config = config_of(row, read_grant(self.db, self.context.vault, row.id))
         self.ensure_valid_token()
 
     def get_status(self) -> str:

@@ -62,6 +62,7 @@ class OwnTokens:
         before = read_grant(self._owner.db, self._owner.context.vault, self._connection_id)
         if before is None:
             return False
+        self.keeper.start_with(before)
         return self.keeper.token().generation != before.generation
 
     def renew(self) -> str:

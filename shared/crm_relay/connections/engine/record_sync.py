@@ -26,7 +26,7 @@ from crm_relay.connections.limits import store as limit_store
 from crm_relay.connections.limits.limiter import Limiter
 from crm_relay.connections.models import Direction, SyncResult
 from crm_relay.connections.records import store as record_store
-from crm_relay.connections.records.store import StreamKey
+from crm_relay.connections.records.store import Checkpoint, StreamKey
 from crm_relay.connections.records.stream_run import StreamRun
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
@@ -189,8 +189,9 @@ class RecordSync(BaseIntegrationSync):
             for stream in account.streams():
                 key = StreamKey(row.id, stream.name, row.org_id)
                 one = StreamRun(self.db, stream, key, rules, self.now, self._deadline(), order.is_dry, order.may_shrink)
-                due = order.complete or self._is_complete_due(key)
-                run.reports.append(sync_stream(one, order, complete=due))
+                before = record_store.read_checkpoint(self.db, key)
+                due = order.complete or self._is_complete_due(before)
+                run.reports.append(sync_stream(one, order, before, complete=due))
                 if run.failure in _OF_ACCOUNT:
                     break
             run.requests = self._limiter.requests if self._limiter else 0
@@ -198,8 +199,7 @@ class RecordSync(BaseIntegrationSync):
     def _deadline(self) -> Deadline:
         return self.deadline or Deadline.after(_WITHOUT_DEADLINE)
 
-    def _is_complete_due(self, key: StreamKey) -> bool:
-        checkpoint = record_store.read_checkpoint(self.db, key)
+    def _is_complete_due(self, checkpoint: Checkpoint) -> bool:
         monthly = min((each.monthly for each in self.limits() if each.monthly is not None), default=None)
         return complete_pass_is_due(
             checkpoint.completed_at, self.now(), requests=checkpoint.known // 100 + 1, monthly=monthly

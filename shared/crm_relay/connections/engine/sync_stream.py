@@ -58,14 +58,13 @@ class StreamReport:
         }
 
 
-def sync_stream(run: StreamRun, order: StreamOrder, *, complete: bool) -> StreamReport:
-    """Raises nothing that belongs to this stream or to the vendor; the error is classified in the report."""
+def sync_stream(run: StreamRun, order: StreamOrder, before: Checkpoint, *, complete: bool) -> StreamReport:
+    """`before`: where the stream is. Raises nothing that belongs to this stream or to the vendor; the error is classified in the report."""
     report = StreamReport(run.key.stream, run.incoming, run.outgoing, run.errors)
+    report.was_stopped = before.stopped_reason is not None
+    report.differed = before.compared is not None and not before.compared.get("is_equal", True)
     try:
-        before = store.read_checkpoint(run.db, run.key)
-        report.was_stopped = before.stopped_reason is not None
-        report.differed = before.compared is not None and not before.compared.get("is_equal", True)
-        _sync(run, order, report, complete=complete)
+        _sync(run, order, report, before, complete=complete)
     except NeedsConfirmation as error:
         report.needs_confirmation = error.shrink
         report.errors.append(describe_error(error))
@@ -80,8 +79,8 @@ def sync_stream(run: StreamRun, order: StreamOrder, *, complete: bool) -> Stream
     return report
 
 
-def _sync(run: StreamRun, order: StreamOrder, report: StreamReport, *, complete: bool) -> None:
-    checkpoint = read_all_pages(run, complete=complete)
+def _sync(run: StreamRun, order: StreamOrder, report: StreamReport, before: Checkpoint, *, complete: bool) -> None:
+    checkpoint = read_all_pages(run, before, complete=complete)
     is_pass = checkpoint.pass_began_at is not None
     if not run.is_dry:
         _try_refused_again(run, checkpoint)

@@ -47,9 +47,11 @@ class SideComparison:
 
 def compare_sides(run: StreamRun, checkpoint: Checkpoint) -> SideComparison:
     """Reads only: one statement for each 2,000 records. The sums are over hashes in our terms on both sides."""
-    after, sums, counts, differing = "", [0, 0], [0, 0], list[str]()
-    while rows := store.compare_page(run.db, run.key, checkpoint.pass_number, after, _PAGE):
-        after = rows[-1]["their_id"]
+    sums, counts, differing = [0, 0], [0, 0], list[str]()
+    after: str | None = ""
+    while after is not None:
+        rows = store.compare_page(run.db, run.key, checkpoint.pass_number, after, _PAGE)
+        after = rows[-1]["their_id"] if len(rows) == _PAGE else None
         for row in rows:
             our_hash = _our_hash(run, row)
             counts[1] += 1

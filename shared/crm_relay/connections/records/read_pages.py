@@ -22,13 +22,12 @@ class _Chunk:
     page: RecordPage
 
 
-def read_all_pages(run: StreamRun, *, complete: bool) -> Checkpoint:
-    """To the last page, or to what ends the run; the checkpoint behind what was taken over.
+def read_all_pages(run: StreamRun, checkpoint: Checkpoint, *, complete: bool) -> Checkpoint:
+    """From the stored checkpoint to the last page, or to what ends the run; the one behind what was taken over.
 
     `complete`: begin a complete pass unless one is under way. Raises TimeUsedUp, and what `RecordStream.read` raises:
     what was read before that is kept.
     """
-    checkpoint = store.read_checkpoint(run.db, run.key)
     is_under_way = checkpoint.pass_began_at is not None
     if checkpoint.cursor is None or (complete and not is_under_way):
         checkpoint = replace(

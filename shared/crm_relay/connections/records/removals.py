@@ -36,19 +36,21 @@ def find_missing(run: StreamRun, checkpoint: Checkpoint) -> int:
     Raises NeedsConfirmation before anything is taken as gone; a page that came twice hides many that are still there,
     so that is decided behind the look. How many are gone.
     """
+    rows = store.unseen_records(run.db, run.key, checkpoint.pass_number, "", _LOOK_UP)
+    if not rows:
+        return 0
     known = store.read_checkpoint(run.db, run.key).known
     _ensure_believable(run, 0, known, read=checkpoint.pass_read)
     if run.is_dry:
-        unseen = store.unseen_records(run.db, run.key, checkpoint.pass_number, "", 1)
-        missing = int(unseen[0]["unseen"]) if unseen else 0
+        missing = int(rows[0]["unseen"])
         _ensure_believable(run, missing, known, read=None)
         run.incoming["gone"] += missing
         return missing
-    gone, after = list[str](), ""
-    while rows := store.unseen_records(run.db, run.key, checkpoint.pass_number, after, _LOOK_UP):
-        after = rows[-1]["their_id"]
+    gone = list[str]()
+    while rows:
         gone += _look_again(run, [row["their_id"] for row in rows], checkpoint)
         _ensure_believable(run, len(gone), known, read=None)
+        rows = store.unseen_records(run.db, run.key, checkpoint.pass_number, rows[-1]["their_id"], _LOOK_UP)
     for start in range(0, len(gone), CHUNK):
         _take_as_gone(run, gone[start : start + CHUNK])
     return len(gone)

@@ -52,9 +52,10 @@ def write_changes(run: StreamRun, checkpoint: Checkpoint, chosen: frozenset[UUID
     Called behind a read of their changes: what was written before and never confirmed is known again by then. Raises
     TimeUsedUp, and what `RecordStream.write` raises of the whole: what was confirmed before that is kept.
     """
-    after = _NOBODY
-    while page := store.outgoing_page(run.db, run.key, run.rules.contacts, after, run.now()):
-        after = page[-1]["id"]
+    after: UUID | None = _NOBODY
+    while after is not None:
+        page = store.outgoing_page(run.db, run.key, run.rules.contacts, after, run.now())
+        after = page[-1]["id"] if len(page) == store.CHUNK else None
         planned = [_plan(run, row) for row in page if chosen is None or row["id"] in chosen]
         if run.is_dry:
             _count_planned(run, planned)

@@ -79,6 +79,10 @@ class TokenKeeper:
             self._grant = self._settle(refused=None)
         return self._token_of(self._grant)
 
+    def start_with(self, grant: Grant) -> None:
+        """The stored one, which was just read; one that the vendor refused is settled as any other."""
+        self._grant = None if grant.is_refused else grant
+
     def _looks_ahead_to(self) -> datetime:
         """A vendor that could not be asked rests for a while: the old token serves to its end."""
         now = self.clock()

@@ -36,6 +36,8 @@ _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+")
 
 # Printable ASCII without angle brackets, between which it stands in a List-Unsubscribe header.
 _URL = re.compile(r"[!-;=?-~]+")
+_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[!-;=?-~]*)?")
+"""Nearly every link; what it matches has a host."""
 
 _FOOTER = (
     '<div style="margin-top:24px;font-size:12px;line-height:18px;color:#666666"><p style="margin:0">{postal}</p>'
@@ -117,6 +119,8 @@ def _inside_body(html: str, footer: str) -> str:
 
 
 def _is_link(url: str) -> bool:
+    if _PLAIN_URL.fullmatch(url):
+        return True
     if not url.startswith(("https://", "http://")) or not _URL.fullmatch(url):
         return False
     try:

@@ -186,6 +186,8 @@ def _fold(part: RecordCondition | ConditionGroup, verdicts: Iterator[bool]) -> b
 
 
 def _look_up(values: Mapping[str, Any], path: str) -> Any:
+    if "." not in path:
+        return values.get(path)
     found: Any = values
     for name in path.split("."):
         if not isinstance(found, Mapping):

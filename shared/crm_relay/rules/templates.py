@@ -8,7 +8,7 @@ import html as markup
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from crm_relay.platform.errors import RejectedInput
@@ -44,7 +44,7 @@ class Template:
     parts: tuple[str | Slot, ...]
     is_line: bool = False
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         """The variables that stand in it."""
         return frozenset(part.name for part in self.parts if isinstance(part, Slot))
@@ -93,11 +93,14 @@ def render(
     nothing. `html`: values and defaults are escaped, and can stand between tags and in quoted attributes. In a subject
     line breaks and control characters become one space. RejectedInput names the variables that `values` does not have.
     """
-    if missing := sorted(template.names - values.keys()):
+    if not template.names <= values.keys():
+        missing = sorted(template.names - values.keys())
         raise RejectedInput("the template names variables without a value", details=[_shown(name) for name in missing])
     written = "".join(
-        part if isinstance(part, str) else _fill(part, values[part.name], defaults or {}, html=html)
-        for part in template.parts
+        [
+            part if isinstance(part, str) else _fill(part, values[part.name], defaults or {}, html=html)
+            for part in template.parts
+        ]
     )
     return one_line(written) if template.is_line else written
 

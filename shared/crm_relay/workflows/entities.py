@@ -64,7 +64,7 @@ def event_topic(name: str) -> str:
 
 def columns_of(entity_type: EntityType, trigger: Trigger) -> tuple[str, ...]:
     """The columns that a change is about: the one that is named; of a change of status all that are the status."""
-    if trigger.kind not in {TriggerKind.STATUS_CHANGE, TriggerKind.FIELD_CHANGE}:
+    if trigger.kind is not TriggerKind.STATUS_CHANGE and trigger.kind is not TriggerKind.FIELD_CHANGE:
         return ()
     if trigger.column:
         return (trigger.column,)

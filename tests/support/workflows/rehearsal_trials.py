@@ -33,6 +33,20 @@ from tests.support.workflows.run_harness import RunHarness
 BEGIN = datetime(2026, 10, 20, 9, 30, tzinfo=UTC)
 END = BEGIN + timedelta(days=12)
 _STAGES = ("open", "proposal", "won")
+_NUMBER = """
+    with made as (
+        update workflow_executions run
+        set id = cast(:number as uuid)
+        from workflow_executions former
+        where former.id = run.id and former.id > '00000000-0000-0001-0000-000000000000'
+        returning former.id as former, run.id
+    )
+    update workflow_start_decisions decision
+    set execution_id = made.id
+    from made
+    where decision.execution_id = made.former
+    returning made.id
+"""
 _ANSWER = """
     with answered as (
         update workflow_webhooks set state = 'delivered', status_code = 200 where state = 'waiting' returning id
@@ -172,7 +186,7 @@ class RehearsalTrial:
 
     def play(self) -> None:
         """The engine at every moment at which anything is due; a budget that is used up is renewed at midnight."""
-        programs = Programs()
+        programs, numbers = Programs(), 1
         self.runs.rows("delete from entity_events returning id")
         while (moment := self._next()) is not None and moment <= END:
             self.runs.time[0] = max(moment, self.runs.now)
@@ -180,6 +194,8 @@ class RehearsalTrial:
             while self.events and self.events[0]["at"] <= self.runs.now:
                 self._happen(self.events.pop(0))
             start_runs(self.runs.db, programs, self.runs.clock, Deadline.after(600))
+            # Runs that are due at one moment come in the order of their ids, which are random.
+            numbers += len(self.runs.rows(_NUMBER, number=UUID(int=numbers)))
             self.runs.rows(
                 "update workflow_executions set created_at = :now where created_at > :now returning id",
                 now=self.runs.now,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -100,7 +101,7 @@ class StepMoment:
         """Of its row: the same, however often it is computed."""
         return id_of(self.run.id, "step", self.position)
 
-    @property
+    @cached_property
     def action_id(self) -> UUID:
         """Of its row in `workflow_actions`, and the identity of what it sends."""
         return id_of(self.run.id, "action", self.position)

@@ -31,10 +31,13 @@ class RecordShelf:
 
     def of(self, key: RecordKey, ahead: Callable[[], Iterable[RecordKey]] = tuple) -> RecordFacts | Exception:
         """GONE where it is; the error where its row cannot be read."""
-        if key not in self._kept:
+        found = self._kept.pop(key, None)
+        if found is None:
             self.fetch([key, *ahead()])
-        self._kept.move_to_end(key)
-        return self._kept[key]
+            found = self._kept.pop(key)
+        # The latest stay longest.
+        self._kept[key] = found
+        return found
 
     def fetch(self, keys: Iterable[RecordKey]) -> None:
         """Those that are not here yet."""

@@ -1,7 +1,7 @@
 """What a simulation keeps of a run, and the people it would ask and notify."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
@@ -50,6 +50,8 @@ class SimulatedRun:
     request: StartRequest
     created_at: datetime
     started_at: datetime | None = None
+    key: RecordKey = field(init=False)
+    """Of its record."""
     next_run_at: datetime | None = None
     place: int = 0
     position: int = 0
@@ -59,10 +61,8 @@ class SimulatedRun:
     retry_count: int = 0
     retry_of: int | None = None
 
-    @property
-    def key(self) -> RecordKey:
-        """Of its record."""
-        return self.request.version.entity_type, self.request.entity_id
+    def __post_init__(self) -> None:
+        self.key = (self.request.version.entity_type, self.request.entity_id)
 
     @property
     def began_at(self) -> datetime:

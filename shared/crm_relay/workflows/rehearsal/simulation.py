@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Final
 from uuid import UUID
 
@@ -18,8 +19,9 @@ from crm_relay.workflows.engine.steps.programs import RunnableProgram
 from crm_relay.workflows.engine.steps.waits import FOR_EVENT, FOR_WEBHOOK
 from crm_relay.workflows.engine.take_runs import BATCH, DecidedRuns, TakeOrder
 from crm_relay.workflows.models import EntityEvent, EntityType
+from crm_relay.workflows.rehearsal.due import Due, first_of
 from crm_relay.workflows.rehearsal.simulated_run import Observer, Records, SimulatedRun
-from crm_relay.workflows.run_models import StepFacts, WebhookAnswer
+from crm_relay.workflows.run_models import Assignee, Letterhead, LetterTemplate, StepFacts, TriggerEvent, WebhookAnswer
 from crm_relay.workflows.starting.batch import judge_or_refuse
 from crm_relay.workflows.starting.decisions import FAILED, begin, of_event
 from crm_relay.workflows.starting.models import Instance, NotStarted, StartableVersion, StartRequest
@@ -27,6 +29,11 @@ from crm_relay.workflows.starting.records import RecordKey
 
 _READ_AHEAD: Final = 500
 NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+_ALL: Final = TakeOrder()
+_OfOrganization = tuple[
+    Letterhead | None, Mapping[str, LetterTemplate], Mapping[UUID, Assignee], Mapping[str, UUID | None]
+]
 
 DELIVERED = WebhookAnswer("delivered", 200)
 """What a rehearsal assumes of every webhook."""
@@ -50,10 +57,10 @@ class WorkflowSimulation:
     instances: dict[UUID, Instance] = field(default_factory=dict)
     next_free_at: datetime = NEVER
     paused_until: datetime | None = None
-    _runs: dict[UUID, SimulatedRun] = field(default_factory=dict)
-    _due: list[tuple[datetime, datetime, int]] = field(default_factory=list)
-    _queued: dict[UUID, deque[UUID]] = field(default_factory=dict)
-    _waiting: dict[tuple[str, UUID], set[UUID]] = field(default_factory=dict)
+    _runs: dict[int, SimulatedRun] = field(default_factory=dict)
+    _due: list[Due] = field(default_factory=list)
+    _queued: dict[UUID, deque[int]] = field(default_factory=dict)
+    _waiting: dict[tuple[str, UUID], set[int]] = field(default_factory=dict)
     _happened: dict[RecordKey, list[tuple[str, datetime]]] = field(default_factory=dict)
     _written: dict[UUID, dict[str, object]] = field(default_factory=dict)
     _spent: Counter[tuple[UUID, str]] = field(default_factory=Counter)
@@ -91,14 +98,14 @@ class WorkflowSimulation:
             self.observer.refused(decided, now)
             return
         for replaced in decided.restarts:
-            self._leave_waiting(self._runs.pop(replaced))
+            self._leave_waiting(self._runs.pop(replaced.int))
         if decided.restarts:
             self._queued.pop(request.entity_id, None)
             self.observer.replaced(len(decided.restarts), now)
-        run = self._runs[run_id] = SimulatedRun(run_id, request, now)
+        run = self._runs[self._number] = SimulatedRun(run_id, request, now)
         self.observer.started(decided, now)
         if decided.at is None:
-            self._queued.setdefault(request.entity_id, deque()).append(run_id)
+            self._queued.setdefault(request.entity_id, deque()).append(self._number)
         else:
             self._schedule(run, decided.at)
 
@@ -116,13 +123,13 @@ class WorkflowSimulation:
     def open_runs(self) -> Iterator[tuple[int, bool]]:
         """Of each run that is not over its place, and whether it waits behind another one."""
         queued = {run for line in self._queued.values() for run in line}
-        return ((run.place, run.id in queued) for run in self._runs.values())
+        return ((run.place, number in queued) for number, run in self._runs.items())
 
     def _next(self) -> datetime | None:
         """When something is due next; what is due while the workflow is paused is due at its end."""
         while self._due:
             at, due, number = self._due[0]
-            run = self._runs.get(UUID(int=number))
+            run = self._runs.get(number)
             if run is None or run.next_run_at != due:
                 heapq.heappop(self._due)
             elif self.paused_until is not None and at < self.paused_until:
@@ -134,10 +141,10 @@ class WorkflowSimulation:
     def _batch(self, now: datetime) -> None:
         """As the engine takes it: runs that are due at one moment, one a record, the oldest first."""
         taken: dict[UUID, SimulatedRun] = {}
-        left: list[tuple[datetime, datetime, int]] = []
+        left: list[Due] = []
         while len(taken) < BATCH and self._next() == now:
             entry = heapq.heappop(self._due)
-            run = self._runs[UUID(int=entry[2])]
+            run = self._runs[entry[2]]
             if run.request.entity_id in taken:
                 left.append(entry)
             else:
@@ -145,23 +152,24 @@ class WorkflowSimulation:
                 run.next_run_at = None
         for entry in left:
             heapq.heappush(self._due, entry)
-        if self._spent_on != (today := now.astimezone(UTC).date()):
+        today = now.astimezone(UTC).date()
+        if self._spent_on != today:
             self._spent.clear()
             self._spent_on = today
         self._decide(list(taken.values()), now)
 
     def _decide(self, runs: list[SimulatedRun], now: datetime) -> None:
-        batch = ClaimedBatch(spent=self._spent, turns=self.shared.turns)
-        decided = DecidedRuns(batch, TakeOrder(), now)
+        decided = DecidedRuns(self._claimed, _ALL, now)
         for run in runs:
             before = len(decided.advanced)
             claimed = run.as_run(self.instances[run.request.entity_id].id, self.name, self.owner)
-            decided.one(ClaimedRun(claimed, self.program, self._step_facts(run)))
+            decided.one(ClaimedRun(claimed, self.program, self._step_facts(run, claimed.event)))
             if len(decided.advanced) == before:
                 self._schedule(run, now)
         for advanced in decided.advanced:
-            self._record(self._runs[advanced.run.id], advanced, now)
-        self._spent.update(decided.spent)
+            self._record(self._runs[advanced.run.id.int], advanced, now)
+        for key, number in decided.spent.items():
+            self._spent[key] += number
         for over in decided.over_budget.values():
             tomorrow = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
             self.paused_until = tomorrow
@@ -179,19 +187,18 @@ class WorkflowSimulation:
             self._end(run, now)
             return
         if run.waits_for is not None and run.waits_for_id is not None:
-            self._waiting.setdefault((run.waits_for, run.waits_for_id), set()).add(run.id)
+            self._waiting.setdefault((run.waits_for, run.waits_for_id), set()).add(run.id.int)
         # The other system answers at once, and nobody answers an approval.
         at = None if run.waits_for == FOR_APPROVAL else state.next_run_at
         self._schedule(run, now if run.waits_for == FOR_WEBHOOK else at)
 
     def _end(self, run: SimulatedRun, now: datetime) -> None:
         """The next run of its record may begin."""
-        del self._runs[run.id]
+        del self._runs[run.id.int]
         entity = run.request.entity_id
         instance = self.instances[entity]
-        self.instances[entity] = replace(
-            instance, open_runs=tuple(each for each in instance.open_runs if each != run.id)
-        )
+        others = () if len(instance.open_runs) == 1 else tuple(each for each in instance.open_runs if each != run.id)
+        self.instances[entity] = Instance(instance.id, instance.last_started_at, others)
         line = self._queued.get(entity)
         if line:
             self._schedule(self._runs[line.popleft()], now)
@@ -208,21 +215,20 @@ class WorkflowSimulation:
             return
         line = self._waiting.get((run.waits_for, run.waits_for_id))
         if line is not None:
-            line.discard(run.id)
+            line.discard(run.id.int)
             if not line:
                 del self._waiting[run.waits_for, run.waits_for_id]
 
     def _ahead(self) -> list[RecordKey]:
         """The records of runs that are due next, read together."""
-        upcoming = heapq.nsmallest(_READ_AHEAD, self._due)
-        found = (self._runs.get(UUID(int=number)) for _, _, number in upcoming)
+        found = (self._runs.get(number) for _, _, number in first_of(self._due, _READ_AHEAD))
         return [run.key for run in found if run is not None]
 
     def _facts(self, key: RecordKey) -> RecordFacts | Exception:
         """The record as it is, with what steps of this rehearsal would have written into it."""
         found = self.records.of(key, self._ahead)
-        written = self._written.get(key[1])
-        if isinstance(found, Exception) or found.record is None or not written:
+        written = self._written.get(key[1]) if self._written else None
+        if not written or isinstance(found, Exception) or found.record is None:
             return found
         record = {**found.record, **written}
         is_contact, is_account = key[0] == EntityType.CONTACT.value, key[0] == EntityType.ACCOUNT.value
@@ -233,19 +239,33 @@ class WorkflowSimulation:
             account=record if is_account else found.account,
         )
 
-    def _step_facts(self, run: SimulatedRun) -> StepFacts:
+    def _step_facts(self, run: SimulatedRun, event: TriggerEvent) -> StepFacts:
         facts = self._facts(run.key)
         if isinstance(facts, Exception):
             facts = RecordFacts(None)
-        org = self.version.org_id
+        letterhead, templates, people, rotations = self._of_organization
         return StepFacts(
-            ConditionSubject(self.version.entity_type, facts, run.trigger),
-            letterhead=self.shared.letterheads.get(org),
-            templates=self.shared.templates.get(org, {}),
-            people=self.shared.people.get(org, {}),
-            rotations=self.shared.turns.setdefault(self.version.workflow_id, {}),
+            ConditionSubject(self.version.entity_type, facts, event),
+            letterhead=letterhead,
+            templates=templates,
+            people=people,
+            rotations=rotations,
             happened=self._happened_since(run, facts) if self._happened else {},
             webhook=DELIVERED if run.waits_for == FOR_WEBHOOK else None,
+        )
+
+    @cached_property
+    def _claimed(self) -> ClaimedBatch:
+        return ClaimedBatch(spent=self._spent, turns=self.shared.turns)
+
+    @cached_property
+    def _of_organization(self) -> _OfOrganization:
+        shared, org = self.shared, self.version.org_id
+        return (
+            shared.letterheads.get(org),
+            shared.templates.get(org, {}),
+            shared.people.get(org, {}),
+            shared.turns.setdefault(self.version.workflow_id, {}),
         )
 
     def _happened_since(self, run: SimulatedRun, facts: RecordFacts) -> Mapping[str, datetime]:

@@ -33,21 +33,22 @@ _MINUTE = timedelta(minutes=1)
 def of_event(version: StartableVersion, event: EntityEvent) -> StartRequest | NotStarted | None:
     """What can be said without the record; None: the event is about nothing that the version listens to."""
     program = version.program
-    plain = StartRequest(version, event.entity_id, f"event:{event.id}", "automatic", event, triggered_by=event.actor)
     if event.occurred_at is not None and event.occurred_at < version.starts_from:
-        return _refused(plain, BEFORE_PUBLICATION, wanted=version.starts_from, actual=event.occurred_at)
+        wanted = version.starts_from
+        return _refused(_request(version, event), BEFORE_PUBLICATION, wanted=wanted, actual=event.occurred_at)
     if program is None:
-        return NotStarted(plain, UNREADABLE)
-    concerned = [each for each in program.triggers if set(topics_of(program.entity_type, each)) & _topics(event)]
+        return NotStarted(_request(version, event), UNREADABLE)
+    topics = _topics(event)
+    concerned = [each for each in program.triggers if not topics.isdisjoint(topics_of(program.entity_type, each))]
     if not concerned:
         return None
     trigger = next((each for each in concerned if matches(version, each, event)), None)
     if trigger is None:
         # A new record is no change that somebody might have expected something of.
-        return (
-            None if event.kind == "created" else NotStarted(plain, TRIGGER, tuple(_compared(version, concerned, event)))
-        )
-    request = replace(plain, trigger_type=_TYPES.get(trigger.kind, "automatic"))
+        if event.kind == "created":
+            return None
+        return NotStarted(_request(version, event), TRIGGER, tuple(_compared(version, concerned, event)))
+    request = _request(version, event, _TYPES.get(trigger.kind, "automatic"))
     if event.origin in ONLY_WHERE_NAMED - program.settings.origins:
         return _refused(request, ORIGIN, wanted=sorted(program.settings.origins), actual=event.origin)
     if event.depth > program.settings.max_depth:
@@ -137,7 +138,8 @@ def begin(
     if isinstance(decided, NotStarted):
         return decided, instance, next_free_at
     at, free = take_place(next_free_at, request.program.settings.starts_per_minute, now)
-    return (decided if decided.at is None else replace(decided, at=at)), after(instance, decided, now), free
+    started = decided if decided.at is None or decided.at == at else replace(decided, at=at)
+    return started, after(instance, started, now), free
 
 
 def after(instance: Instance, decided: Start | NotStarted, now: datetime) -> Instance:
@@ -160,6 +162,10 @@ def take_place(next_free_at: datetime, per_minute: int, now: datetime) -> tuple[
     step = _MINUTE / max(per_minute, 1)
     free = max(next_free_at, now) + step
     return max(now, free - _MINUTE), free
+
+
+def _request(version: StartableVersion, event: EntityEvent, trigger_type: str = "automatic") -> StartRequest:
+    return StartRequest(version, event.entity_id, f"event:{event.id}", trigger_type, event, triggered_by=event.actor)
 
 
 def _topics(event: EntityEvent) -> set[str]:

@@ -1,10 +1,12 @@
 """Reads records of the CRM with what hangs on them, many in one statement."""
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
+from typing import Final
 from uuid import UUID
 
 from crm_relay.platform.database import Queryable, Row
-from crm_relay.platform.sql import SqlValue, queries_beside
+from crm_relay.platform.sql import queries_beside
 from crm_relay.rules.record_conditions import RecordFacts
 from crm_relay.workflows.models import EntityType
 
@@ -15,15 +17,20 @@ RecordKey = tuple[str, UUID]
 
 GONE = RecordFacts(None)
 
+_BY_NUMBER: Final = attrgetter("int")
+
 
 def read_records(db: Queryable, keys: Iterable[RecordKey]) -> Mapping[RecordKey, RecordFacts]:
     """As JSON has their values; a record that is gone is missing. One statement, none without keys."""
     wanted = set(keys)
     if not wanted:
         return {}
-    ids: dict[str, SqlValue] = {
-        each.value: sorted(id_ for kind, id_ in wanted if kind == each.value) for each in EntityType
-    }
+    ids: dict[str, list[UUID]] = {each.value: [] for each in EntityType}
+    for kind, id_ in wanted:
+        if kind in ids:
+            ids[kind].append(id_)
+    for each in ids.values():
+        each.sort(key=_BY_NUMBER)
     return {(row["entity_type"], row["id"]): _facts(row) for row in db.run(_SQL["read_records"], **ids)}
 
 

@@ -103,8 +103,9 @@ class _Advance:
         """A step before it has written the record that it looks at, or this time has taken its share."""
         if self.limits.steps is not None and len(self.steps) >= self.limits.steps:
             return True
-        wrote = any(isinstance(effect, FieldWrite) for effect in self.effects)
-        return wrote and self.program.reads_record[self.place or 0]
+        if not self.effects or not self.program.reads_record[self.place or 0]:
+            return False
+        return any(isinstance(effect, FieldWrite) for effect in self.effects)
 
     def _guarded(self, work: Callable[[], None], *, opened: bool) -> None:
         try:
@@ -155,11 +156,12 @@ class _Advance:
             raise RejectedInput(f"a step of the kind {self._step.kind.value} cannot be taken")
         made = maker(self.program.config(self.place or 0), self._moment)
         costs = costs_of(made.effects)
-        if (over := self.limits.exceeded(self.counted + costs)) is not None:
+        if (over := self.limits.exceeded(self.counted, costs)) is not None:
             self.over_budget = over
             self.end = self._state("running", self.now)
             return
-        self.counted += costs
+        for kind, number in costs.items():
+            self.counted[kind] += number
         self.effects += made.effects
         awaited = next((each for each in made.effects if isinstance(each, WebhookOut) and each.is_awaited), None)
         if awaited is None:

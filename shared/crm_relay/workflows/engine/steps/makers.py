@@ -27,6 +27,10 @@ MAKERS: Final[Mapping[StepKind, Callable[[Any, StepMoment], StepMade]]] = {
 
 def costs_of(effects: tuple[Effect, ...]) -> Counter[str]:
     """What counts against the budget of a day."""
-    emails = sum(isinstance(effect, LetterOut) for effect in effects)
-    records = sum(isinstance(effect, FieldWrite | NewActivity) for effect in effects)
-    return Counter({kind: number for kind, number in (("emails", emails), ("records", records)) if number})
+    costs: Counter[str] = Counter()
+    for effect in effects:
+        if isinstance(effect, LetterOut):
+            costs["emails"] += 1
+        elif isinstance(effect, FieldWrite | NewActivity):
+            costs["records"] += 1
+    return costs

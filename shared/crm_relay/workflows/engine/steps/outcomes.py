@@ -35,10 +35,12 @@ class StepLimits:
     records: int | None = None
     fault: Exception | None = None
 
-    def exceeded(self, counted: Counter[str]) -> str | None:
-        """The part of the budget that so much would exceed; None: it is enough."""
-        left = {"emails": self.emails, "records": self.records}
-        return next((kind for kind, most in left.items() if most is not None and counted[kind] > most), None)
+    def exceeded(self, counted: Counter[str], costs: Counter[str]) -> str | None:
+        """The part of the budget that `costs` would exceed beside what was counted; None: it is enough."""
+        for kind, most in (("emails", self.emails), ("records", self.records)):
+            if most is not None and counted[kind] + costs[kind] > most:
+                return kind
+        return None
 
 
 UNLIMITED = StepLimits()

@@ -31,6 +31,7 @@ _PEOPLE = Query.parse(
        from generate_series(1, :number) n""",
 )
 
+
 def _measure(servers: Servers) -> Iterator[Figure]:
     with servers.database() as login:
         yield Figure(

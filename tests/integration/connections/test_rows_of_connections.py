@@ -22,6 +22,7 @@ OF_MEMBERS = {
 OF_NOBODY = (
     "integration_secrets",
     "integration_keys",
+    "integration_unconfirmed",
     "integration_records",
     "integration_limits",
     "integration_oauth_states",
@@ -83,6 +84,10 @@ def fill(stage: ConnectionStage, connection: UUID) -> None:
         "insert into integration_sync_logs (connection_id, direction) values (:id, 'bidirectional')",
         "insert into integration_checkpoints (connection_id, stream) values (:id, 'main')",
         "insert into integration_records (connection_id, stream, their_id) values (:id, 'main', 'r1')",
+        (
+            "insert into integration_unconfirmed (connection_id, stream, our_id, sent_at) "
+            "values (:id, 'main', gen_random_uuid(), now())"
+        ),
         (
             "insert into integration_rejects (connection_id, stream, direction, record_id, reason, retry_at) "
             "values (:id, 'main', 'to_external', 'r1', 'x', now())"

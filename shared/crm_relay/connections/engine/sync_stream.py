@@ -59,7 +59,7 @@ class StreamReport:
 
 
 def sync_stream(run: StreamRun, order: StreamOrder, before: Checkpoint, *, complete: bool) -> StreamReport:
-    """`before`: where the stream is. An error of the stream or of the vendor is not raised, but classified in the report."""
+    """`before`: where the stream is. Errors of the stream and the vendor are classified in the report, not raised."""
     report = StreamReport(run.key.stream, run.incoming, run.outgoing, run.errors)
     report.was_stopped = before.stopped_reason is not None
     report.differed = before.compared is not None and not before.compared.get("is_equal", True)

@@ -17,6 +17,7 @@ from crm_relay.connections.records.merge import (
     merge,
     parse_agreed,
     theirs_as_ours,
+    with_sent,
 )
 from crm_relay.connections.records.store import WRITABLE, Checkpoint
 from crm_relay.connections.records.stream_run import StreamRun
@@ -66,8 +67,13 @@ def _apply(run: StreamRun, part: Sequence[TheirRecord], checkpoint: Checkpoint, 
     def work(tx: Transaction) -> _Effects:
         addresses = {each.their_id: _address(each) for each in part}
         known = [address for address in addresses.values() if address]
-        given = [{"their_id": their_id, "address": address} for their_id, address in addresses.items()]
-        _, rows = tx.send_all([store.locking(run.key, list(addresses), known), store.reading(run.key, given)])
+        hashes = {their_id: run.hasher.of(MATCH, address) for their_id, address in addresses.items() if address}
+        given = [
+            {"their_id": their_id, "address": address, "sent_address": hashes.get(their_id)}
+            for their_id, address in addresses.items()
+        ]
+        locking = store.locking(run.key, list(addresses), known, list(hashes.values()))
+        _, rows = tx.send_all([locking, store.reading(run.key, given)])
         found = {row["their_id"]: row for row in rows}
         effects = _decide(run, part, found, checkpoint.pass_number)
         if not run.is_dry:
@@ -118,7 +124,9 @@ def _refusal(record: TheirRecord, row: Row, *, is_taken: bool) -> str | None:
 
 
 def _decide_one(run: StreamRun, record: TheirRecord, row: Row, number: int, effects: _Effects) -> None:
-    agreed = parse_agreed(row["agreed"], run.stream.rules)
+    agreed = with_sent(
+        run.stream.rules, parse_agreed(row["agreed"], run.stream.rules), row["sent"], record.fields, run.hasher
+    )
     if row["our_id"] is None:
         is_left = row["was_deleted"] or not run.rules.creates_here or run.rules.direction == "out"
         if row["linked_id"] is not None or is_left:

@@ -192,6 +192,32 @@ def parse_agreed(stored: object, rules: Sequence[FieldRule]) -> dict[str, Agreed
     return {name: each for name, each in known.items() if each.field == marks[name]}
 
 
+def sent_fields(rules: Sequence[FieldRule], sent: Mapping[str, FieldValue], hasher: Hasher) -> dict[str, str]:
+    """What is remembered of a request before it is made, for `with_sent`."""
+    marks = {rule.ours: field_mark(rule) for rule in rules}
+    hashes = {name: hasher.of(name, value) for name, value in sent.items()}
+    return {name: str(Agreed(hashed, hashed, marks[name])) for name, hashed in hashes.items()}
+
+
+def with_sent(
+    rules: Sequence[FieldRule],
+    agreed: Mapping[str, Agreed],
+    sent: object,
+    theirs: Mapping[str, FieldValue],
+    hasher: Hasher,
+) -> dict[str, Agreed]:
+    """A field that holds what we sent there, by a request whose answer was lost, is no change of theirs.
+
+    What was sent counts as agreed, so an edit of ours since then is the only change. `sent`: as `sent_fields` wrote it.
+    """
+    carried_out = {
+        name: each
+        for name, each in parse_agreed(sent, rules).items()
+        if hasher.of(name, theirs.get(name)) == each.theirs
+    }
+    return {**agreed, **carried_out}
+
+
 def theirs_as_ours(agreed: Mapping[str, Agreed], hashes: Mapping[str, str]) -> dict[str, str]:
     """Their hashes in our terms: where they hold what was agreed, it counts as the value of ours."""
     return {

@@ -7,6 +7,10 @@ where id in (
     from integration_records record
     where record.connection_id = :connection and record.stream = :stream and record.their_id = any (cast(:their_ids as text[]))
     union all
+    select sent.our_id
+    from integration_unconfirmed sent
+    where sent.connection_id = :connection and sent.stream = :stream and sent.sent_address = any (cast(:sent_addresses as text[]))
+    union all
     select contact.id
     from contacts contact
     where normalise_address(contact.email) = any (cast(:addresses as text[])) and contact.org_id is not distinct from :org
@@ -15,12 +19,13 @@ order by id
 for no key update;
 
 -- name: read_linked
--- Of each record of a page: the contact that it is linked to, else the oldest one with its address that nothing is linked to.
+-- Of each record of a page its contact: by link, else by a creation that was not confirmed, else the oldest one by address.
 with given as materialized (
-    select their_id, address from jsonb_to_recordset(:given) as record (their_id text, address text)
+    select their_id, address, sent_address
+    from jsonb_to_recordset(:given) as record (their_id text, address text, sent_address text)
 )
 select
-    given.their_id, record.our_id as linked_id, record.fields as agreed, record.hash, record.state,
+    given.their_id, record.our_id as linked_id, record.fields as agreed, record.hash, record.state, sent.fields as sent,
     record.our_version as known_version,
     contact.id as our_id, contact.xmin::text as our_version, contact.updated_at, contact.deleted_at is not null as is_deleted,
     jsonb_build_object(
@@ -30,7 +35,7 @@ select
     ) as fields,
     taken.their_id as taken_by,
     given.address = any ((select erased_among(array(select address from given where address is not null)))::text[]) as is_erased,
-    record.our_id is null and match.id is null and exists (
+    record.our_id is null and sent.our_id is null and match.id is null and exists (
         select
         from contacts deleted
         where normalise_address(deleted.email) = given.address and deleted.org_id is not distinct from :org and deleted.deleted_at is not null
@@ -39,16 +44,30 @@ from given
 left join integration_records record
     on record.connection_id = :connection and record.stream = :stream and record.their_id = given.their_id
 left join lateral (
+    select unconfirmed.our_id, unconfirmed.fields
+    from integration_unconfirmed unconfirmed
+    where unconfirmed.connection_id = :connection and unconfirmed.stream = :stream
+        and (
+            (record.our_id is not null and unconfirmed.our_id = record.our_id)
+            or (
+                record.their_id is null and unconfirmed.sent_address = given.sent_address
+                and exists (select from contacts contact where contact.id = unconfirmed.our_id)
+            )
+        )
+    limit 1
+) sent on true
+left join lateral (
     select candidate.id
     from contacts candidate
-    where record.our_id is null and normalise_address(candidate.email) = given.address and candidate.org_id is not distinct from :org
+    where record.our_id is null and sent.our_id is null and normalise_address(candidate.email) = given.address and candidate.org_id is not distinct from :org
         and candidate.deleted_at is null
     order by candidate.created_at, candidate.id
     limit 1
 ) match on true
-left join contacts contact on contact.id = coalesce(record.our_id, match.id)
+left join contacts contact on contact.id = coalesce(record.our_id, sent.our_id, match.id)
 left join integration_records taken
-    on record.our_id is null and taken.connection_id = :connection and taken.stream = :stream and taken.our_id = match.id;
+    on record.our_id is null and taken.connection_id = :connection and taken.stream = :stream
+    and taken.our_id = coalesce(sent.our_id, match.id);
 
 -- name: update_contacts
 -- What came in, columns that are named alone.
@@ -104,6 +123,24 @@ set
     our_id = excluded.our_id, fields = excluded.fields, hash = excluded.hash, our_version = excluded.our_version,
     seen_in_pass = greatest(integration_records.seen_in_pass, excluded.seen_in_pass), state = excluded.state,
     updated_at = excluded.updated_at;
+
+-- name: put_unconfirmed
+-- Before they are sent: a later attempt replaces what an earlier one of the same record sent.
+insert into integration_unconfirmed (connection_id, stream, our_id, sent_address, fields, sent_at)
+select :connection, :stream, it.our_id, it.sent_address, it.fields, :now
+from jsonb_to_recordset(:sent) as it (our_id uuid, sent_address text, fields jsonb)
+order by it.our_id
+on conflict (connection_id, stream, our_id) do update
+set sent_address = excluded.sent_address, fields = excluded.fields, sent_at = excluded.sent_at;
+
+-- name: clear_confirmed
+-- The other side answered for these.
+delete from integration_unconfirmed
+where connection_id = :connection and stream = :stream and our_id = any (cast(:our_ids as uuid[]));
+
+-- name: clear_unconfirmed
+-- Their changes were read to the end since: what was carried out is known by now.
+delete from integration_unconfirmed where connection_id = :connection and stream = :stream;
 
 -- name: mark_seen
 -- Records that a complete pass read as we know them.

@@ -76,7 +76,8 @@ def _take_over(run: StreamRun, chunk: _Chunk, checkpoint: Checkpoint) -> Checkpo
         cursor=chunk.page.cursor,
         pass_read=checkpoint.pass_read + (len(chunk.records) if is_pass else 0),
     )
-    apply_records(run, latest_of_each(chunk.records), behind, closing(run, behind))
+    statements = [*closing(run, behind), *([store.clearing_unconfirmed(run.key)] if chunk.page.is_last else ())]
+    apply_records(run, latest_of_each(chunk.records), behind, statements)
     return behind
 
 

@@ -66,13 +66,21 @@ class ContactFilter:
     segment: str | None = None
 
 
-def locking(key: StreamKey, their_ids: Sequence[str], addresses: Sequence[str]) -> Statement:
+def locking(
+    key: StreamKey, their_ids: Sequence[str], addresses: Sequence[str], sent_addresses: Sequence[str]
+) -> Statement:
     """To be sent before `reading`, in the same message."""
-    return _SQL["lock_linked"].bind(**key.columns, org=key.org_id, their_ids=list(their_ids), addresses=list(addresses))
+    return _SQL["lock_linked"].bind(
+        **key.columns,
+        org=key.org_id,
+        their_ids=list(their_ids),
+        addresses=list(addresses),
+        sent_addresses=list(sent_addresses),
+    )
 
 
 def reading(key: StreamKey, given: Sequence[Mapping[str, str | None]]) -> Statement:
-    """Of each: their_id and the address that it has."""
+    """Of each: their_id, the address that it has, and the hash under which a new record of it was sent."""
     return _SQL["read_linked"].bind(**key.columns, org=key.org_id, given=Json(list(given)))
 
 
@@ -94,6 +102,21 @@ def archiving_linked(key: StreamKey, their_ids: Sequence[str], now: datetime) ->
 def putting(key: StreamKey, records: Sequence[Mapping[str, Any]], now: datetime) -> Statement:
     """Behind the changes of the contacts."""
     return _SQL["put_records"].bind(**key.columns, records=Json(list(records)), now=now)
+
+
+def put_unconfirmed(db: Queryable, key: StreamKey, sent: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """Committed before the request. Each: our_id, sent_address, fields."""
+    db.run(_SQL["put_unconfirmed"], **key.columns, sent=Json(list(sent)), now=now)
+
+
+def clearing_confirmed(key: StreamKey, our_ids: Sequence[UUID]) -> Statement:
+    """With what the answer says of them."""
+    return _SQL["clear_confirmed"].bind(**key.columns, our_ids=list(our_ids))
+
+
+def clearing_unconfirmed(key: StreamKey) -> Statement:
+    """With the last page of their changes."""
+    return _SQL["clear_unconfirmed"].bind(**key.columns)
 
 
 def marking_seen(key: StreamKey, pass_number: int, their_ids: Sequence[str]) -> Statement:

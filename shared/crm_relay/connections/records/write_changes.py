@@ -8,7 +8,7 @@ from uuid import UUID
 from crm_relay.connections.decisions import retry_pause
 from crm_relay.connections.records import store
 from crm_relay.connections.records.each_alone import each_alone
-from crm_relay.connections.records.merge import Agreed, agreed_after_write, parse_agreed, to_send
+from crm_relay.connections.records.merge import MATCH, Agreed, agreed_after_write, parse_agreed, sent_fields, to_send
 from crm_relay.connections.records.store import Checkpoint
 from crm_relay.connections.records.stream_run import StreamRun
 from crm_relay.platform.database import Row
@@ -30,6 +30,7 @@ class _Confirmed:
     passed: list[str] = field(default_factory=list)
     rejects: list[dict[str, Any]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    answered: list[UUID] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def _write_page(run: StreamRun, planned: Sequence[_Planned], checkpoint: Checkpo
     try:
         if to_write:
             run.ensure_fields()
+            store.put_unconfirmed(run.db, run.key, [_sent(run, each) for each in to_write], run.now())
         for start in range(0, len(to_write), run.stream.largest_write):
             if not run.deadline.allows(_REQUEST_SECONDS):
                 raise TimeUsedUp("the time of the run is up between two requests")
@@ -91,11 +93,21 @@ def _write_page(run: StreamRun, planned: Sequence[_Planned], checkpoint: Checkpo
         _remember(run, confirmed)
 
 
+def _sent(run: StreamRun, planned: _Planned) -> dict[str, Any]:
+    is_new = planned.row["their_id"] is None
+    return {
+        "our_id": planned.row["id"],
+        "sent_address": run.hasher.of(MATCH, planned.row["address"]) if is_new else None,
+        "fields": sent_fields(run.stream.rules, planned.fields, run.hasher),
+    }
+
+
 def _write_batch(run: StreamRun, batch: Sequence[_Planned], confirmed: _Confirmed, checkpoint: Checkpoint) -> None:
     by_id = {each.row["id"]: each for each in batch}
 
     def write(part: Sequence[UUID]) -> None:
         outcomes = run.stream.write([by_id[one].record for one in part])
+        confirmed.answered += part
         for one, outcome in zip(part, outcomes, strict=True):
             _take(run, confirmed, by_id[one], outcome, checkpoint)
 
@@ -106,6 +118,7 @@ def _write_batch(run: StreamRun, batch: Sequence[_Planned], confirmed: _Confirme
         run.is_unclear = True
         run.outgoing["unclear"] += len(batch)
         raise
+    confirmed.answered += refused
     for one, error in refused.items():
         _reject(run, confirmed, by_id[one], describe_error(error))
 
@@ -170,6 +183,8 @@ def _remember(run: StreamRun, confirmed: _Confirmed) -> None:
     now, statements = run.now(), list[Statement]()
     if confirmed.records:
         statements.append(store.putting(run.key, confirmed.records, now))
+    if confirmed.answered:
+        statements.append(store.clearing_confirmed(run.key, confirmed.answered))
     if confirmed.gone:
         statements.append(store.marking_gone(run.key, confirmed.gone, now))
     if confirmed.passed:

@@ -21,7 +21,7 @@ KINDS = ("preview", "first", "idle", "changed here", "changed there", "complete"
 
 
 @dataclass
-class Counted:
+class StatementCount:
     """Syncs of one connection, each with the statements that it takes from the first look at its row."""
 
     url: str
@@ -48,17 +48,17 @@ def statements(database: Database, url: str, thousands: int) -> dict[str, int]:
         rows_of(database, f"delete from {table}")
     vendor, people = MemoryVendor(), thousands * 1_000
     stage = ConnectionStage(database, url, "http://127.0.0.1:9", vendor)
-    counted = Counted(url, stage, stage.connect({}, {"api_key": "key"}), vendor)
-    here, there = range(people // 4, people), range(people // 2)
+    counted = StatementCount(url, stage, stage.connect({}, {"api_key": "key"}), vendor)
+    ours, theirs = range(people // 4, people), range(people // 2)
     rows_of(
         database,
         """insert into contacts (org_id, email, first_name)
            select :org, 'p' || n || '@example.com', 'Ours' from generate_series(cast(:first as integer), :last) n""",
         org=stage.org,
-        first=here.start,
-        last=here.stop - 1,
+        first=ours.start,
+        last=ours.stop - 1,
     )
-    for number in there:
+    for number in theirs:
         fields = {"email": f"p{number}@example.com", "first_name": None, "last_name": "Theirs", "title": None}
         vendor.people[f"t{number:06}"] = TheirRecord(f"t{number:06}", fields)
     # What comes in, and what goes there; who is on both sides is changed on both by the first sync.

@@ -21,7 +21,7 @@ from crm_relay.outreach.models import (
     WorkspaceHealth,
 )
 from crm_relay.providers.bison.events import BisonDelivery, BisonEvent, LeadReply
-from crm_relay.providers.bison.vocabulary import AccountStatus, EventKind
+from crm_relay.providers.bison.vocabulary import REPLIES, AccountStatus, EventKind
 
 METRIC_OF: Mapping[EventKind, Metric] = {
     "email_sent": "emails_sent_mtd",
@@ -39,9 +39,6 @@ LEAD_TIME_OF: Mapping[EventKind, LeadTime] = {
     "lead_unsubscribed": "unsubscribed_at",
 }
 """The time of the lead that an event moves, only forward. The column `lead_status` follows from the four."""
-
-REPLIES: AbstractSet[EventKind] = {"lead_replied", "lead_interested", "untracked_reply"}
-"""Events whose mail is kept among the replies. What bounced is a mail too, and nobody wrote it."""
 
 STATUS_OF: Mapping[EventKind, AccountStatus | None] = {
     "account_added": None,

@@ -28,10 +28,10 @@ CLIENTS = {
     "consent_effective_at(timestamp with time zone,timestamp with time zone)": "the view consent_state",
     "consent_clock_tolerance()": "called by consent_effective_at",
     "holds_everywhere(text,text)": "the view consent_state",
-    "usable_zone(text)": "called by workspace_month",
+    "usable_zone(text)": "called by workspace_zone",
     "integration_status(uuid,text)": "a page of somebody's own",
     "is_integration_enabled(uuid,text)": "the same",
-    "workspace_now(text)": "called by workspace_month",
+    "workspace_zone(text)": "called by workspace_month",
     "is_time_zone(text)": "a check of preferences that their person writes",
     "own_time_zone()": "a default of preferences that their person writes",
     "are_notification_channels(jsonb)": "a check of preferences that their person writes",
@@ -54,6 +54,7 @@ CLIENTS = {
 SERVERS = """
     accept_email_batch(uuid,jsonb,timestamp with time zone)
     add_attempts(text,timestamp with time zone,integer,integer)
+    add_event_keys(text,text[],boolean)
     add_bison_line(text,text,boolean,text,integer,bigint,text,text,boolean,text,integer,timestamp with time zone,bigint,bigint)
     add_bison_reply(uuid,uuid,text,text,text,text,timestamp with time zone,boolean)
     adopt_mail_events(uuid[])
@@ -102,6 +103,7 @@ SERVERS = """
     rekey_outreach(text,text)
     relabel_outreach(text,text)
     workspace_key(text)
+    workspace_now(text)
     lock_outreach(text,text[],bigint[],text[],bigint[],text,bigint[])
     log_bison_attempt(text,text,boolean,text,timestamp with time zone,integer,bigint,text)
     mail_status_rank(text)

@@ -3,13 +3,15 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crm_relay.providers.bison.bounces import is_permanent_bounce
 from crm_relay.providers.bison.events import SenderAccount
 from crm_relay.providers.bison.mapping import provider_of, reseller_of, sender_account, status_of
 from crm_relay.providers.bison.vocabulary import HANDLED_EVENTS, HOOK_EVENTS, IGNORED_EVENTS
 from crm_relay.providers.bison.wire import SenderEmail
-from crm_relay.rules.replies.bounce_texts import UNKNOWN_ADDRESS
+from crm_relay.rules.replies.bounce_texts import UNKNOWN_ADDRESS, BounceText
 
 API_COUNTERS = {
     "emails_sent_count": 100,
@@ -196,7 +198,13 @@ def test_servers_say_without_a_code_that_there_is_no_such_address(text: str) -> 
 
 
 def test_every_text_of_a_server_has_its_source() -> None:
-    assert [words for words, source in UNKNOWN_ADDRESS if not source] == []
+    assert [each.pattern for each in UNKNOWN_ADDRESS if not each.source] == []
+
+
+@pytest.mark.parametrize("text", UNKNOWN_ADDRESS, ids=lambda text: text.always.strip())
+@given(data=st.data())
+def test_what_a_server_always_writes_is_in_all_that_its_pattern_finds(text: BounceText, data: st.DataObject) -> None:
+    assert text.always in data.draw(st.from_regex(text.pattern))
 
 
 def test_a_report_without_end_is_read_in_no_time() -> None:

@@ -33,7 +33,12 @@ class EventKeys:
                 {"workspace_key": workspace, "event_key": key} for workspace, key in sorted(self._claimed)
             ]
             yield _SQL["claim_event_keys"].bind(keys=Rows(claimed))
-        if self._added:
+        kinds = {(workspace, is_alone) for (workspace, _), is_alone in self._added.items()}
+        if len(kinds) == 1:
+            ((workspace, is_alone),) = kinds
+            keys = sorted(key for _, key in self._added)
+            yield _SQL["add_keys_of_one"].bind(workspace_key=workspace, event_keys=keys, is_alone=is_alone)
+        elif kinds:
             added: list[dict[str, SqlValue]] = [
                 {"workspace_key": workspace, "event_key": key, "is_alone": is_alone}
                 for (workspace, key), is_alone in sorted(self._added.items())

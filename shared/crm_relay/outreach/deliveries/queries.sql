@@ -1,8 +1,6 @@
 -- name: lock_outreach
 -- Whose deliveries these are, by the names of their tokens, and what they meet, behind its locks.
-select
-    batch.workspace_name, known.*,
-    coalesce((select counts_automated_replies from workspaces where id = known.workspace_id), false) as counts_automated
+select batch.workspace_name, known.*
 from :batch as batch (
     workspace_name text, marks text[], account_ids bigint[], metrics text[], interested bigint[], instance text, changing bigint[]
 )
@@ -10,9 +8,7 @@ cross join lateral lock_outreach(workspace_name, marks, account_ids, metrics, in
 
 -- name: lock_one_outreach
 -- The same of a single workspace, which takes half the time to plan.
-select
-    cast(:workspace_name as text) as workspace_name, known.*,
-    coalesce((select counts_automated_replies from workspaces where id = known.workspace_id), false) as counts_automated
+select cast(:workspace_name as text) as workspace_name, known.*
 from lock_outreach(
     :workspace_name, cast(:marks as text[]), cast(:account_ids as bigint[]), cast(:metrics as text[]), cast(:interested as bigint[]),
     :instance, cast(:changing as bigint[])
@@ -48,6 +44,10 @@ where known.workspace_key = claimed.workspace_key and known.event_key = claimed.
 -- A plain insert, as in add_bison_line: the primary key refuses an event that another delivery is counting at this moment.
 insert into outreach_event_keys (workspace_key, event_key, is_alone)
 values :keys as added (workspace_key text, event_key text, is_alone boolean);
+
+-- name: add_keys_of_one
+-- The same of one workspace, with a kept plan.
+select add_event_keys(:workspace_key, :event_keys::text[], :is_alone) as added;
 
 -- name: inbox_ids
 -- The rows of deliveries that came before.

@@ -9,7 +9,7 @@ from typing import Any
 from crm_relay.providers.bison.bounces import is_permanent_bounce
 from crm_relay.providers.bison.events import BisonEvent, BisonLead, LeadReply, SenderAccount
 from crm_relay.providers.bison.mapping import sender_account
-from crm_relay.providers.bison.vocabulary import HANDLED_EVENTS, EventKind
+from crm_relay.providers.bison.vocabulary import HANDLED_EVENTS, REPLIES, EventKind
 from crm_relay.providers.bison.wire import SenderEmail
 from crm_relay.providers.bison.wire_webhook import Data, LeadPart, ReplyPart
 from crm_relay.rules.replies.judge_reply import judge_reply
@@ -33,7 +33,7 @@ def read_event(event_type: str, data: Mapping[str, Any], *, now: datetime) -> Bi
         occurred_at=_occurred(kind, parts, now),
         lead=_lead(parts.lead),
         lead_email=parts.lead.email,
-        reply=_reply(reply),
+        reply=_reply(kind, reply),
         account=_account(kind, parts.sender_email),
         campaign_id=parts.campaign.id,
         campaign_name=parts.campaign.name,
@@ -90,7 +90,7 @@ def _lead(part: LeadPart) -> BisonLead | None:
     return BisonLead(part.id, part.email, part.first_name, part.last_name, part.company, part.title)
 
 
-def _reply(part: ReplyPart) -> LeadReply | None:
+def _reply(kind: EventKind, part: ReplyPart) -> LeadReply | None:
     if part.uuid is None and part.id is None:
         return None
     return LeadReply(
@@ -99,10 +99,14 @@ def _reply(part: ReplyPart) -> LeadReply | None:
         from_address=part.from_address,
         from_name=part.from_name,
         received_at=part.date_received,
-        is_automated=bool(part.automated)
-        or not judge_reply({}, sender=part.from_address, subject=part.subject).is_person,
+        is_automated=bool(part.automated) or (kind in REPLIES and _is_automatic(part)),
         thread_id=part.raw_message_id if part.parent_id is None else str(part.parent_id),
     )
+
+
+def _is_automatic(part: ReplyPart) -> bool:
+    """By the signs that EmailBison shows; it hands no headers over."""
+    return not judge_reply({}, sender=part.from_address, subject=part.subject).is_person
 
 
 def _account(kind: EventKind, part: SenderEmail) -> SenderAccount | None:

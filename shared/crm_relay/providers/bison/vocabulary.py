@@ -35,6 +35,9 @@ HANDLED_EVENTS: Mapping[str, EventKind] = {
     "email_account_reconnected": "account_reconnected",
 }
 
+REPLIES: frozenset[EventKind] = frozenset({"lead_replied", "lead_interested", "untracked_reply"})
+"""Events about a mail that a person or a machine of theirs wrote. What bounced is a mail too, and nobody wrote it."""
+
 HOOK_EVENTS = tuple(HANDLED_EVENTS)
 """What a webhook of ours asks for. Any other would only cost a request each."""
 

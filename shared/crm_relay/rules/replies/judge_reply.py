@@ -53,9 +53,9 @@ def judge_reply(headers: Mapping[str, str], *, sender: str | None = None, subjec
     >>> judge_reply({"x-auto-response-suppress": "All"}).kind, judge_reply({"auto-submitted": "no (typed)"}).kind
     ('person', 'person')
     """
-    for found in (_by_report(headers), _by_sender(sender), *(_by_header(name, headers) for name in SIGNS)):
-        if found is not None:
-            return found
+    found = _by_report(headers) or _by_sender(sender) or _by_headers(headers)
+    if found is not None:
+        return found
     title = _title(subject)
     if (is_automatic := _begins(title, AUTOMATIC_SUBJECTS)) and not _ANSWERED.match(title):
         return ReplyVerdict("automatic", "subject")
@@ -80,11 +80,12 @@ def _by_sender(sender: str | None) -> ReplyVerdict | None:
     return ReplyVerdict("bounce", "sender") if is_daemon else None
 
 
-def _by_header(name: str, headers: Mapping[str, str]) -> ReplyVerdict | None:
-    if name not in headers:
-        return None
-    sign = SIGNS[name]
-    return ReplyVerdict(sign.kind, name) if name in EMPTY_SAYS or _says(sign, headers[name]) else None
+def _by_headers(headers: Mapping[str, str]) -> ReplyVerdict | None:
+    """By the first sign of the table, wherever it is among the headers."""
+    for name in SIGNS if headers else ():
+        if name in headers and (name in EMPTY_SAYS or _says(SIGNS[name], headers[name])):
+            return ReplyVerdict(SIGNS[name].kind, name)
+    return None
 
 
 def _says(sign: HeaderSign, text: str) -> bool:
@@ -96,7 +97,7 @@ def _says(sign: HeaderSign, text: str) -> bool:
 
 
 def _by_hints(headers: Mapping[str, str], sender: str | None, title: str, *, is_automatic: bool) -> ReplyVerdict:
-    asks_for_silence = any(_plain(headers.get(name, "")) not in NOTHING_SAID for name in HINTS)
+    asks_for_silence = any(_plain(headers[name]) not in NOTHING_SAID for name in HINTS if name in headers)
     is_unattended = _local_part(sender) in UNATTENDED
     is_answer = _ANSWERED.match(title) is not None
     if title.startswith(BOUNCE_SUBJECTS) and (is_unattended or asks_for_silence):

@@ -112,6 +112,7 @@ def _show_rehearsal(said: Rehearsal) -> None:
         "until": f"{span.until:%Y-%m-%d %H:%M %Z}",
         "complete from": "never" if span.complete_from is None else f"{span.complete_from:%Y-%m-%d %H:%M %Z}",
         "events": f"{span.events}, the newest of more" if span.is_cut else span.events,
+        "due times of schedules": span.due_times,
         "not rehearsed": "\n".join(span.not_rehearsed) or "nothing",
         "started": said.starts.started,
         "not started": {each.reason: each.starts for each in said.starts.refused},

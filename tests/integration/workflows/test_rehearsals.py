@@ -1,6 +1,7 @@
 """What a rehearsal says: its span, what was not recorded, who would have got what, and what it costs."""
 
-from datetime import timedelta
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -66,17 +67,45 @@ def test_the_span_begins_where_all_is_recorded(runs: RunHarness) -> None:
 
 
 def test_what_was_not_recorded_is_named(runs: RunHarness) -> None:
-    triggers = [*WON["definition"]["triggers"], {"type": "scheduled", "cron": "0 9 * * *"}]
-    draft = drafted(runs, triggers=triggers)
+    draft = drafted(runs, triggers=[*WON["definition"]["triggers"], {"type": "manual"}])
     stop_watching_draft(runs.db, draft, utc_now())
     assert list_recordings(runs.db) == []
     said = rehearsed(runs, draft)
     assert said.span.complete_from is None
     assert said.span.not_rehearsed == (
-        "scheduled: it happens without an event",
+        "manual: it happens without an event",
         "deals.stage: it is not recorded",
         "deals.status: it is not recorded",
     )
+
+
+def hourly(runs: RunHarness) -> UUID:
+    return drafted(
+        runs, triggers=[{"type": "scheduled", "cron": "0 * * * *"}], conditions=[], settings={"reEntry": "parallel"}
+    )
+
+
+def test_a_schedule_starts_nothing_for_a_record_that_was_not_there_yet(runs: RunHarness) -> None:
+    now, draft = datetime(2026, 11, 20, 12, 30, tzinfo=UTC), hourly(runs)
+    old, new = runs.deal(created_at=now - timedelta(days=9)), runs.deal(created_at=now - timedelta(minutes=45))
+    runs.deal(created_at=now + timedelta(days=1)), runs.deal(created_at=now - timedelta(days=9), deleted_at=now)
+    said = rehearse(runs.db, draft, now, since=now - timedelta(hours=3))
+    started = Counter(each.entity_id for each in said.effects if each.kind == "create_task")
+    assert (started, said.span.due_times) == ({old: 3, new: 1}, 3)
+    assert (said.span.not_rehearsed, said.span.complete_from) == ((), said.span.since)
+    assert any(each.startswith("A schedule") for each in said.assumptions)
+
+
+def test_of_too_many_starts_by_a_schedule_the_newest_are_taken(runs: RunHarness) -> None:
+    now, draft = datetime(2026, 11, 20, 12, 30, tzinfo=UTC), hourly(runs)
+    for _ in range(2):
+        runs.deal(created_at=now - timedelta(days=60))
+    said = rehearse(runs.db, draft, now, since=now - timedelta(days=40), most_events=16)
+    assert (said.span.due_times, said.starts.started) == (2, 4)
+    assert said.span.not_rehearsed == ("scheduled: due until 2026-11-20 10:00:00 UTC, too many starts",)
+    many = rehearse(runs.db, draft, now, most_events=1)
+    assert (many.span.due_times, many.span.not_rehearsed) == (0, ("scheduled: there are more than 1 records",))
+    assert rehearse(runs.db, draft, now).span.due_times == 30 * 24, "not from before events are kept"
 
 
 def test_of_too_many_events_the_newest_are_taken(runs: RunHarness) -> None:

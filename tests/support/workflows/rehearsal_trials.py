@@ -27,6 +27,8 @@ from crm_relay.workflows.rehearsal.models import Rehearsal
 from crm_relay.workflows.rehearsal.rehearse import ALWAYS, RehearsalSubject, rehearse_subject
 from crm_relay.workflows.starting.models import StartableVersion
 from crm_relay.workflows.starting.programs import Programs
+from crm_relay.workflows.starting.scheduled.occurrences import occurrence_after
+from crm_relay.workflows.starting.scheduled.start_scheduled import start_scheduled
 from crm_relay.workflows.starting.start_runs import start_runs
 from tests.support.workflows.run_harness import RunHarness
 
@@ -36,9 +38,13 @@ _STAGES = ("open", "proposal", "won")
 _NUMBER = """
     with made as (
         update workflow_executions run
-        set id = cast(:number as uuid)
-        from workflow_executions former
-        where former.id = run.id and former.id > '00000000-0000-0001-0000-000000000000'
+        set id = cast('00000000-0000-0000-0000-' || to_char(former.place, 'FM000000000000') as uuid)
+        from (
+            select id, cast(:number as bigint) + row_number() over (order by entity_id) as place
+            from workflow_executions
+            where id > '00000000-0000-0001-0000-000000000000'
+        ) former
+        where former.id = run.id
         returning former.id as former, run.id
     )
     update workflow_start_decisions decision
@@ -47,6 +53,7 @@ _NUMBER = """
     where decision.execution_id = made.former
     returning made.id
 """
+_BIG = ConditionGroup("all", (RecordCondition("value", "gte", 5),))
 _ANSWER = """
     with answered as (
         update workflow_webhooks set state = 'delivered', status_code = 200 where state = 'waiting' returning id
@@ -67,6 +74,9 @@ def random_program(chance: random.Random, user: UUID) -> Program:
             Trigger(TriggerKind.FIELD_CHANGE, column="value"),
             Trigger(TriggerKind.FIELD_CHANGE, column="value", was="5"),
             Trigger(TriggerKind.EVENT, event="signed"),
+            # In Berlin the clock shows half past two twice on 25 October.
+            Trigger(TriggerKind.SCHEDULED, cron="30 2 * * *", zone="Europe/Berlin"),
+            Trigger(TriggerKind.SCHEDULED, cron="*/45 1-3 * * SUN", zone="America/New_York", records=_BIG),
         ],
         chance.randint(1, 3),
     )
@@ -124,52 +134,54 @@ def _step(chance: random.Random, user: UUID) -> tuple[StepKind, dict[str, Any], 
 
 @dataclass
 class RehearsalTrial:
-    """Some deals, what happened to them, and a workflow that hears of it."""
+    """A workflow, and what happens between two points in time that it may hear of."""
 
     runs: RunHarness
-    seed: int
-    program: Program = field(init=False)
-    workflow: UUID = field(init=False)
+    program: Program
     events: list[dict[str, Any]] = field(default_factory=list)
+    begin: datetime = BEGIN
+    end: datetime = END
+    workflow: UUID = field(init=False)
 
     def __post_init__(self) -> None:
-        chance = random.Random(self.seed)
-        user = self.runs.person()
-        contacts = [self.runs.contact(f"c{number}") for number in range(3)]
-        deals = [
-            self.runs.deal(f"D{number}", value=chance.randint(1, 9), lead_contact_id=chance.choice([*contacts, None]))
-            for number in range(3)
-        ]
-        self.program = random_program(chance, user)
-        self.runs.time[0] = BEGIN
+        self.runs.time[0] = self.begin
         self.workflow = self.runs.workflow(self.program)
         self.runs.rows("update workflow_versions set starts_from = '2020-01-01Z' returning version")
-        at = BEGIN
+        for place, each in enumerate(self.program.triggers):
+            if each.kind is TriggerKind.SCHEDULED:
+                self._schedule(place, each)
+        for event in self.events:
+            self._happen(event)
+
+    @classmethod
+    def drawn(cls, runs: RunHarness, seed: int) -> "RehearsalTrial":
+        """Some deals, what happened to them, and a workflow about it."""
+        chance = random.Random(seed)
+        user = runs.person()
+        contacts = [runs.contact(f"c{number}") for number in range(3)]
+        deals = [
+            runs.deal(
+                f"D{number}",
+                value=chance.randint(1, 9),
+                lead_contact_id=chance.choice([*contacts, None]),
+                created_at=BEGIN,
+            )
+            for number in range(3)
+        ]
+        program = random_program(chance, user)
+        events, at = [], BEGIN
         for _ in range(chance.randint(20, 35)):
             pause = chance.choice((0.4, 0.4, 2, 7, 50, 400, 9000, 40_000))
             at += timedelta(seconds=pause, microseconds=chance.randint(1, 999))
-            self.events.append(self._draw(chance, chance.choice([*deals, *deals, uuid4()]), at))
-            self._happen(self.events[-1])
+            events.append(_drawn_event(chance, chance.choice([*deals, *deals, uuid4()]), at))
+        return cls(runs, program, events)
 
-    def _draw(self, chance: random.Random, deal: UUID, at: datetime) -> dict[str, Any]:
-        kind, topic, changed = chance.choice(
-            [
-                ("created", "+", {"stage": [None, chance.choice(_STAGES)]}),
-                ("changed", "stage", {"stage": chance.sample(_STAGES, 2)}),
-                ("changed", "stage", {"stage": ["proposal", "won"], "value": [5, 6]}),
-                ("changed", "value", {"value": [chance.randint(4, 6), chance.randint(1, 9)]}),
-                ("event", "event:signed", {}),
-            ]
-        )
-        return {
-            "deal": deal,
-            "kind": kind,
-            "topic": topic,
-            "changed": Json(changed),
-            "origin": chance.choice((None, None, None, "import")),
-            "depth": chance.choice((0, 0, 0, 1)),
-            "at": at,
-        }
+    def _schedule(self, place: int, each: Trigger) -> None:
+        self.runs.rows(
+            "insert into workflow_schedules (workflow_id, trigger_index, org_id, next_at)"
+            " values (:workflow, :place, :org, :at) returning next_at",
+            workflow=self.workflow, place=place, org=self.runs.org, at=occurrence_after(each, self.begin),
+        )  # fmt: skip
 
     def _happen(self, event: dict[str, Any]) -> None:
         self.runs.rows(
@@ -182,20 +194,21 @@ class RehearsalTrial:
     def rehearse(self) -> Rehearsal:
         version = StartableVersion(self.workflow, 1, self.runs.org, "deal", ALWAYS, self.program)
         subject = RehearsalSubject(version, "Follow up", self.program, ())
-        return rehearse_subject(self.runs.db, subject, END, since=BEGIN, most_effects=100_000)
+        return rehearse_subject(self.runs.db, subject, self.end, since=self.begin, most_effects=100_000)
 
     def play(self) -> None:
         """The engine at every moment at which anything is due; a budget that is used up is renewed at midnight."""
-        programs, numbers = Programs(), 1
+        programs, numbers = Programs(), 0
         self.runs.rows("delete from entity_events returning id")
-        while (moment := self._next()) is not None and moment <= END:
+        while (moment := self._next()) is not None and moment <= self.end:
             self.runs.time[0] = max(moment, self.runs.now)
             self._resume()
             while self.events and self.events[0]["at"] <= self.runs.now:
                 self._happen(self.events.pop(0))
-            start_runs(self.runs.db, programs, self.runs.clock, Deadline.after(600))
-            # Runs that are due at one moment come in the order of their ids, which are random.
-            numbers += len(self.runs.rows(_NUMBER, number=UUID(int=numbers)))
+            for start in (start_runs, start_scheduled):
+                start(self.runs.db, programs, self.runs.clock, Deadline.after(600))
+                # Runs that are due at one moment come in the order of their ids, which are random.
+                numbers += len(self.runs.rows(_NUMBER, number=numbers))
             self.runs.rows(
                 "update workflow_executions set created_at = :now where created_at > :now returning id",
                 now=self.runs.now,
@@ -212,14 +225,36 @@ class RehearsalTrial:
     def _next(self) -> datetime | None:
         found = self.runs.one(
             "select (select min(next_run_at) from workflow_executions) as run,"
-            " (select paused_at from workflows) as paused"
+            " (select paused_at from workflows) as paused,"
+            " (select min(next_at) from workflow_schedules) as scheduled"
         )
         due = found["run"]
         if due is not None and found["paused"] is not None:
             midnight = found["paused"].astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
             due = max(due, midnight + timedelta(days=1))
         event = self.events[0]["at"] if self.events else None
-        return min((each for each in (event, due) if each is not None), default=None)
+        return min((each for each in (event, due, found["scheduled"]) if each is not None), default=None)
+
+
+def event_of(deal: UUID, at: datetime, topic: str = "event:signed", **parts: Any) -> dict[str, Any]:
+    """A row of `entity_events`."""
+    kind = {"+": "created"}.get(topic, "event" if topic.startswith("event:") else "changed")
+    plain = {"deal": deal, "kind": kind, "topic": topic, "changed": Json({}), "origin": None, "depth": 0, "at": at}
+    return plain | parts
+
+
+def _drawn_event(chance: random.Random, deal: UUID, at: datetime) -> dict[str, Any]:
+    topic, changed = chance.choice(
+        [
+            ("+", {"stage": [None, chance.choice(_STAGES)]}),
+            ("stage", {"stage": chance.sample(_STAGES, 2)}),
+            ("stage", {"stage": ["proposal", "won"], "value": [5, 6]}),
+            ("value", {"value": [chance.randint(4, 6), chance.randint(1, 9)]}),
+            ("event:signed", {}),
+        ]
+    )
+    origin, depth = chance.choice((None, None, None, "import")), chance.choice((0, 0, 0, 1))
+    return event_of(deal, at, topic, changed=Json(changed), origin=origin, depth=depth)
 
 
 def of_engine(runs: RunHarness) -> dict[str, Any]:

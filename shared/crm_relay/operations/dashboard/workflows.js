@@ -81,7 +81,7 @@ export function showRehearsal(found) {
   ];
   const drawn = [["emails", "E-mails"], ["records", "Records"]].map(([kind, name]) => bars(name, days, (each) => each[kind], budget[kind], (each) => each.paused === kind));
   return h("div", { "data-rehearsal": found.workflow_id },
-    notes(`${number(span.events)} events of ${span.since.slice(0, 10)} to ${span.until.slice(0, 10)}${span.is_cut ? ", the newest of more" : ""}. `
+    notes(`${number(span.events)} events of ${span.since.slice(0, 10)} to ${span.until.slice(0, 10)}${span.is_cut ? ", the newest of more" : ""}${span.due_times ? `, ${number(span.due_times)} due times of schedules` : ""}. `
       + (span.complete_from ? `All that it listens to is recorded since ${span.complete_from.slice(0, 16).replace("T", " ")} UTC.` : "Not all that it listens to is recorded."),
     span.not_rehearsed.length && `Not rehearsed: ${span.not_rehearsed.join("; ")}.`,
     `${number(starts.started)} starts, ${number(found.recipients)} contacts with e-mails${refused ? `; not started: ${refused}` : ""}${starts.delayed ? `; ${number(starts.delayed)} delayed by the pace` : ""}.`),

@@ -57,9 +57,8 @@ class _Looking:
     examples: list[UUID] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.shelf = RecordShelf(self.db)
-        self.simulation = simulation_of(self.db, self.subject, self.tally)
-        self.simulation.records = self.shelf
+        self.shelf = RecordShelf(self.db, self.subject.version.org_id)
+        self.simulation = simulation_of(self.db, self.subject, self.tally, self.shelf)
 
     def through(self, most: int) -> None:
         """Records by their ids, then what follows of their runs."""

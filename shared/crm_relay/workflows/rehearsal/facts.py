@@ -1,8 +1,9 @@
 """What a rehearsal reads: records as they are now, a bounded number at once, and the letters and people of steps."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
 
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import OF_ONE_ROW
@@ -25,8 +26,9 @@ MOST_KEPT: Final = 4_000
 class RecordShelf:
     """Records as they are now, the latest that were asked for; one statement for all that are asked for together."""
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    def __init__(self, db: Database, org_id: UUID) -> None:
+        self._db, self._org_id = db, org_id
+        self._colleagues: dict[UUID, Mapping[str, Any] | None] = {}
         self._kept: OrderedDict[RecordKey, RecordFacts | Exception] = OrderedDict()
 
     def of(self, key: RecordKey, ahead: Callable[[], Iterable[RecordKey]] = tuple) -> RecordFacts | Exception:
@@ -51,6 +53,13 @@ class RecordShelf:
                 self._kept[key] = error
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
+
+    def colleague(self, user_id: UUID) -> Mapping[str, Any] | None:
+        """One statement the first time."""
+        if user_id not in self._colleagues:
+            rows = self._db.run(_SQL["read_colleague"], id=user_id, org=self._org_id)
+            self._colleagues[user_id] = rows[0]["owner"] if rows else None
+        return self._colleagues[user_id]
 
     def _read(self, keys: Sequence[RecordKey]) -> None:
         found = self._db.transact(lambda tx: _only_read(tx, keys))

@@ -19,12 +19,14 @@ class RehearsedSpan:
     """What was rehearsed. `is_cut`: there are more events than a rehearsal takes, and the newest were taken.
 
     `complete_from`: from then on nothing that the draft listens to is missing; None: a part of it was never recorded.
+    `due_times`: those of its schedules.
     """
 
     since: datetime
     until: datetime
     complete_from: datetime | None
     events: int
+    due_times: int
     is_cut: bool
     topics: tuple[RecordedTopic, ...]
     not_rehearsed: tuple[str, ...]

@@ -2,6 +2,10 @@
 -- From here on the transaction writes nothing.
 select set_config('transaction_read_only', 'on', true) as setting;
 
+-- name: read_colleague
+-- Who would own a record behind a write of a rehearsal.
+select to_jsonb(each) as owner from user_profiles each where each.id = :id and each.org_id = :org;
+
 -- name: newest_events
 -- Behind which event the newest ones begin, where there are more than a rehearsal takes.
 select id

@@ -18,9 +18,11 @@ from crm_relay.workflows.events.watch import Topic, field_of, recorded_topics
 from crm_relay.workflows.models import EntityEvent, Program, StepKind, TriggerKind
 from crm_relay.workflows.rehearsal.facts import RecordShelf, only_read, read_shared
 from crm_relay.workflows.rehearsal.models import Budget, RecordedTopic, Rehearsal, RehearsedSpan
+from crm_relay.workflows.rehearsal.scheduled_starts import ScheduledStarts
 from crm_relay.workflows.rehearsal.simulated_run import Observer
 from crm_relay.workflows.rehearsal.simulation import WorkflowSimulation
 from crm_relay.workflows.rehearsal.tally import Tally
+from crm_relay.workflows.rehearsal.written_records import WrittenRecords
 from crm_relay.workflows.run_models import Letterhead
 from crm_relay.workflows.starting.models import StartableVersion
 from crm_relay.workflows.starting.store import event_of_row
@@ -35,11 +37,15 @@ SOMEBODY: Final = Letterhead(Identity(id=None, from_address="rehearsal@example.i
 """The sender in rehearsals of an organization without one."""
 
 _PAGE = 1_000
-_AS_NOW = "Conditions and variables are asked of records as they are now; what changed is as it was then."
+_AS_NOW = (
+    "Conditions and variables are asked of records as they are now, with what the draft has written; what changed is"
+    " as it was then."
+)
 _MAIL = "Mails are those that steps would have queued; opt-outs, caps and limits are asked when a mail leaves."
+_SCHEDULE = "A schedule starts for the records that are there now, from when each was created."
 _WEBHOOK = "Every webhook is answered with 200 at once."
 _PAUSE = "A workflow that its effect budget pauses is resumed at the next midnight of UTC."
-_OWN = "What the workflow's own writes would start is not rehearsed."
+_OWN = "Starts by the workflow's own writes are not rehearsed."
 _APPROVAL = "Nobody answers an approval: a run that comes to one stays there."
 
 
@@ -108,34 +114,42 @@ def rehearse_subject(
     begins = since or max([*recorded.values(), now - timedelta(days=KEPT_DAYS)])
     reading = _RecordedEvents(db, subject, begins, now, most_events)
     tally = Tally(most_effects)
-    simulation = simulation_of(db, subject, tally)
-    shelf = simulation.records
+    shelf = RecordShelf(db, subject.version.org_id)
+    simulation = simulation_of(db, subject, tally, shelf)
+    schedules = ScheduledStarts(db, simulation, shelf, most_events)
+    schedules.read(begins, now)
     number, clock = 0, begins
     for page in reading.pages():
-        if isinstance(shelf, RecordShelf):
-            shelf.fetch((each.entity_type, each.entity_id) for each in page if _is_about(subject, each))
+        shelf.fetch((each.entity_type, each.entity_id) for each in page if _is_about(subject, each))
         for event in page:
             clock = max(clock, event.occurred_at or clock)
+            schedules.run_until(clock)
             simulation.run_until(clock)
             simulation.happen(event, clock)
         number += len(page)
+    schedules.run_until(now, inclusive=True)
     simulation.run_until(now, inclusive=True)
-    return _rehearsal(subject, reading.span(number, recorded), tally, simulation)
+    return _rehearsal(subject, reading.span(number, recorded, schedules), tally, simulation)
 
 
-def simulation_of(db: Database, subject: RehearsalSubject, observer: Observer) -> WorkflowSimulation:
-    """Of a workflow that has started nothing yet."""
+def simulation_of(
+    db: Database, subject: RehearsalSubject, observer: Observer, shelf: RecordShelf | None = None
+) -> WorkflowSimulation:
+    """Of a workflow that has started nothing yet; `shelf` None: one of its own."""
     runnable = RunnableProgram.of(subject.program)
     shared = read_shared(db, subject.version, runnable, SOMEBODY)
-    return WorkflowSimulation(subject.version, runnable, subject.name, shared, RecordShelf(db), observer, subject.owner)
+    records = WrittenRecords(shelf or RecordShelf(db, subject.version.org_id))
+    return WorkflowSimulation(subject.version, runnable, subject.name, shared, records, observer, subject.owner)
 
 
 def assumptions_of(program: Program) -> tuple[str, ...]:
     """What a rehearsal cannot know, as far as it concerns the program."""
     kinds = {step.kind for step in program.steps}
+    is_scheduled = any(each.kind is TriggerKind.SCHEDULED for each in program.triggers)
     has_budget = program.settings.budget.emails is not None or program.settings.budget.records is not None
     said = [
         (True, _AS_NOW),
+        (is_scheduled, _SCHEDULE),
         (StepKind.SEND_EMAIL in kinds, _MAIL),
         (StepKind.WEBHOOK in kinds, _WEBHOOK),
         (StepKind.APPROVAL in kinds, _APPROVAL),
@@ -167,21 +181,23 @@ class _RecordedEvents:
         rows = self.db.run(_SQL["newest_events"], most=self.most_events, **self._asked)
         return int(rows[0]["id"]) if rows else None
 
-    def span(self, events: int, recorded: dict[Topic, datetime]) -> RehearsedSpan:
+    def span(self, events: int, recorded: dict[Topic, datetime], schedules: ScheduledStarts) -> RehearsedSpan:
         program = self.subject.program
         topics = tuple(RecordedTopic(field_of(*each), recorded.get(each)) for each in self.subject.topics)
         is_whole = len(recorded) == len(self.subject.topics)
         not_rehearsed = [
             f"{trigger.kind.value}: it happens without an event"
             for trigger in program.triggers
-            if trigger.kind in {TriggerKind.SCHEDULED, TriggerKind.MANUAL, TriggerKind.API}
+            if trigger.kind in {TriggerKind.MANUAL, TriggerKind.API}
         ]
+        not_rehearsed += schedules.left_out
         not_rehearsed += [f"{each.field}: it is not recorded" for each in topics if each.since is None]
         return RehearsedSpan(
             since=self.since,
             until=self.until,
-            complete_from=max(recorded.values(), default=None) if is_whole else None,
+            complete_from=max(recorded.values(), default=self.since) if is_whole else None,
             events=events,
+            due_times=schedules.number,
             is_cut=events >= self.most_events and self.cut() is not None,
             topics=topics,
             not_rehearsed=tuple(dict.fromkeys(not_rehearsed)),

@@ -1,9 +1,9 @@
 """What a simulation keeps of a run, and the people it would ask and notify."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from crm_relay.rules.record_conditions import RecordFacts
@@ -21,6 +21,9 @@ class Records(Protocol):
 
     def of(self, key: RecordKey, ahead: Callable[[], Iterable[RecordKey]] = tuple) -> RecordFacts | Exception:
         """`ahead`: those that are asked for next, read in the same statement."""
+
+    def colleague(self, user_id: UUID) -> Mapping[str, Any] | None:
+        """A row of `user_profiles` of the organization; None: there is none."""
 
 
 class Observer(Protocol):

@@ -3,7 +3,7 @@
 import heapq
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Final
@@ -20,7 +20,8 @@ from crm_relay.workflows.engine.steps.waits import FOR_EVENT, FOR_WEBHOOK
 from crm_relay.workflows.engine.take_runs import BATCH, DecidedRuns, TakeOrder
 from crm_relay.workflows.models import EntityEvent, EntityType
 from crm_relay.workflows.rehearsal.due import Due, first_of
-from crm_relay.workflows.rehearsal.simulated_run import Observer, Records, SimulatedRun
+from crm_relay.workflows.rehearsal.simulated_run import Observer, SimulatedRun
+from crm_relay.workflows.rehearsal.written_records import WrittenRecords
 from crm_relay.workflows.run_models import Assignee, Letterhead, LetterTemplate, StepFacts, TriggerEvent, WebhookAnswer
 from crm_relay.workflows.starting.batch import judge_or_refuse
 from crm_relay.workflows.starting.decisions import FAILED, begin, of_event
@@ -51,7 +52,7 @@ class WorkflowSimulation:
     program: RunnableProgram
     name: str
     shared: SharedFacts
-    records: Records
+    written: WrittenRecords
     observer: Observer
     owner: UUID | None = None
     instances: dict[UUID, Instance] = field(default_factory=dict)
@@ -62,7 +63,6 @@ class WorkflowSimulation:
     _queued: dict[UUID, deque[int]] = field(default_factory=dict)
     _waiting: dict[tuple[str, UUID], set[int]] = field(default_factory=dict)
     _happened: dict[RecordKey, list[tuple[str, datetime]]] = field(default_factory=dict)
-    _written: dict[UUID, dict[str, object]] = field(default_factory=dict)
     _spent: Counter[tuple[UUID, str]] = field(default_factory=Counter)
     _spent_on: date | None = None
     _number: int = 0
@@ -84,7 +84,7 @@ class WorkflowSimulation:
 
     def start(self, request: StartRequest, now: datetime) -> None:
         """The gates of the record, of its runs and of the pace."""
-        facts = self._facts((request.version.entity_type, request.entity_id))
+        facts = self.written.of((request.version.entity_type, request.entity_id), self._ahead)
         asked = _unreadable(request, facts) if isinstance(facts, Exception) else judge_or_refuse(request, facts)
         if isinstance(asked, NotStarted):
             self.observer.refused(asked, now)
@@ -181,7 +181,7 @@ class WorkflowSimulation:
         run.came_to(advanced, now)
         for effect in advanced.effects:
             if isinstance(effect, FieldWrite):
-                self._written.setdefault(effect.entity_id, {}).update(effect.fields)
+                self.written.keep(effect)
         self.observer.advanced(advanced, now)
         if state.is_over:
             self._end(run, now)
@@ -224,23 +224,8 @@ class WorkflowSimulation:
         found = (self._runs.get(number) for _, _, number in first_of(self._due, _READ_AHEAD))
         return [run.key for run in found if run is not None]
 
-    def _facts(self, key: RecordKey) -> RecordFacts | Exception:
-        """The record as it is, with what steps of this rehearsal would have written into it."""
-        found = self.records.of(key, self._ahead)
-        written = self._written.get(key[1]) if self._written else None
-        if not written or isinstance(found, Exception) or found.record is None:
-            return found
-        record = {**found.record, **written}
-        is_contact, is_account = key[0] == EntityType.CONTACT.value, key[0] == EntityType.ACCOUNT.value
-        return replace(
-            found,
-            record=record,
-            contact=record if is_contact else found.contact,
-            account=record if is_account else found.account,
-        )
-
     def _step_facts(self, run: SimulatedRun, event: TriggerEvent) -> StepFacts:
-        facts = self._facts(run.key)
+        facts = self.written.of(run.key, self._ahead)
         if isinstance(facts, Exception):
             facts = RecordFacts(None)
         letterhead, templates, people, rotations = self._of_organization

@@ -43,6 +43,9 @@ class TestAccess:
     def slow_down(self, seconds: float) -> None:
         self.slowed_down.append(seconds)
 
+    def pause(self, seconds: float) -> None:
+        self.slowed_down.append(seconds)
+
 
 class AirtablePeople:
     """`email_type`: of the field with the address."""

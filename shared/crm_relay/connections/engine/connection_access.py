@@ -29,3 +29,7 @@ class ConnectionAccess:
     def slow_down(self, seconds: float) -> None:
         """As Access.slow_down."""
         self.limiter.slow_down(seconds)
+
+    def pause(self, seconds: float) -> None:
+        """As Access.pause."""
+        self.limiter.pause(seconds)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from crm_relay.connections.audiences.send_departures import send_departures
 from crm_relay.connections.decisions import Failure, RemovalWarning, classify
 from crm_relay.connections.records import store
 from crm_relay.connections.records.apply_page import apply_records
@@ -16,6 +17,7 @@ from crm_relay.connections.records.stream_run import StreamRun
 from crm_relay.connections.records.write_changes import write_changes
 from crm_relay.platform.errors import OF_ONE_ROW, FatalError, TransientError, describe_error
 from crm_relay.platform.logging import logger
+from crm_relay.providers.connectors.failures import SchemaDrift
 
 _LOOK_UP = 100
 
@@ -80,8 +82,10 @@ def sync_stream(run: StreamRun, order: StreamOrder, before: Checkpoint, *, compl
 
 
 def _sync(run: StreamRun, order: StreamOrder, report: StreamReport, before: Checkpoint, *, complete: bool) -> None:
-    checkpoint = read_all_pages(run, before, complete=complete)
+    checkpoint = _read(run, order, before, complete=complete)
     is_pass = checkpoint.pass_began_at is not None
+    if order.writes:
+        send_departures(run)
     if not run.is_dry:
         _try_refused_again(run, checkpoint)
     if is_pass:
@@ -94,6 +98,16 @@ def _sync(run: StreamRun, order: StreamOrder, report: StreamReport, before: Chec
         write_changes(run, checkpoint, order.chosen)
         if is_pass and order.chosen is None and not run.is_dry:
             report.comparison = _compare(run, checkpoint)
+
+
+def _read(run: StreamRun, order: StreamOrder, before: Checkpoint, *, complete: bool) -> Checkpoint:
+    """And who left either side: that waits for no field, and for nobody's confirmation."""
+    try:
+        return read_all_pages(run, before, complete=complete)
+    except SchemaDrift:
+        if order.writes:
+            send_departures(run)
+        raise
 
 
 def _try_refused_again(run: StreamRun, checkpoint: Checkpoint) -> None:
@@ -126,6 +140,8 @@ def _consequences(run: StreamRun) -> list[str]:
             if run.rules.when_removed_there == "archive"
             else "no longer sync {n} contact(s) that are gone there",
         ),
+        (run.incoming["opt_outs"], "take over {n} departure(s) there"),
+        (run.outgoing["leaving"], "unsubscribe {n} record(s) there"),
         (run.outgoing["created"], "create or match {n} record(s) there"),
         (run.outgoing["updated"], "change {n} record(s) there"),
         (run.outgoing["removed"], f"{verb} {{n}} record(s) there"),

@@ -33,3 +33,16 @@ class ConnectionSettings(SettingsModel):
     airtable_client_secret: Annotated[str | None, IN_WORKERS_SECRET] = Field(
         default=None, description="Secret of the same integration; unset where it was registered without one."
     )
+    mailchimp_url: str | None = Field(
+        default=None,
+        description="Base address of Mailchimp's API. Unset: the data centre of each account; other than that for a "
+        "simulator or a proxy.",
+    )
+    mailchimp_oauth_url: str | None = Field(default=None, description=_OAUTH_URL.format(name="Mailchimp"))
+    mailchimp_client_id: Annotated[str | None, IN_WORKERS_SECRET] = Field(
+        default=None,
+        description="Client id of an app registered at Mailchimp. Unset: audiences are connected by API keys alone.",
+    )
+    mailchimp_client_secret: Annotated[str | None, IN_WORKERS_SECRET] = Field(
+        default=None, description="Secret of the same app."
+    )

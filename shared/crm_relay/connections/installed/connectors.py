@@ -6,6 +6,8 @@ from crm_relay.connections.installed.connection_settings import ConnectionSettin
 from crm_relay.providers.airtable.connector import AirtableConnector
 from crm_relay.providers.connectors.oauth_client import OAuthApp
 from crm_relay.providers.connectors.setup import ConnectorSetup, set_up
+from crm_relay.providers.mailchimp import LOGIN_URL
+from crm_relay.providers.mailchimp.connector import MailchimpConnector
 
 
 def connector_setups(settings: ConnectionSettings) -> Mapping[str, ConnectorSetup]:
@@ -16,7 +18,13 @@ def connector_setups(settings: ConnectionSettings) -> Mapping[str, ConnectorSetu
         app=_app(settings.airtable_client_id, settings.airtable_client_secret),
         oauth_base=settings.airtable_oauth_url,
     )
-    return {airtable.connector.name: airtable}
+    mailchimp = set_up(
+        MailchimpConnector(settings.mailchimp_oauth_url or LOGIN_URL),
+        base_url=settings.mailchimp_url,
+        app=_app(settings.mailchimp_client_id, settings.mailchimp_client_secret),
+        oauth_base=settings.mailchimp_oauth_url,
+    )
+    return {each.connector.name: each for each in (airtable, mailchimp)}
 
 
 def _app(client_id: str | None, client_secret: str | None) -> OAuthApp | None:

@@ -50,6 +50,12 @@ class Limiter:
         self._next_at = max(self._next_at, self.monotonic() + seconds)
         store.slow_down(self.db, [each.scope for each in self.limits], seconds)
 
+    def pause(self, seconds: float) -> None:
+        """Wait for something there. Raises TimeUsedUp where the run ends before."""
+        if not self.deadline.allows(seconds):
+            raise TimeUsedUp("what was asked for is not ready before the run ends")
+        self.sleep(seconds)
+
     def finish(self) -> None:
         """What was not used is given back to the month."""
         if self._left and self._monthly_scopes:

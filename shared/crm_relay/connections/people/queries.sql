@@ -7,6 +7,13 @@ select
     ) as integration_records,
     (
         select count(*)
+        from integration_records record
+        join contacts contact on contact.id = record.our_id
+        join integration_connections connection on connection.id = record.connection_id
+        where normalise_address(contact.email) = any (cast(:addresses as text[])) and connection.integration_type = 'mailchimp'
+    ) as mailchimp_members,
+    (
+        select count(*)
         from pitches pitch
         left join contacts contact on contact.id = pitch.contact_id
         where normalise_address(pitch.address) = any (cast(:addresses as text[]))

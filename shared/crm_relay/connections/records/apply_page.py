@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from crm_relay.connections.decisions import retry_pause
+from crm_relay.connections.decisions import retry_pause, shrink
 from crm_relay.connections.records import store
 from crm_relay.connections.records.each_alone import each_alone
 from crm_relay.connections.records.merge import (
@@ -99,7 +99,7 @@ def _decide(run: StreamRun, part: Sequence[TheirRecord], found: Mapping[str, Row
     for record in part:
         row = found[record.their_id]
         if record.is_removed:
-            if row["linked_id"] is not None:
+            if row["linked_id"] is not None and row["state"] is None:
                 effects.gone.append(record.their_id)
             continue
         if row["state"] == "remove":
@@ -223,12 +223,21 @@ def _statements(run: StreamRun, effects: _Effects, checkpoint: Checkpoint) -> li
     if effects.seen and checkpoint.pass_began_at is not None:
         found.append(store.marking_seen(run.key, checkpoint.pass_number, effects.seen))
     if effects.gone:
-        found.append(store.marking_gone(run.key, effects.gone, now))
+        found += _gone(run, effects.gone, checkpoint)
     if effects.refused:
         found.append(_rejecting(run, effects.refused))
     if effects.passed and checkpoint.pass_began_at is not None:
         found.append(store.clearing_rejects(run.key, FROM_EXTERNAL, effects.passed))
     return found
+
+
+def _gone(run: StreamRun, gone: Sequence[str], checkpoint: Checkpoint) -> list[Statement]:
+    """More than is believable are left to the complete pass, which asks before it archives their contacts."""
+    now, marked = run.now(), store.marking_gone(run.key, gone, run.now())
+    if run.rules.when_removed_there != "archive":
+        return [marked]
+    is_much = shrink(len(gone), checkpoint.known, run.rules.shrink_limit_percent) is not None and not run.may_shrink
+    return [] if is_much else [store.archiving_linked(run.key, gone, now), marked]
 
 
 def _rejecting(run: StreamRun, refused: Mapping[str, str]) -> Statement:

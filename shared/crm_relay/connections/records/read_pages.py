@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from crm_relay.connections.audiences.take_standings import take_standings
 from crm_relay.connections.records import store
 from crm_relay.connections.records.apply_page import apply_records
 from crm_relay.connections.records.store import CHUNK, Checkpoint
@@ -69,6 +70,8 @@ def _read_on(run: StreamRun, checkpoint: Checkpoint) -> Checkpoint:
 
 def _take_over(run: StreamRun, chunk: _Chunk, checkpoint: Checkpoint) -> Checkpoint:
     is_pass = checkpoint.pass_began_at is not None
+    # Also where the fields do not fit any more: who left has left.
+    take_standings(run, chunk.records)
     if chunk.records:
         run.ensure_fields()
     behind = replace(

@@ -8,8 +8,10 @@ from crm_relay.connections.records import store
 from crm_relay.connections.records.apply_page import apply_records
 from crm_relay.connections.records.store import CHUNK, Checkpoint
 from crm_relay.connections.records.stream_run import StreamRun
+from crm_relay.platform.database import Row
 from crm_relay.platform.errors import FatalError
 from crm_relay.platform.sql import Statement
+from crm_relay.providers.connectors.contract import AudienceStream
 
 _LOOK_UP = 100
 
@@ -92,13 +94,25 @@ def remove_there(run: StreamRun) -> int:
         return int(rows[0]["wanted"])
     removed = 0
     while rows:
-        ids = [row["their_id"] for row in rows]
-        run.stream.remove(ids)
-        store.forget_records(run.db, run.key, ids)
-        removed += len(ids)
+        _remove(run, rows)
+        removed += len(rows)
         rows = store.records_to_remove(run.db, run.key, with_deleted=with_deleted, limit=run.stream.largest_write)
     run.outgoing["removed"] += removed
     return removed
+
+
+def _remove(run: StreamRun, rows: Sequence[Row]) -> None:
+    """An audience forgets erased people for good; whoever was only deleted here can be taken back there."""
+    stream, ids = run.stream, [row["their_id"] for row in rows]
+    erased = [row["their_id"] for row in rows if row["state"] == "remove"]
+    if isinstance(stream, AudienceStream) and erased:
+        stream.erase(erased)
+        left = [one for one in ids if one not in set(erased)]
+        if left:
+            stream.remove(left)
+    else:
+        stream.remove(ids)
+    store.forget_records(run.db, run.key, ids)
 
 
 def _ensure_believable(run: StreamRun, removed: int, known: int, *, read: int | None) -> None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from crm_relay.connections.audiences.bar_additions import barred
 from crm_relay.connections.decisions import retry_pause
 from crm_relay.connections.records import store
 from crm_relay.connections.records.each_alone import each_alone
@@ -58,15 +60,29 @@ def write_changes(run: StreamRun, checkpoint: Checkpoint, chosen: frozenset[UUID
         page = store.outgoing_page(run.db, run.key, run.rules.contacts, after, run.now())
         after = page[-1]["id"] if len(page) == store.CHUNK else None
         planned = [_plan(run, row) for row in page if chosen is None or row["id"] in chosen]
+        held = barred(run, [each.row["address"] for each in planned if each.row["their_id"] is None])
+        free = [each for each in planned if each.row["their_id"] is not None or each.row["address"] not in held]
         if run.is_dry:
-            _count_planned(run, planned)
+            _count_planned(run, free)
             continue
-        _write_page(run, planned, checkpoint)
+        kept = {each.row["id"] for each in free}
+        _hold(run, [each for each in planned if each.row["id"] not in kept], held)
+        _write_page(run, free, checkpoint)
 
 
 def _plan(run: StreamRun, row: Row) -> _Planned:
     agreed = None if row["their_id"] is None else parse_agreed(row["agreed"], run.stream.rules)
     return _Planned(row, to_send(run.stream.rules, row["fields"], agreed, run.hasher), agreed or {})
+
+
+def _hold(run: StreamRun, planned: Sequence[_Planned], reasons: Mapping[str, str]) -> None:
+    """Who left is no failure: they wait with the reason, in case they come back."""
+    if not planned:
+        return
+    run.outgoing["held"] += len(planned)
+    now = run.now()
+    rows = [_reject_row(each, reasons[each.row["address"]], now) for each in planned]
+    run.db.transact(lambda tx: tx.finish([store.putting_rejects(run.key, rows, now)]))
 
 
 def _count_planned(run: StreamRun, planned: Sequence[_Planned]) -> None:
@@ -167,16 +183,17 @@ def _settle(
 def _reject(run: StreamRun, confirmed: _Confirmed, planned: _Planned, reason: str) -> None:
     run.outgoing["failed"] += 1
     run.note(reason)
-    now = run.now()
-    confirmed.rejects.append(
-        {
-            "direction": TO_EXTERNAL,
-            "record_id": str(planned.row["id"]),
-            "reason": reason[:500],
-            "our_version": planned.row["our_version"],
-            "retry_at": (now + retry_pause(planned.row["attempts"] or 0)).isoformat(),
-        }
-    )
+    confirmed.rejects.append(_reject_row(planned, reason, run.now()))
+
+
+def _reject_row(planned: _Planned, reason: str, now: datetime) -> dict[str, Any]:
+    return {
+        "direction": TO_EXTERNAL,
+        "record_id": str(planned.row["id"]),
+        "reason": reason[:500],
+        "our_version": planned.row["our_version"],
+        "retry_at": (now + retry_pause(planned.row["attempts"] or 0)).isoformat(),
+    }
 
 
 def _remember(run: StreamRun, confirmed: _Confirmed) -> None:

@@ -33,7 +33,8 @@ wrong as (
         syncing.status, count(*)::text
     from syncing
     join integration_rejects reject on reject.connection_id = syncing.id
-    where reject.first_at < :refused_before and syncing.held_for is null
+    -- Who opted out waits for no operator.
+    where reject.first_at < :refused_before and syncing.held_for is null and reject.reason not like 'consent: %'
     group by syncing.id, syncing.status, reject.stream, reject.direction
     union all
     select

@@ -35,6 +35,14 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+class BareRefusal(FatalError):
+    """401 or 403 with a body that is no JSON: not the words of the API, but of something before it."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class NotJson(ServerFailed):
     """A good status with another body: somebody else answered, such as a proxy or a page for browsers."""
 
@@ -86,8 +94,11 @@ class HttpClient:
         content: bytes | None = None,
         accept: frozenset[int] = frozenset(),
         as_text: bool = False,
+        most_bytes: int | None = None,
     ) -> Answer:
         """One exchange; statuses in `accept` are returned instead of raised. `as_text` leaves the body undecoded.
+
+        `most_bytes`: the body as bytes, which are read up to that number; ServerFailed where there are more.
 
         A name of `query` with several values stands in it several times. The request's body is one of `json`, `form`,
         and `content` as it is.
@@ -107,7 +118,10 @@ class HttpClient:
                 data=form if content is None else content,
                 timeout=self.timeout,
                 allow_redirects=False,
+                stream=most_bytes is not None,
             )
+            if most_bytes is not None and response.status_code < 300:
+                return Answer(response.status_code, _limited(response, most_bytes, f"{method} {path}"))
         except requests.exceptions.RequestException as error:
             if _was_never_connected(error):
                 raise NotConnected(f"{method} {path}: no connection") from None
@@ -129,6 +143,16 @@ def _was_never_connected(error: requests.exceptions.RequestException) -> bool:
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in getattr(reason, "args", ()))
 
 
+def _limited(response: requests.Response, most_bytes: int, what: str) -> bytes:
+    found = bytearray()
+    with response:
+        for part in response.iter_content(65_536):
+            found += part
+            if len(found) > most_bytes:
+                raise ServerFailed(f"{what}: more than {most_bytes} bytes")
+    return bytes(found)
+
+
 def _decoded(response: requests.Response, what: str) -> Any:
     if not response.content:
         return None
@@ -136,7 +160,7 @@ def _decoded(response: requests.Response, what: str) -> Any:
         return response.json()
     except ValueError:
         if response.status_code in {401, 403}:
-            raise FatalError(f"{what}: status {response.status_code}") from None
+            raise BareRefusal(f"{what}: status {response.status_code}", response.status_code) from None
         raise NotJson(f"{what}: status {response.status_code} without JSON") from None
 
 

@@ -36,3 +36,6 @@ class Access(Protocol):
 
     def slow_down(self, seconds: float) -> None:
         """After a 429: nobody sends a request to this account for so long, in any process."""
+
+    def pause(self, seconds: float) -> None:
+        """Before something is asked for again that was not ready. Raises TimeUsedUp instead of waiting too long."""

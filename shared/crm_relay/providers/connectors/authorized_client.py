@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crm_relay.platform.errors import RateLimited, RejectedInput
-from crm_relay.platform.http.http_client import Answer, HttpClient
+from crm_relay.platform.http.http_client import Answer, BareRefusal, HttpClient
 from crm_relay.providers.connectors.access import Access, AccountToken
 from crm_relay.providers.connectors.failures import PermissionMissing, ReconnectNeeded
 
@@ -19,6 +19,7 @@ class AuthorizedClient:
     """One account over `http`, which must not repeat anything (`repeats=0`).
 
     `authorization` makes the header of a token; a 429 without Retry-After holds everybody for `lock_out_seconds`.
+    `bare_403_is_pace`: a 403 without JSON is as a 429, and says nothing about permissions.
     """
 
     http: HttpClient
@@ -26,6 +27,7 @@ class AuthorizedClient:
     refusal: Refusal = lambda _answer: None
     authorization: Callable[[AccountToken], str] = lambda token: f"Bearer {token.value}"
     lock_out_seconds: float = 30.0
+    bare_403_is_pace: bool = False
 
     def send(
         self,
@@ -63,14 +65,20 @@ class AuthorizedClient:
         # Asked behind the wait for a permit, during which a token may expire.
         token = token or self.access.token()
         headers = {"Authorization": self.authorization(token)}
-        return self.http.send(method, path, headers=headers, query=query, json=json, accept=_READ), token
+        try:
+            return self.http.send(method, path, headers=headers, query=query, json=json, accept=_READ), token
+        except BareRefusal as error:
+            if error.status == 403 and self.bare_403_is_pace:
+                return Answer(403, None), token
+            raise
 
     def _error(self, answer: Answer, what: str) -> Exception:
         said = self.refusal(answer)
-        if answer.status == 429:
+        is_bare = answer.status == 403 and not isinstance(answer.body, Mapping)
+        if answer.status == 429 or (is_bare and self.bare_403_is_pace):
             seconds = _seconds(answer.headers.get("retry-after"))
             self.access.slow_down(self.lock_out_seconds if seconds is None else seconds)
-            return said or RateLimited(f"{what}: status 429", seconds)
+            return said or RateLimited(f"{what}: status {answer.status}", seconds)
         if said is not None:
             return said
         if answer.status == 401:

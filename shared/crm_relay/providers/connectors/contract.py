@@ -9,7 +9,7 @@ request: the engine (`connections/`) does. One run of the engine calls it in thi
    stored in the transaction that applies its records, so a run that dies reads the last page again.
 3. After the last page `write(batch)` with what our side has changed, at most `largest_write` records a call.
 4. After a complete pass `look_up(ids)` for records that were not seen in it (pages shift), and `remove(ids)` for those
-   that have to go, if the connection's settings say so.
+   that have to go, if the connection's settings say so. Of an `AudienceStream`, `unsubscribe(ids)` and `erase(ids)`.
 
 An error of one stream ends that stream alone. See `failures.py` for what each error leads to.
 """
@@ -17,7 +17,7 @@ An error of one stream ends that stream alone. See `failures.py` for what each e
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from crm_relay.platform.http.http_client import HttpClient
 from crm_relay.providers.connectors.access import Access
@@ -39,19 +39,26 @@ class FieldRule:
     owner: Literal["ours", "theirs", "latest"] = "latest"
 
 
+Standing = Literal["subscribed", "unsubscribed", "undeliverable", "archived", "none"]
+"""Whether the other side writes to a person: `undeliverable` by its own evidence, `none`: never asked to."""
+
+
 @dataclass(frozen=True)
 class TheirRecord:
     """A record as the other side has it now.
 
     `fields`: every mapped field by OUR name, one that is empty there as None, and none that is not mapped.
     `changed_at`: when somebody last changed it there, None where they do not say; aware.
-    `is_removed`: it is known to be gone there (only connectors whose changes say so).
+    `is_removed`: it is known to be gone there (only connectors whose changes say so). `standing`: of an audience.
+    `former_id`: another id, under which it may have been written before its lasting one was known.
     """
 
     their_id: str
     fields: Mapping[str, FieldValue] = field(repr=False)
     changed_at: datetime | None = None
     is_removed: bool = False
+    standing: Standing | None = None
+    former_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +159,25 @@ class RecordStream(Protocol):
 
     def remove(self, their_ids: Sequence[str]) -> None:
         """Remove these records; one that is gone already is no error. Errors as in `write`."""
+
+
+@runtime_checkable
+class AudienceStream(RecordStream, Protocol):
+    """A stream that the other side writes to by itself, so that consent is kept there too. Its records have a standing.
+
+    The engine puts who left there into the ledger of consent, has who left here unsubscribed there, and never creates a
+    record of somebody who left anywhere.
+    """
+
+    @property
+    def ledger_source(self) -> str:
+        """What the ledger names as the source of its events."""
+
+    def unsubscribe(self, their_ids: Sequence[str]) -> Sequence[WriteOutcome]:
+        """At most `largest_write` records; one outcome each, in order. Errors as in `write`."""
+
+    def erase(self, their_ids: Sequence[str]) -> None:
+        """As `remove`, for good: the other side takes these people back only by their own will."""
 
 
 @dataclass(frozen=True)

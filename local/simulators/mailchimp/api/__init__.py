@@ -1,0 +1,1 @@
+"""Mailchimp's API by resource."""

@@ -1,0 +1,72 @@
+"""Has who opted out here unsubscribed there: noted before the other side is asked, and asked until it says so."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from crm_relay.connections.audiences import store
+from crm_relay.connections.audiences.decisions import LEAVING, is_out, suppressions
+from crm_relay.connections.decisions import retry_pause
+from crm_relay.connections.records.stream_run import StreamRun
+from crm_relay.platform.database import Row, Transaction
+from crm_relay.providers.connectors.contract import AudienceStream, WriteOutcome, Written
+from crm_relay.providers.connectors.failures import TimeUsedUp
+
+_REQUEST_SECONDS = 5.0
+_LATE_COMMITS = 5_000
+"""So many events of the ledger are looked at again: one may be committed behind others that were recorded later."""
+
+
+def send_departures(run: StreamRun) -> None:
+    """Whatever the direction of the connection is. Nothing of a stream without standings.
+
+    Raises what `AudienceStream.unsubscribe` raises, and TimeUsedUp: who was noted is asked for by the next run.
+    """
+    stream = run.stream
+    if not isinstance(stream, AudienceStream) or run.is_dry:
+        return
+    _note_departures(run)
+    while rows := store.leaving(run.db, run.key, run.now(), stream.largest_write):
+        if not run.deadline.allows(_REQUEST_SECONDS):
+            raise TimeUsedUp("the time of the run is up before everybody who left was unsubscribed")
+        _settle(run, rows, stream.unsubscribe([row["their_id"] for row in rows]))
+
+
+def _note_departures(run: StreamRun) -> None:
+    """What the ledger has got since the last look; a complete pass compares everybody."""
+    seen, newest = store.ledger_end(run.db, run.key)
+    if newest == seen:
+        return
+    rows = store.newly_out(run.db, run.key, max(0, seen - _LATE_COMMITS))
+    run.db.transact(lambda tx: _note(tx, run, rows, newest))
+
+
+def _note(tx: Transaction, run: StreamRun, rows: Sequence[Row], newest: int) -> None:
+    put: list[Mapping[str, str]] = []
+    if rows:
+        (facts,) = tx.send_all([store.facts_of(run.key.org_id, sorted({row["address"] for row in rows}))])
+        suppressed = suppressions(run.key.org_id, facts)
+        put = [dict(row) | {"standing": LEAVING} for row in rows if is_out(suppressed.get(row["address"]))]
+    noted = [store.putting(run.key, put, run.now())] if put else []
+    tx.finish([*noted, store.saving_ledger_seen(run.key, newest)])
+
+
+def _settle(run: StreamRun, rows: Sequence[Row], outcomes: Sequence[WriteOutcome]) -> None:
+    now, settled, gone = run.now(), list[dict[str, Any]](), list[str]()
+    for row, outcome in zip(rows, outcomes, strict=True):
+        if isinstance(outcome, Written):
+            settled.append(_row(row, "unsubscribed", None, None))
+            run.outgoing["unsubscribed"] += 1
+        elif outcome.is_gone:
+            gone.append(row["their_id"])
+        else:
+            retry_at = (now + retry_pause(row["attempts"])).isoformat()
+            settled.append(_row(row, LEAVING, outcome.reason[:500], retry_at))
+            run.outgoing["failed"] += 1
+            run.note(outcome.reason)
+    statements = [store.settling(run.key, settled, now)] if settled else []
+    statements += [store.dropping(run.key, gone)] if gone else []
+    run.db.transact(lambda tx: tx.finish(statements))
+
+
+def _row(row: Row, standing: str, reason: str | None, retry_at: str | None) -> dict[str, Any]:
+    return {"their_id": row["their_id"], "standing": standing, "reason": reason, "retry_at": retry_at}

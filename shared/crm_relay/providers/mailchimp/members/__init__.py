@@ -1,0 +1,1 @@
+"""Members of an audience: how they are read, mapped and written."""

@@ -8,6 +8,6 @@ connect an account: a ticket of the API leads a browser to the provider, once.
 Use cases: connections/engine/run_due.py, connections/oauth/connect.py, connections/disconnect.py
 Writes: integration_connections, integration_secrets, integration_keys, integration_records, integration_checkpoints,
 integration_rejects, integration_unconfirmed, integration_limits, integration_sync_logs, integration_activity,
-integration_oauth_states, contacts, incidents
+integration_oauth_states, integration_standings, contacts, consent_events, incidents
 Alarms: AlertChannelBroken
 """

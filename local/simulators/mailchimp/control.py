@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from local.simulators.controls import add_fault, carry_out, clear_faults
+from local.simulators.mailchimp.simulated_mailchimp import SimulatedMailchimp
+from local.simulators.mailchimp.state import SimulatedAudience, SimulatedMember
 from local.simulators.mailchimp.wire import Json, MailchimpRequest, MailchimpResponse
 
-if TYPE_CHECKING:
-    from local.simulators.mailchimp.simulator import MailchimpSimulator
-    from local.simulators.mailchimp.state import SimulatedAudience, SimulatedMember
 
-
-def answer(simulator: MailchimpSimulator, request: MailchimpRequest) -> MailchimpResponse:
+def answer(simulator: SimulatedMailchimp, request: MailchimpRequest) -> MailchimpResponse:
     """
     GET  state                                       audiences, members, requests
     POST audience {name}                             -> {id, fields}
@@ -27,7 +24,7 @@ def answer(simulator: MailchimpSimulator, request: MailchimpRequest) -> Mailchim
     return MailchimpResponse(*carry_out(CONTROLS, simulator, request, request.object))
 
 
-def state(simulator: MailchimpSimulator, payload: Json) -> Json:
+def state(simulator: SimulatedMailchimp, payload: Json) -> Json:
     del payload
     with simulator.state.lock:
         audiences = [
@@ -37,22 +34,22 @@ def state(simulator: MailchimpSimulator, payload: Json) -> Json:
     return {"audiences": audiences, "requests": dict(simulator.requests), "faults_pending": simulator.faults.pending}
 
 
-def new_audience(simulator: MailchimpSimulator, payload: Json) -> Json:
+def new_audience(simulator: SimulatedMailchimp, payload: Json) -> Json:
     made = simulator.audience(payload["name"])
     return {"id": made.id, "fields": {each.tag: each.merge_id for each in made.fields}}
 
 
-def new_key(simulator: MailchimpSimulator, payload: Json) -> Json:
+def new_key(simulator: SimulatedMailchimp, payload: Json) -> Json:
     del payload
     return {"key": simulator.key()}
 
 
-def new_member(simulator: MailchimpSimulator, payload: Json) -> Json:
+def new_member(simulator: SimulatedMailchimp, payload: Json) -> Json:
     audience = simulator.state.audiences[payload["list_id"]]
     return {"contact_id": simulator.add(audience, payload["email"], **payload.get("merges", {})).contact_id}
 
 
-def act(simulator: MailchimpSimulator, payload: Json) -> Json:
+def act(simulator: SimulatedMailchimp, payload: Json) -> Json:
     audience, member = _found(simulator, payload)
     actions: dict[str, Callable[[SimulatedAudience, SimulatedMember], None]] = {
         "unsubscribe": simulator.unsubscribe,
@@ -65,18 +62,18 @@ def act(simulator: MailchimpSimulator, payload: Json) -> Json:
     return {"success": True}
 
 
-def edit(simulator: MailchimpSimulator, payload: Json) -> Json:
+def edit(simulator: SimulatedMailchimp, payload: Json) -> Json:
     audience, member = _found(simulator, payload)
     simulator.edit(audience, member, **payload["merges"])
     return {"success": True}
 
 
-def advance(simulator: MailchimpSimulator, payload: Json) -> Json:
+def advance(simulator: SimulatedMailchimp, payload: Json) -> Json:
     simulator.advance(float(payload["seconds"]))
     return {"success": True}
 
 
-def _found(simulator: MailchimpSimulator, payload: Json) -> tuple[SimulatedAudience, SimulatedMember]:
+def _found(simulator: SimulatedMailchimp, payload: Json) -> tuple[SimulatedAudience, SimulatedMember]:
     audience = simulator.state.audiences[payload["list_id"]]
     member = audience.find(payload["email"])
     if member is None:
@@ -84,7 +81,7 @@ def _found(simulator: MailchimpSimulator, payload: Json) -> tuple[SimulatedAudie
     return audience, member
 
 
-CONTROLS: dict[tuple[str, str], Callable[[MailchimpSimulator, Json], Json]] = {
+CONTROLS: dict[tuple[str, str], Callable[[SimulatedMailchimp, Json], Json]] = {
     ("GET", "state"): state,
     ("POST", "audience"): new_audience,
     ("POST", "key"): new_key,

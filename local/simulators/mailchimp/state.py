@@ -90,7 +90,7 @@ class SimulatedMember:
 
 
 @dataclass
-class SimulatedHook:
+class SimulatedAudienceHook:
     id: str
     url: str
     events: Json
@@ -109,7 +109,7 @@ class SimulatedAudience:
     fields: list[SimulatedMergeField]
     members: dict[str, SimulatedMember] = field(default_factory=dict)
     forgotten: set[str] = field(default_factory=set)
-    hooks: list[SimulatedHook] = field(default_factory=list)
+    hooks: list[SimulatedAudienceHook] = field(default_factory=list)
 
     def find(self, key: str, *, only_hash: bool = False) -> SimulatedMember | None:
         """By contact_id, by the hash of the address, or by the address; `only_hash` where [O] names nothing else."""
@@ -124,7 +124,7 @@ class SimulatedAudience:
 
 
 @dataclass
-class SimulatedBatch:
+class SimulatedOperations:
     """Carried out at the first look at it that follows `polls` others."""
 
     id: str
@@ -153,7 +153,7 @@ class MailchimpState:
     tokens: set[str] = field(default_factory=set)
     clients: dict[str, tuple[str, str]] = field(default_factory=dict)
     codes: dict[str, tuple[str, str]] = field(default_factory=dict)
-    batches: dict[str, SimulatedBatch] = field(default_factory=dict)
+    batches: dict[str, SimulatedOperations] = field(default_factory=dict)
     created: Counter[str] = field(default_factory=Counter)
     polls: int = 1
     signs_hooks: bool = False

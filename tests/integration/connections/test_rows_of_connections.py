@@ -23,6 +23,7 @@ OF_NOBODY = (
     "integration_secrets",
     "integration_keys",
     "integration_unconfirmed",
+    "integration_standings",
     "integration_records",
     "integration_limits",
     "integration_oauth_states",
@@ -91,6 +92,10 @@ def fill(stage: ConnectionStage, connection: UUID) -> None:
         (
             "insert into integration_rejects (connection_id, stream, direction, record_id, reason, retry_at) "
             "values (:id, 'main', 'to_external', 'r1', 'x', now())"
+        ),
+        (
+            "insert into integration_standings (connection_id, stream, their_id, address_key, standing) "
+            "values (:id, 'main', 'r1', 'sha256:x', 'unsubscribed')"
         ),
         "insert into integration_limits (scope) values ('ledger:' || cast(:id as text))",
     ):

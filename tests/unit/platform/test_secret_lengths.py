@@ -25,7 +25,7 @@ STANDING_ALONE = {
 }
 # A provider, or the receiver of a webhook, made them and alone accepts them.
 PROVIDERS_OWN = {"MAUTIC_CLIENT_SECRET", "BISON_API_TOKENS", "TWILIO_AUTH_TOKEN", "RESEND_API_KEY", "WORKFLOW_SECRETS"}
-PROVIDERS_OWN |= {"AIRTABLE_CLIENT_SECRET"}
+PROVIDERS_OWN |= {"AIRTABLE_CLIENT_SECRET", "MAILCHIMP_CLIENT_SECRET"}
 
 # The name of a key that AWS keeps, or where the file of one lies.
 NO_SECRETS = {"CONNECTION_KEY"}

@@ -27,6 +27,7 @@ from crm_relay.providers.bison.client import Bison
 from crm_relay.providers.bison.webhook import receive as receive_bison
 from crm_relay.providers.connectors.oauth_client import OAuthApp
 from crm_relay.providers.connectors.setup import set_up
+from crm_relay.providers.mailchimp.connector import MailchimpConnector
 from crm_relay.providers.mautic.client import Mautic
 from crm_relay.providers.mautic.webhook import receive as receive_mautic
 from crm_relay.providers.resend.client import Resend
@@ -115,6 +116,19 @@ def _airtable_oauth(**given: str) -> None:
     oauth.exchange("code", redirect_uri=NOWHERE, verifier="verifier")
 
 
+def _mailchimp(url: str) -> None:
+    account = set_up(MailchimpConnector(), base_url=url, timeout=(0.2, 0.2)).open_account(TestAccess(["key-us1"]), {})
+    account.info()
+
+
+def _mailchimp_oauth(**given: str) -> None:
+    parts = {"id": "id", "secret": "s", "base": NOWHERE} | given
+    connector = MailchimpConnector(parts["base"])
+    oauth = set_up(connector, app=OAuthApp(parts["id"], parts["secret"]), oauth_base=parts["base"]).oauth
+    assert oauth is not None
+    oauth.exchange("code", redirect_uri=NOWHERE, verifier="verifier")
+
+
 # Setting -> what is done with its value. What is a number or a word of a list is refused by read_settings alone.
 USES: dict[str, Callable[[Any], object]] = {
     "DATABASE_URL": _ask_database,
@@ -159,6 +173,10 @@ USES: dict[str, Callable[[Any], object]] = {
     "AIRTABLE_OAUTH_URL": lambda base: _airtable_oauth(base=base),
     "AIRTABLE_CLIENT_ID": lambda text: _airtable_oauth(id=text),
     "AIRTABLE_CLIENT_SECRET": lambda text: _airtable_oauth(secret=text),
+    "MAILCHIMP_URL": _mailchimp,
+    "MAILCHIMP_OAUTH_URL": lambda base: _mailchimp_oauth(base=base),
+    "MAILCHIMP_CLIENT_ID": lambda text: _mailchimp_oauth(id=text),
+    "MAILCHIMP_CLIENT_SECRET": lambda text: _mailchimp_oauth(secret=text),
 }
 READ_ONLY = {
     "API_ORIGINS",

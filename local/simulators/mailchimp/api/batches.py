@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Callable
 from urllib.parse import urlencode
 
-from local.simulators.mailchimp.state import MailchimpState, SimulatedBatch, seconds
+from local.simulators.mailchimp.state import MailchimpState, SimulatedOperations, seconds
 from local.simulators.mailchimp.wire import (
     Json,
     MailchimpProblem,
@@ -32,7 +32,7 @@ def begin(state: MailchimpState, request: MailchimpRequest) -> MailchimpResponse
         raise invalid("operations", "A batch has at most 1000 operations.")
     if sum(each.results is None for each in state.batches.values()) >= 500:
         raise MailchimpProblem(429, "Too Many Requests", "You have too many pending batches.")
-    made = SimulatedBatch(secrets.token_hex(5), operations, state.now(), state.polls)
+    made = SimulatedOperations(secrets.token_hex(5), operations, state.now(), state.polls)
     state.batches[made.id] = made
     return MailchimpResponse(200, shown(made, request))
 
@@ -47,7 +47,7 @@ def show(state: MailchimpState, request: MailchimpRequest, batch_id: str, carry:
     return MailchimpResponse(200, selected(shown(found, request), request.query))
 
 
-def finish(batch: SimulatedBatch, request: MailchimpRequest, carry: Carry) -> None:
+def finish(batch: SimulatedOperations, request: MailchimpRequest, carry: Carry) -> None:
     batch.results = [_carried_out(each, request, carry) for each in batch.operations]
     batch.errored = sum(each["status_code"] >= 400 for each in batch.results)
 
@@ -79,7 +79,7 @@ def results(state: MailchimpState, request: MailchimpRequest) -> MailchimpRespon
     return MailchimpResponse(200, gzip.compress(packed.getvalue()), content_type="application/octet-stream")
 
 
-def shown(batch: SimulatedBatch, request: MailchimpRequest) -> Json:
+def shown(batch: SimulatedOperations, request: MailchimpRequest) -> Json:
     done = batch.results is not None
     address = f"{request.base_url}{RESULTS}{batch.id}-response.tar.gz?X-Amz-Signature={_SIGNATURE}"
     return {

@@ -10,7 +10,13 @@ from urllib.parse import urlencode
 
 import requests
 
-from local.simulators.mailchimp.state import MailchimpState, SimulatedAudience, SimulatedHook, SimulatedMember, new_id
+from local.simulators.mailchimp.state import (
+    MailchimpState,
+    SimulatedAudience,
+    SimulatedAudienceHook,
+    SimulatedMember,
+    new_id,
+)
 from local.simulators.mailchimp.wire import MailchimpRequest, MailchimpResponse, invalid
 
 _SECONDS = 10
@@ -32,7 +38,7 @@ def add_hook(state: MailchimpState, audience: SimulatedAudience, request: Mailch
     if answer != 200:
         raise invalid("url", "The URL you entered did not answer")
     secret = new_id() * 4 if state.signs_hooks else None
-    made = SimulatedHook(new_id(), url, body.get("events", {}), body.get("sources", {}), secret)
+    made = SimulatedAudienceHook(new_id(), url, body.get("events", {}), body.get("sources", {}), secret)
     audience.hooks.append(made)
     said = made.shown | ({"signing_secret": secret} if secret else {})
     return MailchimpResponse(200, said | {"list_id": audience.id})

@@ -108,6 +108,7 @@ class HttpClient:
         for a good status with something else.
         """
         self.requests_sent += 1
+        what = f"{method} {path}"
         try:
             response = self.session.request(
                 method,
@@ -121,18 +122,22 @@ class HttpClient:
                 stream=most_bytes is not None,
             )
             if most_bytes is not None and response.status_code < 300:
-                return Answer(response.status_code, _limited(response, most_bytes, f"{method} {path}"))
-        except requests.exceptions.RequestException as error:
-            if _was_never_connected(error):
-                raise NotConnected(f"{method} {path}: no connection") from None
-            raise NoAnswer(f"{method} {path}: {type(error).__name__}") from None
-        except ValueError:
-            # An address or a credential that no request can carry; the library's message quotes it.
-            raise FatalError(f"{method} {path}: the base address or the credential is malformed") from None
+                return Answer(response.status_code, _limited(response, most_bytes, what))
+        except (requests.exceptions.RequestException, ValueError) as error:
+            raise _unsent(error, what) from None
         if response.status_code < 300 or response.status_code in accept:
-            body = response.text if as_text else _decoded(response, f"{method} {path}")
+            body = response.text if as_text else _decoded(response, what)
             return Answer(response.status_code, body, {name.lower(): text for name, text in response.headers.items()})
-        raise _error(response, f"{method} {path}")
+        raise _error(response, what)
+
+
+def _unsent(error: Exception, what: str) -> Exception:
+    if not isinstance(error, requests.exceptions.RequestException):
+        # An address or a credential that no request can carry; the library's message quotes it.
+        return FatalError(f"{what}: the base address or the credential is malformed")
+    if _was_never_connected(error):
+        return NotConnected(f"{what}: no connection")
+    return NoAnswer(f"{what}: {type(error).__name__}")
 
 
 def _was_never_connected(error: requests.exceptions.RequestException) -> bool:

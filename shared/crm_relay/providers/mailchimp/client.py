@@ -101,16 +101,16 @@ class AudienceApi:
         query = {"skip_merge_validation": "true", "skip_duplicate_check": "false"}
         return parsed(wire.SubscribeAnswer, self._send("POST", "", query=query, json=body))
 
-    def hooks(self) -> list[wire.HookEntry]:
+    def hooks(self) -> list[wire.AudienceHook]:
         """Its webhooks."""
-        return parsed(wire.HookList, self._send("GET", "/webhooks")).webhooks
+        return parsed(wire.AudienceHookList, self._send("GET", "/webhooks")).webhooks
 
-    def add_hook(self, url: str) -> wire.HookEntry:
+    def add_hook(self, url: str) -> wire.AudienceHook:
         """Mailchimp asks the address with a GET before it answers. What we write ourselves is not reported."""
         events = dict.fromkeys(("subscribe", "unsubscribe", "profile", "cleaned", "upemail"), True)
         sources = {"user": True, "admin": True, "api": False}
         body = {"url": url, "events": {**events, "campaign": False}, "sources": sources}
-        return parsed(wire.HookEntry, self._send("POST", "/webhooks", json=body))
+        return parsed(wire.AudienceHook, self._send("POST", "/webhooks", json=body))
 
     def member_path(self, member: str) -> str:
         """`member`: its contact_id, or the hash of its address."""

@@ -131,7 +131,7 @@ class OAuthMetadata(Wire):
     dc: str
 
 
-class HookEntry(Wire):
+class AudienceHook(Wire):
     """An item of GET /lists/{id}/webhooks, and the answer of POST; `signing_secret` is said once, if at all."""
 
     id: str
@@ -139,7 +139,7 @@ class HookEntry(Wire):
     signing_secret: str | None = Field(default=None, repr=False)
 
 
-class HookList(Wire):
+class AudienceHookList(Wire):
     """GET /lists/{id}/webhooks."""
 
-    webhooks: list[HookEntry]
+    webhooks: list[AudienceHook]

@@ -14,6 +14,7 @@ from crm_relay.workflows.moving import move_runs as moving
 from crm_relay.workflows.moving.move_runs import move_runs, preview_move
 from crm_relay.workflows.operations.steer import RunChange, change_runs
 from tests.support.platform.counting_proxy import CountingProxy
+from tests.support.processes.meanwhile import MeanwhileBefore
 from tests.support.workflows.run_harness import RunHarness, chain, step
 
 TASK = step("create_task", title="Call")
@@ -183,3 +184,21 @@ def test_many_runs_are_moved_in_pages_of_the_same_cost(
         return len(proxy.queries)
 
     assert statements(1) == statements(25)
+
+
+def test_a_run_that_begins_to_wait_meanwhile_is_moved_with_its_wait(runs: RunHarness, database_url: str) -> None:
+    """The move waits for the transaction that takes the run, and sees what that has left."""
+    workflow = runs.workflow(chain(DAY, TASK))
+    run = runs.start(workflow, runs.deal())
+    next_version(runs, workflow, replace(DAY, config={"hours": 7}), TASK)
+    engine = MeanwhileBefore(
+        database_url, "insert into workflow_steps", lambda db: move_runs(db, workflow, runs.now, who="ada")
+    )
+    runs.tick(db=engine)
+    engine.join()
+    engine.close()
+    after = runs.execution(run)
+    assert (after["version"], after["next_run_at"]) == (2, runs.now + timedelta(hours=7))
+    runs.wait(hours=7)
+    runs.tick()
+    assert runs.steps(run) == [("0", "completed"), ("1", "completed")]

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -65,12 +65,14 @@ class WorkflowTrials:
     runs: RunHarness
     forks: ForkServer
     trials: int = 0
+    program: Program = field(init=False)
 
     def begin(self) -> UUID:
         """A workflow with some runs that are due, in an organization of people whom nobody wrote to before."""
         self.trials += 1
         pool = [self.runs.person(f"{name}.{self.trials}") for name in ("grace", "hedy")]
-        workflow = self.runs.workflow(program(pool, self.runs.person(f"ida.{self.trials}")))
+        self.program = program(pool, self.runs.person(f"ida.{self.trials}"))
+        workflow = self.runs.workflow(self.program)
         for number in range(RECORDS):
             contact = self.runs.contact(f"p{number}.{self.trials}")
             self.runs.start(workflow, self.runs.deal(f"d{number}", lead_contact_id=contact))
@@ -110,7 +112,7 @@ class WorkflowTrials:
             for _ in range(chance.randint(0, 2)):
                 self.runs.sim.fault(chance.choice(FAULTS))
             workers = [
-                self.forks.start(self.order(self._death(chance), decides=chance.random() < 0.7))
+                self.forks.start(self.order(self.death(chance), decides=chance.random() < 0.7))
                 for _ in range(chance.choice((1, 1, 2)))
             ]
             if chance.random() < 0.2:
@@ -189,7 +191,8 @@ class WorkflowTrials:
         )
         return bool(found["waits"])
 
-    def _death(self, chance: random.Random) -> dict[str, Any]:
+    def death(self, chance: random.Random) -> dict[str, Any]:
+        """Where a worker ends."""
         match chance.randint(0, 9):
             case 0 | 1:
                 return {}

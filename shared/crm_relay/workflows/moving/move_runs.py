@@ -137,13 +137,11 @@ class _Move:
     def page(self, only: list[UUID] | None) -> RunsMoved:
         """A run whose wait cannot be computed again is left where it is."""
         target = self.target
-        rows = self.tx.run(
-            _SQL["lock_runs"],
-            workflow=target.workflow_id,
-            version=target.version,
-            only=only,
-            limit=MOST_AT_ONCE,
-        )
+        asked: dict[str, SqlValue] = {
+            "workflow": target.workflow_id, "version": target.version, "only": only, "limit": MOST_AT_ONCE
+        }  # fmt: skip
+        instances = [row["id"] for row in self.tx.run(_SQL["lock_instances"], **asked)]
+        rows = self.tx.run(_SQL["lock_runs"], **asked, instances=instances)
         target.read_versions(self.tx, {row["version"] for row in rows if row["version"] is not None})
         moved = {row["id"]: target.moved(row["version"], row["place"], is_waiting=_waits(row)) for row in rows}
         waiting = {(row["entity_type"], row["entity_id"]) for row in rows if moved[row["id"]].waits_again}
@@ -166,7 +164,8 @@ class _Move:
                 who=self.who,
                 now=self.now,
             )
-        return RunsMoved(target.version, len(given), refused, has_more=len(rows) >= MOST_AT_ONCE and bool(given))
+        is_full = len(rows) >= MOST_AT_ONCE or len(instances) >= MOST_AT_ONCE
+        return RunsMoved(target.version, len(given), refused, has_more=is_full and bool(given))
 
     def _row(self, row: Row, moved: StepMoved, facts: Mapping[RecordKey, Any]) -> dict[str, SqlValue]:
         until, next_run_at, due = row["wait_until"], row["next_run_at"], row["due_before_pause"]

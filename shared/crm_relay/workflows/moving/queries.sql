@@ -21,8 +21,24 @@ order by run.version, place, is_waiting;
 -- What the versions do.
 select version, program from workflow_versions where workflow_id = :workflow and version = any (:versions::integer[]);
 
+-- name: lock_instances
+-- A page of the records with runs of other versions, before the runs; a batch that is being taken is waited for.
+select instance.id
+from workflow_instances instance
+where instance.id in (
+        select distinct run.instance_id
+        from workflow_executions run
+        where run.workflow_id = :workflow and run.version is distinct from :version
+            and (run.status in ('pending', 'running', 'paused') or run.status = 'failed')
+            and (cast(:only as uuid[]) is null or run.id = any (cast(:only as uuid[])))
+        order by run.instance_id
+        limit :limit
+    )
+order by instance.id
+for no key update;
+
 -- name: lock_runs
--- A page of runs of other versions; a batch that is being taken is waited for.
+-- The runs of these records that are of other versions, as whoever had them has left them.
 select
     run.id, run.org_id, run.version, run.entity_type, run.entity_id, run.instance_id, run.status, run.next_run_at, run.waits_for,
     run.due_before_pause, coalesce(run.current_step_index, 0) as place, run.steps_done, run.trigger_event, waiting.id as wait_step_id,
@@ -37,7 +53,7 @@ left join lateral (
 ) waiting on run.waits_for is not null
 where run.workflow_id = :workflow and run.version is distinct from :version
     and (run.status in ('pending', 'running', 'paused') or run.status = 'failed')
-    and (cast(:only as uuid[]) is null or run.id = any (cast(:only as uuid[])))
+    and (cast(:only as uuid[]) is null or run.id = any (cast(:only as uuid[]))) and run.instance_id = any (:instances::uuid[])
 order by run.id
 limit :limit
 for no key update of run;

@@ -3,27 +3,30 @@
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import typer
 
 from cli.connection.opened import open_connections, read_settings_file
 from cli.console import FOUND, GOOD, AsJson, DryRun, EnvFile, ensure_may_act, open_database, reports_errors, show
-from crm_relay.connections import store
+from crm_relay.connections.accounts.add_by_key import KeyedAccount, add_by_key
+from crm_relay.connections.accounts.pick import list_choices
+from crm_relay.connections.change_settings import change_settings
 from crm_relay.connections.disconnect import disconnect as take_back
 from crm_relay.connections.models import SyncResult
-from crm_relay.connections.oauth.connect import client_of, reconnected
+from crm_relay.connections.oauth.connect import client_of
 from crm_relay.connections.oauth.ticket import make_ticket
 from crm_relay.connections.overview.show import list_connections, show_connection, workspace_called
 from crm_relay.connections.steer import ConnectionChange, steer
-from crm_relay.connections.tokens.grants import put_grant, rotate_keys
+from crm_relay.connections.tokens.grants import rotate_keys
 from crm_relay.connections.try_account import try_account
-from crm_relay.platform.clock import utc_now
+from crm_relay.platform.clock import Deadline, utc_now
 from crm_relay.platform.errors import RejectedInput
 
 app = typer.Typer(no_args_is_help=True, help="Connect, look at, sync and steer the accounts of workspaces.")
 Connection = Annotated[UUID, typer.Argument(metavar="CONNECTION", help="Id of the connection.")]
 _WHO = "the command line"
+_PICK_SECONDS = 60.0
 
 
 @app.command("add")
@@ -61,23 +64,44 @@ def add(
             show({"address": f"{base}/oauth/{integration}/start?ticket={ticket}"}, as_json, "Open in a browser")
             return GOOD
         opened.context.setup(integration)
-        key = typer.prompt("Key", hide_input=True, err=True)
-        connection = uuid4()
-        store.add_connection(
-            opened.db,
-            connection_id=connection,
-            workspace=found,
-            integration=integration,
-            label=label,
-            account_label=None,
-            settings=given,
-            frequency=15,
-            now=now,
-        )
-        put_grant(opened.db, opened.context.vault, connection, {"api_key": key}, None)
-        is_valid = opened.sync(connection).validate_credentials()
-    show({"id": connection, "valid": is_valid}, as_json, "Connected")
-    return GOOD if is_valid else FOUND
+        wanted, key = KeyedAccount(integration, found, label, given), typer.prompt("Key", hide_input=True, err=True)
+        done = add_by_key(opened.db, opened.context, wanted, key, opened.now, _WHO)
+    show({"id": done.id, "valid": done.is_valid}, as_json, "Connected")
+    return GOOD if done.is_valid else FOUND
+
+
+@app.command("pick")
+@reports_errors
+def pick(
+    connection: Connection,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="Such as base, table, field, audience or label.")],
+    within: Annotated[
+        str | None, typer.Option("--within", help="Id of the choice before it, such as the base of the tables.")
+    ] = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """List what can be picked of an account for the settings of its connection, with ids."""
+    with open_connections(env_file) as opened:
+        deadline = Deadline.after(_PICK_SECONDS)
+        found = list_choices(opened.db, opened.context, connection, kind, within, opened.now, deadline)
+    show([asdict(each) for each in found], as_json, "Choices")
+    return GOOD
+
+
+@app.command("settings")
+@reports_errors
+def settings(
+    connection: Connection,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON file of members to change; null removes one.")],
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Change settings of a connection; the next sync previews what they change about records, and waits."""
+    with open_database(env_file) as db:
+        changed = change_settings(db, connection, read_settings_file(file), None, _WHO, utc_now())
+    show(asdict(changed), as_json, "Settings")
+    return GOOD
 
 
 @app.command("list")
@@ -213,12 +237,10 @@ def reconnect(
             show({"address": address}, as_json, "Open in a browser")
             return GOOD
         key = typer.prompt("Key", hide_input=True, err=True)
-        put_grant(opened.db, opened.context.vault, connection, {"api_key": key}, None)
-        is_valid = opened.sync(connection).validate_credentials()
-        if is_valid:
-            reconnected(opened.db, row, _WHO, now)
-    show({"valid": is_valid}, as_json, "Connection")
-    return GOOD if is_valid else FOUND
+        wanted = KeyedAccount(row.integration_type, row.workspace_id, connection=row.id)
+        done = add_by_key(opened.db, opened.context, wanted, key, opened.now, _WHO)
+    show({"valid": done.is_valid}, as_json, "Connection")
+    return GOOD if done.is_valid else FOUND
 
 
 @app.command("remove")

@@ -4,8 +4,10 @@ from pydantic import Field
 
 from crm_relay.connections.installed.connection_settings import ConnectionSettings
 from crm_relay.platform.shared_settings import (
+    AdminToken,
     AlertSlackWebhookUrl,
     AlertTopicArn,
+    ApiOrigins,
     DatabaseCaFile,
     DatabaseUrl,
     PublicUrl,
@@ -19,6 +21,8 @@ class Settings(ConnectionSettings):
     database_ca_file: DatabaseCaFile = None
     alert_slack_webhook_url: AlertSlackWebhookUrl = None
     alert_topic_arn: AlertTopicArn = None
+    admin_token: AdminToken = None
+    api_origins: ApiOrigins = ()
     public_url: PublicUrl | None = None
     """Unset: the domain of the HTTP API that the browser has called."""
     connection_log_retention_days: int = Field(

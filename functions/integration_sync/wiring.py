@@ -16,10 +16,12 @@ from crm_relay.platform.clock import Clock, Deadline, LambdaContext, utc_now
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError, describe_error
 from crm_relay.platform.execution_environment import PerEnvironment
 from crm_relay.platform.fence.clone_fence import ensure_armed
-from crm_relay.platform.http.http_edge import Accepts, HttpRequest, PageContent
+from crm_relay.platform.http.http_edge import Accepts, HttpRequest, PageContent, respond
+from crm_relay.platform.http.http_routes import Routes
 from crm_relay.platform.http.refusals import RefusalBudget
 from crm_relay.platform.logging import logger
 from crm_relay.platform.parts import Parts
+from integration_sync.account_routes import ACCOUNTS, AccountDependencies
 from integration_sync.page import cookie_of, page, redirect
 from integration_sync.settings import Settings
 
@@ -29,6 +31,21 @@ ACCEPTS = Accepts(methods=("GET",), content_types=None, max_body_bytes=1024)
 
 installation = PerEnvironment(lambda: install(Settings, database_seconds=30.0))
 connections = PerEnvironment(lambda: context_of(installation().settings))
+
+
+ROUTES = Routes(
+    ACCOUNTS,
+    lambda: AccountDependencies(installation().database, connections(), installation().shared_clock()),
+    lambda authorization: installation().identify(authorization),
+    origins=lambda: installation().settings.api_origins,
+)
+
+
+def answer_browser(event: dict[str, Any]) -> Mapping[str, Any]:
+    """A call of the API by its token, or a step of OAuth by its ticket or state."""
+    if str(event.get("rawPath", "")).startswith("/api/"):
+        return respond(event, ROUTES.accepts(event), ROUTES.answer)
+    return respond(event, ACCEPTS, answer)
 
 
 def run(context: LambdaContext) -> Mapping[str, Any]:

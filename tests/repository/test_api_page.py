@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from admin_api.routes import TABLE
-from local.docs.api_pages import BY_HAND, api_with_routes, role_of, rows
+from integration_sync.account_routes import ACCOUNTS
+from local.docs.api_pages import BY_OTHERS, api_with_routes, role_of, rows
 from local.template.template import SamTemplate
 from tests.support.source_tree import ROOT
 
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-ROUTES = {(each.method, each.path): role_of(each.role) for each in TABLE} | {BY_HAND[:2]: BY_HAND[2]}
+ROUTES = {(each.method, each.path): role_of(each.role) for each in TABLE} | {each[:2]: each[2] for each in BY_OTHERS}
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 OF_THE_API = re.compile(r"^(?:/api/(?!stats/)|/health|/dashboard)")
 """Mautic's own `/api/stats/` is not; nor is what the template routes to a function (`ANY /api/{proxy+}`)."""
@@ -71,8 +72,13 @@ def test_a_wrong_mention_would_be_noticed() -> None:
     assert [text for text in right if not all(exists(*each) for each in mentioned(text))] == []
 
 
-def test_the_route_of_another_function_is_in_the_template_and_asks_for_that_role() -> None:
-    function = SamTemplate.read(ROOT / "template.yaml").functions["mautic_sync"]
-    assert [each.path for each in function.routes] == [BY_HAND[1]]
+def test_the_routes_of_other_functions_are_in_the_template_and_ask_for_that_role() -> None:
+    template = SamTemplate.read(ROOT / "template.yaml")
+    of_mautic, *of_accounts = BY_OTHERS
+    function = template.functions["mautic_sync"]
+    assert [each.path for each in function.routes] == [of_mautic[1]]
+    routed = [each.path for each in template.functions["integration_sync"].routes if each.path.startswith("/api/")]
+    assert sorted(routed) == sorted(each[1] for each in of_accounts)
+    assert [each[2] for each in of_accounts] == [role_of(each.role) for each in ACCOUNTS]
     source = (ROOT / "functions" / "mautic_sync" / "order.py").read_text(encoding="utf-8")
-    assert f"caller.role < Role.{BY_HAND[2].upper()}" in source
+    assert f"caller.role < Role.{of_mautic[2].upper()}" in source

@@ -80,7 +80,7 @@ def test_who_may_read_what_opens_a_provider_or_our_own_api_or_the_tables() -> No
     }
     strangers_call = {"mautic_webhook", "bison_webhook", "resend_webhook", "unsubscribe"}
     assert readers[SecretGroup.MIGRATION] == {"migrate"}
-    assert readers[SecretGroup.ADMIN] == {"admin_api", "mautic_sync"}
+    assert readers[SecretGroup.ADMIN] == {"admin_api", "integration_sync", "mautic_sync"}
     assert readers[SecretGroup.WORKERS] & (strangers_call | {"admin_api", "migrate", "webhook_replay"}) == set()
     assert readers[SecretGroup.PUBLIC] >= strangers_call
 

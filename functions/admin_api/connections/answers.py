@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crm_relay.connections.change_settings import change_settings
 from crm_relay.connections.oauth.ticket import make_ticket
 from crm_relay.connections.overview import show
 from crm_relay.connections.steer import ConnectionChange, steer
@@ -53,6 +54,12 @@ def connect(dependencies: "Admin", call: Call) -> object:
     )
     logger().info("connection begun", extra={"by": call.who, "integration": wanted.integration})
     return ConnectionStart(f"/oauth/{wanted.integration}/start?ticket={ticket}")
+
+
+def settings(dependencies: "Admin", call: Call) -> object:
+    given = call.given
+    db, frequency = dependencies.database, given.sync_frequency_minutes
+    return change_settings(db, given.id, given.settings, frequency, call.who, utc_now())
 
 
 def change(dependencies: "Admin", call: Call, *, what: ConnectionChange) -> object:

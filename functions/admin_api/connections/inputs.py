@@ -23,6 +23,14 @@ class ConnectionsAsked(Given):
     limit: Annotated[int, Field(ge=1, le=200, description="So many at most.")] = 200
 
 
+class SettingsGiven(Given):
+    """Members of the settings to change, null takes one out; the others stay."""
+
+    id: UUID
+    settings: dict[str, Any] = Field(default_factory=dict, description="As docs/connections.md has them.")
+    sync_frequency_minutes: Annotated[int | None, Field(ge=5, le=10_080)] = None
+
+
 class ConnectionWanted(Given):
     """An account to connect by OAuth. `connection`: the one that is connected again."""
 

@@ -4,8 +4,9 @@ from functools import partial
 
 from admin_api.connections import answers
 from admin_api.connections.answers import ConnectionStart
-from admin_api.connections.inputs import ConnectionsAsked, ConnectionWanted, OfConnection
-from admin_api.table import OPERATE, READ, get, post
+from admin_api.connections.inputs import ConnectionsAsked, ConnectionWanted, OfConnection, SettingsGiven
+from admin_api.table import OPERATE, READ, get, patch, post
+from crm_relay.connections.change_settings import SettingsChanged
 from crm_relay.connections.overview.show import ConnectionLine, ConnectionShown
 from crm_relay.connections.steer import ConnectionChange, ConnectionSteered
 
@@ -43,6 +44,15 @@ CONNECTIONS = [
         ConnectionStart,
         ConnectionWanted,
         status=201,
+        errors=(404,),
+    ),
+    patch(
+        OPERATE,
+        "/api/connections/{id}",
+        "Change settings of a connection; what they change about records is previewed again",
+        answers.settings,
+        SettingsChanged,
+        SettingsGiven,
         errors=(404,),
     ),
     *(

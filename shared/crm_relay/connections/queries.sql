@@ -46,6 +46,17 @@ set settings = :settings, sync_frequency_minutes = :frequency, label = :label, u
 where id = :connection
 returning id;
 
+-- name: ask_again
+-- Other records than those that somebody said yes to: the next sync shows what it would do, and waits.
+update integration_connections
+set
+    confirmed_at = null, shrink_allowed_at = null,
+    held_for = case when held_for in ('preview', 'confirmation') then null else held_for end,
+    held_details = case when held_for in ('preview', 'confirmation') then '{}' else held_details end,
+    sync_requested_at = :now, next_sync_at = :now, updated_at = :now
+where id = :connection
+returning id;
+
 -- name: take_sync_lease
 -- One sync of a connection at a time.
 update integration_connections

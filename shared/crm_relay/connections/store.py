@@ -106,6 +106,11 @@ def save_settings(
     )
 
 
+def ask_again(db: Queryable, connection_id: UUID, now: datetime) -> None:
+    """What somebody said yes to was something else."""
+    db.run(_SQL["ask_again"], connection=connection_id, now=now)
+
+
 def take_sync_lease(db: Queryable, connection_id: UUID, lease: UUID, seconds: float) -> bool:
     """Whether nobody else syncs it."""
     return bool(db.run(_SQL["take_sync_lease"], connection=connection_id, lease=lease, seconds=seconds))
@@ -253,16 +258,8 @@ def contacts_of(
     db: Queryable, workspace: UUID, *, owner: UUID | None, status: str | None, segment: str | None
 ) -> list[Row]:
     """All of them, by id: a thousand a statement."""
-    found, after = list[Row](), _NOBODY
-    while page := db.run(
-        _SQL["workspace_contacts"],
-        workspace=workspace,
-        owner=owner,
-        status=status,
-        segment=segment,
-        after=after,
-        limit=_PAGE,
-    ):
+    found, after, wanted = list[Row](), _NOBODY, {"owner": owner, "status": status, "segment": segment}
+    while page := db.run(_SQL["workspace_contacts"], workspace=workspace, **wanted, after=after, limit=_PAGE):
         found += page
         after = page[-1]["id"]
     return found

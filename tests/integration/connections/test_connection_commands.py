@@ -144,7 +144,8 @@ def test_pause_and_resume_say_the_state(console: Console) -> None:
     code, resumed = console.asked("resume", connection)
     assert (code, resumed["status"], console.row(connection)["sync_enabled"]) == (0, "active", True)
     steered = rows_of(console.stage.db, "select action from integration_activity order by created_at, id")
-    assert sorted(row["action"] for row in steered) == ["operator_pause", "operator_pause", "operator_resume"]
+    actions = sorted(row["action"] for row in steered)
+    assert actions == ["connected", "operator_pause", "operator_pause", "operator_resume"]
 
 
 def test_a_removal_forgets_the_key_and_says_that_nothing_took_it_back(console: Console) -> None:

@@ -16,18 +16,12 @@ from integration_sync.handler import handler
 from local.simulators.airtable import AirtableSimulator
 from tests.support.connections.connection_stage import ConnectionStage
 from tests.support.connections.ledger_simulator import KEY, LedgerSimulator
+from tests.support.connections.sync_invocation import SyncInvocation
 from tests.support.function_settings import WITHOUT_AWS, give_settings
 from tests.support.operations.admin_function import AdminFunction, admin_function
 from tests.support.platform.rows import one, rows_of
 
 CHANGES = ("pause", "resume", "sync", "confirm", "remove")
-
-
-class SyncInvocation:
-    aws_request_id = "request"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 600_000
 
 
 @pytest.fixture

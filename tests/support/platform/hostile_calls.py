@@ -98,6 +98,13 @@ DOORS: Mapping[str, Door] = {
         paths=("/oauth/airtable/start", "/oauth/airtable/callback", "/oauth/nobody/start", "/oauth/x"),
         method="GET",
     ),
+    "/api/connections/keys": Door(guessed_bearer, _REFUSED),
+    "/api/connections/{id}/choices/{kind}": Door(
+        guessed_bearer,
+        _REFUSED,
+        paths=("/api/connections/00000000-0000-4000-8000-000000000000/choices/base",),
+        method="GET",
+    ),
     "/api/sync/mautic": Door(guessed_bearer, _REFUSED),
     "/api/{proxy+}": Door(
         guessed_bearer,

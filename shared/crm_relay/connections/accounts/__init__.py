@@ -1,0 +1,1 @@
+"""Accounts that are opened for somebody who waits: connected by a key, and picked from."""

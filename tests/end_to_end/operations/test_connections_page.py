@@ -36,7 +36,7 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 @dataclass
 class BoardWithConnections:
-    """One account by a key in step, one by OAuth with a reject, one in error, one whose grant is refused."""
+    """One account by a key in step, one by OAuth with a reject, one in error, one whose grant is refused; two wait."""
 
     stage: AdminStage
     connections: ConnectionStage
@@ -106,6 +106,24 @@ def seeded(stage: ConnectionStage, ledger: LedgerSimulator) -> dict[str, UUID]:
     )
     ids["Refused"] = stage.connect(credentials=ledger.grant(), label="Refused")
     rows_of(stage.db, "update integration_connections set held_for = 'reconnect' where id = :id", id=ids["Refused"])
+    ids |= waiting(stage, ledger)
+    return ids
+
+
+def waiting(stage: ConnectionStage, ledger: LedgerSimulator) -> dict[str, UUID]:
+    """One that was only previewed, and one whose book shows none of its people any more."""
+    ledger.books |= {"third": Book(), "fourth": Book()}
+    ledger.add({"f_mail": "ada@example.com"}, "third")
+    ledger.add({"f_mail": "there@example.com"}, "third")
+    ids = {"First look": stage.connect({"book": "third"}, label="First look", confirmed=False)}
+    stage.run()
+    for number in range(8):
+        ledger.add({"f_mail": f"gone{number}@example.com"}, "fourth")
+    settings = {"book": "fourth", "direction": "in", "when_removed_there": "archive"}
+    ids["Shrunk"] = stage.connect(settings, label="Shrunk")
+    stage.run()
+    ledger.books["fourth"].people.clear()
+    stage.open(ids["Shrunk"]).sync(complete=True)
     return ids
 
 
@@ -143,12 +161,14 @@ def test_a_person_reads_where_each_connection_stands(
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, timezone_id="UTC")
     page = context.new_page()
     section = sign_in(page, board)
-    expect(page.locator("#connections-note")).to_have_text("4 accounts · 2 in trouble · 1 record rejected")
+    expect(page.locator("#connections-note")).to_have_text("6 accounts · 2 in trouble · 1 record rejected")
     wanted = {
         "In step": ("active", "ledger", "next", "not counted", "a key without an end"),
         "Rejects <b>1</b>": ("active", "1,900 of 2,000", "95 % of the month's requests", "in 5 days"),
         "Failing": ("error", "3 failures in a row; the vendor answered 500", "never yet", "next"),
         "Refused": ("has to be connected again", "none before it is connected again", "no longer valid"),
+        "First look": ("first sync waits for a yes", "none before the yes"),
+        "Shrunk": ("waits for a yes", "none before the yes"),
     }
     for name, texts in wanted.items():
         for text in texts:
@@ -242,9 +262,58 @@ def test_a_role_that_reads_sees_states_and_is_told_why_it_orders_nothing(
     expect(section).not_to_contain_text("the vendor answered 500")
     expect(section.locator("button:not([aria-disabled=true])")).to_have_count(0)
     before = rows_of(board.connections.db, "select * from integration_connections order by id")
-    for order in ("Details", "Pause", "Sync", "Reconnect"):
+    for order in ("Details", "Pause", "Sync", "Reconnect", "Remove"):
         section.get_by_role("button", name=f"{order} Failing").click(force=True)
         expect(page.locator("#message")).to_have_text("This needs a token of the role operate.")
         expect(page.get_by_role("dialog")).to_be_hidden()
     assert rows_of(board.connections.db, "select * from integration_connections order by id") == before
     assert NO_TEXT.findall(section.inner_text()) == []
+
+
+def test_a_first_sync_is_confirmed_by_somebody_who_reads_what_it_would_do(
+    page: Page, board: BoardWithConnections
+) -> None:
+    sign_in(page, board, board.stage.token("carl", Role.OPERATE))
+    page.get_by_role("button", name="Sync First look").click(force=True)
+    expect(page.locator("#message")).to_have_text("It waits for a yes: see its details, and confirm.")
+    shown = ["would match 1 record(s) there with contacts here by their address", "would create 1 contact(s) here"]
+    page.get_by_role("button", name="Details First look").click()
+    details = page.locator("[data-connection]")
+    expect(details).to_contain_text("What the first sync would do")
+    page.get_by_role("button", name="Confirm First look").click()
+    dialog = page.get_by_role("dialog")
+    for text in shown:
+        expect(details.locator(".consequences")).to_contain_text(text)
+        expect(dialog).to_contain_text(text)
+    dialog.get_by_role("button", name="Cancel").click()
+    assert board.row("First look")["confirmed_at"] is None
+    page.get_by_role("button", name="Confirm First look").click()
+    dialog.get_by_role("button", name="Confirm", exact=True).click()
+    expect(page.locator("#message")).to_have_text("First look goes on with the next run.")
+    expect(line(page, "First look")).to_contain_text("with the next run")
+    assert (board.row("First look")["held_for"], board.row("First look")["confirmed_at"] is None) == (None, False)
+    expect(page.get_by_role("button", name="Confirm First look")).to_have_count(0)
+
+
+def test_a_sync_that_would_archive_many_says_how_many_before_the_yes(page: Page, board: BoardWithConnections) -> None:
+    sign_in(page, board, board.stage.token("dora", Role.OPERATE))
+    page.get_by_role("button", name="Confirm Shrunk").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("would archive 8 contact(s) here")
+    expect(dialog).to_contain_text("the other side shows none of 8 known records")
+    dialog.get_by_role("button", name="Confirm", exact=True).click()
+    expect(page.locator("#message")).to_have_text("Shrunk goes on with the next run.")
+    assert board.row("Shrunk")["shrink_allowed_at"] is not None
+
+
+def test_a_removal_says_what_stays_and_is_left_to_the_next_run(page: Page, board: BoardWithConnections) -> None:
+    sign_in(page, board, board.stage.token("rosa", Role.OPERATE))
+    page.get_by_role("button", name="Remove Shrunk").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Contacts here and records there stay as they are, and nothing is synced any more.")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert board.row("Shrunk")["remove_requested_at"] is None
+    page.get_by_role("button", name="Remove Shrunk").click()
+    dialog.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.locator("#message")).to_have_text("Shrunk is removed by the next run.")
+    assert board.row("Shrunk")["remove_requested_at"] is not None

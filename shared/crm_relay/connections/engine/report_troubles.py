@@ -29,15 +29,23 @@ def report_troubles(
     was_wrong = bool(row.error_count) or row.status == "error" or row.held_for is not None
     if failure in _WORKED and was_wrong:
         trouble.is_over(db, row, [trouble.FAILING, trouble.RECONNECT], now)
+    _ask(db, row, [each for each in reports if each.needs_confirmation is not None], now)
     for each in reports:
         _report_stream(db, row, each, now)
 
 
+def _ask(db: Queryable, row: ConnectionRow, asking: Sequence[StreamReport], now: datetime) -> None:
+    """One yes is for all of them, so all of them are shown."""
+    if not asking:
+        return
+    reasons = {each.stream: each.needs_confirmation.reason for each in asking if each.needs_confirmation is not None}
+    consequences = {each.stream: [each.asks] for each in asking}
+    details = {"consequences": consequences, "reasons": reasons}
+    store.run(db, store.holding(row.id, "confirmation", details, now))
+    trouble.report(db, row, trouble.HELD, "; ".join(reasons.values()), now)
+
+
 def _report_stream(db: Queryable, row: ConnectionRow, report: StreamReport, now: datetime) -> None:
-    if report.needs_confirmation is not None:
-        reason = report.needs_confirmation.reason
-        store.run(db, store.holding(row.id, "confirmation", {"stream": report.stream, "reason": reason}, now))
-        trouble.report(db, row, trouble.HELD, reason, now)
     if report.has_stopped:
         trouble.report(db, row, trouble.STREAM, report.errors[-1], now, report.stream)
     elif report.was_stopped:

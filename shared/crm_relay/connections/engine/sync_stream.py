@@ -11,7 +11,14 @@ from crm_relay.connections.records import store
 from crm_relay.connections.records.apply_page import apply_records
 from crm_relay.connections.records.compare import SideComparison, compare_sides
 from crm_relay.connections.records.read_pages import read_all_pages
-from crm_relay.connections.records.removals import NeedsConfirmation, close_pass, find_missing, remove_there
+from crm_relay.connections.records.removals import (
+    NeedsConfirmation,
+    close_pass,
+    find_missing,
+    remove_there,
+    words_of_gone,
+    words_of_removed,
+)
 from crm_relay.connections.records.store import Checkpoint
 from crm_relay.connections.records.stream_run import StreamRun
 from crm_relay.connections.records.write_changes import write_changes
@@ -35,7 +42,10 @@ class StreamOrder:
 
 @dataclass
 class StreamReport:
-    """What became of one stream. `has_stopped`: it stopped alone, such as for a field that is gone."""
+    """What became of one stream. `has_stopped`: it stopped alone, such as for a field that is gone.
+
+    `asks`: what a yes would let it do, where it needs one.
+    """
 
     stream: str
     incoming: Counter[str] = field(default_factory=Counter)
@@ -46,6 +56,7 @@ class StreamReport:
     was_stopped: bool = False
     differed: bool = False
     needs_confirmation: RemovalWarning | None = None
+    asks: str = ""
     comparison: SideComparison | None = None
     consequences: list[str] = field(default_factory=list)
 
@@ -69,6 +80,8 @@ def sync_stream(run: StreamRun, order: StreamOrder, before: Checkpoint, *, compl
         _sync(run, order, report, before, complete=complete)
     except NeedsConfirmation as error:
         report.needs_confirmation = error.shrink
+        report.asks = error.consequence
+        report.consequences.append(error.consequence)
         report.errors.append(describe_error(error))
     except (TransientError, FatalError, *OF_ONE_ROW) as error:
         report.failure = classify(error)
@@ -130,20 +143,16 @@ def _compare(run: StreamRun, checkpoint: Checkpoint) -> SideComparison:
 
 def _consequences(run: StreamRun) -> list[str]:
     """In words, for who has to say yes."""
-    verb, done = run.stream.removal, "would" if run.is_dry else "did"
+    done = "would" if run.is_dry else "did"
     words = [
+        (len(run.matched), "match {n} record(s) there with contacts here by their address"),
         (run.incoming["created"], "create {n} contact(s) here"),
         (run.incoming["updated"], "change {n} contact(s) here"),
-        (
-            run.incoming["gone"],
-            "archive {n} contact(s) here"
-            if run.rules.when_removed_there == "archive"
-            else "no longer sync {n} contact(s) that are gone there",
-        ),
+        (run.incoming["gone"], words_of_gone(run)),
         (run.incoming["opt_outs"], "take over {n} departure(s) there"),
         (run.outgoing["leaving"], "unsubscribe {n} record(s) there"),
-        (run.outgoing["created"], "create or match {n} record(s) there"),
+        (run.outgoing["created"], "create {n} record(s) there"),
         (run.outgoing["updated"], "change {n} record(s) there"),
-        (run.outgoing["removed"], f"{verb} {{n}} record(s) there"),
+        (run.outgoing["removed"], words_of_removed(run)),
     ]
     return [f"{done} {text.format(n=count)}" for count, text in words if count]

@@ -43,6 +43,7 @@ class _Effects:
     refused: dict[str, str] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
     conflicts: int = 0
+    matched: set[UUID] = field(default_factory=set)
     passed: list[str] = field(default_factory=list)
 
 
@@ -81,6 +82,7 @@ def _apply(run: StreamRun, part: Sequence[TheirRecord], checkpoint: Checkpoint, 
         return effects
 
     effects = run.db.transact(work)
+    run.matched |= effects.matched
     run.incoming["created"] += len(effects.inserts)
     run.incoming["updated"] += len(effects.updates)
     run.incoming["failed"] += len(effects.refused)
@@ -139,6 +141,8 @@ def _decide_one(run: StreamRun, record: TheirRecord, row: Row, number: int, effe
         effects.records.append(_record(run, record, contact, merged.agreed, number, is_settled=True))
         effects.passed.append(record.their_id)
         return
+    if row["linked_id"] is None:
+        effects.matched.add(row["our_id"])
     merged = merge(
         _rules(run),
         row["fields"],

@@ -19,9 +19,9 @@ _LOOK_UP = 100
 class NeedsConfirmation(FatalError):
     """The sync would remove more than is believable: it stops before anything is removed, and asks."""
 
-    def __init__(self, shrink: RemovalWarning) -> None:
+    def __init__(self, shrink: RemovalWarning, consequence: str) -> None:
         super().__init__(shrink.reason)
-        self.shrink = shrink
+        self.shrink, self.consequence = shrink, consequence
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,18 @@ class Removals:
 
     missing_there: int
     to_remove_there: int
+
+
+def words_of_gone(run: StreamRun) -> str:
+    """What becomes of `{n}` contacts whose records are gone there."""
+    if run.rules.when_removed_there == "archive":
+        return "archive {n} contact(s) here"
+    return "no longer sync {n} contact(s) that are gone there"
+
+
+def words_of_removed(run: StreamRun) -> str:
+    """What becomes of `{n}` records that have to go there."""
+    return f"{run.stream.removal} {{n}} record(s) there"
 
 
 def find_missing(run: StreamRun, checkpoint: Checkpoint) -> int:
@@ -41,17 +53,18 @@ def find_missing(run: StreamRun, checkpoint: Checkpoint) -> int:
     rows = store.unseen_records(run.db, run.key, checkpoint.pass_number, "", _LOOK_UP)
     if not rows:
         return 0
-    known = store.read_checkpoint(run.db, run.key).known
-    _ensure_believable(run, 0, known, read=checkpoint.pass_read)
+    known, missing, words = store.read_checkpoint(run.db, run.key).known, int(rows[0]["unseen"]), words_of_gone(run)
+    _ensure_believable(run, 0, known, words.format(n=known), read=checkpoint.pass_read)
     if run.is_dry:
-        missing = int(rows[0]["unseen"])
-        _ensure_believable(run, missing, known, read=None)
+        _ensure_believable(run, missing, known, words.format(n=missing))
         run.incoming["gone"] += missing
         return missing
-    gone = list[str]()
+    gone, asked = list[str](), 0
     while rows:
-        gone += _look_again(run, [row["their_id"] for row in rows], checkpoint)
-        _ensure_believable(run, len(gone), known, read=None)
+        gone, asked = gone + _look_again(run, [row["their_id"] for row in rows], checkpoint), asked + len(rows)
+        # Those that nobody has looked at again may be gone as well.
+        most = len(gone) + missing - asked
+        _ensure_believable(run, len(gone), known, words.format(n=f"up to {most}" if asked < missing else most))
         rows = store.unseen_records(run.db, run.key, checkpoint.pass_number, rows[-1]["their_id"], _LOOK_UP)
     for start in range(0, len(gone), CHUNK):
         _take_as_gone(run, gone[start : start + CHUNK])
@@ -88,7 +101,8 @@ def remove_there(run: StreamRun) -> int:
     if not rows:
         return 0
     unasked = rows[0]["deletions"]
-    _ensure_believable(run, unasked, store.read_checkpoint(run.db, run.key).known, read=None)
+    known = store.read_checkpoint(run.db, run.key).known
+    _ensure_believable(run, unasked, known, words_of_removed(run).format(n=unasked))
     if run.is_dry:
         run.outgoing["removed"] += rows[0]["wanted"]
         return int(rows[0]["wanted"])
@@ -115,14 +129,14 @@ def _remove(run: StreamRun, rows: Sequence[Row]) -> None:
     store.forget_records(run.db, run.key, ids)
 
 
-def _ensure_believable(run: StreamRun, removed: int, known: int, *, read: int | None) -> None:
+def _ensure_believable(run: StreamRun, removed: int, known: int, consequence: str, *, read: int | None = None) -> None:
     found = shrink(removed, known, run.rules.shrink_limit_percent, read=read)
     if found is None or run.may_shrink:
         return
     if run.is_dry:
         run.examples.append(found.reason)
         return
-    raise NeedsConfirmation(found)
+    raise NeedsConfirmation(found, f"would {consequence}")
 
 
 def close_pass(run: StreamRun, checkpoint: Checkpoint) -> Checkpoint:

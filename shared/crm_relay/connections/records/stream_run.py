@@ -35,6 +35,7 @@ class SyncRules:
 class StreamRun:
     """One stream in one run. `is_dry`: nothing is written on either side, only counted.
 
+    `matched`: contacts that were found by their address to be a record that nothing was linked to before.
     `may_shrink`: somebody has seen how many records would be removed, and said yes.
     """
 
@@ -51,6 +52,7 @@ class StreamRun:
     errors: list[str] = field(default_factory=list)
     is_unclear: bool = False
     examples: list[str] = field(default_factory=list)
+    matched: set[UUID] = field(default_factory=set)
     _is_checked: bool = False
 
     def ensure_fields(self) -> None:

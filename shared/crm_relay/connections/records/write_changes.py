@@ -86,7 +86,8 @@ def _hold(run: StreamRun, planned: Sequence[_Planned], reasons: Mapping[str, str
 
 
 def _count_planned(run: StreamRun, planned: Sequence[_Planned]) -> None:
-    run.outgoing["created"] += sum(each.row["their_id"] is None for each in planned)
+    new = [each for each in planned if each.row["their_id"] is None]
+    run.outgoing["created"] += sum(each.row["id"] not in run.matched for each in new)
     run.outgoing["updated"] += sum(each.row["their_id"] is not None and bool(each.fields) for each in planned)
 
 

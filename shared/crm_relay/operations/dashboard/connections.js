@@ -53,7 +53,7 @@ function obstacle(each, order, role) {
   if (isRemoved(each) && order !== "reconnect" && order !== "details") return "The account was removed: connect it again.";
   if (order === "sync" && isRefused(each)) return "The account has to be connected again first.";
   if (order === "sync" && isPaused(each)) return "It is paused: resume it first.";
-  if (order === "sync" && waitsForYes(each)) return `See its details; crm-relay connection sync ${each.id} --confirm says yes.`;
+  if (order === "sync" && waitsForYes(each)) return "It waits for a yes: see its details, and confirm.";
   if (order === "reconnect" && each.access === "key") return `It has a key: crm-relay connection reconnect ${each.id} asks for a new one.`;
   return null;
 }
@@ -74,6 +74,7 @@ export function showConnections(rows, role, actions) {
     ["state", state, "wrap"], ["last sync", syncs, "wrap"], ["records", records, "n"], ["rejects", (each) => number(each.rejects), "n"],
     ["budget used", budget, "wrap"], ["access ends", expiry, "wrap"],
     ["", (each) => [["details", "Details"], isPaused(each) ? ["resume", "Resume"] : ["pause", "Pause"], ["sync", "Sync"], ["reconnect", "Reconnect"]]
+      .concat(waitsForYes(each) ? [["confirm", "Confirm"]] : [], [["remove", "Remove"]])
       .map(([order, label]) => button(each, order, label, role, actions)), "act"],
   ];
   bodyOf("connections").replaceChildren(rows.length ? table("Connections", columns, rows) : empty("No account is connected."),
@@ -81,6 +82,19 @@ export function showConnections(rows, role, actions) {
 }
 
 const DIRECTIONS = { to_external: "sent there", from_external: "brought here" };
+
+// What a preview counted of each stream, or why a sync stopped and asks.
+function consequencesOf(found) {
+  const { consequences, reasons } = found.held_details ?? {};
+  return [consequences, reasons].flatMap((each) => Object.values(each ?? {}).flat()).filter((each) => typeof each === "string");
+}
+
+function showHeld(found) {
+  if (!waitsForYes(found.connection)) return [];
+  const said = consequencesOf(found);
+  return [h("h3", null, found.connection.held_for === "preview" ? "What the first sync would do" : "Why it stopped and asks"),
+    said.length ? h("ul", { class: "consequences" }, ...said.map((each) => h("li", null, each))) : empty("Nothing would change on either side.")];
+}
 
 function showDetails(found) {
   const refused = [
@@ -91,7 +105,7 @@ function showDetails(found) {
     ["began", (each) => at(each.started_at)], ["result", (each) => (each.success === null ? "not over" : each.success ? chip("good", "done") : chip("bad", "failed"))],
     ...["created", "updated", "failed"].map((name) => [name, (each) => number(each[`records_${name}`]), "n"]), ["errors", (each) => each.errors.join("; ") || "–", "wrap"],
   ];
-  return h("div", { "data-connection": found.connection.id },
+  return h("div", { "data-connection": found.connection.id }, ...showHeld(found),
     h("h3", null, "Rejected records"), found.rejects.length ? table("Rejected records", refused, found.rejects) : empty("No record is rejected."),
     found.connection.rejects > found.rejects.length ? h("p", { class: "note" }, `The ${number(found.rejects.length)} that wait longest are shown.`) : null,
     h("h3", null, "Last syncs"), found.syncs.length ? table("Last syncs", done, found.syncs) : empty("It was not synced yet."));
@@ -101,6 +115,8 @@ const STEPS = {
   pause: ["Pause", (name) => `Nothing is read from ${name} or sent to it until somebody resumes it. What changes meanwhile on either side is caught up then.`, (name) => `${name} is paused.`],
   resume: ["Resume", (name) => `The next run syncs ${name} again and catches up what changed on either side meanwhile.`, (name) => `${name} is synced again.`],
   sync: ["Sync", (name) => `The next run syncs ${name}, whatever its schedule says. Its limits and the budget of the month hold.`, (name) => `${name} is synced by the next run.`],
+  remove: ["Remove", (name) => `The next run takes the access to ${name} back, where the vendor has an address for that, and forgets it. Contacts here and records there stay as they are, and nothing is synced any more. To sync again, the account has to be connected again.`,
+    (name) => `${name} is removed by the next run.`],
 };
 
 // The page's own `ask`, `act`, `attempt`, `say` and `unfold` carry it out.
@@ -109,12 +125,19 @@ export function connectionActions({ ask, act, attempt, say, unfold }) {
     const [verb, will, done] = STEPS[what], name = nameOf(each);
     if (await ask(`${verb} ${name}?`, will(name), verb)) await act(() => post(`/api/connections/${each.id}/${what}`), () => done(name));
   };
+  async function confirm(each) {
+    const found = await attempt(() => get(`/api/connections/${each.id}`));
+    if (!found) return;
+    const name = nameOf(each), said = consequencesOf(found);
+    const text = said.length ? `The next run carries out what was shown for ${name}: ${said.join("; ")}.` : `Nothing would change on either side of ${name} now. From here on it is synced by its schedule.`;
+    if (await ask(`Confirm ${name}?`, text, "Confirm")) await act(() => post(`/api/connections/${each.id}/confirm`), () => `${name} goes on with the next run.`);
+  }
   async function reconnect(each) {
     const text = `This tab goes to ${words(each.integration)}, where you consent for ${nameOf(each)}. The grant that comes back replaces the one that is stored, and what waited is caught up.`;
     if (!(await ask(`Reconnect ${nameOf(each)}?`, text, "Reconnect"))) return;
     const begun = await attempt(() => post("/api/connections", { integration: each.integration, workspace: each.workspace_id, connection: each.id }));
     if (begun) location.assign(begun.path);
   }
-  return { pause: order("pause"), resume: order("resume"), sync: order("sync"), reconnect, refused: (why) => say(why, "bad"),
+  return { pause: order("pause"), resume: order("resume"), sync: order("sync"), remove: order("remove"), confirm, reconnect, refused: (why) => say(why, "bad"),
     details: (each, of) => unfold(of, () => get(`/api/connections/${each.id}`), showDetails) };
 }

@@ -58,7 +58,7 @@ def test_an_account_is_connected_and_its_first_sync_only_previews(
     assert report.outcomes == {"none": 1}
     row = stage.row(connection)
     assert (row["held_for"], row["confirmed_at"]) == ("preview", None)
-    assert row["held_details"] == {"consequences": {"main": ["would create or match 1 record(s) there"]}}
+    assert row["held_details"] == {"consequences": {"main": ["would create 1 record(s) there"]}}
     assert ledger.people() == {}
     store.lift_hold(stage.db, connection, stage.now())
     stage.run()

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from crm_relay.consent.address import normalise
 from crm_relay.customers.field_map import FIELDS, SEGMENT_NAMES
 from crm_relay.platform.database import Database, Row
 from crm_relay.platform.sql import Query
@@ -67,10 +68,16 @@ def _about(row: Row, contact: Any, mautic: MauticSimulator, members: Mapping[str
         return
     if row["mautic_contact_id"] != contact.id:
         yield "another contact id is remembered"
-    written = write_fields({alias: row[column] for alias, column in FIELDS.items()})
-    for alias, value in (written.fields | written.below_one).items():
-        if alias not in row["left_out"] and not same_value(contact.fields.get(alias), value):
-            yield f"{alias} differs"
+    yield from _differing_fields(row, contact)
     for slug, ids in members.items():
         if (contact.id in ids) != (slug in row["customer_segments"]):
             yield f"membership of {slug} differs"
+
+
+def _differing_fields(row: Row, contact: Any) -> Iterator[str]:
+    if normalise(str(contact.fields.get("email") or "")) != row["address"]:
+        yield "email differs"
+    written = write_fields({alias: row[column] for alias, column in FIELDS.items() if alias != "email"})
+    for alias, value in (written.fields | written.below_one).items():
+        if alias not in row["left_out"] and not same_value(contact.fields.get(alias), value):
+            yield f"{alias} differs"

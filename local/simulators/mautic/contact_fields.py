@@ -28,6 +28,10 @@ class SimulatedField:
     added: datetime | None = None
     by_api: bool = False
     published: bool = True
+    listable: bool = True
+    publicly_updatable: bool = False
+    modified: datetime | None = None
+    modified_by: str | None = None
 
     @cached_property
     def scale(self) -> int:
@@ -54,11 +58,11 @@ class SimulatedField:
         return {
             "isPublished": self.published,
             "dateAdded": iso(self.added),
-            "dateModified": None,
+            "dateModified": iso(self.modified),
             "createdBy": None,
             "createdByUser": API_USER if self.by_api else None,
             "modifiedBy": None,
-            "modifiedByUser": None,
+            "modifiedByUser": self.modified_by,
             "id": self.id,
             "label": self.label,
             "alias": self.alias,
@@ -69,11 +73,11 @@ class SimulatedField:
             "defaultValue": self.default,
             "isRequired": False,
             "isFixed": self.fixed,
-            "isListable": True,
+            "isListable": self.listable,
             "isVisible": True,
             "isShortVisible": self.short_visible,
             "isUniqueIdentifier": self.unique,
-            "isPubliclyUpdatable": False,
+            "isPubliclyUpdatable": self.publicly_updatable,
             "properties": self.properties,
         }
 

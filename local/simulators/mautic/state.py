@@ -58,6 +58,8 @@ class SimulatedSegment:
     description: str | None = None
     published: bool = True
     filters: list[Any] = field(default_factory=list)
+    modified: datetime | None = None
+    modified_by: str | None = None
 
 
 @dataclass

@@ -129,7 +129,12 @@ class Edited:
 
     def _shown(self, contact: SimulatedContact, saved: Saved | None) -> Json:
         if saved is not None:
-            return shapes.full(self.mautic, contact, saved.change, listed=not self.replacing)
+            shown = shapes.full(self.mautic, contact, saved.change, listed=not self.replacing)
+            return (
+                shapes.emptied(self.mautic, shown, saved.change)
+                if saved.change.blanking and not self.replacing
+                else shown
+            )
         # A refused item still comes back, without "all" and with numbers as strings (recorded: 51_…_email_of_other).
         shown = shapes.full(self.mautic, contact, listed=True)
         shown["fields"].pop("all")

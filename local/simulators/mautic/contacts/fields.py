@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.simulators.mautic.contact_fields import FIRST_CUSTOM_ID, SimulatedField
+from local.simulators.mautic.contact_fields import API_USER, FIRST_CUSTOM_ID, SimulatedField
 from local.simulators.mautic.state import MauticData
 from local.simulators.mautic.wire import Json, MauticApiError, MauticRequest, MauticResponse, invalid, not_found
 
@@ -12,6 +12,7 @@ TYPE_NAMES = (
     "text textarea select multiselect number boolean date datetime time email tel url lookup region country timezone "
     "locale html"
 )
+UNNOTICED = {"modifiedByUser": None, "isUniqueIdentifier": None}
 TYPES = frozenset(TYPE_NAMES.split())
 
 
@@ -102,7 +103,7 @@ def get_field(mautic: MauticData, request: MauticRequest, number: int) -> Mautic
 def patch_field(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     """A field's type and alias are fixed, whatever is sent (src: FieldType of Mautic 5, disabled once it exists)."""
     item = field_by_id(mautic, number)
-    wanted = request.payload
+    wanted, before = request.payload, item.view()
     if not isinstance(wanted, dict):
         raise MauticApiError(400, [{"code": 400, "message": "This is a bad request.", "details": []}])
     if problems := _limits(item.type, wanted, item.properties | (wanted.get("properties") or {})):
@@ -115,6 +116,10 @@ def patch_field(mautic: MauticData, request: MauticRequest, number: int) -> Maut
     for cached in ("scale", "choices", "as_created", "as_stored"):
         item.__dict__.pop(cached, None)
     mautic.reindex(item.alias)
+    item.modified_by = API_USER
+    # Taking or giving the unique mark alone is no change to it (recorded: 211_field_not_unique).
+    if item.view() | UNNOTICED != before | UNNOTICED:
+        item.modified = mautic.now()
     return MauticResponse(200, {"field": item.view()})
 
 

@@ -9,12 +9,13 @@ Afghanistan|Åland Islands|Albania|Algeria|Andorra|Angola|Anguilla|Antarctica|An
 Aruba|Australia|Austria|Azerbaijan|Bahamas|Bahrain|Bangladesh|Barbados|Belarus|Belgium|Belize|Benin|Bermuda|Bhutan
 Bolivia|Bonaire, Saint Eustatius and Saba|Bosnia and Herzegovina|Botswana|Bouvet Island|Brazil|Brunei|Bulgaria
 Burkina Faso|Burundi|Cape Verde|Cambodia|Cameroon|Canada|Cayman Islands|Central African Republic|Chad|Chile|China
-Colombia|Comoros|Cook Islands|Costa Rica|Croatia|Cuba|Cyprus|Czech Republic|Denmark|Djibouti|Dominica
+Colombia|Comoros|Cook Islands|Costa Rica|Croatia|Cuba|Curaçao|Cyprus|Czech Republic|Denmark|Djibouti|Dominica
 Dominican Republic|Democratic Republic of the Congo|East Timor|Ecuador|Egypt|El Salvador|Equatorial Guinea|Eritrea
 Estonia|Ethiopia|Falkland Islands|Fiji|Finland|France|French Guiana|French Polynesia|Gabon|Gambia|Georgia|Germany
 Ghana|Gibraltar|Greece|Greenland|Grenada|Guadeloupe|Guam|Guatemala|Guernsey|Guinea|Guinea Bissau|Guyana|Haiti
 Heard Island and McDonald Islands|Holy See|Honduras|Hong Kong|Hungary|Iceland|India|Indonesia|Iran|Iraq|Ireland
-Israel|Italy|Jamaica|Japan|Jersey|Jordan|Kazakhstan|Kenya|Kiribati|Kuwait|Kyrgyzstan|Laos|Latvia|Lebanon|Lesotho
+Isle of Man|Israel|Italy|Ivory Coast|Jamaica|Japan|Jersey|Jordan|Kazakhstan|Kenya|Kiribati|Kosovo|Kuwait|Kyrgyzstan
+Laos|Latvia|Lebanon|Lesotho
 Liberia|Libya|Liechtenstein|Lithuania|Luxembourg|Macao|Macedonia|Madagascar|Malawi|Malaysia|Maldives|Mali|Malta
 Marshall Islands|Martinique|Mauritania|Mauritius|Mayotte|Mexico|Micronesia|Moldova|Monaco|Mongolia|Montenegro
 Montserrat|Morocco|Mozambique|Myanmar|Namibia|Nauru|Nepal|Netherlands|New Caledonia|New Zealand|Nicaragua|Niger
@@ -24,7 +25,7 @@ Rwanda|Saint Barthelemy|Saint Helena, Ascension and Tristan da Cunha|Saint Kitts
 Saint Pierre and Miquelon|Saint Vincent and the Grenadines|Samoa|San Marino|Sao Tome and Principe|Saudi Arabia
 Senegal|Serbia|Seychelles|Sierra Leone|Singapore|Slovakia|Slovenia|Solomon Islands|Somalia|South Africa
 South Georgia and the South Sandwich Islands|South Korea|South Sudan|Spain|Sri Lanka|Svalbard and Jan Mayen|Sudan
-Suriname|Swaziland|Sweden|Switzerland|Syria|Tahiti|Taiwan|Tajikistan|Tanzania|Thailand|Togo|Tokelau|Tonga
+Suriname|Eswatini|Sweden|Switzerland|Syria|Tahiti|Taiwan|Tajikistan|Tanzania|Thailand|Togo|Tokelau|Tonga
 Trinidad and Tobago|Tunisia|Turkey|Turkmenistan|Turks and Caicos Islands|Tuvalu|United Kingdom|United States|Unknown
 Uganda|Ukraine|United Arab Emirates|Uruguay|Uzbekistan|Vanuatu|Venezuela|Vietnam|Virgin Islands (British)
 Virgin Islands (U.S.)|Wallis and Futuna|Western Sahara|Yemen|Yugoslavia|Zambia|Zimbabwe
@@ -45,6 +46,7 @@ Australian Capital Territory|Northern Territory|New South Wales|Queensland|South
 Western Australia
 Alberta|British Columbia|Manitoba|New Brunswick|Newfoundland and Labrador|Northwest Territories|Nova Scotia|Nunavut
 Ontario|Prince Edward Island|Quebec|Saskatchewan|Yukon Territory
+Île-de-France
 Burgenland|Kärnten|Niederösterreich|Oberösterreich|Salzburg|Steiermark|Tirol|Vorarlberg|Wien
 """.strip()
     .replace("\n", "|")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from local.simulators.mautic.contact_fields import API_USER
 from local.simulators.mautic.contacts import shapes
 from local.simulators.mautic.state import MauticData, SimulatedContact, SimulatedSegment
 from local.simulators.mautic.webhooks import events
@@ -78,9 +79,14 @@ def get_segment(mautic: MauticData, request: MauticRequest, number: int) -> Maut
 
 def edit_segment(mautic: MauticData, request: MauticRequest, number: int) -> MauticResponse:
     segment, wanted = known(mautic, number), request.payload
+    before = shapes.segment(segment)
     segment.name = str(wanted.get("name", segment.name))
     segment.published = bool(wanted.get("isPublished", segment.published))
     segment.description = wanted.get("description", segment.description)
+    segment.filters = wanted.get("filters", segment.filters)
+    segment.modified_by = API_USER
+    if shapes.segment(segment) | {"modifiedByUser": None} != before | {"modifiedByUser": None}:
+        segment.modified = mautic.now()
     return MauticResponse(200, {"list": shapes.segment(segment)})
 
 

@@ -136,6 +136,17 @@ def field_groups(
     return groups
 
 
+def emptied(mautic: MauticData, shown: Json, change: ContactChange) -> Json:
+    """After overwriteWithBlank batch/edit shows nothing as null (recorded: 204_batch_edit_email_null_overwrite)."""
+    for group in ("core", "social", "personal", "professional"):
+        for alias, entry in dict(shown["fields"][group] or {}).items():
+            if entry["value"] is None:
+                nothing = _nothing(mautic.fields[alias])
+                entry["value"] = entry["normalizedValue"] = nothing
+                shown["fields"]["all"][alias] = None if alias in change.before and nothing == "" else nothing
+    return shown
+
+
 def suppression(entry: SimulatedDoNotContact) -> Json:
     shown: Json = {"id": entry.id, "reason": entry.reason, "comments": entry.comments}
     return {**shown, "channel": entry.channel, "channelId": entry.channel_id}
@@ -237,11 +248,11 @@ def segment(item: SimulatedSegment) -> Json:
     return {
         "isPublished": item.published,
         "dateAdded": iso(item.added),
-        "dateModified": None,
+        "dateModified": iso(item.modified),
         "createdBy": None,
         "createdByUser": API_USER,
         "modifiedBy": None,
-        "modifiedByUser": None,
+        "modifiedByUser": item.modified_by,
         "id": item.id,
         "name": item.name,
         "publicName": item.name,

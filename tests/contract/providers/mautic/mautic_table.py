@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.contract.providers.mautic import mautic_preconditions as given
+from tests.contract.providers.mautic.mautic_later import LATER
 from tests.contract.providers.mautic.mautic_preconditions import Setup
 from tests.contract.providers.mautic.mautic_recordings import names
 
@@ -64,6 +65,7 @@ REPLAYED: dict[str, Setup] = {
     "120_rate_limit_ok": given.switched(rate_limit=5),
     "121_db_down_api": given.switched(database_down=True),
     "121_db_down_token": given.switched(database_down=True),
+    **LATER,
 }
 BY_PREFIX: list[tuple[str, Setup]] = [
     ("02_token_", given.nothing),

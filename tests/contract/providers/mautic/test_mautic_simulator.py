@@ -1,4 +1,4 @@
-"""Holds the Mautic simulator to the recorded exchanges with a real Mautic 5.1.1."""
+"""Holds the Mautic simulator to the recorded exchanges with a real Mautic 5.1.1 and the line after it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.contract.providers.mautic.mautic_later import LATER, NOT_OF_THIS_LINE
 from tests.contract.providers.mautic.mautic_recordings import differences, names, recording
 from tests.contract.providers.mautic.mautic_stage import MauticStage, replay, stage, stage_for
 from tests.contract.providers.mautic.mautic_table import (
@@ -56,7 +57,10 @@ def test_the_simulator_answers_like_the_recorded_mautic(name: str) -> None:
         answered = replay(made, name)
     assert answered.status_code == recorded["status"], answered.text[:500]
     if "body_json" in recorded:
-        assert differences(recorded["body_json"], answered.json()) == []
+        found = differences(recorded["body_json"], answered.json())
+        if name in LATER:
+            found = [each for each in found if not NOT_OF_THIS_LINE.search(f"{name}{each.partition(': ')[0]}")]
+        assert found == []
     expected = {key for key in recorded["headers"] if key.startswith(("X-", "Location", "Mautic", "Pragma"))}
     assert expected <= set(answered.headers)
     assert "Retry-After" not in answered.headers

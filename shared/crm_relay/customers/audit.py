@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from crm_relay.consent.address import normalise
-from crm_relay.consent.models import ConsentEvent, ConsentKind
-from crm_relay.consent.record import record_events
 from crm_relay.customers import store
-from crm_relay.customers.decisions import CLEARED, must_clear_dnc, wanted_memberships
+from crm_relay.customers.decisions import BOUNCED, is_lifted, must_clear_dnc, wanted_memberships
 from crm_relay.customers.drafts import DEDUPLICATE
 from crm_relay.customers.field_map import SEGMENT_NAMES, contact_fields
 from crm_relay.customers.models import AuditFinding, Customer, Drift
+from crm_relay.customers.opt_outs_there import address_of, carried_id, has_left, opted_out_there, record_opt_outs
 from crm_relay.platform.database import Queryable
 from crm_relay.providers.mautic.client import PAGE, Mautic, RemoteContact
 from crm_relay.providers.mautic.mapping import same_value
@@ -61,7 +59,7 @@ def audit_everybody(db: Queryable, mautic: Mautic, now: datetime) -> Audit:
     while page := mautic.contacts_from(start):
         start += PAGE
         seen.update(each.contact_id for each in page)
-        carriers.update(who for each in page if (who := _carried_id(each)) is not None)
+        carriers.update(who for each in page if (who := carried_id(each)) is not None)
         _compare_page(db, audit, page, members, now)
     audit.contacts = len(seen)
     audit.findings += _duplicates(carriers)
@@ -90,30 +88,11 @@ def audit_sample(db: Queryable, mautic: Mautic, customer_ids: Sequence[UUID], no
 def repair(db: Queryable, audit: Audit, now: datetime) -> None:
     """Mend what may be mended: the next run writes it again. What only Mautic's server can mend stays named."""
     found = audit.findings
-    rewritten = {Drift.FIELD, Drift.MEMBERSHIP, Drift.DNC_MISSING, Drift.DELETED}
+    rewritten = {Drift.FIELD, Drift.MEMBERSHIP, Drift.DELETED}
+    rewritten |= {Drift.DNC_MISSING, Drift.DNC_LEFT_OVER, Drift.MAILABLE_DUPLICATE}
     store.forget_drifted(db, [each for each in found if each.drift in rewritten])
     store.request_removals(db, [each for each in found if each.drift is Drift.STRANGER])
-    _record_opt_outs(db, [each for each in found if each.drift is Drift.OPTED_OUT_THERE], now)
-
-
-def _record_opt_outs(db: Queryable, found: Sequence[AuditFinding], now: datetime) -> None:
-    """An opt-out on either side wins, at the contact's address and the customer's; Mautic does not say when it was.
-
-    A customer who has none carries it to the first one.
-    """
-    if not found:
-        return
-    customers = store.read_customers(db, [each.customer_id for each in found if each.customer_id], now)
-    addresses = {each.address for each in found} | {customer.address for customer in customers}
-    store.stamp_opt_outs(db, [customer.customer_id for customer in customers if customer.address is None], now)
-    concerned = store.organizations_of(db, [each for each in addresses if each is not None])
-    record_events(
-        db,
-        [
-            ConsentEvent(ConsentKind.OPT_OUT, address, "mautic audit", now, org_id=org_id)
-            for address, org_id in concerned
-        ],
-    )
+    record_opt_outs(db, [each for each in found if each.drift is Drift.OPTED_OUT_THERE], now)
 
 
 def _members(mautic: Mautic) -> dict[str, set[int]]:
@@ -132,12 +111,12 @@ def _members(mautic: Mautic) -> dict[str, set[int]]:
 def _compare_page(
     db: Queryable, audit: Audit, page: Sequence[RemoteContact], members: Mapping[str, set[int]], now: datetime
 ) -> None:
-    by_customer = {UUID(who): each for each in page if (who := _carried_id(each)) is not None}
+    by_customer = {UUID(who): each for each in page if (who := carried_id(each)) is not None}
     customers = store.read_customers(db, list(by_customer), now)
     departed = store.departed(db, [each.customer_id for each in customers if not each.exists])
     addresses: dict[str, str | None] = {str(each): None for each in departed}
     addresses |= {str(customer.customer_id): customer.address for customer in customers if customer.exists}
-    audit.findings += _left_by_others(db, page, addresses)
+    audit.findings += _left_by_others(db, page, addresses) + _mailable_duplicates(db, page, addresses)
     for customer in customers:
         contact = by_customer[customer.customer_id]
         if not customer.exists:
@@ -154,8 +133,8 @@ def _compare(audit: Audit, customer: Customer, contact: RemoteContact, membershi
     if customer.contact_id != contact.contact_id or customer.sync_hash != customer.current_hash:
         audit.pending += 1
         # Anyone who left meanwhile has left, and after the run that writes it nobody asks again.
-        left = has_left(customer, contact) and not must_clear_dnc(customer)
-        audit.findings += [_opted_out_there(customer.customer_id, contact)] if left else []
+        left = _has_left(customer, contact) and not must_clear_dnc(customer)
+        audit.findings += [_left_in_person(customer, contact)] if left else []
         return
     audit.checked += 1
     audit.findings += drift(customer, contact, memberships)
@@ -176,9 +155,23 @@ def drift(customer: Customer, contact: RemoteContact, memberships: frozenset[str
     wanted = customer.wanted_dnc_reason
     if wanted is not None and contact.dnc_reason is None:
         found.append(AuditFinding(Drift.DNC_MISSING, who, there))
-    if has_left(customer, contact):
-        found.append(_opted_out_there(who, contact))
+    if is_lifted(customer, contact.dnc_reason, is_ours=contact.dnc_is_ours) and not _has_left(customer, contact):
+        found.append(AuditFinding(Drift.DNC_LEFT_OVER, who, there))
+    if _has_left(customer, contact):
+        found.append(_left_in_person(customer, contact))
     return found
+
+
+def _has_left(customer: Customer, contact: RemoteContact) -> bool:
+    if contact.dnc_reason == BOUNCED and address_of(contact) is None:
+        # The address that bounced is gone.
+        return False
+    return has_left(customer, contact.dnc_reason, is_ours=contact.dnc_is_ours)
+
+
+def _left_in_person(customer: Customer, contact: RemoteContact) -> AuditFinding:
+    who, address = customer.customer_id, address_of(contact)
+    return opted_out_there(who, contact.contact_id, address, contact.dnc_reason, in_person=True)
 
 
 def _left_by_others(db: Queryable, page: Sequence[RemoteContact], ours: Mapping[str, str | None]) -> list[AuditFinding]:
@@ -189,8 +182,8 @@ def _left_by_others(db: Queryable, page: Sequence[RemoteContact], ours: Mapping[
     """
     left: dict[str, tuple[RemoteContact, bool]] = {}
     for contact in page:
-        carried = _carried_id(contact)
-        address = _address_of(contact)
+        carried = carried_id(contact)
+        address = address_of(contact)
         if contact.dnc_reason is None or contact.dnc_is_ours or address is None:
             continue
         if carried is None or ours.get(carried) != address:
@@ -199,28 +192,28 @@ def _left_by_others(db: Queryable, page: Sequence[RemoteContact], ours: Mapping[
         return []
     unmuted = store.unmuted_holders(db, left)
     return [
-        _opted_out_there(row["customer_id"], left[row["address"]][0])
+        _left_elsewhere(row["customer_id"], left[row["address"]][0])
         for row in unmuted
         # Somebody who never was a customer is no concern of the ledger.
         if row["customer_id"] is not None or left[row["address"]][1]
     ]
 
 
-def _opted_out_there(who: UUID | None, contact: RemoteContact) -> AuditFinding:
-    return AuditFinding(Drift.OPTED_OUT_THERE, who, contact.contact_id, address=_address_of(contact))
+def _left_elsewhere(who: UUID | None, contact: RemoteContact) -> AuditFinding:
+    return opted_out_there(who, contact.contact_id, address_of(contact), contact.dnc_reason, in_person=False)
 
 
-def _address_of(contact: RemoteContact) -> str | None:
-    return normalise(str(contact.fields.get("email") or ""))
-
-
-def has_left(customer: Customer, contact: RemoteContact) -> bool:
-    """Whether somebody muted the contact in Mautic, and nobody here knows.
-
-    Ours stays ours; a re-consent that was confirmed and is followed by a new opt-out there, is a new opt-out.
-    """
-    is_unrecorded = not contact.dnc_is_ours or customer.dnc_reason == CLEARED
-    return customer.wanted_dnc_reason is None and contact.dnc_reason is not None and is_unrecorded
+def _mailable_duplicates(
+    db: Queryable, page: Sequence[RemoteContact], ours: Mapping[str, str | None]
+) -> list[AuditFinding]:
+    """Contacts that nobody muted at an address of customers who are muted; `ours` as above."""
+    found: dict[str, RemoteContact] = {}
+    for contact in page:
+        address, carried = address_of(contact), carried_id(contact)
+        if contact.dnc_reason is None and address is not None and (carried is None or ours.get(carried) != address):
+            found[address] = contact
+    holders = store.muted_holders(db, found) if found else []
+    return [AuditFinding(Drift.MAILABLE_DUPLICATE, who, found[address].contact_id) for address, who in holders]
 
 
 def _duplicates(carriers: Counter[str]) -> list[AuditFinding]:
@@ -229,11 +222,3 @@ def _duplicates(carriers: Counter[str]) -> list[AuditFinding]:
         for who, count in carriers.items()
         if count > 1
     ]
-
-
-def _carried_id(contact: RemoteContact) -> str | None:
-    """The customer id that a contact carries; None where it carries none or another tool's."""
-    try:
-        return str(UUID(str(contact.fields.get("supabase_id"))))
-    except ValueError:
-        return None

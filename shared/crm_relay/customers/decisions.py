@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from crm_relay.customers.field_map import SEGMENT_NAMES
+from crm_relay.customers.field_map import SEGMENT_NAMES, meant_address
 from crm_relay.customers.models import Customer
-from crm_relay.providers.mautic.mapping import is_accepted_address
 
 
 class SyncAction(StrEnum):
@@ -15,6 +14,7 @@ class SyncAction(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     BLANK_ADDRESS = "blank address"
+    MUTE = "mute"
     CONFLICT = "conflict"
     REFUSE = "refuse"
     NOTHING = "nothing"
@@ -37,11 +37,21 @@ def decide(customer: Customer) -> SyncDecision:
         return _without_address(customer)
     if not customer.is_owner:
         return SyncDecision(SyncAction.CONFLICT, f"the address belongs to customer {customer.owner_id}")
+    is_accepted = meant_address(customer) is not None
     if customer.source["do_not_contact"] and customer.present_contact_id is None:
-        return SyncDecision(SyncAction.NOTHING, "may not be contacted and is not known to Mautic")
-    if not is_accepted_address(customer.source["email"]):
-        return SyncDecision(SyncAction.REFUSE, "the address has characters that Mautic drops")
+        if is_accepted and customer.sync_hash != customer.current_hash:
+            return SyncDecision(SyncAction.MUTE, "may not be contacted: Mautic may have the address all the same")
+        return SyncDecision(SyncAction.NOTHING, "may not be contacted and is not sent to Mautic")
+    if not is_accepted:
+        return SyncDecision(
+            SyncAction.REFUSE, "the address has characters that Mautic drops or refuses", _stale(customer)
+        )
     return _with_address(customer)
+
+
+def _stale(customer: Customer) -> int | None:
+    """The contact, while it may have an address that is not the customer's any more."""
+    return None if customer.sync_hash == customer.current_hash else customer.present_contact_id
 
 
 def _without_address(customer: Customer) -> SyncDecision:
@@ -97,6 +107,19 @@ def must_clear_dnc(customer: Customer) -> bool:
     """Only a recorded re-consent makes a contact mailable again, and it does so once."""
     granted = customer.source.get("consented_at") is not None
     return granted and customer.wanted_dnc_reason is None and customer.dnc_reason != CLEARED
+
+
+UNSUBSCRIBED, BOUNCED, MANUAL = 1, 2, 3
+"""Reasons of a do-not-contact in Mautic."""
+
+
+def is_lifted(customer: Customer, reason: int | None, *, is_ours: bool) -> bool:
+    """Whether a do-not-contact that Mautic shows is ours and nothing asks for it any more.
+
+    One of a person's own is never lifted. Somebody who unsubscribes where we had pushed "unsubscribed" leaves no mark
+    of their own there, so that one stays too until a consent is recorded.
+    """
+    return is_ours and reason in {BOUNCED, MANUAL} and customer.wanted_dnc_reason is None
 
 
 _FIRST_PAUSE = timedelta(minutes=15)

@@ -10,7 +10,7 @@ from crm_relay.consent.address import normalise
 from crm_relay.consent.person import Person
 from crm_relay.customers import store
 from crm_relay.customers.run import SyncContext
-from crm_relay.customers.syncing.write_contacts import patiently
+from crm_relay.customers.syncing.patience import patiently
 from crm_relay.customers.who import contact_id_in, customer_id_in
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput, ServerFailed, TransientError

@@ -2,7 +2,7 @@
 
 from crm_relay.customers.models import Customer
 from crm_relay.providers.mautic.configuration import WantedField
-from crm_relay.providers.mautic.mapping import MappedContact, write_fields
+from crm_relay.providers.mautic.mapping import MappedContact, address_to_write, write_fields
 
 FIELDS: dict[str, str] = {
     "email": "email",
@@ -59,5 +59,11 @@ CUSTOM_FIELDS: tuple[WantedField, ...] = (
 
 
 def contact_fields(customer: Customer) -> MappedContact:
-    """The customer in Mautic's fields."""
-    return write_fields({alias: customer.source[column] for alias, column in FIELDS.items()})
+    """The customer in Mautic's fields; without an address where there is none that would arrive as it is."""
+    values = {alias: customer.source[column] for alias, column in FIELDS.items()}
+    return write_fields(values | {"email": meant_address(customer)})
+
+
+def meant_address(customer: Customer) -> str | None:
+    """The address that Mautic is to have; None where the customer has none, or none that it would keep."""
+    return address_to_write(customer.source["email"], customer.address)

@@ -66,6 +66,8 @@ class Drift(StrEnum):
     FIELD = "field"
     MEMBERSHIP = "membership"
     DNC_MISSING = "do-not-contact missing"
+    DNC_LEFT_OVER = "do-not-contact of ours that nothing asks for"
+    MAILABLE_DUPLICATE = "muted here, and another contact there is mailable"
     OPTED_OUT_THERE = "opted out there, not known here"
     DELETED = "contact deleted"
     DUPLICATE = "contact duplicated"
@@ -76,7 +78,8 @@ class Drift(StrEnum):
 class AuditFinding:
     """One difference; `detail` names a field, a segment or a command, never a value.
 
-    `customer_id` None: it concerns nobody who is a customer now. `address` is the contact's that opted out.
+    `customer_id` None: it concerns nobody who is a customer now. `address` is the contact's that opted out, and
+    `dnc_reason` how, in Mautic's number; `in_person` where the contact is that customer's own.
     """
 
     drift: Drift
@@ -85,6 +88,8 @@ class AuditFinding:
     detail: str = ""
     memberships: frozenset[str] | None = None
     address: str | None = field(default=None, repr=False)
+    dnc_reason: int | None = None
+    in_person: bool = False
 
 
 @dataclass(frozen=True)

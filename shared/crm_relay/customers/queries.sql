@@ -154,12 +154,40 @@ left join customer_emails mail on normalise_address(mail.email) = wanted.address
 left join customer_profiles holder on holder.id = mail.customer_id
 order by 1, 2;
 
+-- name: muted_holders
+-- Customers whose address one of these is, and who may get no mail.
+select wanted.address, source.customer_id
+from unnest(cast(:addresses as text[])) as wanted (address)
+join customer_emails mail on normalise_address(mail.email) = wanted.address
+join mautic_sync_source source on source.customer_id = mail.customer_id and source.address = wanted.address
+where source.dnc_reason is not null
+group by wanted.address, source.customer_id
+order by wanted.address, source.customer_id;
+
+-- name: were_ever_customers
+-- Which of these ids are or were customers here.
+select asked.customer_id, profile.id is not null as is_living
+from unnest(cast(:ids as uuid[])) as asked (customer_id)
+left join customer_profiles profile on profile.id = asked.customer_id
+where profile.id is not null
+    or exists (select from mautic_departed_customers departed where departed.customer_md5 = md5(asked.customer_id::text));
+
 -- name: stamp_customers
--- Customers without an address who opted out: the stamp writes the ledger's line when the first address comes.
+-- Who opted out there, in person as the webhook leaves them. Without an address the stamp writes the ledger's line with the first.
 update customer_profiles profile
-set opted_out_at = least(cast(:now as timestamptz), clock_timestamp())
+set
+    marketing_opt_in = case when stamped.is_in_person then false else profile.marketing_opt_in end,
+    -- Moved even by little: a stamp that stays would tell the trigger that the application had set the column.
+    opted_out_at = greatest(
+        least(cast(:now as timestamptz), clock_timestamp()), profile.opted_out_at + interval '1 microsecond'
+    )
 from (
-    select id from customer_profiles where id = any (cast(:ids as uuid[])) and opted_out_at is null order by id for no key update
+    select id, id = any (cast(:in_person as uuid[])) as is_in_person
+    from customer_profiles
+    where id = any (cast(:ids as uuid[]))
+        and (opted_out_at is null or id = any (cast(:in_person as uuid[])))
+    order by id
+    for no key update
 ) stamped
 where profile.id = stamped.id;
 
@@ -240,7 +268,9 @@ order by mautic_contact_id;
 -- Rows whose contact differs from what was confirmed: forgotten as confirmed, so that the next run writes them again.
 with drifted as (
     select *
-    from jsonb_to_recordset(:findings) as finding (customer_id uuid, is_deleted boolean, memberships text[])
+    from jsonb_to_recordset(:findings) as finding (
+        customer_id uuid, is_deleted boolean, is_unmuted boolean, memberships text[]
+    )
 ),
 forgotten as (
     insert into mautic_former_contacts (mautic_contact_id, customer_id)
@@ -259,6 +289,8 @@ set
     mautic_contact_id = case when drifted.is_deleted then null else status.mautic_contact_id end,
     segments = case when drifted.is_deleted then '{}' else coalesce(drifted.memberships, status.segments) end,
     segments_settled = true,
+    -- Muted once more, with everybody who has the address.
+    dnc_reason = case when drifted.is_unmuted then null else status.dnc_reason end,
     updated_at = now()
 from drifted
 where status.customer_id = drifted.customer_id;

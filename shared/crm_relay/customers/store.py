@@ -57,10 +57,24 @@ def organizations_of(db: Queryable, addresses: Iterable[str]) -> list[tuple[str,
     return [(row["address"], row["org_id"]) for row in rows]
 
 
-def stamp_opt_outs(db: Queryable, customer_ids: Sequence[UUID], now: datetime) -> None:
-    """They have opted out, and there is no address for the ledger; one statement, none for nobody."""
+def muted_holders(db: Queryable, addresses: Iterable[str]) -> list[tuple[str, UUID]]:
+    """Each of these addresses with every customer whose address it is and who may get no mail."""
+    rows = db.run(_SQL["muted_holders"], addresses=sorted(addresses))
+    return [(row["address"], row["customer_id"]) for row in rows]
+
+
+def were_ever_customers(db: Queryable, customer_ids: Sequence[UUID]) -> dict[UUID, bool]:
+    """Of these ids those that are or were customers here -> whether they still are; no ids, no statement."""
+    if not customer_ids:
+        return {}
+    rows = db.run(_SQL["were_ever_customers"], ids=sorted(customer_ids))
+    return {row["customer_id"]: row["is_living"] for row in rows}
+
+
+def stamp_opt_outs(db: Queryable, customer_ids: Sequence[UUID], in_person: Sequence[UUID], now: datetime) -> None:
+    """They have opted out, `in_person` by themselves, so that their own column says it too; none for nobody."""
     if customer_ids:
-        db.run(_SQL["stamp_customers"], ids=sorted(customer_ids), now=now)
+        db.run(_SQL["stamp_customers"], ids=list(customer_ids), in_person=list(in_person), now=now)
 
 
 def find_customers(
@@ -92,6 +106,7 @@ def forget_drifted(db: Queryable, findings: Sequence[AuditFinding]) -> None:
         str(each.customer_id): {
             "customer_id": str(each.customer_id),
             "is_deleted": each.drift is Drift.DELETED,
+            "is_unmuted": each.drift is Drift.MAILABLE_DUPLICATE,
             "memberships": None if each.memberships is None else sorted(each.memberships),
         }
         for each in sorted(findings, key=lambda each: each.memberships is not None)

@@ -297,7 +297,7 @@ def test_an_address_that_mautic_would_mangle_is_refused_with_a_reason(harness: M
 
     report = harness.sync()
 
-    assert report.failures == {jose: "the address has characters that Mautic drops"}
+    assert report.failures == {jose: "the address has characters that Mautic drops or refuses"}
     assert harness.simulator.requests == []
     assert harness.status(jose)["attempts"] == 1
 
@@ -498,7 +498,7 @@ def test_a_run_leaves_a_line_in_the_log(harness: MauticHarness) -> None:
     line = harness.sql("select * from mautic_sync_logs")[0]
     assert (line["contacts_synced"], line["contacts_created"], line["contacts_failed"]) == (1, 1, 1)
     assert line["error_details"] == [
-        {"customer_id": str(jose), "reason": "the address has characters that Mautic drops"}
+        {"customer_id": str(jose), "reason": "the address has characters that Mautic drops or refuses"}
     ]
 
 

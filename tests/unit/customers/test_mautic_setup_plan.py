@@ -75,7 +75,7 @@ def test_an_empty_mautic_needs_every_field_every_segment_and_one_webhook() -> No
 
 
 def test_the_custom_fields_are_the_map_and_hold_every_segment() -> None:
-    kinds = {"text": {"text", "select"}, "number": {"number"}, "boolean": {"boolean"}}
+    kinds = {"text": {"text", "select"}, "whole": {"number"}, "money": {"number"}, "boolean": {"boolean"}}
     kinds |= {"minute": {"datetime"}, "day": {"date"}}
     for each in CUSTOM_FIELDS:
         assert each.alias in FIELDS

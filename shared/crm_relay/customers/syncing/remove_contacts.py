@@ -7,7 +7,7 @@ from crm_relay.customers import store
 from crm_relay.customers.decisions import next_attempt
 from crm_relay.customers.field_map import FIELDS
 from crm_relay.customers.run import SyncContext
-from crm_relay.customers.syncing.write_contacts import BATCH_SECONDS, OutOfTime, patiently
+from crm_relay.customers.syncing.patience import BATCH_SECONDS, OutOfTime, patiently
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.providers.mautic.client import ItemResult, do_not_contact
 

@@ -8,12 +8,14 @@ from uuid import UUID
 from crm_relay.customers import store
 from crm_relay.customers.audit import audit_sample, repair
 from crm_relay.customers.decisions import SyncAction, SyncDecision, decide, next_batch_size, stop_reason
-from crm_relay.customers.drafts import ContactDraft, draft, outcome_of_conflict, outcome_of_failure, outcome_of_nothing
+from crm_relay.customers.drafts import ContactDraft, draft, outcome_of_conflict, outcome_of_nothing, outcome_of_refusal
 from crm_relay.customers.models import Customer, SyncOutcome, SyncReport
 from crm_relay.customers.run import SyncContext
 from crm_relay.customers.syncing.memberships import Memberships
+from crm_relay.customers.syncing.mute_holders import mute_at_least, mute_unknown
+from crm_relay.customers.syncing.patience import OutOfTime
 from crm_relay.customers.syncing.remove_contacts import remove_contacts
-from crm_relay.customers.syncing.write_contacts import OutOfTime, mute_at_least, write_contacts
+from crm_relay.customers.syncing.write_contacts import write_contacts
 from crm_relay.platform.errors import NoAnswer, TransientError
 from crm_relay.platform.fence.clone_fence import ensure_armed
 
@@ -108,12 +110,16 @@ def _settle_window(run: SyncContext, memberships: Memberships, customers: Sequen
     outcomes = [outcome for customer, decision in decided if (outcome := _without_writing(run, customer, decision))]
     store.record_outcomes(run.db, outcomes, run.now())
     write_contacts(run, memberships, _drafts(decided))
+    mute_unknown(run, [each for each, decision in decided if decision.action is SyncAction.MUTE])
     store.clear_notes(run.db, [note for each in customers if _leaves_no_trace(run, each) for note in each.notes])
 
 
 def _leaves_no_trace(run: SyncContext, customer: Customer) -> bool:
     """Whether no outcome strikes this customer's lines: nothing is remembered, or its failure is already."""
-    return not _has_status(customer) or customer.customer_id in run.report.failures
+    return (
+        not (_has_status(customer) or decide(customer).action is SyncAction.MUTE)
+        or customer.customer_id in run.report.failures
+    )
 
 
 def _has_status(customer: Customer) -> bool:
@@ -126,15 +132,15 @@ def _without_writing(run: SyncContext, customer: Customer, decision: SyncDecisio
         case SyncAction.CONFLICT:
             run.report.conflicts.add(customer.customer_id)
             return outcome_of_conflict(customer, decision.reason)
-        case SyncAction.REFUSE:
+        case SyncAction.REFUSE if decision.contact_id is None:
             run.report.failures[customer.customer_id] = decision.reason
-            return mute_at_least(run, customer, outcome_of_failure(customer, decision.reason, run.now()))
+            return mute_at_least(run, customer, outcome_of_refusal(customer, decision.reason, run.now()))
         case SyncAction.NOTHING if _has_status(customer):
             return outcome_of_nothing(customer)
     return None
 
 
-_WRITES = {SyncAction.CREATE, SyncAction.UPDATE, SyncAction.BLANK_ADDRESS}
+_WRITES = {SyncAction.CREATE, SyncAction.UPDATE, SyncAction.BLANK_ADDRESS, SyncAction.REFUSE}
 
 
 def _drafts(decided: Sequence[tuple[Customer, SyncDecision]]) -> list[ContactDraft]:
@@ -142,7 +148,9 @@ def _drafts(decided: Sequence[tuple[Customer, SyncDecision]]) -> list[ContactDra
     drafts: list[ContactDraft] = []
     contacts: set[int] = set()
     for customer, decision in decided:
-        if decision.action in _WRITES and decision.contact_id not in contacts:
+        # A row that is refused goes to the contact that it has, without its address.
+        is_written = decision.action is not SyncAction.REFUSE or decision.contact_id is not None
+        if decision.action in _WRITES and is_written and decision.contact_id not in contacts:
             drafts.append(draft(customer, decision))
             if decision.contact_id is not None:
                 contacts.add(decision.contact_id)

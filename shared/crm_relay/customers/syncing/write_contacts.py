@@ -1,33 +1,29 @@
 """Sends drafts to Mautic in batches and remembers each row once Mautic confirmed it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from crm_relay.customers import store
 from crm_relay.customers.decisions import must_clear_dnc, needs_segments, next_batch_size
 from crm_relay.customers.drafts import (
     ContactDraft,
     follow_up,
+    is_blocked,
     outcome_of_failure,
     outcome_of_success,
+    withdrawal,
 )
-from crm_relay.customers.models import Customer, SyncOutcome
+from crm_relay.customers.models import SyncOutcome
 from crm_relay.customers.run import SyncContext
+from crm_relay.customers.syncing.free_addresses import free_addresses
+from crm_relay.customers.syncing.lift_mutes import lift_ours, record_what_was_left
 from crm_relay.customers.syncing.memberships import Memberships
-from crm_relay.platform.errors import RateLimited, RejectedInput, ServerFailed
+from crm_relay.customers.syncing.mute_holders import mute_at_least, mute_others
+from crm_relay.customers.syncing.patience import BATCH_SECONDS, OutOfTime, patiently
+from crm_relay.platform.errors import ServerFailed
 from crm_relay.providers.mautic.client import ItemResult
 
-T = TypeVar("T")
-BATCH_SECONDS = 15.0
-"""What a batch of 200 may take, with a slow hook of Mautic's own in it; recorded: 4.6 to 12.9 s."""
-
-_MOST_WAITS = 4
 _FEW = 10
-
-
-class OutOfTime(Exception):
-    """The deadline is near: what is recorded stays, the rest is for the next run."""
 
 
 def write_contacts(run: SyncContext, memberships: Memberships, drafts: Sequence[ContactDraft]) -> None:
@@ -69,13 +65,41 @@ def _write_batch(
     if results is None:
         return None
     run.batch_size = next_batch_size(run.batch_size, len(batch), run.clock() - began, run.options.batch_size)
-    answers = [(sent, follow_up(sent, result)) for sent, result in zip(batch, results, strict=True)]
-    refused = [(sent, _failure(run, sent, answer)) for sent, answer in answers if isinstance(answer, str)]
-    failed = [mute_at_least(run, sent.customer, outcome) for sent, outcome in refused]
-    after = [answer for _, answer in answers if isinstance(answer, ContactDraft)]
+    pairs = list(zip(batch, results, strict=True))
+    after, failed = _judge(run, pairs)
     confirmed = [each for each in after if each.confirmed]
     _finish(run, memberships, confirmed, failed)
     return [each for each in after if not each.confirmed]
+
+
+def _judge(
+    run: SyncContext, pairs: Sequence[tuple[ContactDraft, ItemResult]]
+) -> tuple[list[ContactDraft], list[SyncOutcome]]:
+    """What follows from a batch's answers: drafts, confirmed or to go out again, and the rows that failed."""
+    blocked = [(sent, result) for sent, result in pairs if is_blocked(sent, result)]
+    found = [_known_there(run, sent) for sent, _ in blocked]
+    held = [pair for pair, adopted in zip(blocked, found, strict=True) if adopted is None]
+    freed = dict(zip([id(sent) for sent, _ in held], free_addresses(run, held) if held else (), strict=True))
+    adopted = {id(sent): known for (sent, _), known in zip(blocked, found, strict=True) if known is not None}
+    after: list[ContactDraft] = []
+    failed: list[SyncOutcome] = []
+    for sent, result in pairs:
+        answer = adopted.get(id(sent)) or freed.get(id(sent)) or follow_up(sent, result)
+        if isinstance(answer, str):
+            answer = withdrawal(sent, result, answer) or answer
+        if isinstance(answer, ContactDraft):
+            after.append(answer)
+        else:
+            failed.append(mute_at_least(run, sent.customer, _failure(run, sent, answer)))
+    return after, failed
+
+
+def _known_there(run: SyncContext, sent: ContactDraft) -> ContactDraft | None:
+    """A create that two contacts claim, one by the address and one by the id: it is the one with the id."""
+    if sent.contact_id is not None:
+        return None
+    contact_id = patiently(run, lambda: run.mautic.find_contact(str(sent.customer.customer_id)), server_failures=1)
+    return None if contact_id is None else replace(sent, contact_id=contact_id, adopted=True, tries=sent.tries + 1)
 
 
 def _halves(run: SyncContext, batch: list[ContactDraft]) -> list[list[ContactDraft]]:
@@ -129,57 +153,31 @@ def _edit(run: SyncContext, batch: Sequence[ContactDraft]) -> list[ItemResult] |
         return None
 
 
-def patiently(run: SyncContext, call: Callable[[], T], *, server_failures: int = 0) -> T:
-    """The call's result; waits and repeats while Mautic asks to slow down, and `server_failures` times after a 5xx."""
-    for waits in range(_MOST_WAITS + 1):
-        try:
-            return call()
-        except RateLimited as error:
-            pause = error.retry_after or 2.0 ** (waits + 1)
-            if waits == _MOST_WAITS or not run.deadline.allows(pause + BATCH_SECONDS):
-                raise
-        except ServerFailed:
-            if waits >= server_failures:
-                raise
-            pause = 2.0
-        run.sleep(pause)
-        run.lease.renew()
-    raise AssertionError("unreachable")
-
-
 def _failure(run: SyncContext, sent: ContactDraft, reason: str) -> SyncOutcome:
     run.report.failures[sent.customer.customer_id] = reason
     return outcome_of_failure(sent.customer, reason, run.now(), sent.contact_id)
-
-
-def mute_at_least(run: SyncContext, customer: Customer, failed: SyncOutcome) -> SyncOutcome:
-    """An opt-out does not wait for the rest of a row that cannot be written: the contact that is there is muted.
-
-    One request, once; the outcome remembers it.
-    """
-    contact_id, reason = failed.contact_id, customer.wanted_dnc_reason
-    if contact_id is None or reason is None or customer.dnc_reason == reason:
-        return failed
-    run.lease.renew()
-    try:
-        patiently(run, lambda: run.mautic.add_do_not_contact(contact_id, reason), server_failures=1)
-    except (RejectedInput, ServerFailed):
-        # Gone, or Mautic can take nothing for it: the row has its turn again.
-        return failed
-    return replace(failed, dnc_reason=reason)
 
 
 def _finish(
     run: SyncContext, memberships: Memberships, confirmed: list[ContactDraft], failed: list[SyncOutcome]
 ) -> None:
     """Single steps that no batch can do, memberships, and one statement that remembers the batch."""
+    without_address = [each for each in confirmed if each.problem is not None]
+    run.report.failures |= {each.customer.customer_id: each.problem or "" for each in without_address}
+    failed += [outcome_of_success(each, run.now(), settled=True) for each in confirmed if each.is_withdrawal]
+    confirmed = [each for each in confirmed if not each.is_withdrawal]
+    record_what_was_left(run, confirmed)
+    lift_ours(run, confirmed)
+    mute_others(run, confirmed)
     gone = [each for each in confirmed if not _single_steps(run, each)]
     failed += [_failure(run, each, "the contact vanished while it was written") for each in gone]
     kept = [memberships.know(each) if each.adopted else each for each in confirmed if each not in gone]
     moving = [each for each in kept if needs_segments(each.customer)]
     if moving:
         # Said before it is done: a run that dies in between leaves behind what may stand in Mautic.
-        store.record_outcomes(run.db, [outcome_of_success(each, settled=False) for each in moving], run.now())
+        store.record_outcomes(
+            run.db, [outcome_of_success(each, run.now(), settled=False) for each in moving], run.now()
+        )
         moving = [_as_remembered(each) for each in moving]
         unknown = memberships.apply(moving)
         failed += [
@@ -190,7 +188,9 @@ def _finish(
         kept = [each for each in kept if not needs_segments(each.customer)]
         kept += [each for each in moving if each.contact_id not in unknown]
     _count(run, kept)
-    store.record_outcomes(run.db, [*(outcome_of_success(each, settled=True) for each in kept), *failed], run.now())
+    store.record_outcomes(
+        run.db, [*(outcome_of_success(each, run.now(), settled=True) for each in kept), *failed], run.now()
+    )
 
 
 def _as_remembered(moving: ContactDraft) -> ContactDraft:

@@ -27,13 +27,16 @@ class ItemResult:
     """What became of one item of a batch. `status` is Mautic's: 201 created, 200 found and changed, 404, 400, 422.
 
     `contact_id` is None where the item failed; `refused_fields` are the aliases that Mautic's error names; `stored` is
-    the contact as Mautic shows it after the change (alias -> value; a number that is not set shows as 0).
+    the contact as Mautic shows it after the change (alias -> value; a number that is not set shows as 0), of an edit
+    that failed as it was before. `dnc_reason` and `dnc_is_ours` are as in RemoteContact.
     """
 
     status: int
     contact_id: int | None
     refused_fields: tuple[str, ...] = ()
     stored: Mapping[str, Any] = field(default_factory=dict)
+    dnc_reason: int | None = None
+    dnc_is_ours: bool = False
 
 
 @dataclass(frozen=True)
@@ -198,14 +201,20 @@ def do_not_contact(reason: int) -> list[dict[str, object]]:
     return [{"channel": "email", "reason": reason, "comments": OUR_DNC_COMMENT}]
 
 
+def no_do_not_contact() -> list[dict[str, object]]:
+    """The same, to lift it (273_batch_edit_dnc_reason_0)."""
+    return [{"channel": "email", "reason": 0}]
+
+
 def _remote_contact(contact: Mapping[str, Any]) -> RemoteContact:
+    return RemoteContact(int(contact["id"]), wire.stored_fields(contact), *_suppression(contact))
+
+
+def _suppression(contact: Mapping[str, Any]) -> tuple[int | None, bool]:
+    """Reason of the e-mail channel, and whether we gave it."""
     entries = [each for each in contact.get("doNotContact") or [] if each.get("channel") == "email"]
-    return RemoteContact(
-        int(contact["id"]),
-        wire.stored_fields(contact),
-        int(entries[0]["reason"]) if entries else None,
-        any(str(each.get("comments") or "").startswith(OUR_DNC_COMMENT) for each in entries),
-    )
+    is_ours = any(str(each.get("comments") or "").startswith(OUR_DNC_COMMENT) for each in entries)
+    return (int(entries[0]["reason"]) if entries else None), is_ours
 
 
 def _item_results(answer: wire.MauticBatchAnswer, items: Sequence[Item]) -> list[ItemResult]:
@@ -222,9 +231,10 @@ def _item_result(item: Item, status: object, contact: object, error: object) -> 
     if status not in {200, 201} or not isinstance(contact, Mapping):
         details = error.get("details") if isinstance(error, Mapping) else None
         refused = tuple(map(str, details)) if isinstance(details, Mapping) else ()
-        return ItemResult(int(status) if isinstance(status, int) else 0, None, refused)
+        present = wire.stored_fields(contact) if isinstance(contact, Mapping) else {}
+        return ItemResult(int(status) if isinstance(status, int) else 0, None, refused, present)
     found, stored = int(contact["id"]), wire.stored_fields(contact)
     wanted = item.get("supabase_id")
     if found != item.get("id", found) or (wanted is not None and stored.get("supabase_id") not in {wanted, None}):
         raise ServerFailed("a batch answer does not belong to the items that were sent")
-    return ItemResult(status, found, stored=stored)
+    return ItemResult(status, found, (), stored, *_suppression(contact))

@@ -132,7 +132,12 @@ def by_index(keyed: Keyed | None) -> dict[int, Any]:
 
 
 def stored_fields(contact: Mapping[str, Any]) -> dict[str, Any]:
-    """Alias -> value of a contact answer; empty where the item failed."""
+    """Alias -> value of a contact answer; one whose edit failed has no "all" (270_batch_edit_swap_addresses)."""
     fields = contact.get("fields")
-    every = fields.get("all") if isinstance(fields, Mapping) else None
-    return dict(every) if isinstance(every, Mapping) else {}
+    if not isinstance(fields, Mapping):
+        return {}
+    every = fields.get("all")
+    if isinstance(every, Mapping):
+        return dict(every)
+    groups = [each for each in fields.values() if isinstance(each, Mapping)]
+    return {alias: entry.get("value") for group in groups for alias, entry in group.items()}

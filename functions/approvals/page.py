@@ -1,11 +1,12 @@
 """What the page says."""
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from crm_relay.platform.http.http_edge import PageContent
 from crm_relay.platform.http.public_page import CLOSE, public_page
+from crm_relay.workflows.approvals.deciding.colleagues import ColleagueToAsk
 from crm_relay.workflows.approvals.deciding.decisions import LONGEST_NOTES
 from crm_relay.workflows.approvals.overview import ApprovalShown
 
@@ -16,8 +17,11 @@ _OVER = {
 _WAYS = {"link": "by the link", "page": "on the page", "api": "through the application", "cli": "at the command line"}
 
 
-def asks(approval: ApprovalShown) -> PageContent:
-    """What is asked for while it waits; else what was decided, however often it is asked."""
+def asks(approval: ApprovalShown, colleagues: Sequence[ColleagueToAsk] = ()) -> PageContent:
+    """What is asked for while it waits; else what was decided, however often it is asked.
+
+    `colleagues`: to whom it may be handed on.
+    """
     if approval.status != "pending":
         return public_page(_headline(approval), f"{_about(approval)}{_outcome(approval)}{CLOSE}")
     message = f"<blockquote>{html.escape(approval.message)}</blockquote>" if approval.message else ""
@@ -28,7 +32,23 @@ def asks(approval: ApprovalShown) -> PageContent:
         '<button class="second" name="decision" value="reject">Reject</button></form>'
     )
     hint = "<p class=soft>Nothing happens until you press a button.</p>"
-    return public_page("Your approval is needed", f"{_about(approval)}{message}{form}{hint}")
+    return public_page("Your approval is needed", f"{_about(approval)}{message}{form}{_handing_on(colleagues)}{hint}")
+
+
+def _handing_on(colleagues: Sequence[ColleagueToAsk]) -> str:
+    if not colleagues:
+        return ""
+    options = "".join(f'<option value="{each.id}">{html.escape(_named(each))}</option>' for each in colleagues)
+    return (
+        '<form method="post"><label>Or let a colleague decide<select name="to" required>'
+        f'<option value="">Choose a colleague</option>{options}</select></label>'
+        '<button class="second" name="decision" value="delegate">Hand on</button></form>'
+    )
+
+
+def _named(colleague: ColleagueToAsk) -> str:
+    role = f" ({colleague.role})" if colleague.role else ""
+    return f"{colleague.name or 'without a name'}{role}{' – away' if colleague.away else ''}"
 
 
 def refused(why: str) -> PageContent:

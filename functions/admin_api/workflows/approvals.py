@@ -9,6 +9,7 @@ from pydantic import Field
 from admin_api.table import OPERATE, READ, get, post
 from crm_relay.platform.http.http_routes import Call, Given
 from crm_relay.platform.logging import logger
+from crm_relay.workflows.approvals.deciding.colleagues import ColleagueToAsk, colleagues_to_ask
 from crm_relay.workflows.approvals.deciding.decide import ApprovalDecided, decide
 from crm_relay.workflows.approvals.deciding.decisions import LONGEST_NOTES, Decision
 from crm_relay.workflows.approvals.models import ApprovalAction, Way
@@ -75,6 +76,10 @@ def one(dependencies: "Admin", call: Call) -> object:
     return show_approval(dependencies.database, call.given.id, viewer=_viewer(call))
 
 
+def colleagues(dependencies: "Admin", call: Call) -> object:
+    return colleagues_to_ask(dependencies.database, call.given.id)
+
+
 def act(dependencies: "Admin", call: Call, *, action: ApprovalAction) -> object:
     given = call.given
     decision = Decision(
@@ -105,6 +110,14 @@ APPROVALS = (
     ),
     # What is asked for has values of records in it.
     get(OPERATE, "/api/approvals/{id}", "An approval with what it is about", one, ApprovalShown, OfApproval),
+    get(
+        OPERATE,
+        "/api/approvals/{id}/colleagues",
+        "To whom the approval may be handed on, by name; empty where it is over",
+        colleagues,
+        list[ColleagueToAsk],
+        OfApproval,
+    ),
     *(
         post(
             OPERATE,

@@ -108,7 +108,7 @@ def test_a_role_that_reads_sees_nobodys_name(page: Page, board: BoardWithApprova
 def test_a_decision_is_confirmed_and_then_counts(page: Page, board: BoardWithApprovals) -> None:
     sign_in(page, board, board.token("max", board.approvals.max))
     expect(page.locator("#approvals-note")).to_have_text("2 waiting · 1 for you")
-    expect(page.locator("#approvals button")).to_have_count(2)
+    expect(page.locator("#approvals button")).to_have_count(3)
     page.get_by_role("button", name="Approve Engine").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Approve this?")
@@ -127,6 +127,38 @@ def test_a_decision_is_confirmed_and_then_counts(page: Page, board: BoardWithApp
     assert (row["status"], row["decided_via"], row["decided_with"], row["response_notes"]) == (
         "approved", "page", "max", "Well done",
     )  # fmt: skip
+
+
+def test_an_approval_is_handed_on_to_a_colleague_who_may_decide(page: Page, board: BoardWithApprovals) -> None:
+    stage = board.approvals
+    stage.person("frida", role="partner"), stage.person("gone", is_active=False)
+    board.approvals.deal = stage.runs.deal("Mast", owner_id=stage.olga)
+    run = stage.begin(asking(MANAGER))
+    sign_in(page, board, board.token("max.again", stage.max))
+    page.get_by_role("button", name="Hand on Mast").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Hand this on?")
+    expect(dialog).to_contain_text("Mast, requested by Olga. The colleague decides instead of you")
+    choices = dialog.get_by_label("To", exact=True)
+    expect(choices.locator("option")).to_have_text(["Dora", "Frida (partner)", "Mina – away"])
+    dialog.get_by_role("button", name="Cancel").click()
+    assert stage.asked(run) == ["max"]
+
+    page.get_by_role("button", name="Hand on Mast").click()
+    choices.select_option(label="Frida (partner)")
+    dialog.get_by_label("Reason, kept with it").fill("She knows the ship")
+    if folder := os.environ.get("PAGE_PICTURES"):
+        page.screenshot(path=str(Path(folder) / "approvals_hand_on.png"))
+    dialog.get_by_role("button", name="Hand on", exact=True).click()
+    expect(page.locator("#message")).to_have_text("Handed on. The colleague is asked within a minute.")
+    (row,) = stage.approvals(run)
+    assert (row["status"], row["delegated_to"], row["decided_via"], row["delegation_reason"]) == (
+        "delegated", stage.people["frida"], "page", "She knows the ship",
+    )  # fmt: skip
+    stage.tick(minutes=40)
+    assert stage.asked(run) == ["frida"]
+    page.reload()
+    expect(page.locator("#approvals tbody tr").filter(has_text="Mast")).to_contain_text("handed on, for Max")
 
 
 def test_a_narrow_screen_has_cards(browser: Browser, board: BoardWithApprovals) -> None:

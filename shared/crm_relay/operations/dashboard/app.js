@@ -33,8 +33,10 @@ async function attempt(work) {
   }
 }
 
-function ask(title, text, yes, { why = false } = {}) {
+function ask(title, text, yes, { why = false, choices = [] } = {}) {
   byId("confirm-why").hidden = !why;
+  byId("confirm-whom").hidden = !choices.length;
+  byId("confirm-choice").replaceChildren(...choices.map(([value, name]) => h("option", { value }, name)));
   byId("confirm-reason").value = "";
   const dialog = byId("confirm");
   byId("confirm-title").textContent = title;
@@ -82,7 +84,7 @@ async function fill() {
   showProviders(data.provider_days);
   showCampaigns(funnels);
   showNotifications(channels, templates, { preview: previewTemplate });
-  showApprovals(approvals, { decide: decideApproval });
+  showApprovals(approvals, { decide: decideApproval, delegate: delegateApproval });
   showWorkflows(workflows, failures, data.role, { runs: runsOfWorkflow, rehearse: rehearseWorkflow, retry: retryFailed });
   showConnections(connections, data.role, connectionActions({ ask, act, attempt, say, unfold }));
   showSending(data.sending_stops, data.role, resumeSending);
@@ -138,6 +140,17 @@ async function decideApproval(each, action) {
   const notes = byId("confirm-reason").value.trim();
   await act(() => post(`/api/approvals/${each.id}/${action}`, { way: "page", ...(notes && { notes }) }), (found) =>
     found.changed ? `${done}. The workflow goes on.` : `It was decided before: ${found.status}.`);
+}
+async function delegateApproval(each) {
+  const found = await attempt(() => get(`/api/approvals/${each.id}/colleagues`));
+  if (!found) return;
+  if (!found.length) return void say("Nobody is left to whom it may be handed on.", "bad");
+  const choices = found.map((one) => [one.id, [one.name ?? one.id.slice(0, 8), one.role && `(${one.role})`, one.away && "– away"].filter(Boolean).join(" ")]);
+  const text = `${each.title ?? "The request"}, requested by ${each.requester_name ?? "nobody who is known"}. The colleague decides instead of you, and you cannot take it back.`;
+  if (!(await ask("Hand this on?", text, "Hand on", { why: true, choices }))) return;
+  const notes = byId("confirm-reason").value.trim(), to = byId("confirm-choice").value;
+  await act(() => post(`/api/approvals/${each.id}/delegate`, { way: "page", to, ...(notes && { notes }) }), (done) =>
+    done.changed ? "Handed on. The colleague is asked within a minute." : `It was decided before: ${done.status}.`);
 }
 const replayTask = (each) => act(() => post(`/api/failed-tasks/${each.id}/replay`), () => `Message ${each.id} is on its way again.`);
 

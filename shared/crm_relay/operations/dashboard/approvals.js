@@ -16,14 +16,14 @@ function waits(each) {
   return [late(each) ? chip("warn", duration(each.age_seconds)) : duration(each.age_seconds), due];
 }
 
-function buttons(each, decide) {
+function buttons(each, { decide, delegate }) {
   if (!each.is_mine) return null;
-  const button = (action, label, kind) => h("button", { type: "button", class: `small ${kind}`, "data-action": action,
-    "aria-label": `${label} ${each.title ?? each.id}`, onclick: () => decide(each, action) }, label);
-  return [button("approve", "Approve", "primary"), button("reject", "Reject", "danger")];
+  const button = (action, label, kind, act = decide) => h("button", { type: "button", class: `small ${kind}`, "data-action": action,
+    "aria-label": `${label} ${each.title ?? each.id}`, onclick: () => act(each, action) }, label);
+  return [button("approve", "Approve", "primary"), button("reject", "Reject", "danger"), button("delegate", "Hand on", "", delegate)];
 }
 
-export function showApprovals(rows, { decide }) {
+export function showApprovals(rows, actions) {
   const mine = rows.filter((each) => each.is_mine).length;
   const count = rows.length >= MOST ? `${number(MOST)} or more` : number(rows.length);
   byId("approvals-note").textContent = rows.length ? `${count} waiting${mine ? ` · ${number(mine)} for you` : ""}` : "";
@@ -31,7 +31,7 @@ export function showApprovals(rows, { decide }) {
     ["approval", (each) => [each.title ?? short(each.id), h("span", { class: "sub" }, each.workflow_name)], "wrap"],
     ["asked of", approver, "wrap"], ["requested by", (each) => each.requester_name ?? (each.requester_id ? short(each.requester_id) : "nobody who is known"), "wrap"],
     ["waits", waits], ["open until", (each) => at(each.expires_at)],
-    ["", (each) => buttons(each, decide), "act"],
+    ["", (each) => buttons(each, actions), "act"],
   ];
   bodyOf("approvals").replaceChildren(rows.length ? table("Approvals that wait", columns, rows) : empty("Nothing waits for an approval."));
 }

@@ -31,10 +31,13 @@ dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 blockquote { margin: 0 0 20px; padding: 2px 0 2px 16px; border-left: 3px solid var(--line); white-space: pre-line; }
 label { font-size: 0.9rem; color: var(--soft); }
-textarea { width: 100%; min-height: 5rem; margin-top: 6px; padding: 10px 12px; border: 1px solid var(--line);
-  border-radius: 10px; background: var(--paper); color: var(--ink); font: inherit; resize: vertical; }
+textarea, select { width: 100%; margin-top: 6px; padding: 10px 12px; border: 1px solid var(--line);
+  border-radius: 10px; background: var(--paper); color: var(--ink); font: inherit; }
+textarea { min-height: 5rem; resize: vertical; }
+select { min-height: 48px; }
 button:hover { filter: brightness(1.08); }
-button:focus-visible, textarea:focus-visible { outline: 3px solid var(--act); outline-offset: 3px; }
+button:focus-visible, textarea:focus-visible, select:focus-visible {
+  outline: 3px solid var(--act); outline-offset: 3px; }
 @media (max-width: 26rem) { body { padding: 12px; } main { padding: 28px 20px; } }
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()

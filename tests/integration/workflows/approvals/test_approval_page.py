@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
@@ -53,6 +54,29 @@ def test_a_scanner_that_opens_every_link_changes_nothing(stage: ApprovalStage, m
             assert status(open_link(stage.token(person), method)) in {200, 204, 405}
     assert everything(stage) == before
     assert stage.asked(run) == ["eve", "max"]
+
+
+def test_a_colleague_is_chosen_from_those_who_may_decide(stage: ApprovalStage) -> None:
+    eve, mallory = stage.person("eve", role="<b>boss</b>"), stage.person("mallory", is_active=False)
+    run = stage.begin(asking(MANAGER))
+    token = stage.token(stage.max)
+    shown = open_link(token)["body"]
+    assert re.findall(r'<option value="([^"]*)">([^<]*)</option>', shown) == [
+        ("", "Choose a colleague"), (str(eve), "Eve (&lt;b&gt;boss&lt;/b&gt;)"),
+    ]  # fmt: skip
+    assert hand_on(token, mallory) == 422
+    assert hand_on(token, stage.olga) == 403, "who asked for it"
+    assert stage.asked(run) == ["max"]
+    assert hand_on(token, eve) == 200
+    assert "handed on to somebody else" in open_link(token)["body"]
+    stage.tick(minutes=5)
+    assert stage.asked(run) == ["eve"]
+    assert "select" not in open_link(token)["body"].split("</style>")[1]
+
+
+def hand_on(token: str, to: UUID) -> int:
+    """By the form."""
+    return status(open_link(token, "POST", urlencode({"to": str(to), "decision": "delegate"})))
 
 
 @pytest.mark.parametrize("body", ["", "decision=", "decision=delegate", "decision=APPROVE", "approve", "scope=all"])

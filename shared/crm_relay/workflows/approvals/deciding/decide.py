@@ -1,5 +1,6 @@
 """Decides an approval, whichever way the decision comes: link, page, API or command line."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,6 +19,7 @@ from crm_relay.workflows.approvals.models import (
     AskedApproval,
 )
 from crm_relay.workflows.approvals.people import Colleagues
+from crm_relay.workflows.run_models import Assignee
 
 _STATUSES = {ApprovalAction.APPROVE: APPROVED, ApprovalAction.REJECT: REJECTED, ApprovalAction.DELEGATE: DELEGATED}
 
@@ -79,11 +81,18 @@ def _record(tx: Transaction, decision: Decision, facts: DecisionFacts) -> Approv
 
 
 def _facts(tx: Transaction, rows: list[Row], approval_id: UUID, decision: Decision) -> DecisionFacts:
+    row = AskedApproval.from_row(next(each for each in rows if each["id"] == approval_id))
+    owner = rows[0]["owner_id"]
+    around = {row.approver_id, row.stands_for, row.requester_id, owner, decision.person, decision.to}
+    people = store.people_around(tx, row.org_id, sorted(each for each in around if each is not None))
+    return facts_of(rows, approval_id, people)
+
+
+def facts_of(rows: list[Row], approval_id: UUID, people: Mapping[UUID, Assignee]) -> DecisionFacts:
+    """Of the rows of `store.read`, with the colleagues who matter."""
     asked = [AskedApproval.from_row(row) for row in rows]
     row = next(each for each in asked if each.id == approval_id)
     first = rows[0]
-    around = {row.approver_id, row.stands_for, row.requester_id, first["owner_id"], decision.person, decision.to}
-    people = store.people_around(tx, row.org_id, sorted(each for each in around if each is not None))
     now: datetime = first["now"]
     owner: UUID | None = first["owner_id"] if first["owner_id"] in people else None
     status = "cancelled" if first["is_gone"] else first["run_status"]

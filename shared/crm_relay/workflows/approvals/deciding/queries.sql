@@ -62,6 +62,15 @@ from user_profiles person
 where person.org_id = :org_id and person.id in (select id from around)
 order by person.id;
 
+-- name: read_everybody
+-- All colleagues of an organization.
+select
+    person.id, person.org_id, person.name, person.role, person.manager_id, person.deputy_id, person.is_active,
+    least(greatest(person.out_until, timestamptz '0001-01-02 00:00:00+00'), timestamptz '9999-12-30 00:00:00+00') as out_until
+from user_profiles person
+where person.org_id = :org_id
+order by person.id;
+
 -- name: record_decision
 -- The decision with who made it, as they are called now, a line in the log, and the run that goes on by it.
 with decided as (

@@ -22,6 +22,16 @@ def lock_and_read(tx: Transaction, approval: UUID, now: datetime | None) -> list
     return rows
 
 
+def read(db: Queryable, approval: UUID, now: datetime | None) -> list[Row]:
+    """The same without the lock."""
+    return db.run(_SQL["read_decision"], approval=approval, now=now)
+
+
+def everybody(db: Queryable, org_id: UUID) -> dict[UUID, Assignee]:
+    """All colleagues of one organization by id, active or not."""
+    return {row["id"]: Assignee(**row) for row in db.run(_SQL["read_everybody"], org_id=org_id)}
+
+
 def people_around(db: Queryable, org_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Assignee]:
     """Colleagues of one organization by id, with those who stand in for them."""
     rows = db.run(_SQL["read_people_around"], org_id=org_id, ids=list(ids))

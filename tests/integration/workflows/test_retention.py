@@ -75,6 +75,23 @@ def test_lines_go_before_their_run_and_the_run_with_its_steps(runs: RunHarness) 
     assert len(runs.activities()) == 1
 
 
+def test_a_backfill_goes_with_the_runs_of_its_time_unless_it_may_go_on(runs: RunHarness) -> None:
+    workflow = runs.workflow(chain(step("create_task", title="x")))
+    old = {"completed": runs.now, "stopped": None}
+    for state, completed_at in [*old.items(), ("completed", runs.now + timedelta(days=2))]:
+        runs.insert(
+            "workflow_backfills", workflow_id=workflow, version=1, entity_type="deal", state=state, ordered_by="ada",
+            not_before=runs.now, created_at=runs.now, updated_at=runs.now, completed_at=completed_at,
+        )  # fmt: skip
+    runs.wait(days=364)
+    assert remove(runs) == {}
+    runs.wait(days=2)
+    assert remove(runs) == {"workflow_backfills": 1}
+    assert [row["state"] for row in runs.rows("select state from workflow_backfills order by state")] == [
+        "completed", "stopped",
+    ]  # fmt: skip
+
+
 def test_an_event_that_was_not_handled_stays(runs: RunHarness) -> None:
     happen(runs, handled=True)
     happen(runs, handled=False)

@@ -33,6 +33,7 @@ def remove_old(db: Database, now: datetime, deadline: Deadline, kept: WorkflowRe
         workflow_execution_logs=old.remove("remove_logs", kept.logs, _BATCH),
         workflow_start_decisions=old.remove("remove_decisions", KEPT_DAYS, _BATCH),
         workflow_executions=old.remove("remove_runs", kept.runs, _RUNS),
+        workflow_backfills=old.remove("remove_backfills", kept.runs, _BATCH),
         workflow_effects=old.remove("remove_spent", KEPT_DAYS, _BATCH),
     )
     return +removed

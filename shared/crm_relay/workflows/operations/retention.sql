@@ -42,6 +42,21 @@ gone as (
 )
 select count(*)::integer as removed from gone;
 
+-- name: remove_backfills
+-- Backfills that were completed long ago; one that was stopped may still go on.
+with old as materialized (
+    select id
+    from workflow_backfills
+    where state = 'completed' and coalesce(completed_at, updated_at) < :before
+    order by id
+    limit :limit
+    for update skip locked
+),
+gone as (
+    delete from workflow_backfills using old where workflow_backfills.id = old.id returning 1
+)
+select count(*)::integer as removed from gone;
+
 -- name: remove_spent
 -- What was counted against the budgets of days that are over.
 with old as materialized (

@@ -11,6 +11,7 @@ import pytest
 from admin_api import wiring
 from crm_relay.platform.database import Database
 from tests.support.function_settings import WITHOUT_AWS
+from tests.support.notifications.notification_harness import NotificationHarness
 from tests.support.operations.admin_function import admin_function
 from tests.support.workflows.approval_stage import MANAGER, OWNER, ApprovalStage, User, asking, role, user
 from tests.support.workflows.approval_ways import ANSWERS, ApprovalWays
@@ -61,6 +62,40 @@ def test_the_approver_decides_once_and_nobody_else_does(ways: ApprovalWays, way:
     assert row["decided_via"] == way
     stage.tick(minutes=1)
     assert stage.runs.status(run) == ("completed" if action == "approve" else "cancelled")
+
+
+@pytest.mark.parametrize("way", ["api", "page", "cli", "link"])
+def test_what_is_decided_on_any_way_is_not_in_the_next_digest(ways: ApprovalWays, way: str) -> None:
+    """What still waits is; and where everything was decided, no digest leaves at all."""
+    stage, runs = ways.stage, ways.stage.runs
+    runs.rows(
+        "insert into notification_preferences (org_id, user_id, category, channels, frequency)"
+        " values (:org, :user, 'workflow', '[\"in_app\", \"email\"]', 'daily_digest') returning id",
+        org=runs.org,
+        user=stage.max,
+    )
+    decided = stage.begin(asking(MANAGER))
+    stage.deal = runs.deal("Hull", owner_id=stage.olga)
+    waiting = stage.begin(asking(MANAGER))
+    assert ways.all[way](stage.pending(decided, stage.max), stage.max, "approve") == "decided"
+    crew = NotificationHarness(runs.db, runs.sim, runs.url, runs.time)
+    crew.wait(days=2)
+    crew.tick()
+    (mail,) = [each for each in runs.sim.mails if each.recipients == ["max@relay.example"]]
+    assert ("Hull" in mail.payload["text"], "Engine" in mail.payload["text"]) == (True, False)
+
+    stage.deal = runs.deal("Mast", owner_id=stage.olga)
+    last = stage.begin(asking(MANAGER))
+    for run in (waiting, last):
+        assert ways.all[way](stage.pending(run, stage.max), stage.max, "reject") == "decided"
+    crew.wait(days=2)
+    crew.tick()
+    assert runs.sim.sends["max@relay.example"] == 1
+    kept = runs.rows(
+        "select state, reason from notification_deliveries where channel = 'email' order by created_at, id"
+    )
+    assert sorted(row["state"] for row in kept) == ["sent", "skipped", "skipped"]
+    assert {row["reason"] for row in kept if row["state"] == "skipped"} == {"decided"}
 
 
 @pytest.mark.parametrize("way", ["api", "page", "cli", "link"])

@@ -19,6 +19,7 @@ from benchmarks import (
     connections,
     database,
     dirty_list,
+    gmail_sync,
     integrity,
     mautic_sync,
     mautic_webhook,
@@ -64,6 +65,7 @@ SUBJECTS = (
             workflow_latency,
             workflow_rehearsal,
             airtable_sync,
+            gmail_sync,
             connections,
             bundle,
         )

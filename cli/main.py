@@ -16,6 +16,7 @@ from cli.campaign.commands import app as campaign
 from cli.campaign.sending import resume_sending, stop_sending
 from cli.campaign.topic import app as topic
 from cli.connection.commands import app as connection
+from cli.connection.pitches import app as pitch
 from cli.consent import app as consent
 from cli.console import (
     FOUND,
@@ -71,6 +72,7 @@ for name, group in (
     ("workflow", workflow),
     ("approval", approval),
     ("connection", connection),
+    ("pitch", pitch),
     ("deferred", deferred),
     ("consent", consent),
     ("secret", secret),

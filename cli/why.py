@@ -45,6 +45,7 @@ def in_lines(known: Known) -> dict[str, str]:
         "notifications about them": map(_notification, known.notifications.about),
         "workflows": map(_run, known.workflows.runs),
         "connections": map(_connected, known.connections.records),
+        "pitches": map(_pitch, known.connections.pitches),
         "workflows that did not start": map(_not_started, known.workflows.not_started),
         "deliveries": [*map(_delivery, inbox.deliveries), _reach(inbox.deliveries_searched)],
         "failed tasks": [*map(_task, inbox.failed_tasks), _reach(inbox.failed_tasks_searched)],
@@ -73,6 +74,12 @@ def _connected(row: Row) -> str:
     where = f"record {row['their_id']} of {row['stream']}" if row["their_id"] else "not there"
     refused = f", refused: {row['refused_because']}" if row["refused_because"] else ""
     return f"{name}: {where}{refused}, connection {row['connection_id']}"
+
+
+def _pitch(row: Row) -> str:
+    word = row["held_for"] or row["reason"]
+    answered = f", answered {_at(row['replied_at'])}" if row["replied_at"] else ""
+    return f"{_at(row['created_at'])} {row['status']}{f' ({word})' if word else ''}{answered}, {row['id']}"
 
 
 def _waiting(row: Row) -> str:

@@ -15,6 +15,7 @@ from crm_relay.providers.bison.client import Bison
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
 from local.simulators.airtable import AirtableSimulator
 from local.simulators.bison import BisonSimulator
+from local.simulators.gmail import GmailSimulator
 from local.simulators.http_server import ServedSimulator
 from local.simulators.mautic import MauticSimulator
 from local.simulators.resend import ResendSimulator
@@ -34,6 +35,8 @@ OPERATORS = (
     "PUBLIC_URL",
     "WEBHOOK_",
     "AIRTABLE_",
+    "GMAIL_",
+    "GOOGLE_",
 )
 """Beginnings of the settings by which an operator brings a service of their own."""
 
@@ -55,6 +58,7 @@ class Simulated:
     resend: ResendSimulator | None = None
     receiver: WebhookReceiver | None = None
     airtable: AirtableSimulator | None = None
+    gmail: GmailSimulator | None = None
 
     def start(self, settings: Mapping[str, str], opened: ExitStack) -> dict[str, str]:
         """The settings by which the functions find what was started; it ends with `opened`."""
@@ -71,6 +75,8 @@ class Simulated:
                 found |= self._start_receiver(opened)
             if not _any_of(settings, "AIRTABLE_"):
                 found |= self._start_airtable(opened)
+            if not (_any_of(settings, "GMAIL_") or _any_of(settings, "GOOGLE_")):
+                found |= self._start_gmail(opened)
         if not settings.get("ALERT_SLACK_WEBHOOK_URL"):
             self.slack = opened.enter_context(SlackSimulator())
             found["ALERT_SLACK_WEBHOOK_URL"] = self.slack.webhook_url
@@ -88,13 +94,15 @@ class Simulated:
             self.resend.hook(f"{base_url}/webhooks/resend", secret=secret)
         if self.airtable is not None:
             self.airtable.redirect_to(environment["AIRTABLE_CLIENT_ID"], f"{base_url}/oauth/airtable/callback")
+        if self.gmail is not None:
+            self.gmail.redirect_to(environment["GOOGLE_CLIENT_ID"], f"{base_url}/oauth/gmail/callback")
 
     @property
     def urls(self) -> dict[str, str]:
         """Name -> address, of those that run."""
         running: dict[str, ServedSimulator | None] = {"mautic": self.mautic, "bison": self.bison}
         running |= {"resend": self.resend, "slack": self.slack, "webhooks": self.receiver}
-        running |= {"airtable": self.airtable}
+        running |= {"airtable": self.airtable, "gmail": self.gmail}
         return {name: each.url for name, each in running.items() if each is not None}
 
     def _start_mautic(self, opened: ExitStack) -> dict[str, str]:
@@ -147,6 +155,18 @@ class Simulated:
             "AIRTABLE_OAUTH_URL": self.airtable.url,
             "AIRTABLE_CLIENT_ID": client.client_id,
             "AIRTABLE_CLIENT_SECRET": client.secret or "",
+        }
+
+    def _start_gmail(self, opened: ExitStack) -> dict[str, str]:
+        """One account, and a web application that is registered for OAuth."""
+        self.gmail = opened.enter_context(GmailSimulator())
+        self.gmail.account()
+        client = self.gmail.client()
+        return {
+            "GMAIL_URL": self.gmail.url,
+            "GOOGLE_OAUTH_URL": self.gmail.url,
+            "GOOGLE_CLIENT_ID": client.client_id,
+            "GOOGLE_CLIENT_SECRET": client.secret,
         }
 
     def _connect_bison(self, environment: Mapping[str, str], base_url: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from admin_api import answers
 from admin_api.campaign_routes import CAMPAIGNS
+from admin_api.connections.pitches import PITCHES
 from admin_api.connections.routes import CONNECTIONS
 from admin_api.inputs import (
     CheckWanted,
@@ -251,5 +252,6 @@ TABLE = (
     *WORKFLOWS,
     *APPROVALS,
     *CONNECTIONS,
+    *PITCHES,
     *_TOKENS,
 )

@@ -11,6 +11,7 @@ from crm_relay.connections.engine.run_due import ConnectionsReport, keep_grants_
 from crm_relay.connections.installed.context import ConnectionContext
 from crm_relay.connections.installed.environment import context_of
 from crm_relay.connections.oauth.connect import UNKNOWN, begin, finish
+from crm_relay.connections.pitches.park import free_stranded
 from crm_relay.installation.installation import Installation, install
 from crm_relay.platform.clock import Clock, Deadline, LambdaContext, utc_now
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError, describe_error
@@ -65,6 +66,7 @@ def run_connections(
     removed = parts.run("removals", lambda: disconnect_requested(db, context, clock))
     report = parts.run("connections", lambda: run_due(db, context, clock, deadline)) or ConnectionsReport()
     report.refreshed = parts.run("grants", lambda: keep_grants_alive(db, context, clock, deadline)) or 0
+    parts.run("pitches", lambda: free_stranded(db, clock()))
     before = clock() - timedelta(days=installation.settings.connection_log_retention_days)
     parts.run("retention", lambda: store.remove_old(db, before, clock(), _OLD_A_ROUND))
     alerts = installation.send_alerts(deadline)

@@ -17,6 +17,7 @@ from crm_relay.platform.sql import parse_queries
 from local.demo.agreement import disagreements
 from local.demo.campaigns import CampaignAct
 from local.demo.connections.act import ConnectionAct
+from local.demo.connections.mailbox import MailboxAct
 from local.demo.edge import EdgeAct
 from local.demo.notifications import NotificationAct
 from local.demo.outreach import DemoOutreach
@@ -72,6 +73,7 @@ class Demo:
         self._notifications()
         self._workflows()
         self._connections()
+        self._mailbox()
         self._edge()
 
     def expect(self, what: str, expected: object, found: object) -> None:
@@ -197,6 +199,12 @@ class Demo:
         ConnectionAct(
             airtable, self.database, base_url, lambda: fire("integration_sync"), self.expect, self.announce
         ).play()
+
+    def _mailbox(self) -> None:
+        gmail, fire = self.stack.simulated.gmail, self.stack.scheduler.run_round
+        if gmail is None:
+            raise AssertionError("the demo always brings its own Gmail")
+        MailboxAct(gmail, self.database, self.stack.edge.base_url, fire, self.expect, self.announce).play()
 
     def _edge(self) -> None:
         fire = self.stack.scheduler.run_round

@@ -51,7 +51,7 @@ ALLOWED = {
     "migrate": {"platform.migrations"},
     "notification_cron": {"mail", "notifications"},
     "workflow_cron": {"mail", "notifications", "workflows"},
-    "integration_sync": {"connections", "requests"},
+    "integration_sync": {"connections", "mail", "requests"},
     "provider_report": {"outreach"},
     "resend_webhook": {"campaigns", "mail", "webhooks"},
     "unsubscribe": {"campaigns", "mail", "notifications", "webhooks"},

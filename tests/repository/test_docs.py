@@ -47,7 +47,6 @@ README_LIMIT = 8192
 # By erasure and by `crm-relay bison webhooks ensure`.
 WRITTEN_BY_COMMANDS = {
     "erasure_receipts",
-    "pitches",
     "provider_topics",
     "unfinished_erasures",
     "user_profiles",

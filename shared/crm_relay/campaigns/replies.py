@@ -15,7 +15,11 @@ HEADERS_WAIT = timedelta(minutes=15)
 ID_WAIT = timedelta(days=2)
 """So long a reply to a mail whose id is not known yet waits for that id."""
 
-_BY_SENDER = frozenset({"bison"})
+_BY_SENDER = frozenset({"bison", "gmail"})
+"""Sources of mail that a person wrote to us, whatever it answers: it may end each sequence that they are in."""
+
+_ID_WAITS = {"bison": timedelta(), "gmail": timedelta(hours=1)}
+"""Where it is shorter: EmailBison names no mail of ours, and a mailbox has much mail that answers nothing."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Replies:
 
 
 def ends_sequence(reply: Mapping[str, Any]) -> bool:
-    """An automatic reply ends nothing; one from EmailBison answers the campaign, any other a step that was done."""
+    """An automatic reply ends nothing; one to a mailbox of ours ends a campaign, any other a step that was done."""
     if reply["is_auto_reply"]:
         return False
     return bool(reply["follows_stopping_step"] or (reply["source"] in _BY_SENDER and reply["has_stopping_step"]))
@@ -101,7 +105,8 @@ def _is_ready(reply: Row, now: datetime) -> bool:
 
 def _is_given_up(reply: Row, now: datetime) -> bool:
     received: datetime | None = reply["received_at"]
-    return reply["source"] in _BY_SENDER or received is None or received < now - ID_WAIT
+    wait = _ID_WAITS.get(reply["source"], ID_WAIT)
+    return not wait or received is None or received < now - wait
 
 
 def _noted(ready: Sequence[Row], now: datetime) -> dict[UUID, tuple[datetime, str | None]]:

@@ -107,6 +107,8 @@ set
     held_for = case when held_for = 'reconnect' then null else held_for end,
     status = case when status in ('error', 'disconnected') then 'active' else status end,
     sync_enabled = case when status = 'disconnected' then true else sync_enabled end,
+    -- Whose mailbox it is has to be asked again: somebody may have chosen another account.
+    account_label = case when mailbox_address is null then account_label end,
     error_count = 0, probes = 0, error_message = null, next_sync_at = :now, remove_requested_at = null, updated_at = :now
 where id = :connection
 returning id;

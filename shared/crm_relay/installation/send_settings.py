@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from crm_relay.consent.address import normalise
 from crm_relay.mail.models import Identity, Mode, SendPolicy
+from crm_relay.mail.policy_settings import SendAllowList, SendMode, policy_of
 from crm_relay.platform.aws.secret_groups import IN_WORKERS_SECRET
-from crm_relay.platform.settings import CommaSeparated, SettingsModel
+from crm_relay.platform.settings import SettingsModel
 from crm_relay.platform.shared_settings import (
     AlertSlackWebhookUrl,
     AlertTopicArn,
@@ -37,17 +37,8 @@ class MailSettings(SettingsModel):
         "`dry-run`.",
     )
     resend_api_url: str = Field(default=API_URL, description="Base address of Resend's API.")
-    send_mode: Mode = Field(
-        default=Mode.DRY_RUN,
-        description="What may be sent: `dry-run` is a rehearsal that does everything except send, and sends nothing of "
-        "it later; `allow-list` sends only to `SEND_ALLOW_LIST`, `live` to everybody. To stop for a while: "
-        "`crm-relay stop-sending`.",
-    )
-    send_allow_list: CommaSeparated = Field(
-        default=(),
-        description="Recipients for `allow-list`: addresses, whole domains (`@example.com`) and phone numbers "
-        "(`+15550100000`), separated by commas. Unset: nobody.",
-    )
+    send_mode: SendMode = Mode.DRY_RUN
+    send_allow_list: SendAllowList = ()
     email_from: EmailFrom = None
     alert_slack_webhook_url: AlertSlackWebhookUrl = None
     alert_topic_arn: AlertTopicArn = None
@@ -69,8 +60,7 @@ class MailSettings(SettingsModel):
     @property
     def policy(self) -> SendPolicy:
         """What may leave at all."""
-        allowed = (each.lower() if each.startswith("@") else normalise(each) or each for each in self.send_allow_list)
-        return SendPolicy(self.send_mode, frozenset(allowed))
+        return policy_of(self.send_mode, self.send_allow_list)
 
     @property
     def sender(self) -> Identity | None:

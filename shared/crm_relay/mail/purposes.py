@@ -6,7 +6,10 @@ CAMPAIGN = "campaign"
 WORKFLOW = "workflow"
 """Mail that a step of a workflow sends: limits, caps, opt-outs and the brake hold it as they hold that of campaigns."""
 
-STOPPED_PURPOSES = (CAMPAIGN, WORKFLOW)
+PITCH = "pitch"
+"""Mail that leaves by a connected mailbox: consent, caps and the brake hold it too."""
+
+STOPPED_PURPOSES = (CAMPAIGN, WORKFLOW, PITCH)
 """What the emergency brake holds. Mail to colleagues has another purpose and leaves: they need it most then."""
 
 NOTIFICATION_LANES = ("notification_urgent", "notification", "notification_digest")

@@ -77,6 +77,7 @@ _TABLE = (
     _hold("window", "The campaign's send window is closed."),
     _hold("campaign_unreadable", "The campaign has columns that make no sense."),
     _hold("frequency_cap", "The person got as many e-mails as the organization's cap allows."),
+    _hold("mailbox_cap", "The connected mailbox has sent its pitches of the last 24 hours."),
     _hold("rate_limit", "The organization has sent its e-mails of this minute."),
     _hold("content", "The step's content cannot be made."),
     _hold("provider_rest", "The provider asked for a rest."),

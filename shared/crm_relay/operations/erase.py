@@ -43,6 +43,7 @@ BEYOND_REACH = (
     "Resend and Twilio: what was sent, and the logs of it, for as long as the plan keeps them",
     "Airtable: the history of a base, until its plan lets go of it; the record itself goes with the next sync",
     "Mailchimp: reports of what was sent; the member itself is deleted for good by the next sync",
+    "Gmail: what was sent to them and what they wrote, in mailboxes of colleagues; drafts go with the next sync",
     "backups of the edge cache: until they expire (35 days at most)",
     "backups and write-ahead logs of the database, and access logs of Mautic's web server: until they expire",
 )

@@ -1,4 +1,4 @@
-"""A workspace connected with the made-up service."""
+"""A workspace connected with the made-up service, or with a simulated mailbox."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,10 @@ import pytest
 from crm_relay.platform.aws.queue import aws_client
 from crm_relay.platform.database import Database
 from local.aws.moto_server import MotoServer, client_of
+from local.simulators.clock import MovableClock
+from local.simulators.gmail import GmailSimulator
 from tests.support.connections.connection_stage import ConnectionStage
+from tests.support.connections.gmail_stage import GmailStage
 from tests.support.connections.ledger_simulator import LedgerSimulator
 from tests.support.function_settings import WITHOUT_AWS
 
@@ -21,6 +24,19 @@ def ledger() -> Iterator[LedgerSimulator]:
 @pytest.fixture
 def stage(database: Database, database_url: str, ledger: LedgerSimulator) -> ConnectionStage:
     return ConnectionStage(database, database_url, ledger.url)
+
+
+@pytest.fixture
+def gmail_sim() -> Iterator[GmailSimulator]:
+    with GmailSimulator(clock=MovableClock(), units_per_minute=None) as running:
+        yield running
+
+
+@pytest.fixture
+def gmail(database: Database, database_url: str, gmail_sim: GmailSimulator) -> GmailStage:
+    made = GmailStage(database, database_url, gmail_sim)
+    made.link()
+    return made
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ def reply(**columns: Any) -> dict[str, Any]:
         ({"follows_stopping_step": False, "source": "bison"}, True),
         ({"follows_stopping_step": False, "has_stopping_step": False, "source": "bison"}, False),
         ({"source": "bison", "is_auto_reply": True}, False),
+        ({"follows_stopping_step": False, "source": "gmail"}, True),
+        ({"source": "gmail", "is_auto_reply": True}, False),
     ],
 )
 def test_a_persons_reply_to_a_step_that_asks_for_it_ends_the_sequence(columns: dict[str, Any], ends: bool) -> None:
@@ -51,6 +53,9 @@ def test_a_reply_that_belongs_to_nobody_yet_waits_two_days_for_its_mail() -> Non
     assert look_at([unknown], NOW + timedelta(days=2)).looked_at == {}
     assert look_at([unknown], NOW + timedelta(days=2, seconds=1)).looked_at == {ITEM: (None, None)}
     assert look_at([reply(enrollment_id=None, source="bison")], NOW).looked_at == {ITEM: (None, None)}
+    in_mailbox = reply(enrollment_id=None, source="gmail")
+    assert look_at([in_mailbox], NOW + timedelta(hours=1)).looked_at == {}
+    assert look_at([in_mailbox], NOW + timedelta(hours=1, seconds=1)).looked_at == {ITEM: (None, None)}
 
 
 def test_of_several_enrollments_the_reply_is_filed_under_one_that_it_ends() -> None:

@@ -25,8 +25,10 @@ from crm_relay.platform.settings import SettingsModel, read_settings
 from crm_relay.providers.airtable.connector import AirtableConnector
 from crm_relay.providers.bison.client import Bison
 from crm_relay.providers.bison.webhook import receive as receive_bison
+from crm_relay.providers.connectors.contract import Connector
 from crm_relay.providers.connectors.oauth_client import OAuthApp
 from crm_relay.providers.connectors.setup import set_up
+from crm_relay.providers.gmail.connector import GmailConnector
 from crm_relay.providers.mailchimp.connector import MailchimpConnector
 from crm_relay.providers.mautic.client import Mautic
 from crm_relay.providers.mautic.webhook import receive as receive_mautic
@@ -108,9 +110,13 @@ def _airtable(url: str) -> None:
     set_up(AirtableConnector(), base_url=url, timeout=(0.2, 0.2)).open_account(TestAccess(["token"]), {}).info()
 
 
-def _airtable_oauth(**given: str) -> None:
+def _gmail(url: str) -> None:
+    set_up(GmailConnector(), base_url=url, timeout=(0.2, 0.2)).open_account(TestAccess(["token"]), {}).info()
+
+
+def _oauth(connector: Connector, **given: str) -> None:
     parts = {"id": "id", "secret": "s", "base": NOWHERE} | given
-    oauth = set_up(AirtableConnector(), app=OAuthApp(parts["id"], parts["secret"]), oauth_base=parts["base"]).oauth
+    oauth = set_up(connector, app=OAuthApp(parts["id"], parts["secret"]), oauth_base=parts["base"]).oauth
     assert oauth is not None
     assert oauth.authorize_address(redirect_uri=NOWHERE, state="state", verifier="verifier")
     oauth.exchange("code", redirect_uri=NOWHERE, verifier="verifier")
@@ -170,9 +176,13 @@ USES: dict[str, Callable[[Any], object]] = {
     "TWILIO_API_URL": lambda url: _texts(url=url),
     "CONNECTION_KEY": lambda name: open_master_key(name).wrap(b"k" * 32),
     "AIRTABLE_URL": _airtable,
-    "AIRTABLE_OAUTH_URL": lambda base: _airtable_oauth(base=base),
-    "AIRTABLE_CLIENT_ID": lambda text: _airtable_oauth(id=text),
-    "AIRTABLE_CLIENT_SECRET": lambda text: _airtable_oauth(secret=text),
+    "AIRTABLE_OAUTH_URL": lambda base: _oauth(AirtableConnector(), base=base),
+    "AIRTABLE_CLIENT_ID": lambda text: _oauth(AirtableConnector(), id=text),
+    "AIRTABLE_CLIENT_SECRET": lambda text: _oauth(AirtableConnector(), secret=text),
+    "GMAIL_URL": _gmail,
+    "GOOGLE_OAUTH_URL": lambda base: _oauth(GmailConnector(), base=base),
+    "GOOGLE_CLIENT_ID": lambda text: _oauth(GmailConnector(), id=text),
+    "GOOGLE_CLIENT_SECRET": lambda text: _oauth(GmailConnector(), secret=text),
     "MAILCHIMP_URL": _mailchimp,
     "MAILCHIMP_OAUTH_URL": lambda base: _mailchimp_oauth(base=base),
     "MAILCHIMP_CLIENT_ID": lambda text: _mailchimp_oauth(id=text),

@@ -5,10 +5,12 @@ from uuid import UUID
 from crm_relay.connections import store
 from crm_relay.connections.engine.record_sync import RecordSync
 from crm_relay.connections.installed.context import ConnectionContext
+from crm_relay.connections.mailboxes.mail_sync import MailboxSync
 from crm_relay.connections.store import ConnectionRow
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.providers.connectors.mailbox_connector import MailboxConnector
 
 
 def find_sync(
@@ -23,8 +25,9 @@ def find_sync(
     row = store.find_connection(db, connection_id)
     if row is None:
         raise RejectedInput("no such connection", status=404)
-    context.setup(row.integration_type)
-    sync = RecordSync(row.workspace_id, db, row.label, clock=clock, deadline=deadline, context=context)
+    has_mailbox = isinstance(context.setup(row.integration_type).connector, MailboxConnector)
+    kind = MailboxSync if has_mailbox else RecordSync
+    sync = kind(row.workspace_id, db, row.label, clock=clock, deadline=deadline, context=context)
     sync.integration_name = row.integration_type
     return sync, row
 

@@ -46,7 +46,7 @@ class SyncBusy(TransientError):
 
 
 @dataclass
-class _Run:
+class SyncProgress:
     """What a sync found out, stream by stream."""
 
     reports: list[StreamReport] = field(default_factory=list)
@@ -155,7 +155,7 @@ class RecordSync(BaseIntegrationSync):
         try:
             self.ensure_initialized()
             with self._lease():
-                run = _Run()
+                run = SyncProgress()
                 self._run_streams(run, order)
         except SyncBusy as error:
             return failed_result(direction, error, began, self.now())
@@ -180,7 +180,7 @@ class RecordSync(BaseIntegrationSync):
         finally:
             store.release_sync_lease(self.db, self.connection.id, lease)
 
-    def _run_streams(self, run: _Run, order: StreamOrder) -> None:
+    def _run_streams(self, run: SyncProgress, order: StreamOrder) -> None:
         row = self.connection
         if row.org_id is None:
             raise RejectedInput("the workspace belongs to no organization")
@@ -188,7 +188,8 @@ class RecordSync(BaseIntegrationSync):
         with self.opened() as account:
             for stream in account.streams():
                 key = StreamKey(row.id, stream.name, row.org_id)
-                one = StreamRun(self.db, stream, key, rules, self.now, self._deadline(), order.is_dry, order.may_shrink)
+                deadline = self.run_deadline()
+                one = StreamRun(self.db, stream, key, rules, self.now, deadline, order.is_dry, order.may_shrink)
                 before = record_store.read_checkpoint(self.db, key)
                 due = order.complete or self._is_complete_due(before)
                 run.reports.append(sync_stream(one, order, before, complete=due))
@@ -196,7 +197,8 @@ class RecordSync(BaseIntegrationSync):
                     break
             run.requests = self._limiter.requests if self._limiter else 0
 
-    def _deadline(self) -> Deadline:
+    def run_deadline(self) -> Deadline:
+        """Of the run, or a long one where nobody set any."""
         return self.deadline or Deadline.after(_WITHOUT_DEADLINE)
 
     def _is_complete_due(self, checkpoint: Checkpoint) -> bool:
@@ -205,7 +207,7 @@ class RecordSync(BaseIntegrationSync):
             checkpoint.completed_at, self.now(), requests=checkpoint.known // 100 + 1, monthly=monthly
         )
 
-    def _result(self, direction: Direction, run: _Run, began: datetime) -> SyncResult:
+    def _result(self, direction: Direction, run: SyncProgress, began: datetime) -> SyncResult:
         sides = {"to_external": ("outgoing",), "from_external": ("incoming",)}.get(direction, ("outgoing", "incoming"))
         created = sum(run.count(side, "created") for side in sides)
         updated = sum(run.count(side, "updated") for side in sides)
@@ -230,7 +232,7 @@ class RecordSync(BaseIntegrationSync):
             },
         )
 
-    def _record(self, result: SyncResult, run: _Run) -> None:
+    def _record(self, result: SyncResult, run: SyncProgress) -> None:
         """State, log and incidents; a stream that stopped alone does not stop the connection."""
         row, now, failure = self._current(), self.now(), run.failure
         state = after_run(row.state, failure, now, pace=self._pace(run, now))
@@ -249,7 +251,7 @@ class RecordSync(BaseIntegrationSync):
                 {"action": "sync_failed", "success": False, "error_message": reason, "metadata": {"class": failure}}
             )
 
-    def _pace(self, run: _Run, now: datetime) -> timedelta | None:
+    def _pace(self, run: SyncProgress, now: datetime) -> timedelta | None:
         limits = [each for each in self.limits() if each.monthly is not None]
         if not limits:
             return None

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from crm_relay.mail.models import Mode, SendPolicy
+from crm_relay.mail.policy_settings import SendAllowList, SendMode, policy_of
 from crm_relay.platform.aws.secret_groups import IN_WORKERS_SECRET
 from crm_relay.platform.settings import SettingsModel
 
@@ -46,3 +48,20 @@ class ConnectionSettings(SettingsModel):
     mailchimp_client_secret: Annotated[str | None, IN_WORKERS_SECRET] = Field(
         default=None, description="Secret of the same app."
     )
+    gmail_url: str | None = Field(default=None, description=_API_URL.format(name="Gmail"))
+    google_oauth_url: str | None = Field(default=None, description=_OAUTH_URL.format(name="Google"))
+    google_client_id: Annotated[str | None, IN_WORKERS_SECRET] = Field(
+        default=None,
+        description="Client id of a web application registered at Google, for mailboxes of Gmail. Unset: none can be "
+        "connected.",
+    )
+    google_client_secret: Annotated[str | None, IN_WORKERS_SECRET] = Field(
+        default=None, description="Secret of the same application."
+    )
+    send_mode: SendMode = Mode.DRY_RUN
+    send_allow_list: SendAllowList = ()
+
+    @property
+    def policy(self) -> SendPolicy:
+        """What may leave by mailboxes at all."""
+        return policy_of(self.send_mode, self.send_allow_list)

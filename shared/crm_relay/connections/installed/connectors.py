@@ -6,6 +6,7 @@ from crm_relay.connections.installed.connection_settings import ConnectionSettin
 from crm_relay.providers.airtable.connector import AirtableConnector
 from crm_relay.providers.connectors.oauth_client import OAuthApp
 from crm_relay.providers.connectors.setup import ConnectorSetup, set_up
+from crm_relay.providers.gmail.connector import GmailConnector
 from crm_relay.providers.mailchimp import LOGIN_URL
 from crm_relay.providers.mailchimp.connector import MailchimpConnector
 
@@ -24,7 +25,13 @@ def connector_setups(settings: ConnectionSettings) -> Mapping[str, ConnectorSetu
         app=_app(settings.mailchimp_client_id, settings.mailchimp_client_secret),
         oauth_base=settings.mailchimp_oauth_url,
     )
-    return {each.connector.name: each for each in (airtable, mailchimp)}
+    gmail = set_up(
+        GmailConnector(),
+        base_url=settings.gmail_url,
+        app=_app(settings.google_client_id, settings.google_client_secret),
+        oauth_base=settings.google_oauth_url,
+    )
+    return {each.connector.name: each for each in (airtable, mailchimp, gmail)}
 
 
 def _app(client_id: str | None, client_secret: str | None) -> OAuthApp | None:

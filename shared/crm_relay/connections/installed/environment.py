@@ -18,4 +18,5 @@ def default_context() -> ConnectionContext:
 
 def context_of(settings: ConnectionSettings) -> ConnectionContext:
     """By these settings."""
-    return ConnectionContext(Vault(open_master_key(settings.connection_key)), connector_setups(settings))
+    vault = Vault(open_master_key(settings.connection_key))
+    return ConnectionContext(vault, connector_setups(settings), mail_policy=settings.policy)

@@ -35,15 +35,14 @@ class Limiter:
 
     def take(self, units: int = 1) -> None:
         """Wait for `units` permits. Raises BudgetSpent, and TimeUsedUp where the wait is longer than the run."""
+        self.requests += 1
         if not self.limits:
-            self.requests += units
             return
         while self._left < units:
             self._take_block(units)
         self._wait()
         self._left -= units
         self._next_at += units * self._interval
-        self.requests += units
 
     def slow_down(self, seconds: float) -> None:
         """What is left of the block is void, here and, by their next block, everywhere."""

@@ -38,13 +38,30 @@ where direction = 'to_external' and record_id in (
 returning record_id;
 
 -- name: erase_pitches
--- What was written to them stays counted, and says nothing.
+-- What was written to them stays counted, and says nothing; a draft of it goes with the next sync of its mailbox.
 update pitches
-set address = null, contact_id = null, subject = '', body_html = null, body_text = null, updated_at = :now
+set address = null, contact_id = null, subject = '', body_html = null, body_text = null, erased_at = :now, updated_at = :now
 where normalise_address(address) = any (cast(:addresses as text[])) or contact_id in (
     select contact.id from contacts contact where normalise_address(contact.email) = any (cast(:addresses as text[]))
 )
 returning id;
+
+-- name: erase_recipients
+-- Mail of somebody else that went to them too.
+with theirs as materialized (
+    select id
+    from inbox_items
+    where source = 'gmail' and to_addresses && cast(:addresses as text[])
+    order by id
+    for no key update
+)
+update inbox_items item
+set
+    to_addresses = array(select place from unnest(item.to_addresses) as named (place) where place <> all (cast(:addresses as text[]))),
+    updated_at = :now
+from theirs
+where item.id = theirs.id
+returning item.id;
 
 -- name: records_of_person
 -- Where a person's contacts are synced to, and what was refused of them.
@@ -59,4 +76,16 @@ left join integration_rejects reject
 join integration_connections connection on connection.id = coalesce(record.connection_id, reject.connection_id)
 where normalise_address(contact.email) = any (cast(:addresses as text[]))
 order by connection.integration_type, connection.id, record.stream, record.their_id
+limit :limit;
+
+-- name: pitches_of_person
+-- What was to leave to somebody by a mailbox, and what became of it; without its text.
+select
+    pitch.id, pitch.status, pitch.reason, pitch.held_for, pitch.connection_id, pitch.left_at, pitch.sent_at, pitch.replied_at,
+    pitch.bounced_at, pitch.created_at
+from pitches pitch
+where normalise_address(pitch.address) = any (cast(:addresses as text[])) or pitch.contact_id in (
+    select contact.id from contacts contact where normalise_address(contact.email) = any (cast(:addresses as text[]))
+)
+order by pitch.created_at desc, pitch.id
 limit :limit;

@@ -13,11 +13,17 @@ LATEST = 50
 
 @dataclass(frozen=True)
 class PersonConnections:
-    """Each record with the connection that it belongs to; without values. `refused_because`: the vendor refused it."""
+    """Each record with the connection that it belongs to; without values. `refused_because`: the vendor refused it.
+
+    `pitches`: what was to leave to them by a mailbox, and what became of it.
+    """
 
     records: list[Row]
+    pitches: list[Row]
 
 
 def connections_of(db: Queryable, person: Person) -> PersonConnections:
-    """One statement."""
-    return PersonConnections(db.run(_SQL["records_of_person"], addresses=sorted(person.addresses), limit=LATEST))
+    """Two statements."""
+    addresses = sorted(person.addresses)
+    records = db.run(_SQL["records_of_person"], addresses=addresses, limit=LATEST)
+    return PersonConnections(records, db.run(_SQL["pitches_of_person"], addresses=addresses, limit=LATEST))

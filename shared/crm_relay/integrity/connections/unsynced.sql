@@ -1,5 +1,5 @@
 -- name: contradicting_connections
--- Connections that are due and not tried, leases and refreshes that have died, old refusals, open passes, and no credentials.
+-- Connections that are due and not tried, leases and refreshes that have died, old refusals, open passes, no credentials, and pitches.
 with syncing as materialized (
     select
         connection.id, connection.status, connection.integration_type, connection.next_sync_at, connection.leased_until,
@@ -43,6 +43,16 @@ wrong as (
     from syncing
     join integration_checkpoints checkpoint on checkpoint.connection_id = syncing.id
     where checkpoint.pass_began_at < :begun_before and checkpoint.stopped_reason is null and syncing.held_for is null
+    union all
+    select 'pitches', id::text, 'nobody knows whether it left', status, reason
+    from pitches
+    where status = 'unknown' and updated_at < :settled_before
+    union all
+    select 'pitches', id::text, 'due for more than a day', status, held_for
+    from pitches
+    -- A claim changes the row too: one that each run fails at is as old as it was due.
+    where status in ('queued', 'sending') and not_before < :refused_before
+        and case when lease is null then updated_at else created_at end < :refused_before
 ),
 -- One finding a row: a connection whose credential is gone is not reported as due as well.
 first_of_each as (

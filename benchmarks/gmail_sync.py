@@ -1,0 +1,44 @@
+"""How many requests it costs to look at a connected mailbox: every account is looked at every quarter of an hour."""
+
+from collections.abc import Iterator
+
+from benchmarks.figures import Figure, Subject
+from benchmarks.servers import Login, Servers
+from local.simulators.clock import MovableClock
+from local.simulators.gmail import GmailSimulator
+from tests.support.connections.gmail_stage import GmailStage
+
+
+def measure_idle_mailbox(login: Login) -> int:
+    """Requests of a sync that finds nothing new, with a reply before it that was read."""
+    with (
+        GmailSimulator(clock=MovableClock(), units_per_minute=None) as sim,
+        login.as_owner() as owner,
+    ):
+        stage = GmailStage(owner, login.owner_url, sim)
+        stage.link()
+        _requests(stage)
+        sim.deliver("ada@example.com")
+        stage.pass_time()
+        _requests(stage)
+        if stage.senders() != ["ada@example.com"]:
+            raise RuntimeError("the reply was not read")
+        stage.pass_time()
+        return _requests(stage)
+
+
+def _requests(stage: GmailStage) -> int:
+    before = stage.sim.calls
+    result = stage.sync()
+    if not result.success:
+        raise RuntimeError(f"the sync failed: {result.errors}")
+    return stage.sim.calls - before
+
+
+def _measure(servers: Servers) -> Iterator[Figure]:
+    with servers.database() as login:
+        idle = measure_idle_mailbox(login)
+    yield Figure("connections.gmail_idle", idle, "requests an account where nothing came", 1)
+
+
+SUBJECT = Subject(("connections.gmail_idle",), _measure)

@@ -1,0 +1,1 @@
+"""What the simulator answers: consent and tokens, and the API of mailboxes."""

@@ -1,0 +1,1 @@
+"""What every call passes, and what goes wrong on purpose."""

@@ -1,0 +1,1 @@
+"""Connected mailboxes: replies and new mail of watched labels in, pitches out."""

@@ -1,0 +1,162 @@
+"""Reads what came into a mailbox: behind the stored cursor, and by a bounded listing where that is too old."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from crm_relay.connections.mailboxes import mail_store
+from crm_relay.connections.mailboxes.keep_mail import keep_mails
+from crm_relay.connections.mailboxes.mail_cursor import LONGEST_LOOK_BACK, MailCursor, listing_since
+from crm_relay.connections.mailboxes.mail_store import MailboxState
+from crm_relay.connections.mailboxes.models import MailPlace
+from crm_relay.connections.records import store as record_store
+from crm_relay.platform.clock import Clock, Deadline
+from crm_relay.platform.database import Database
+from crm_relay.platform.errors import RejectedInput, ServerFailed, describe_error
+from crm_relay.platform.logging import logger
+from crm_relay.providers.connectors.failures import CursorLost, TimeUsedUp
+from crm_relay.providers.connectors.mailbox import Mailbox, MailboxMessage, MailboxProfile, MailPage
+from crm_relay.rules.in_parts import in_parts
+
+_CHUNK = 100
+_RETRIED = 50
+_LEAST_SECONDS = 20.0
+_FAILED_IN_A_ROW = 3
+"""So many messages one after the other that cannot be read are the service's fault, and one is that message's."""
+_ASKED_AGAIN = timedelta(hours=1)
+_FROM_THERE = "from_external"
+
+
+@dataclass
+class MailReader:
+    """One run over one mailbox. `counts`: created (kept), known, left_out, failed."""
+
+    db: Database
+    mailbox: Mailbox
+    place: MailPlace
+    state: MailboxState
+    connected_at: datetime
+    clock: Clock
+    deadline: Deadline
+    profile: MailboxProfile | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+
+    def read(self) -> None:
+        """To the end; what is read is kept on the way. Raises what is wrong with the account, and TimeUsedUp."""
+        self._try_refused_again()
+        cursor = MailCursor.parse(self.state.cursor) or self._pinned(self.state.completed_at)
+        has_begun_again = False
+        while True:
+            try:
+                self._read_from(cursor)
+            except CursorLost:
+                if has_begun_again:
+                    raise
+                has_begun_again = True
+                cursor = self._begun_again()
+            else:
+                return
+
+    def _read_from(self, cursor: MailCursor) -> None:
+        # Fewer labels may be watched than when the listing began.
+        while (since := cursor.since) is not None and cursor.label < len(self.place.labels):
+            page = self.mailbox.listing(since, self.place.labels[cursor.label], cursor.page)
+            self._take(page.ids)
+            cursor = cursor.after_page(page.next_page, len(self.place.labels))
+            self._save(cursor, is_complete=False)
+        page = self._changes(cursor.newest, None)
+        while page.next_page is not None:
+            page = self._changes(cursor.newest, page.next_page)
+        self._save(MailCursor(page.cursor or cursor.newest), is_complete=True)
+
+    def _changes(self, newest: str, page: str | None) -> MailPage:
+        found = self.mailbox.changes(newest, self.place.labels, page)
+        self._take(found.ids)
+        return found
+
+    def _begun_again(self) -> MailCursor:
+        """The newest change is pinned before anything is listed, so that nothing falls between both."""
+        self.profile = None
+        return self._pinned(self.state.completed_at)
+
+    def _pinned(self, read_at: datetime | None) -> MailCursor:
+        profile = self.profile or self.mailbox.profile()
+        since = listing_since(read_at, self.connected_at, self.clock())
+        if read_at is not None and read_at < since:
+            self.errors.append(f"mail of more than {LONGEST_LOOK_BACK.days} days ago was not read")
+        return MailCursor(profile.newest, since)
+
+    def _save(self, cursor: MailCursor, *, is_complete: bool) -> None:
+        mail_store.save_cursor(self.db, self.place, cursor.text, self.clock(), is_complete=is_complete)
+
+    def _take(self, ids: Sequence[str]) -> None:
+        """Each is asked for once, whatever it is by now; what is kept already is not asked for."""
+        if not ids:
+            return
+        known = mail_store.known_mail(self.db, self.place, ids)
+        self.counts["known"] += len(known)
+        wanted = [each for each in dict.fromkeys(ids) if each not in known]
+        for start in range(0, len(wanted), _CHUNK):
+            self._fetch(wanted[start : start + _CHUNK])
+
+    def _fetch(self, ids: Sequence[str]) -> list[str]:
+        """Those that could not be read or kept."""
+        found: list[MailboxMessage] = []
+        refused: dict[str, str] = {}
+        failed_in_a_row = 0
+        try:
+            for message_id in ids:
+                if not self.deadline.allows(_LEAST_SECONDS):
+                    raise TimeUsedUp("the rest of the mailbox is read by the next run")
+                try:
+                    message = self.mailbox.message(message_id)
+                except (ServerFailed, RejectedInput) as error:
+                    failed_in_a_row += 1
+                    if failed_in_a_row >= _FAILED_IN_A_ROW:
+                        raise
+                    refused[message_id] = describe_error(error)
+                    continue
+                failed_in_a_row = 0
+                if message is not None:
+                    found.append(message)
+        finally:
+            self._keep(found, refused)
+        return list(refused)
+
+    def _keep(self, found: Sequence[MailboxMessage], refused: dict[str, str]) -> None:
+        by_id = {each.id: each for each in found}
+        own, now = self.state.own, self.clock()
+
+        def keep(part: Sequence[str]) -> None:
+            kept = keep_mails(self.db, self.place, [by_id[each] for each in part], own, now)
+            self.counts["created"] += kept
+            self.counts["left_out"] += len(part) - kept
+
+        for message_id, error in in_parts(list(by_id), keep).items():
+            refused[message_id] = describe_error(error)
+        if not refused:
+            return
+        self.counts["failed"] += len(refused)
+        logger().warning("messages of a mailbox cannot be read", number=len(refused))
+        rejects = [
+            {
+                "direction": _FROM_THERE,
+                "record_id": message_id,
+                "reason": reason,
+                "our_version": None,
+                "retry_at": (now + _ASKED_AGAIN).isoformat(),
+            }
+            for message_id, reason in refused.items()
+        ]
+        record_store.run(self.db, record_store.putting_rejects(self.place.key, rejects, now))
+
+    def _try_refused_again(self) -> None:
+        waiting = record_store.rejected_there(self.db, self.place.key, self.clock(), _RETRIED)
+        if not waiting:
+            return
+        refused = self._fetch(waiting)
+        passed = [each for each in waiting if each not in refused]
+        if passed:
+            record_store.run(self.db, record_store.clearing_rejects(self.place.key, _FROM_THERE, passed))

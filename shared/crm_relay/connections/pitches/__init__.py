@@ -1,0 +1,1 @@
+"""Pitches: mails that leave by a connected mailbox, one by one, through the gate, and once."""

@@ -9,6 +9,7 @@ from tests.support.connections.kit import (
     FAULTS,
     fault_at_every_request,
     killed_at_every_step,
+    some_fault_at_every_request,
     trial,
 )
 from tests.support.connections.mailchimp_vendor import mailchimps
@@ -17,9 +18,14 @@ from tests.support.connections.mailchimp_vendor import mailchimps
 _KINDS = [kind for kind in FAULTS if kind != "401"] + ["403_bare"]
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=() if kind == "lost" else pytest.mark.slow) for kind in _KINDS]
-)
+def test_some_fault_at_every_request_and_each_of_them_once(postgres_url: str) -> None:
+    met = some_fault_at_every_request(postgres_url, mailchimps, _KINDS)
+    assert set(met) == set(_KINDS)
+    assert met.total() >= 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", _KINDS)
 def test_a_fault_at_every_request(postgres_url: str, kind: str) -> None:
     assert fault_at_every_request(postgres_url, mailchimps, kind) >= 10
 

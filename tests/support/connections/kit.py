@@ -5,7 +5,7 @@ it is over, both sides are equal, nothing is lost, and nothing was created twice
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -176,16 +176,37 @@ def fault_at_every_request(postgres_url: str, vendors: Vendors, kind: str) -> in
         for phase in (0, 1):
             if is_beyond[phase]:
                 continue
-            for vendor in vendors():
-                with trial(postgres_url, vendor) as one:
-                    if phase:
-                        one.settle()
-                        one.everybody_changes()
-                    one.sync(at, partial(vendor.fault, kind), complete=not phase)
-                    is_beyond[phase] = one.last_requests < at
-                    one.settle()
-                    trials += 1
+            is_beyond[phase] = not _fault_at(postgres_url, vendors, kind, phase, at)
+            trials += 1
     return trials
+
+
+def some_fault_at_every_request(postgres_url: str, vendors: Vendors, kinds: Sequence[str]) -> Counter[str]:
+    """A sample of all faults at all requests: one a request, in turn, each at least once; how often each was met."""
+    met = Counter[str]()
+    for phase in (0, 1):
+        at = 1
+        while _fault_at(postgres_url, vendors, kinds[met.total() % len(kinds)], phase, at):
+            met[kinds[met.total() % len(kinds)]] += 1
+            at += 1
+    for kind in kinds:
+        if not met[kind]:
+            met[kind] += _fault_at(postgres_url, vendors, kind, 1, 2)
+    return met
+
+
+def _fault_at(postgres_url: str, vendors: Vendors, kind: str, phase: int, at: int) -> bool:
+    """Whether there is so late a request. `phase` 1: after changes on both sides."""
+    has_met = False
+    for vendor in vendors():
+        with trial(postgres_url, vendor) as one:
+            if phase:
+                one.settle()
+                one.everybody_changes()
+            one.sync(at, partial(vendor.fault, kind), complete=not phase)
+            has_met = one.last_requests >= at
+            one.settle()
+    return has_met
 
 
 def rotated_at_every_request(postgres_url: str, vendors: Vendors) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from cli.doctor.bison import examine_bison
 from cli.doctor.campaigns import examine_campaigns, examine_lines, examine_sending
 from cli.doctor.checks import Check, safely
+from cli.doctor.connections import examine_connections
 from cli.doctor.secrets import examine_secrets
 from crm_relay.installation.installation import Installation, install
 from crm_relay.operations.rooms import LeftOutRooms
@@ -61,6 +62,8 @@ def examine() -> list[Check]:
         checks += safely("campaigns", lambda: examine_campaigns(database))
         checks += safely("sending", lambda: examine_sending(database))
         checks += safely("steps that wait", lambda: examine_lines(database))
+    if "connections" not in left_out:
+        checks += safely("connections", examine_connections)
     if "emailbison" not in left_out:
         checks += safely("emailbison", lambda: iter(examine_bison()))
     return checks

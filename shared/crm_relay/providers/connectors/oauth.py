@@ -25,3 +25,5 @@ class OAuthEndpoints:
     """False: access tokens never expire and there is no refresh (Mailchimp); then a 401 means reconnect."""
     expires_in_default: int = 3600
     """Seconds, where the answer does not say how long its token is valid."""
+    advice: str = ""
+    """What an operator with an app of this provider easily overlooks; `crm-relay doctor` says it where one is set."""

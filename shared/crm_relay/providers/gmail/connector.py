@@ -47,6 +47,7 @@ class GmailConnector:
             scopes=SCOPES,
             client_auth="body",
             authorize_parameters={"access_type": "offline", "prompt": "consent"},
+            advice="an OAuth app is set; while its consent screen is in Testing, every grant ends after seven days",
         )
 
     def limits(self, settings: Mapping[str, object], account: str) -> Sequence[Limit]:

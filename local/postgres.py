@@ -78,7 +78,11 @@ class EmbeddedPostgres:
             start_new_session=True,
         )
         server = cls(port, password, folder, process)
-        server._wait_until_it_answers()
+        try:
+            server._wait_until_it_answers()
+        except BaseException:
+            server.stop()
+            raise
         return server
 
     def url(self, database: str = "postgres") -> str:
@@ -93,11 +97,11 @@ class EmbeddedPostgres:
         finally:
             connection.close()
 
-    def stop(self) -> None:
-        """End the server at once and remove its data; safe to call twice."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """End the server and remove its data; safe to call twice. `at_once`: without a last checkpoint."""
         if self.process.poll() is None:
-            # SIGINT is the "fast" shutdown: open sessions are disconnected, nothing is waited for.
-            self.process.send_signal(signal.SIGINT)
+            # Either disconnects open sessions: SIGINT is the "fast" shutdown, SIGQUIT the "immediate" one.
+            self.process.send_signal(signal.SIGQUIT if at_once else signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(10)
             if self.process.poll() is None:
@@ -132,7 +136,6 @@ class EmbeddedPostgres:
                 # Not listening yet, or listening and still starting up (57P03).
                 if self.process.poll() is not None or time.monotonic() > until:
                     log = (self.folder / "server.log").read_text(errors="replace")
-                    self.stop()
                     raise RuntimeError(f"the embedded PostgreSQL did not start: {log[-2000:]}") from None
                 time.sleep(0.05)
 

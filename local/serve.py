@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from local.stack import STACK_FILE, Stack
+from local.stack import LOG_FILE, STACK_FILE, Stack
 from local.until_signal import until_signal, wait_for
 
 console = Console()
@@ -31,6 +31,7 @@ def describe(stack: Stack) -> None:
     console.print(f"EmailBison {_where(stack, 'bison', 'BISON_INSTANCE_URL')}", highlight=False)
     console.print(f"Resend     {_where(stack, 'resend', 'RESEND_API_URL', _RESEND)}", highlight=False)
     console.print(f"webhooks   {_where(stack, 'webhooks', 'WEBHOOK_PRIVATE_HOSTS', _PUBLIC)}", highlight=False)
+    console.print(f"log        {LOG_FILE}", highlight=False)
     console.print(f"details    {STACK_FILE}; stop with Ctrl-C", highlight=False)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,12 +18,15 @@ from local.aws.local_aws import LocalAws
 from local.aws.queues import QueuePoller
 from local.aws.scheduler import Scheduler
 from local.aws.streams import StreamPoller
+from local.log_file import log_to
 from local.postgres import EmbeddedPostgres
 from local.simulated import OPERATORS, Simulated
 from local.template.template import SamTemplate
+from local.until_signal import Stopped
 
 ROOT = Path(__file__).parent.parent
 STACK_FILE = Path(os.environ.get("CRM_RELAY_STACK_FILE") or ROOT / "build" / "stack.json")
+LOG_FILE = STACK_FILE.with_suffix(".log")
 RECORDED_SECRET = "lab-webhook-secret"
 """The secret with which the recorded webhooks in events/ are signed."""
 
@@ -42,17 +46,17 @@ class Stack:
         try:
             self._start()
         except BaseException:
-            self._open.close()
+            self._open.__exit__(*sys.exc_info())
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open.close()
+        self._open.__exit__(kind, error, trace)
 
     def _start(self) -> None:
-        self.environment |= {"LOG_LEVEL": "WARNING", "POWERTOOLS_METRICS_DISABLED": "true"}
+        self.environment["POWERTOOLS_METRICS_DISABLED"] = "true"
         self.environment |= {"ADMIN_TOKEN": secrets.token_urlsafe(24), "MAUTIC_WEBHOOK_SECRET": self._webhook_secrets()}
         self.environment["UNSUBSCRIBE_LINK_KEY"] = secrets.token_urlsafe(24)
         self.environment["CONNECTION_KEY"] = self.connection_key
@@ -64,9 +68,10 @@ class Stack:
         # Every function reads the process's environment, as it does in Lambda; a secret of AWS's is not needed here.
         self.environment.pop("CRM_RELAY_SECRET_ID", None)
         os.environ.update(self.environment)
+        self._open.enter_context(log_to(LOG_FILE, self.settings))
         self.edge = Edge(self.template)
         self.edge.start()
-        self._open.callback(self.edge.stop)
+        self._open.push(lambda kind, _error, _trace: self.edge.stop(waits=kind is not Stopped))
         os.environ["PUBLIC_URL"] = self.environment.setdefault("PUBLIC_URL", self.edge.base_url)
         self.scheduler = Scheduler(self.template, self.edge.invoke)
         self.queues = QueuePoller(self.template, aws, self.edge.invoke, visibility_seconds=5)
@@ -116,7 +121,7 @@ class Stack:
             self.database_url = self.settings["DATABASE_URL"]
             return
         server = EmbeddedPostgres.start()
-        self._open.callback(server.stop)
+        self._open.push(lambda kind, _error, _trace: server.stop(at_once=kind is Stopped))
         server.execute("create database crm")
         self.database_url = server.url("crm")
         database = Database(self.database_url)

@@ -66,14 +66,14 @@ class Edge:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Safe to call twice, and without a start."""
+    def stop(self, *, waits: bool = True) -> None:
+        """Safe to call twice, and without a start. `waits`: for requests that run."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
         for environments in self._environments.values():
-            environments.stop()
+            environments.stop(waits=waits)
 
     def invoke(self, function: str, event: Mapping[str, Any]) -> Any:
         """What the handler returns; raises what it raises, and KeyError for an unknown function."""

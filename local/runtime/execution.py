@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, cast
 
+from crm_relay.platform.logging import logger
 from local.runtime.lambda_context import LocalLambdaContext
 from local.template.template import FunctionDefinition
 
@@ -27,11 +28,13 @@ class ExecutionEnvironments:
         """The handler's own exception stands in the future; the event and the answer go through JSON, as there."""
         return self._threads.submit(self._run, json.dumps(event))
 
-    def stop(self) -> None:
-        """Requests that wait are dropped; the ones that run are waited for."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+    def stop(self, *, waits: bool = True) -> None:
+        """Requests that wait are dropped; `waits`: those that run end first."""
+        self._threads.shutdown(wait=waits, cancel_futures=True)
 
     def _run(self, payload: str) -> Any:
+        # In Lambda the name stands in the environment of each function; here they share one.
+        logger().thread_safe_append_keys(service="crm-relay-local", function_name=self._function.name)
         handler = self._handler or load_handler(self._function.handler)
         answer = handler(json.loads(payload), LocalLambdaContext.of(self._function))
         return json.loads(json.dumps(answer))

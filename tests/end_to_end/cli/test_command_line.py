@@ -196,3 +196,4 @@ def test_the_demo_holds_every_expectation_and_leaves_nothing_running() -> None:
     assert [line for line in summary["lines"] if not line["holds"]] == []
     assert len(summary["lines"]) > 15
     assert done.returncode == 0
+    assert [line for line in done.stderr.splitlines() if not line.startswith("· ")] == []

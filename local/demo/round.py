@@ -19,7 +19,7 @@ from local.demo.agreement import disagreements
 from local.demo.campaigns import CampaignAct
 from local.demo.connections.act import ConnectionAct
 from local.demo.connections.mailbox import MailboxAct
-from local.demo.edge import EdgeAct
+from local.demo.edge.act import EdgeAct
 from local.demo.notifications import NotificationAct
 from local.demo.outreach import DemoOutreach
 from local.demo.sample_data import insert_customers
@@ -223,12 +223,13 @@ def run_demo(settings: Mapping[str, str], *, customers: int, once: bool, as_json
     console = Console(stderr=as_json)
     local_only = {name: value for name, value in settings.items() if not name.startswith(OPERATORS)}
     story = Story(console)
-    story.announce("a PostgreSQL, a local AWS and simulated providers start")
     try:
-        with stopped_by_signal(), Stack(local_only) as stack:
-            good = _play(stack, story, customers, as_json=as_json, whole=whole)
-            if not once:
-                _stay(stack)
+        with stopped_by_signal():
+            story.announce("a PostgreSQL, a local AWS and simulated providers start")
+            with Stack(local_only) as stack:
+                good = _play(stack, story, customers, as_json=as_json, whole=whole)
+                if not once:
+                    _stay(stack)
     except Stopped:
         console.print("\nstopped", highlight=False)
         sys.stdout.flush()

@@ -16,7 +16,7 @@ from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.sql import parse_queries
 
-_SQL = parse_queries((Path(__file__).with_name("edge.sql")).read_text(encoding="utf-8"))
+_SQL = parse_queries((Path(__file__).with_name("queries.sql")).read_text(encoding="utf-8"))
 _PROSPECTS = 50
 
 

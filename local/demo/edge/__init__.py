@@ -1,0 +1,1 @@
+"""The act about the edge cache."""

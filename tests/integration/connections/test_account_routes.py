@@ -153,6 +153,8 @@ def test_another_key_is_given_to_a_connection_of_that_workspace_alone(
     made = accounts.call("POST", "/api/connections/keys", given(stage, "wrong", label="one")).body["id"]
     strange = accounts.call("POST", "/api/connections/keys", given(stage, key, connection=made, workspace=str(uuid4())))
     assert strange.status == 404
+    nowhere = accounts.call("POST", "/api/connections/keys", given(stage, key, workspace=str(uuid4())))
+    assert (nowhere.status, "no such workspace" in nowhere.text) == (404, True)
     again = accounts.call("POST", "/api/connections/keys", given(stage, key, connection=made))
     assert (again.status, again.body) == (201, {"id": made, "is_valid": True})
     assert accounts.call("GET", f"/api/connections/{made}/choices/base").status == 200

@@ -183,7 +183,7 @@ def test_what_cannot_be_added_is_said_before_a_key_is_asked_for(console: Console
     wrong = tmp_path / "wrong.json"
     wrong.write_text("no JSON")
     code, said = console.refused("add", "fax", *where)
-    assert (code, said) == (2, "no such integration: it is one of airtable, mailchimp")
+    assert (code, said) == (2, "no such integration: it is one of airtable, gmail, mailchimp")
     assert console.refused("add", "airtable", "--workspace", "nobody's") == (2, "no such workspace")
     assert console.refused("add", "airtable", *where, "--settings", str(wrong)) == (2, f"{wrong} is not JSON")
     assert rows_of(console.stage.db, "select id from integration_connections") == []

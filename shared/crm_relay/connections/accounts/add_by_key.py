@@ -10,6 +10,7 @@ from crm_relay.connections import store
 from crm_relay.connections.engine.open_sync import open_sync
 from crm_relay.connections.installed.context import ConnectionContext
 from crm_relay.connections.oauth.connect import DEFAULT_FREQUENCY, reconnected
+from crm_relay.connections.overview.show import workspace_called
 from crm_relay.connections.tokens.grants import put_grant
 from crm_relay.platform.clock import Clock
 from crm_relay.platform.database import Database
@@ -40,12 +41,13 @@ def add_by_key(
 ) -> AccountKeyed:
     """The key is stored encrypted before it is tried, so that a vendor that is away loses nothing.
 
-    Raises RejectedInput: an unknown integration or connection, or a label that the workspace has; TransientError where
+    Raises RejectedInput: an unknown integration, workspace or connection, or a label that is taken; TransientError where
     the vendor cannot be asked now.
     """
     context.setup(wanted.integration)
     now, connection = clock(), wanted.connection or uuid4()
     if wanted.connection is None:
+        workspace_called(db, str(wanted.workspace))
         _add(db, connection, wanted, now)
     row = store.find_connection(db, connection)
     if row is None or (row.workspace_id, row.integration_type) != (wanted.workspace, wanted.integration):

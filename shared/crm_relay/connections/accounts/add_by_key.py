@@ -41,8 +41,8 @@ def add_by_key(
 ) -> AccountKeyed:
     """The key is stored encrypted before it is tried, so that a vendor that is away loses nothing.
 
-    Raises RejectedInput: an unknown integration, workspace or connection, or a label that is taken; TransientError where
-    the vendor cannot be asked now.
+    Raises RejectedInput: an unknown integration, workspace or connection, or a label that is taken; TransientError
+    where the vendor cannot be asked now.
     """
     context.setup(wanted.integration)
     now, connection = clock(), wanted.connection or uuid4()

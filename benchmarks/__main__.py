@@ -21,6 +21,7 @@ from benchmarks import (
     dirty_list,
     gmail_sync,
     integrity,
+    mailchimp_sync,
     mautic_sync,
     mautic_webhook,
     million,
@@ -66,6 +67,7 @@ SUBJECTS = (
             workflow_rehearsal,
             airtable_sync,
             gmail_sync,
+            mailchimp_sync,
             connections,
             bundle,
         )

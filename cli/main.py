@@ -15,7 +15,7 @@ from cli.cache import app as cache
 from cli.campaign.commands import app as campaign
 from cli.campaign.sending import resume_sending, stop_sending
 from cli.campaign.topic import app as topic
-from cli.connection.commands import app as connection
+from cli.connection.hook import app as connection
 from cli.connection.pitches import app as pitch
 from cli.consent import app as consent
 from cli.console import (

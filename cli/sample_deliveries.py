@@ -10,15 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from pydantic import Field
 
 from crm_relay.platform.errors import FatalError, RejectedInput
 from crm_relay.platform.settings import CommaSeparated, SettingsModel
 from crm_relay.providers.bison.tokens import WebhookTokens
-from crm_relay.sources import bison, mautic, resend
+from crm_relay.providers.mailchimp.webhook import webhook_token
+from crm_relay.sources import bison, mailchimp, mautic, resend
 
 _SVIX_PREFIX = "whsec_"
+_SAMPLE_CONNECTION = UUID("6f1d2c3b-4a59-4e68-9b70-8c1d2e3f4a5b")
+"""Of the files in events/mailchimp_webhook."""
+
 _CLAIMS = ("workspace_id", "workspace_name", "instance_url")
 
 
@@ -29,6 +34,7 @@ class SigningSettings(SettingsModel):
     mautic_webhook_secret: CommaSeparated = ()
     resend_webhook_secret: CommaSeparated = ()
     bison_webhook_tokens: WebhookTokens = Field(default_factory=dict)
+    mailchimp_webhook_key: CommaSeparated = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,17 @@ def _sign_resend(body: bytes, settings: SigningSettings, now: datetime, _workspa
     )
 
 
+def _sign_mailchimp(body: bytes, settings: SigningSettings, _now: datetime, workspace: str | None) -> SampleRequest:
+    """`workspace`: the id of a connection. Of one that is not there only events without an effect are taken."""
+    key = _first(settings.mailchimp_webhook_key, "MAILCHIMP_WEBHOOK_KEY")
+    try:
+        connection = UUID(workspace) if workspace else _SAMPLE_CONNECTION
+    except ValueError:
+        raise RejectedInput("the id of a connection is a UUID") from None
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    return SampleRequest(f"/webhooks/mailchimp/{webhook_token(connection, [key])}", form, body)
+
+
 def _first(values: tuple[str, ...], name: str) -> str:
     if not values:
         raise FatalError(f"settings: {name}: is not set")
@@ -118,6 +135,7 @@ SIGNERS: Mapping[str, Signer] = {
         Signer(mautic.NAME, "mautic_webhook/email_open.json", _sign_mautic),
         Signer(bison.NAME, "bison_webhook/email_sent.json", _sign_bison),
         Signer(resend.NAME, "resend_webhook/delivered.json", _sign_resend),
+        Signer(mailchimp.NAME, "mailchimp_webhook/campaign.json", _sign_mailchimp),
     )
 }
 """All sources but unsubscribe, whose requests carry the token of a mail instead."""

@@ -24,7 +24,8 @@ def serve(settings: Mapping[str, str]) -> int:
 
 def describe(stack: Stack) -> None:
     """Where everything is."""
-    routes = "/webhooks/mautic, /webhooks/bison/{token}, /webhooks/resend, /unsubscribe/{token}, /api/…"
+    webhooks = "/webhooks/mautic, /webhooks/bison/{token}, /webhooks/resend, /webhooks/mailchimp/{token}"
+    routes = f"{webhooks}, /unsubscribe/{{token}}, /api/…"
     console.print(f"HTTP edge  {stack.edge.base_url}  ({routes})", highlight=False)
     console.print(f"dashboard  {stack.edge.base_url}/dashboard  (admin_token in the details)", highlight=False)
     console.print(f"Mautic     {_where(stack, 'mautic', 'MAUTIC_URL')}", highlight=False)

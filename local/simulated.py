@@ -17,6 +17,7 @@ from local.simulators.airtable import AirtableSimulator
 from local.simulators.bison import BisonSimulator
 from local.simulators.gmail import GmailSimulator
 from local.simulators.http_server import ServedSimulator
+from local.simulators.mailchimp import MailchimpSimulator
 from local.simulators.mautic import MauticSimulator
 from local.simulators.resend import ResendSimulator
 from local.simulators.resend.state import new_secret
@@ -37,6 +38,7 @@ OPERATORS = (
     "AIRTABLE_",
     "GMAIL_",
     "GOOGLE_",
+    "MAILCHIMP_",
 )
 """Beginnings of the settings by which an operator brings a service of their own."""
 
@@ -59,6 +61,7 @@ class Simulated:
     receiver: WebhookReceiver | None = None
     airtable: AirtableSimulator | None = None
     gmail: GmailSimulator | None = None
+    mailchimp: MailchimpSimulator | None = None
 
     def start(self, settings: Mapping[str, str], opened: ExitStack) -> dict[str, str]:
         """The settings by which the functions find what was started; it ends with `opened`."""
@@ -77,6 +80,8 @@ class Simulated:
                 found |= self._start_airtable(opened)
             if not (_any_of(settings, "GMAIL_") or _any_of(settings, "GOOGLE_")):
                 found |= self._start_gmail(opened)
+            if not _any_of(settings, "MAILCHIMP_"):
+                found |= self._start_mailchimp(opened)
         if not settings.get("ALERT_SLACK_WEBHOOK_URL"):
             self.slack = opened.enter_context(SlackSimulator())
             found["ALERT_SLACK_WEBHOOK_URL"] = self.slack.webhook_url
@@ -96,13 +101,16 @@ class Simulated:
             self.airtable.redirect_to(environment["AIRTABLE_CLIENT_ID"], f"{base_url}/oauth/airtable/callback")
         if self.gmail is not None:
             self.gmail.redirect_to(environment["GOOGLE_CLIENT_ID"], f"{base_url}/oauth/gmail/callback")
+        if self.mailchimp is not None:
+            client, secret = environment["MAILCHIMP_CLIENT_ID"], environment["MAILCHIMP_CLIENT_SECRET"]
+            self.mailchimp.client(f"{base_url}/oauth/mailchimp/callback", client, secret)
 
     @property
     def urls(self) -> dict[str, str]:
         """Name -> address, of those that run."""
         running: dict[str, ServedSimulator | None] = {"mautic": self.mautic, "bison": self.bison}
         running |= {"resend": self.resend, "slack": self.slack, "webhooks": self.receiver}
-        running |= {"airtable": self.airtable, "gmail": self.gmail}
+        running |= {"airtable": self.airtable, "gmail": self.gmail, "mailchimp": self.mailchimp}
         return {name: each.url for name, each in running.items() if each is not None}
 
     def _start_mautic(self, opened: ExitStack) -> dict[str, str]:
@@ -167,6 +175,18 @@ class Simulated:
             "GOOGLE_OAUTH_URL": self.gmail.url,
             "GOOGLE_CLIENT_ID": client.client_id,
             "GOOGLE_CLIENT_SECRET": client.secret,
+        }
+
+    def _start_mailchimp(self, opened: ExitStack) -> dict[str, str]:
+        """One empty audience, and an app that is registered for OAuth."""
+        self.mailchimp = opened.enter_context(MailchimpSimulator())
+        self.mailchimp.audience()
+        return {
+            "MAILCHIMP_URL": self.mailchimp.url,
+            "MAILCHIMP_OAUTH_URL": self.mailchimp.url,
+            "MAILCHIMP_CLIENT_ID": "crm-relay",
+            "MAILCHIMP_CLIENT_SECRET": secrets.token_urlsafe(24),
+            "MAILCHIMP_WEBHOOK_KEY": secrets.token_urlsafe(24),
         }
 
     def _connect_bison(self, environment: Mapping[str, str], base_url: str) -> None:

@@ -14,6 +14,7 @@ from crm_relay.connections.engine.record_sync import RecordSync
 from crm_relay.connections.installed.connection_settings import ConnectionSettings
 from crm_relay.connections.installed.context import ConnectionContext
 from crm_relay.connections.installed.environment import context_of
+from crm_relay.connections.installed.hook_settings import MailchimpWebhookKey
 from crm_relay.connections.store import ConnectionRow, find_connection
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
@@ -28,6 +29,7 @@ class ConnectionCommandSettings(ConnectionSettings):
     database_url: str
     database_ca_file: str | None = None
     public_url: str | None = None
+    mailchimp_webhook_key: MailchimpWebhookKey = ()
 
 
 @dataclass(frozen=True)

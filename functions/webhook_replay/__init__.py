@@ -4,6 +4,6 @@ Deliveries that the queue gave up are kept in `failed_tasks`. At night, applied 
 retention are deleted.
 
 Use cases: webhooks/replay.py, webhooks/retention.py
-Writes: failed_tasks; the tables of mautic_webhook, bison_webhook, resend_webhook and unsubscribe
+Writes: failed_tasks; the tables of mautic_webhook, bison_webhook, resend_webhook, mailchimp_webhook and unsubscribe
 Alarms: FailedTasks
 """

@@ -8,6 +8,7 @@ from benchmarks.cache_sync import CHANGED as REPLICATED
 from benchmarks.cache_sync import measure_cost
 from benchmarks.figures import GOALS, Figure
 from benchmarks.gmail_sync import measure_idle_mailbox
+from benchmarks.mailchimp_sync import measure_mailchimp
 from benchmarks.mautic_sync import CHANGED, measure_costs
 from benchmarks.mautic_webhook import count_round_trips
 from benchmarks.servers import Login
@@ -45,6 +46,13 @@ def test_a_thousand_contacts_and_none_keep_within_their_requests_to_airtable(log
 
 def test_a_mailbox_in_which_nothing_came_keeps_within_its_requests(login: Login) -> None:
     assert measure_idle_mailbox(login) == GOALS["connections.gmail_idle"]
+
+
+def test_a_thousand_contacts_keep_within_their_requests_to_mailchimp(login: Login) -> None:
+    cost = measure_mailchimp(login)
+    assert cost.new <= GOALS["connections.requests_per_1000.mailchimp_new"]
+    assert cost.changed <= GOALS["connections.requests_per_1000.mailchimp_changed"]
+    assert cost.idle == GOALS["connections.mailchimp_idle_requests"]
 
 
 def test_every_goal_is_measured_and_no_figure_has_two_meanings() -> None:

@@ -48,6 +48,7 @@ ALLOWED = {
     "integrity_check": {"campaigns", "edge_cache", "integrity", "mail", "operations", "outreach"},
     "mautic_sync": {"customers", "engagement", "operations", "providers.mautic.client", "requests", "webhooks"},
     "mautic_webhook": {"customers", "engagement", "webhooks"},
+    "mailchimp_webhook": {"connections", "webhooks"},
     "migrate": {"platform.migrations"},
     "notification_cron": {"mail", "notifications"},
     "workflow_cron": {"mail", "notifications", "workflows"},
@@ -56,7 +57,16 @@ ALLOWED = {
     "resend_webhook": {"campaigns", "mail", "webhooks"},
     "unsubscribe": {"campaigns", "mail", "notifications", "webhooks"},
     "watchdog": {"operations"},
-    "webhook_replay": {"campaigns", "customers", "engagement", "mail", "notifications", "outreach", "webhooks"},
+    "webhook_replay": {
+        "connections",
+        "campaigns",
+        "customers",
+        "engagement",
+        "mail",
+        "notifications",
+        "outreach",
+        "webhooks",
+    },
 }
 
 SETTINGS = {

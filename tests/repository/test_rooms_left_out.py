@@ -21,7 +21,7 @@ FUNCTIONS = {
     "EdgeReplication": {"cache_sync", "cache_digest"},
     "Notifications": {"notification_cron"},
     "Workflows": {"approvals", "workflow_cron"},
-    "Connections": {"integration_sync"},
+    "Connections": {"integration_sync", "mailchimp_webhook"},
 }
 MAIL = {"resend_webhook", "unsubscribe"}
 """Every room that sends mail needs them."""

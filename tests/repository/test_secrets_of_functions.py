@@ -78,7 +78,7 @@ def test_who_may_read_what_opens_a_provider_or_our_own_api_or_the_tables() -> No
         group: {name for name in NAMES if secret_name("crm-relay/prod", group) in readable(name)}
         for group in SecretGroup
     }
-    strangers_call = {"mautic_webhook", "bison_webhook", "resend_webhook", "unsubscribe"}
+    strangers_call = {"mautic_webhook", "bison_webhook", "resend_webhook", "mailchimp_webhook", "unsubscribe"}
     assert readers[SecretGroup.MIGRATION] == {"migrate"}
     assert readers[SecretGroup.ADMIN] == {"admin_api", "integration_sync", "mautic_sync"}
     assert readers[SecretGroup.WORKERS] & (strangers_call | {"admin_api", "migrate", "webhook_replay"}) == set()

@@ -7,13 +7,20 @@ from collections.abc import Iterator
 from crm_relay.sources.all_sources import REDACTORS, all_sources
 from tests.support.source_tree import ROOT, SourceFile, query_files, sources
 
-STORED_WORDS = {"mautic", "bison", "resend", "unsubscribe"}
+STORED_WORDS = {"mautic", "bison", "resend", "unsubscribe", "mailchimp"}
 """Rows of `webhook_inbox` and queued messages have them: none may change or go."""
 
 ROOM = "shared/crm_relay/sources/"
 FILES = {each.path.removeprefix(ROOM).removesuffix(".py") for each in sources(ROOM)} - {"__init__", "all_sources"}
 PRODUCT = sources("shared", "functions", "cli")
-WEBHOOK_FUNCTIONS = ("mautic_webhook", "bison_webhook", "resend_webhook", "unsubscribe", "webhook_replay")
+WEBHOOK_FUNCTIONS = (
+    "mautic_webhook",
+    "bison_webhook",
+    "resend_webhook",
+    "mailchimp_webhook",
+    "unsubscribe",
+    "webhook_replay",
+)
 
 APPLIES = {
     "crm_relay.engagement.deliveries.decide",
@@ -23,6 +30,7 @@ APPLIES = {
     "crm_relay.providers.mautic.webhook",
     "crm_relay.providers.bison.webhook",
     "crm_relay.providers.resend.webhook",
+    "crm_relay.connections.audiences.deliveries",
     "crm_relay.providers.bison.redaction",
 }
 """What reads, applies or redacts deliveries of one source; for the room of the sources, and its own room."""

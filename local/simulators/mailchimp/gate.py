@@ -147,6 +147,8 @@ class MailchimpGate:
         match (request.method, *rest):
             case ("GET",):
                 return members.list_members(audience, request)
+            case ("POST",):
+                return members.add_member(state, audience, request)
             case ("GET", key):
                 return members.show_member(audience, key, request)
             case ("PUT", key):

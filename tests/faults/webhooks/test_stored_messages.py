@@ -20,13 +20,14 @@ from tests.support.platform.rows import one, rows_of
 from webhook_replay.handler import handler as replay_handler
 
 SAMPLES = ROOT / "tests" / "samples" / "deferred_messages"
-NAMES = ("mautic", "mautic_oversize", "bison", "resend", "unsubscribe")
+NAMES = ("mautic", "mautic_oversize", "bison", "resend", "unsubscribe", "mailchimp")
 EFFECTS = {
     "mautic": ("hook.one@example.com", "mautic"),
     "mautic_oversize": ("hook.one@example.com", "mautic"),
     "bison": ("lead1@example.org", "bison"),
     "resend": ("ada@example.com", "resend"),
     "unsubscribe": ("bea@example.com", "unsubscribe"),
+    "mailchimp": ("ada@example.com", "mailchimp"),
 }
 """Whose opt-out each of them is, and what the ledger calls its source."""
 
@@ -43,6 +44,15 @@ def aws(monkeypatch: pytest.MonkeyPatch, database: Database, database_url: str) 
             database,
             """insert into email_sends (send_key, recipient_email, address, subject, status, unsubscribe_token)
                values ('kept', 'bea@example.com', 'bea@example.com', 'Hello', 'sent', 'kept-token-of-a-mail-0001')""",
+        )
+        rows_of(
+            database,
+            """with place as (
+                   insert into workspaces (org_id, name) values (default_org_id(), 'Audience') returning id
+               )
+               insert into integration_connections (id, workspace_id, integration_type, settings)
+               select cast(:connection as uuid), id, 'mailchimp', '{"list_id": "a6b5da1054"}' from place""",
+            connection="6f1d2c3b-4a59-4e68-9b70-8c1d2e3f4a5b",
         )
         yield running
 

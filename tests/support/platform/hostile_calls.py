@@ -89,6 +89,7 @@ _REFUSED = frozenset({401, 413})
 DOORS: Mapping[str, Door] = {
     "/webhooks/mautic": Door(signed_by_mautics_enemy, _REFUSED | {400}, reads_body=True),
     "/webhooks/bison/{token}": Door(guessed_path, _REFUSED),
+    "/webhooks/mailchimp/{token}": Door(guessed_path, frozenset({401, 413, 415})),
     "/webhooks/resend": Door(signed_by_resends_enemy, _REFUSED | {400}, reads_body=True),
     "/unsubscribe/{token}": Door(guessed_path, frozenset({404, 413, 503})),
     "/approvals/{token}": Door(guessed_path, frozenset({404, 413, 415, 503})),

@@ -11,6 +11,7 @@ from cli.sample_deliveries import SIGNERS, SampleRequest, SigningSettings, read_
 from crm_relay.platform.errors import FatalError, RejectedInput
 from crm_relay.platform.settings import read_settings
 from crm_relay.providers.bison import webhook as bison
+from crm_relay.providers.mailchimp import webhook as mailchimp
 from crm_relay.providers.mautic import webhook as mautic
 from crm_relay.providers.resend import webhook as resend
 from crm_relay.sources.all_sources import all_sources
@@ -19,12 +20,14 @@ from tests.support.source_tree import ROOT
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TOKEN = "a-token-of-more-than-thirty-two-characters"
+MAILCHIMP_KEY = "sample-webhook-key-of-32-letters!"
 RESEND_SECRET = f"whsec_{base64.b64encode(b'a secret of two dozen bytes').decode()}"
 SETTINGS = read_settings(
     SigningSettings,
     {
         "MAUTIC_WEBHOOK_SECRET": "first,second",
         "RESEND_WEBHOOK_SECRET": RESEND_SECRET,
+        "MAILCHIMP_WEBHOOK_KEY": MAILCHIMP_KEY,
         "BISON_WEBHOOK_TOKENS": json.dumps({"Northwind": TOKEN, "Contoso": f"{TOKEN}-2"}),
     },
 )
@@ -62,6 +65,15 @@ def test_bison_gets_the_token_of_the_workspace_and_a_body_that_names_none() -> N
 
 def test_the_first_workspace_is_taken_where_none_is_named() -> None:
     assert sample("bison").path == f"/webhooks/bison/{TOKEN}"
+
+
+def test_mailchimp_gets_the_token_of_a_connection() -> None:
+    named = sample("mailchimp", workspace="6f1d2c3b-4a59-4e68-9b70-8c1d2e3f4a5b")
+    assert named == sample("mailchimp")
+    assert mailchimp.connection_of(named.path.rpartition("/")[2], [MAILCHIMP_KEY])
+    assert mailchimp.parse(named.body, now=NOW).kind == "campaign"
+    with pytest.raises(RejectedInput):
+        sample("mailchimp", workspace="Northwind")
 
 
 def test_an_unknown_workspace_is_refused() -> None:

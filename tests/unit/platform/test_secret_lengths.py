@@ -22,6 +22,8 @@ STANDING_ALONE = {
     "MAUTIC_WEBHOOK_SECRET": (16, "a-secret-that-is-long-enough,{}"),
     "RESEND_WEBHOOK_SECRET": (16, "{}"),
     "UNSUBSCRIBE_LINK_KEY": (16, "{}"),
+    "MAILCHIMP_WEBHOOK_KEY": (16, "{}"),
+    "MAILCHIMP_SIGNING_SECRETS": (16, "{}"),
 }
 # A provider, or the receiver of a webhook, made them and alone accepts them.
 PROVIDERS_OWN = {"MAUTIC_CLIENT_SECRET", "BISON_API_TOKENS", "TWILIO_AUTH_TOKEN", "RESEND_API_KEY", "WORKFLOW_SECRETS"}

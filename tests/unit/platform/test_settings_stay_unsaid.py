@@ -30,6 +30,8 @@ from crm_relay.providers.connectors.oauth_client import OAuthApp
 from crm_relay.providers.connectors.setup import set_up
 from crm_relay.providers.gmail.connector import GmailConnector
 from crm_relay.providers.mailchimp.connector import MailchimpConnector
+from crm_relay.providers.mailchimp.webhook import connection_of
+from crm_relay.providers.mailchimp.webhook import ensure_signed as ensure_mailchimp_signed
 from crm_relay.providers.mautic.client import Mautic
 from crm_relay.providers.mautic.webhook import receive as receive_mautic
 from crm_relay.providers.resend.client import Resend
@@ -184,6 +186,10 @@ USES: dict[str, Callable[[Any], object]] = {
     "GOOGLE_CLIENT_ID": lambda text: _oauth(GmailConnector(), id=text),
     "GOOGLE_CLIENT_SECRET": lambda text: _oauth(GmailConnector(), secret=text),
     "MAILCHIMP_URL": _mailchimp,
+    "MAILCHIMP_WEBHOOK_KEY": lambda some: connection_of("x" * 43, some),
+    "MAILCHIMP_SIGNING_SECRETS": lambda some: ensure_mailchimp_signed(
+        b"x", {"x-mailchimp-signature": f"t={int(utc_now().timestamp())},v1={'a' * 64}"}, some, utc_now()
+    ),
     "MAILCHIMP_OAUTH_URL": lambda base: _mailchimp_oauth(base=base),
     "MAILCHIMP_CLIENT_ID": lambda text: _mailchimp_oauth(id=text),
     "MAILCHIMP_CLIENT_SECRET": lambda text: _mailchimp_oauth(secret=text),

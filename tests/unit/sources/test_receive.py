@@ -21,6 +21,7 @@ from crm_relay.providers.mautic import webhook as mautic_webhook
 from crm_relay.providers.resend import webhook as resend_webhook
 from crm_relay.sources import bison, mautic, resend, unsubscribe
 from crm_relay.sources.all_sources import all_sources
+from crm_relay.sources.mailchimp import MailchimpKeys
 from tests.support.customers.mautic_hooks import delivery, opened
 from tests.support.mail.resend_webhook_function import SECRET, mail_event
 
@@ -169,6 +170,7 @@ def test_every_source_says_here_how_a_stranger_is_refused_before_the_body_is_tou
     """A new source needs a line: whom it lets in is known from the head of a request, or the body has a signature."""
     strangers: Mapping[str, Any] = {
         "bison": keys(),
+        "mailchimp": MailchimpKeys(["a secret of 16 or more"]),
         "mautic": ["a secret of 16 or more"],
         "resend": [SECRET],
         "unsubscribe": links(lambda _token: None),

@@ -45,6 +45,14 @@ def show_member(audience: SimulatedAudience, key: str, request: MailchimpRequest
     return MailchimpResponse(200, selected(member.shown(audience), request.query))
 
 
+def add_member(state: MailchimpState, audience: SimulatedAudience, request: MailchimpRequest) -> MailchimpResponse:
+    given = request.object
+    if audience.find(str(given.get("email_address", ""))) is not None:
+        raise MailchimpProblem(400, "Member Exists", "This address is already a list member. Use PUT.")
+    _, member = _subscribed(state, audience, given, request, updates=False)
+    return MailchimpResponse(200, member.shown(audience))
+
+
 def put_member(
     state: MailchimpState, audience: SimulatedAudience, key: str, request: MailchimpRequest
 ) -> MailchimpResponse:

@@ -39,7 +39,7 @@ def connection(stage: MailchimpSync) -> UUID:
     return stage.link()
 
 
-class Request:
+class HookRequest:
     """As the edge hands it on."""
 
     def __init__(self, token: str, body: bytes, headers: dict[str, str] | None = None) -> None:
@@ -51,7 +51,7 @@ def form(stage: MailchimpSync, kind: str, at: str = "2026-11-30 11:59:00", **dat
 
 
 def deliver(db: Database, connection: UUID, body: bytes) -> Any:
-    request = Request(webhook_token(connection, [KEY]), body)
+    request = HookRequest(webhook_token(connection, [KEY]), body)
     return apply_once(db, MAILCHIMP, MAILCHIMP.receive(request, MailchimpKeys([KEY]), NOW))
 
 
@@ -116,7 +116,7 @@ def test_an_erased_person_does_not_come_back_by_a_delivery(stage: MailchimpSync,
     ],
 )
 def test_what_cannot_be_read_is_refused_by_the_name_of_the_field(body: bytes, problem: str) -> None:
-    request = Request(webhook_token(uuid4(), [KEY]), body)
+    request = HookRequest(webhook_token(uuid4(), [KEY]), body)
     with pytest.raises(RejectedInput) as refused:
         MAILCHIMP.receive(request, MailchimpKeys([KEY]), NOW)
     assert refused.value.status == 400
@@ -126,12 +126,12 @@ def test_what_cannot_be_read_is_refused_by_the_name_of_the_field(body: bytes, pr
 
 def test_only_our_own_tokens_let_in(connection: UUID) -> None:
     token, body = webhook_token(connection, [KEY]), b"type=campaign"
-    assert MAILCHIMP.receive(Request(token, body), MailchimpKeys(["another-key-of-16", KEY]), NOW).parsed
+    assert MAILCHIMP.receive(HookRequest(token, body), MailchimpKeys(["another-key-of-16", KEY]), NOW).parsed
     other = webhook_token(uuid4(), [KEY])
     forged = base64.urlsafe_b64encode(connection.bytes + base64.urlsafe_b64decode(other + "=")[16:]).decode()[:43]
     for given, keys in ((token, []), (forged, [KEY]), (token[:-1], [KEY]), ("", [KEY]), (token, ["another-key-of-16"])):
         with pytest.raises(RejectedInput) as refused:
-            MAILCHIMP.receive(Request(given, body), MailchimpKeys(keys), NOW)
+            MAILCHIMP.receive(HookRequest(given, body), MailchimpKeys(keys), NOW)
         assert refused.value.status == 401
 
 
@@ -139,7 +139,7 @@ def test_a_signature_is_asked_for_where_one_is_agreed(connection: UUID) -> None:
     token, body = webhook_token(connection, [KEY]), b"type=campaign"
     at, keys = int(NOW.timestamp()), MailchimpKeys([KEY], ["a-signing-secret-of-mailchimp", "another-secret-of-16"])
     good = signature("another-secret-of-16", at, body)
-    assert MAILCHIMP.receive(Request(token, body, {"x-mailchimp-signature": good}), keys, NOW).parsed
+    assert MAILCHIMP.receive(HookRequest(token, body, {"x-mailchimp-signature": good}), keys, NOW).parsed
     for header in (
         "",
         signature("a-third-secret-of-16", at, body),
@@ -148,11 +148,11 @@ def test_a_signature_is_asked_for_where_one_is_agreed(connection: UUID) -> None:
         good.replace("v1=", "v0="),
     ):
         with pytest.raises(RejectedInput) as refused:
-            MAILCHIMP.receive(Request(token, body, {"x-mailchimp-signature": header}), keys, NOW)
+            MAILCHIMP.receive(HookRequest(token, body, {"x-mailchimp-signature": header}), keys, NOW)
         assert refused.value.status == 401
 
 
-class Edge(ServedSimulator):
+class HookEdge(ServedSimulator):
     """Hands requests to the function as API Gateway does, with the body in base64."""
 
     def answer(self, incoming: Incoming) -> Outgoing:
@@ -169,7 +169,7 @@ class Edge(ServedSimulator):
 
 
 @pytest.fixture
-def edge(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[Edge]:
+def edge(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[HookEdge]:
     for name, value in (
         WITHOUT_AWS
         | {
@@ -182,13 +182,13 @@ def edge(monkeypatch: pytest.MonkeyPatch, database_url: str) -> Iterator[Edge]:
     ).items():
         monkeypatch.setenv(name, value)
     installation.forget()
-    with Edge() as running:
+    with HookEdge() as running:
         yield running
     installation.forget()
 
 
 def test_mailchimp_finds_the_address_and_reports_no_change_of_ours(
-    stage: MailchimpSync, connection: UUID, edge: Edge, sim: MailchimpSimulator
+    stage: MailchimpSync, connection: UUID, edge: HookEdge, sim: MailchimpSimulator
 ) -> None:
     made = ensure_hook(stage.open(connection), edge.url, (KEY,))
     assert (made.is_new, made.signing_secret) == (True, None)
@@ -200,7 +200,7 @@ def test_mailchimp_finds_the_address_and_reports_no_change_of_ours(
 
 
 def test_the_function_answers_a_look_a_delivery_and_everything_else(
-    stage: MailchimpSync, connection: UUID, edge: Edge
+    stage: MailchimpSync, connection: UUID, edge: HookEdge
 ) -> None:
     url = f"{edge.url}/webhooks/mailchimp/{webhook_token(connection, [KEY])}"
     kind = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -34,8 +34,11 @@ class Limiter:
     _used: dict[str, int] = field(default_factory=dict)
 
     def take(self, units: int = 1) -> None:
-        """Wait for `units` permits. Raises BudgetSpent, and TimeUsedUp where the wait is longer than the run."""
-        self.requests += 1
+        """Wait for `units` permits; 0 is for a request whose permits were taken before.
+
+        Raises BudgetSpent, and TimeUsedUp where the wait is longer than the run.
+        """
+        self.requests += bool(units)
         if not self.limits:
             return
         while self._left < units:

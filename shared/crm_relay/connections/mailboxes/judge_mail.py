@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from crm_relay.rules.replies.bounce_texts import says_unknown_address
 from crm_relay.rules.replies.judge_reply import ReplyVerdict, judge_reply
 
 _OURS = frozenset({"SENT", "DRAFT", "CHAT"})
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 _ID = re.compile(r"<[^<>\s]{1,500}>")
 _ADDRESSES = re.compile(r"[^\s<>\"'(),:;\[\]]{1,64}@[^\s<>\"'(),:;\[\]@]{1,255}")
 _LONGEST = 2_000
@@ -37,7 +38,8 @@ class JudgedMail:
 
 def judge_mail(message: MailboxMessage, own: frozenset[str]) -> JudgedMail | None:
     """None for what is not kept: our own mail, and what has no sender. `own`: normalised addresses of our mailboxes."""
-    headers = message.headers
+    headers = {name: _storable(value) for name, value in message.headers.items()}
+    message = replace(message, headers=headers)
     sender = mailbox_in(headers.get("from", ""))
     if sender is None or message.labels & _OURS or normalise(sender) in own:
         return None
@@ -58,7 +60,7 @@ def row_of(mail: JudgedMail, external_id: str) -> dict[str, Any]:
     return {
         "external_id": external_id,
         "from_address": mail.sender,
-        "subject": _plain(headers.get("subject")),
+        "subject": headers["subject"][:_LONGEST] if "subject" in headers else None,
         "received_at": None if received is None else received.isoformat(),
         "to_addresses": _recipients(headers),
         "in_reply_to": answered[0] if answered else None,
@@ -112,6 +114,6 @@ def _recipients(headers: Mapping[str, str]) -> list[str]:
     return sorted(places)[:_MOST]
 
 
-def _plain(subject: str | None) -> str | None:
+def _storable(text: str) -> str:
     """What no database can hold is left out."""
-    return None if subject is None else re.sub("[\0\ud800-\udfff]", "", subject)[:_LONGEST]
+    return _NOT_STORABLE.sub("", text)

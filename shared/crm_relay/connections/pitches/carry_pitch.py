@@ -120,13 +120,18 @@ class CarriedPitch:
 
     def _draft(self) -> DraftRef:
         mailbox, pitch = self.desk.mailbox, self.pitch
-        letter = letter_of(pitch, self.desk.sender.address)
+        letter = letter_of(pitch, self.desk.sender.address, self.desk.clock())
         # An attempt before this one may have made it, and died before its id was stored.
         found = mailbox.find_draft(pitch.message_id) if pitch.attempts > 0 else None
         return found or mailbox.create_draft(letter)
 
     def _ask_and_send(self) -> None:
-        """Every question is asked again in the transaction that says that it leaves."""
+        """Every question is asked again in the transaction that says that it leaves, behind all that is waited for."""
+        try:
+            self.desk.mailbox.ready_to_send()
+        except (TransientError, FatalError) as error:
+            self._put_back(error)
+            raise
         now = self.desk.clock()
         verdict = self.desk.db.transact(lambda tx: self._leave(tx, now))
         if verdict is None or verdict.until is not None:

@@ -1,5 +1,6 @@
 """A pitch as an e-mail (RFC 5322), and its Message-ID; pure."""
 
+from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from uuid import UUID
@@ -17,7 +18,7 @@ def message_id_of(pitch_id: UUID, sender: str) -> str:
     return f"<pitch.{pitch_id}@{sender.rpartition('@')[2] or 'localhost'}>"
 
 
-def letter_of(pitch: ClaimedPitch, sender: str) -> bytes:
+def letter_of(pitch: ClaimedPitch, sender: str, now: datetime) -> bytes:
     """Raises ValueError for an address that no header can hold."""
     recipient = mailbox_in(pitch.address or "")
     if recipient is None or not recipient.isprintable():
@@ -26,6 +27,7 @@ def letter_of(pitch: ClaimedPitch, sender: str) -> bytes:
     letter["From"] = sender
     letter["To"] = recipient
     letter["Subject"] = " ".join(pitch.subject.split())
+    letter["Date"] = now
     letter["Message-ID"] = pitch.message_id
     text, html = pitch.body_text, pitch.body_html
     if text or not html:

@@ -31,7 +31,11 @@ set
     external_draft_id = case
         when pitch.left_at is not null or pitch.from_address is null or pitch.from_address = :sender then pitch.external_draft_id
     end,
-    address = coalesce(pitch.address, (select contact.email from contacts contact where contact.id = pitch.contact_id)),
+    address = coalesce(pitch.address, (
+        select contact.email
+        from contacts contact
+        where contact.id = pitch.contact_id and coalesce(contact.org_id, default_org_id()) = :org
+    )),
     updated_at = :now
 where pitch.id = :id and pitch.status in ('queued', 'sending') and pitch.not_before <= :now
     and (pitch.claimed_until is null or pitch.claimed_until <= :now)

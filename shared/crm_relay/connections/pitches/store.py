@@ -46,6 +46,7 @@ def claim_pitch(
         until=until,
         connection=sender.connection_id,
         sender=sender.address,
+        org=sender.org_id,
         message_id=message_id_of(pitch_id, sender.address),
         now=now,
     )

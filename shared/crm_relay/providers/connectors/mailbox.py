@@ -91,8 +91,11 @@ class Mailbox(Protocol):
     def has_draft(self, draft_id: str) -> bool:
         """False: it was sent, or somebody deleted it."""
 
+    def ready_to_send(self) -> None:
+        """Waits for all that a `send_draft` has to wait for, so that nothing is waited for behind the last question."""
+
     def send_draft(self, draft_id: str) -> SentRef:
-        """Raises DraftGone; NoAnswer and ServerFailed where it may have left."""
+        """Behind `ready_to_send`. Raises DraftGone; NoAnswer and ServerFailed where it may have left."""
 
     def delete_draft(self, draft_id: str) -> bool:
         """False: it was gone."""

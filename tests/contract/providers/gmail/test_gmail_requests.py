@@ -69,6 +69,7 @@ def everything(sim: GmailSimulator, client: OurClient) -> None:
     assert mailbox.has_draft(draft.id)
     assert mailbox.delete_draft(draft.id)
     assert not mailbox.delete_draft(draft.id)
+    mailbox.ready_to_send()
     sent = mailbox.send_draft(mailbox.create_draft(LETTER).id)
     assert mailbox.find_sent("<m@example.org>", None) == sent
     assert mailbox.find_sent("<other@example.org>", sent.thread_id) == sent

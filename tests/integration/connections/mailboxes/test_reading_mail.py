@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 
 from crm_relay.connections import store
+from crm_relay.connections.mailboxes.judge_mail import judge_mail, row_of
 from crm_relay.connections.people.erase import erase_connected
 from crm_relay.connections.tokens.grants import put_grant
 from crm_relay.consent.erase import block_return
 from crm_relay.consent.person import Person
 from crm_relay.platform.sql import Json
+from crm_relay.providers.connectors.mailbox import MailboxMessage
 from local.simulators.gmail import GmailSimulator
 from local.simulators.gmail.wire import GmailRequest, GmailResponse
 from tests.support.connections.gmail_stage import MARY, GmailStage
@@ -178,6 +180,16 @@ def test_automatic_answers_bounces_and_our_own_mail_are_no_replies(
     gmail.sync()
     found = {row["from_address"]: row["is_auto_reply"] for row in gmail.items()}
     assert found == {"away@example.com": True, "mailer-daemon@googlemail.com": True, "ada@example.com": False}
+
+
+def test_a_header_that_no_database_holds_stops_nothing() -> None:
+    headers = {"from": "a\0da@example.com", "subject": "Hi\ud800", "message-id": "<a\0@x>", "to": "\0b@x.example"}
+    message = MailboxMessage("m1", "t1", frozenset({"INBOX"}), None, headers, "")
+    judged = judge_mail(message, frozenset())
+    assert judged is not None
+    row = row_of(judged, "c:m1")
+    assert (row["from_address"], row["subject"], row["message_id"]) == ("ada@example.com", "Hi", "<a@x>")
+    assert row["to_addresses"] == ["b@x.example"]
 
 
 def test_the_same_mail_in_two_mailboxes_of_a_workspace_is_one(gmail: GmailStage, gmail_sim: GmailSimulator) -> None:

@@ -13,9 +13,10 @@ from crm_relay.mail.models import Mode, SendPolicy
 from crm_relay.mail.stops.stop_sending import resume_sending, stop_sending
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
+from crm_relay.providers.gmail.client import GmailMailbox
 from local.simulators.gmail import GmailSimulator
 from tests.support.connections.gmail_stage import MARY, OPT_OUT, GmailStage
-from tests.support.platform.rows import rows_of
+from tests.support.platform.rows import one, rows_of
 
 
 def test_a_pitch_leaves_as_a_draft_that_is_sent_once(gmail: GmailStage, gmail_sim: GmailSimulator) -> None:
@@ -49,6 +50,11 @@ def test_a_contacts_address_is_the_one_of_the_first_attempt(gmail: GmailStage) -
     pitch = gmail.pitch(None, contact_id=contact)
     gmail.sync()
     assert (gmail.pitch_row(pitch)["address"], gmail.sent()) == ("grace@example.com", ["grace@example.com"])
+    other = one(gmail.db, "insert into organizations (name) values ('Other') returning id")["id"]
+    rows_of(gmail.db, "update contacts set org_id = :org", org=other)
+    foreign = gmail.pitch(None, contact_id=contact)
+    gmail.sync()
+    assert (gmail.status(foreign), gmail.pitch_row(foreign)["reason"]) == ("failed", "no_address")
 
 
 def test_the_mode_keeps_pitches_here_unless_it_is_said_otherwise(gmail: GmailStage) -> None:
@@ -138,6 +144,23 @@ def test_every_question_is_asked_again_between_the_draft_and_its_sending(
     other.close()
     gmail_sim.release()
     worker.join()
+    assert (gmail.status(pitch), gmail.pitch_row(pitch)["reason"]) == ("refused", "opt_out")
+    assert (gmail.sent(), gmail.drafts()) == ([], 0)
+
+
+def test_nothing_is_waited_for_between_the_last_question_and_the_request(
+    gmail: GmailStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account was asked to slow down, and the person opts out during the wait for a permit."""
+    pitch = gmail.pitch()
+    waits = GmailMailbox.ready_to_send
+
+    def opt_out_meanwhile(mailbox: GmailMailbox) -> None:
+        waits(mailbox)
+        gmail.opt_out("ada@example.com")
+
+    monkeypatch.setattr(GmailMailbox, "ready_to_send", opt_out_meanwhile)
+    gmail.sync()
     assert (gmail.status(pitch), gmail.pitch_row(pitch)["reason"]) == ("refused", "opt_out")
     assert (gmail.sent(), gmail.drafts()) == ([], 0)
 

@@ -45,7 +45,7 @@ def in_lines(known: Known) -> dict[str, str]:
         "notifications about them": map(_notification, known.notifications.about),
         "workflows": map(_run, known.workflows.runs),
         "connections": map(_connected, known.connections.records),
-        "pitches": map(_pitch, known.connections.pitches),
+        "mailboxes": map(_of_mailbox, known.connections.mail),
         "workflows that did not start": map(_not_started, known.workflows.not_started),
         "deliveries": [*map(_delivery, inbox.deliveries), _reach(inbox.deliveries_searched)],
         "failed tasks": [*map(_task, inbox.failed_tasks), _reach(inbox.failed_tasks_searched)],
@@ -76,10 +76,10 @@ def _connected(row: Row) -> str:
     return f"{name}: {where}{refused}, connection {row['connection_id']}"
 
 
-def _pitch(row: Row) -> str:
-    word = row["held_for"] or row["reason"]
+def _of_mailbox(row: Row) -> str:
+    reason = f" ({row['reason']})" if row["reason"] else ""
     answered = f", answered {_at(row['replied_at'])}" if row["replied_at"] else ""
-    return f"{_at(row['created_at'])} {row['status']}{f' ({word})' if word else ''}{answered}, {row['id']}"
+    return f"{_at(row['at'])} {row['kind']} {row['status']}{reason}{answered}, {row['id']}"
 
 
 def _waiting(row: Row) -> str:

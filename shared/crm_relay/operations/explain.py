@@ -75,7 +75,7 @@ class Known:
                 self.workflows.runs,
                 self.workflows.not_started,
                 self.connections.records,
-                self.connections.pitches,
+                self.connections.mail,
                 self.inbox.deliveries,
                 self.inbox.failed_tasks,
                 self.erasure.receipts,

@@ -78,14 +78,19 @@ where normalise_address(contact.email) = any (cast(:addresses as text[]))
 order by connection.integration_type, connection.id, record.stream, record.their_id
 limit :limit;
 
--- name: pitches_of_person
--- What was to leave to somebody by a mailbox, and what became of it; without its text.
-select
-    pitch.id, pitch.status, pitch.reason, pitch.held_for, pitch.connection_id, pitch.left_at, pitch.sent_at, pitch.replied_at,
-    pitch.bounced_at, pitch.created_at
+-- name: mail_of_person
+-- What was to leave to somebody by a mailbox and what became of it, and what came from them; without texts.
+select 'pitch' as kind, pitch.id, pitch.status, coalesce(pitch.held_for, pitch.reason) as reason, pitch.connection_id, pitch.replied_at,
+    pitch.bounced_at, coalesce(pitch.sent_at, pitch.created_at) as at
 from pitches pitch
 where normalise_address(pitch.address) = any (cast(:addresses as text[])) or pitch.contact_id in (
     select contact.id from contacts contact where normalise_address(contact.email) = any (cast(:addresses as text[]))
 )
-order by pitch.created_at desc, pitch.id
+union all
+select
+    'reply', item.id, case when item.is_auto_reply then 'automatic' else 'received' end, null,
+    try_uuid(split_part(item.external_id, ':', 1)), null, null, item.received_at
+from inbox_items item
+where item.source = 'gmail' and normalise_address(item.from_address) = any (cast(:addresses as text[]))
+order by at desc nulls last, id
 limit :limit;

@@ -15,15 +15,15 @@ LATEST = 50
 class PersonConnections:
     """Each record with the connection that it belongs to; without values. `refused_because`: the vendor refused it.
 
-    `pitches`: what was to leave to them by a mailbox, and what became of it.
+    `mail`: pitches to them and what became of each, and what they wrote to connected mailboxes.
     """
 
     records: list[Row]
-    pitches: list[Row]
+    mail: list[Row]
 
 
 def connections_of(db: Queryable, person: Person) -> PersonConnections:
     """Two statements."""
     addresses = sorted(person.addresses)
     records = db.run(_SQL["records_of_person"], addresses=addresses, limit=LATEST)
-    return PersonConnections(records, db.run(_SQL["pitches_of_person"], addresses=addresses, limit=LATEST))
+    return PersonConnections(records, db.run(_SQL["mail_of_person"], addresses=addresses, limit=LATEST))

@@ -8,7 +8,10 @@ import pytest
 
 from crm_relay.connections import store
 from crm_relay.connections.mailboxes.judge_mail import judge_mail, row_of
+from crm_relay.connections.oauth.connect import reconnected
 from crm_relay.connections.people.erase import erase_connected
+from crm_relay.connections.people.why import connections_of
+from crm_relay.connections.pitches.show_pitches import show_pitch
 from crm_relay.connections.tokens.grants import put_grant
 from crm_relay.consent.erase import block_return
 from crm_relay.consent.person import Person
@@ -273,6 +276,11 @@ def test_a_reply_and_a_bounce_are_noted_with_the_pitch_and_a_dead_address_in_the
     gmail.pass_time()
     gmail.sync()
     assert gmail.pitch_row(answered)["replied_at"] is not None
+    known = connections_of(gmail.db, Person(frozenset({"ada@example.com"}), frozenset())).mail
+    assert [(row["kind"], row["status"], row["connection_id"]) for row in known] == [
+        ("reply", "received", gmail.connection),
+        ("pitch", "sent", gmail.connection),
+    ]
     assert gmail.pitch_row(answered)["bounced_at"] is None
     assert gmail.pitch_row(bounced)["bounced_at"] is not None
     again = gmail.pitch("dead@example.com")
@@ -301,3 +309,40 @@ def test_an_erased_persons_draft_and_mail_are_gone(gmail: GmailStage, gmail_sim:
     assert (row["status"], row["reason"], row["address"], row["subject"]) == ("refused", "erased", None, "")
     assert (gmail.drafts(), gmail.sent(), gmail.senders()) == (0, [], ["bob@example.com"])
     assert gmail.items()[0]["to_addresses"] == [MARY]
+
+
+def test_an_expired_token_is_refreshed_and_the_refresh_token_stays(
+    gmail: GmailStage, gmail_sim: GmailSimulator
+) -> None:
+    """Google's answer to a refresh has no refresh token, twice."""
+    gmail.sync()
+    for number in range(2):
+        gmail_sim.expire_access_tokens()
+        gmail_sim.deliver(f"m{number}@example.com")
+        gmail.pass_time()
+        assert gmail.sync().success
+    assert gmail.senders() == ["m0@example.com", "m1@example.com"]
+    assert gmail_sim.requests["POST /token"] == 2
+
+
+def test_access_that_was_taken_away_holds_the_mailbox_until_it_is_connected_again(
+    gmail: GmailStage, gmail_sim: GmailSimulator
+) -> None:
+    """As after seven days of Google's Testing mode; what came and waits meanwhile is caught up."""
+    assert gmail.connection is not None
+    gmail.sync()
+    gmail_sim.revoke_grants()
+    gmail_sim.deliver("meanwhile@example.com")
+    pitch = gmail.pitch()
+    gmail.pass_time()
+    assert gmail.sync().metadata["outcome"] == "reconnect"
+    assert (gmail.row(gmail.connection)["held_for"], gmail.incidents()) == ("reconnect", ["connection_reconnect"])
+    rows_of(gmail.db, "update pitches set connection_id = :id", id=gmail.connection)
+    assert "reconnect" in show_pitch(gmail.db, pitch).because
+    issued = gmail_sim.consent("client")
+    grant = {name: issued[name] for name in ("access_token", "refresh_token")}
+    put_grant(gmail.db, gmail.context.vault, gmail.connection, grant, None)
+    reconnected(gmail.db, gmail.open(gmail.connection).connection, "mary", gmail.now())
+    gmail.pass_time()
+    gmail.sync()
+    assert (gmail.status(pitch), gmail.senders(), gmail.incidents()) == ("sent", ["meanwhile@example.com"], [])

@@ -104,7 +104,10 @@ def test_why_says_what_a_pitch_waits_for(gmail: GmailStage) -> None:
     rows_of(gmail.db, "update pitches set connection_id = :id where id = :pitch", id=gmail.connection, pitch=second)
     assert "disconnected" in show_pitch(gmail.db, second).because
     ada = Person(frozenset({"ada@example.com"}), frozenset())
-    assert {row["status"] for row in connections_of(gmail.db, ada).pitches} == {"sent", "queued"}
+    assert {(row["kind"], row["status"]) for row in connections_of(gmail.db, ada).mail} == {
+        ("pitch", "sent"),
+        ("pitch", "queued"),
+    }
 
 
 def test_pitches_of_a_mailbox_that_is_removed_are_free_or_parked(gmail: GmailStage, gmail_sim: GmailSimulator) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +18,7 @@ from crm_relay.connections.people.why import connections_of
 from crm_relay.connections.pitches.park import free_stranded
 from crm_relay.connections.pitches.show_pitches import show_pitch
 from crm_relay.consent.person import Person
+from crm_relay.integrity.connections.unsynced import contradicting_connections
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.http.callers import Role
 from local.simulators.gmail import GmailSimulator
@@ -24,6 +26,8 @@ from tests.support.connections.gmail_stage import GmailStage
 from tests.support.function_settings import WITHOUT_AWS
 from tests.support.operations.admin_function import AdminFunction, admin_function
 from tests.support.platform.rows import parse, rows_of
+
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -147,3 +151,29 @@ def test_members_read_pitches_of_their_own_workspaces_alone(gmail: GmailStage) -
         return tx.run(parse("select id from pitches"))
 
     assert [row["id"] for row in gmail.db.transact(read)] == [mine]
+
+
+def test_the_integrity_check_finds_pitches_that_wait_for_somebody(gmail: GmailStage, gmail_sim: GmailSimulator) -> None:
+    unclear = parked(gmail, gmail_sim)
+    gmail.sync()
+    second = gmail.link("sales@example.org", label="sales")
+    for connection in (gmail.connection, second):
+        rows_of(
+            gmail.db, "update integration_connections set next_sync_at = :at where id = :id", at=LATER, id=connection
+        )
+    forgotten, fresh = gmail.pitch(), gmail.pitch()
+    old = gmail.now() - timedelta(days=2)
+    rows_of(gmail.db, "update pitches set updated_at = :old, created_at = :old where id = :id", old=old, id=forgotten)
+
+    def found() -> dict[str, str]:
+        rows = contradicting_connections(
+            gmail.db, now=gmail.now(), settled_before=gmail.now() + timedelta(seconds=5), limit=50
+        )
+        return {row["id"]: row["what"] for row in rows if row["entity"] == "pitches"}
+
+    assert found() == {str(unclear): "nobody knows whether it left", str(forgotten): "due for more than a day"}
+    assert str(fresh) not in found()
+    # Claimed by each run, and finished by none.
+    sql = "update pitches set updated_at = :now, lease = gen_random_uuid() where id = :id"
+    rows_of(gmail.db, sql, now=gmail.now(), id=forgotten)
+    assert str(forgotten) in found()

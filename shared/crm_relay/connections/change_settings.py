@@ -10,8 +10,8 @@ from crm_relay.connections import store
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
 
-_OF_THE_PACE = {"monthly_requests"}
-"""Members that change when records are synced, and not which."""
+_OF_THE_PACE = {"monthly_requests", "daily_pitches"}
+"""Members that change when something is synced, and not what."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """What the settings of a connection say to the engine; what only the connector reads is its own."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from crm_relay.connections.decisions import DEFAULT_SHRINK_LIMIT
 from crm_relay.connections.records.store import ContactFilter
@@ -22,8 +22,16 @@ class FilterSettings(BaseModel):
     segment: str | None = None
 
 
+MailLabel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\-]{1,100}$")]
+DAILY_PITCHES = 50
+
+
 class SyncSettings(BaseModel):
-    """Members of `integration_connections.settings` that the engine reads."""
+    """Members of `integration_connections.settings` that the engine reads.
+
+    Of mailboxes: `labels` are ids, as the picker shows them; `new_mail`: `known` keeps only mail of people who are in
+    the CRM, and answers; `daily_pitches` leave from the mailbox in 24 hours.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -34,6 +42,9 @@ class SyncSettings(BaseModel):
     shrink_limit_percent: int = Field(default=DEFAULT_SHRINK_LIMIT, ge=0, le=100)
     contacts: FilterSettings = FilterSettings()
     monthly_requests: int | None = Field(default=None, ge=1)
+    labels: tuple[MailLabel, ...] = Field(default=("INBOX",), min_length=1, max_length=20)
+    new_mail: Literal["all", "known"] = "all"
+    daily_pitches: int = Field(default=DAILY_PITCHES, ge=1, le=2_000)
 
     @property
     def rules(self) -> SyncRules:

@@ -7,13 +7,12 @@ from uuid import UUID
 
 from crm_relay.connections.decisions import classify
 from crm_relay.connections.engine.record_sync import RecordSync, SyncProgress
-from crm_relay.connections.engine.sync_settings import read_sync_settings
+from crm_relay.connections.engine.sync_settings import SyncSettings, read_sync_settings
 from crm_relay.connections.engine.sync_stream import StreamOrder, StreamReport
 from crm_relay.connections.mailboxes import mail_store
 from crm_relay.connections.mailboxes.mail_store import MailboxState
 from crm_relay.connections.mailboxes.models import MAIL, PITCHES, MailPlace
 from crm_relay.connections.mailboxes.read_mail import MailReader
-from crm_relay.connections.mailboxes.settings import MailboxSettings, read_mailbox_settings
 from crm_relay.connections.pitches import store as pitch_store
 from crm_relay.connections.pitches.carry_pitch import PitchDesk
 from crm_relay.connections.pitches.models import MailboxSender
@@ -36,15 +35,15 @@ class MailboxSync(RecordSync):
         row = self.connection
         if row.org_id is None:
             raise RejectedInput("the workspace belongs to no organization")
-        direction, settings = read_sync_settings(row.settings).direction, read_mailbox_settings(row.settings)
+        settings = read_sync_settings(row.settings)
         place = MailPlace(
             row.id, row.workspace_id, row.org_id, row.integration_type, settings.labels, settings.new_mail == "known"
         )
         with self.opened() as account:
             one = _OneRun(self, cast("MailboxAccount", account).mailbox(), place, settings, order)
-            if direction != "out":
+            if settings.direction != "out":
                 run.reports.append(one.read())
-            if order.writes and direction != "in" and run.failure not in _OF_ACCOUNT:
+            if order.writes and settings.direction != "in" and run.failure not in _OF_ACCOUNT:
                 run.reports.append(one.send())
             run.requests = self._limiter.requests if self._limiter else 0
 
@@ -53,7 +52,7 @@ class _OneRun:
     """Both streams of one run; whatever stops one of them stops nothing else."""
 
     def __init__(
-        self, sync: MailboxSync, mailbox: Mailbox, place: MailPlace, settings: MailboxSettings, order: StreamOrder
+        self, sync: MailboxSync, mailbox: Mailbox, place: MailPlace, settings: SyncSettings, order: StreamOrder
     ) -> None:
         self.sync, self.mailbox, self.place, self.settings, self.order = sync, mailbox, place, settings, order
         self._state: MailboxState | None = None

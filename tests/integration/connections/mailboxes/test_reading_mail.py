@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from crm_relay.connections import store
+from crm_relay.connections.change_settings import change_settings
 from crm_relay.connections.mailboxes.judge_mail import judge_mail, row_of
 from crm_relay.connections.oauth.connect import reconnected
 from crm_relay.connections.people.erase import erase_connected
@@ -15,6 +16,7 @@ from crm_relay.connections.pitches.show_pitches import show_pitch
 from crm_relay.connections.tokens.grants import put_grant
 from crm_relay.consent.erase import block_return
 from crm_relay.consent.person import Person
+from crm_relay.platform.errors import RejectedInput, describe_error
 from crm_relay.platform.sql import Json
 from crm_relay.providers.connectors.mailbox import MailboxMessage
 from local.simulators.gmail import GmailSimulator
@@ -346,3 +348,14 @@ def test_access_that_was_taken_away_holds_the_mailbox_until_it_is_connected_agai
     gmail.pass_time()
     gmail.sync()
     assert (gmail.status(pitch), gmail.senders(), gmail.incidents()) == ("sent", ["meanwhile@example.com"], [])
+
+
+@pytest.mark.parametrize("wrong", [{"labels": []}, {"labels": ["a b"]}, {"new_mail": "some"}, {"daily_pitches": 0}])
+def test_settings_of_a_mailbox_are_refused_by_name_when_they_are_changed(
+    gmail: GmailStage, wrong: dict[str, object]
+) -> None:
+    assert gmail.connection is not None
+    with pytest.raises(RejectedInput) as refused:
+        change_settings(gmail.db, gmail.connection, wrong, None, "mary", gmail.now())
+    assert f"settings.{next(iter(wrong))}" in describe_error(refused.value)
+    assert gmail.row(gmail.connection)["settings"].keys().isdisjoint(wrong)

@@ -13,9 +13,10 @@ from uuid import UUID
 import typer
 
 from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show
+from crm_relay.consent.correct import correct_entry
 from crm_relay.consent.grant import grant_consent
 from crm_relay.consent.import_export import BadLine, export_ledger, import_ledger
-from crm_relay.consent.models import ConsentChannel
+from crm_relay.consent.models import ConsentChannel, ConsentKind
 from crm_relay.consent.store import organization_called
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
@@ -54,6 +55,34 @@ def consent_grant(
         )
     show(asdict(granted), as_json, "Consent recorded")
     return FOUND if granted.do_not_contact or granted.invalid_address else GOOD
+
+
+@app.command("correct")
+@reports_errors
+def consent_correct(
+    entry: Annotated[int, typer.Argument(help="Number of the wrong entry, as crm-relay why shows it.")],
+    evidence: Annotated[str, typer.Option("--evidence", help="How it is known that the entry is wrong.")],
+    bounce: Annotated[
+        bool, typer.Option("--bounce", help="It was a permanent bounce, and is recorded as one.")
+    ] = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Correct one wrong opt-out or bounce by a second entry.
+
+    What else mutes the address stays, before and after it. Exit status 1: the entry is corrected, and something still
+    mutes the address.
+    """
+    with open_database(env_file) as database:
+        corrected = correct_entry(
+            database,
+            entry,
+            evidence=evidence,
+            corrected_by="operator",
+            instead=ConsentKind.HARD_BOUNCE if bounce else None,
+        )
+    show(asdict(corrected), as_json, "Corrected")
+    return FOUND if corrected.suppressed_by else GOOD
 
 
 @app.command("import")

@@ -50,7 +50,10 @@ def in_lines(known: Known) -> dict[str, str]:
         "deliveries": [*map(_delivery, inbox.deliveries), _reach(inbox.deliveries_searched)],
         "failed tasks": [*map(_task, inbox.failed_tasks), _reach(inbox.failed_tasks_searched)],
         "erasure": _erasure(known.erasure),
-        "ledger": [f"{_at(each.occurred_at)} {each.channel} {each.kind} from {each.source}" for each in known.ledger],
+        "ledger": [
+            f"{_at(each.occurred_at)} {each.channel} {each.kind} from {each.source}, entry {each.id}"
+            for each in known.ledger
+        ],
         "opt-outs that wait": [_waiting(each) for each in known.opt_outs_waiting],
     }
     return {heading: "\n".join(lines) or "nothing" for heading, lines in sections.items() if lines is not None}

@@ -6,8 +6,9 @@ from cli.doctor.bison import examine_bison
 from cli.doctor.campaigns import examine_campaigns, examine_lines, examine_sending
 from cli.doctor.checks import Check, safely
 from cli.doctor.connections import examine_connections
+from cli.doctor.mautic import examine_mautic
 from cli.doctor.secrets import examine_secrets
-from crm_relay.installation.installation import Installation, install
+from crm_relay.installation.installation import install
 from crm_relay.operations.rooms import LeftOutRooms
 from crm_relay.platform.aws.queue import aws_client
 from crm_relay.platform.clock import utc_now
@@ -56,7 +57,8 @@ def examine() -> list[Check]:
         checks += safely(what, look)
     checks += [Check(room, "good", "left out") for room in left_out]
     if sync is not None:
-        checks += [*safely("mautic", lambda: _mautic(sync)), *safely("webhook secret", lambda: _secret(webhook))]
+        checks += safely("mautic", lambda: examine_mautic(sync.mautic, webhook.mautic_webhook_secret))
+        checks += safely("webhook secret", lambda: _secret(webhook))
     if "campaigns" not in left_out:
         checks += safely("resend webhook secret", _resend_secret)
         checks += safely("campaigns", lambda: examine_campaigns(database))
@@ -121,11 +123,6 @@ def _aws(service: str, operation: str, **arguments: str) -> Iterator[Check]:
         yield Check(service, "wrong", type(error).__name__)
     else:
         yield Check(service, "good", "answers")
-
-
-def _mautic(sync: Installation[SyncSettings]) -> Iterator[Check]:
-    segments = sync.mautic.segments()
-    yield Check("mautic", "good", f"answers, {len(segments)} segments")
 
 
 def _secret(settings: WebhookSettings) -> Iterator[Check]:

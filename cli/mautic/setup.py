@@ -12,9 +12,18 @@ from rich.markup import escape
 
 from cli.console import FOUND, GOOD, console, ensure_may_act, installation_of, open_database, show
 from crm_relay.customers.setup.prove_delivery import Proof, prove_delivery
-from crm_relay.customers.setup.setup_mautic import SetupAction, SetupStep, Wanted, carry_out, left_over, look, plan
+from crm_relay.customers.setup.setup_mautic import (
+    IS_DOWN,
+    SetupAction,
+    SetupStep,
+    Wanted,
+    carry_out,
+    left_over,
+    look,
+    plan,
+)
 from crm_relay.platform.clock import utc_now
-from crm_relay.platform.errors import FatalError
+from crm_relay.platform.errors import FatalError, TransientError
 from crm_relay.platform.settings import SettingsModel, SigningSecrets
 from crm_relay.providers.mautic.client import Mautic
 from crm_relay.providers.mautic.mapping import TEXT_LIMIT
@@ -59,14 +68,28 @@ def set_up_mautic(order: SetupOrder) -> int:
     try:
         steps = plan(look(mautic), wanted)
     except FatalError as error:
-        return _report(order, wanted, [], [SetupStep(SetupAction.ADMINISTRATOR, "access", str(error))], None)
+        return _report(order, wanted, [], [_no_access(str(error))], None)
+    except TransientError as error:
+        return _report(order, wanted, [], [_no_access(f"{error}; {IS_DOWN}")], None)
     if order.dry_run:
         return _report(order, wanted, steps, steps, None)
     if order.confirm and not _confirmed(steps, test=order.test):
         console.print("Nothing was changed.")
         return FOUND
-    left = left_over(mautic, wanted, carry_out(mautic, steps))
+    left = _left_over(mautic, wanted, steps)
     return _report(order, wanted, steps, left, _prove(order, mautic))
+
+
+def _no_access(why: str) -> SetupStep:
+    return SetupStep(SetupAction.ADMINISTRATOR, "access", why)
+
+
+def _left_over(mautic: Mautic, wanted: Wanted, steps: Sequence[SetupStep]) -> list[SetupStep]:
+    """What is still to be done; a Mautic that fails on the way leaves the rest to a repetition."""
+    try:
+        return left_over(mautic, wanted, carry_out(mautic, steps))
+    except (FatalError, TransientError) as error:
+        return [*steps, _no_access(f"{error}; {IS_DOWN}")]
 
 
 def _webhook_url(given: str | None, public_url: str | None) -> str:

@@ -8,7 +8,7 @@ from crm_relay.consent.address import normalise
 from crm_relay.customers.field_map import FIELDS, SEGMENT_NAMES
 from crm_relay.platform.database import Database, Row
 from crm_relay.platform.sql import Query
-from crm_relay.providers.mautic.mapping import same_value, write_fields
+from crm_relay.providers.mautic.mapping import same_field, write_fields
 from local.simulators.mautic import MauticSimulator
 
 _EXPECTED = Query.parse(
@@ -79,5 +79,5 @@ def _differing_fields(row: Row, contact: Any) -> Iterator[str]:
         yield "email differs"
     written = write_fields({alias: row[column] for alias, column in FIELDS.items() if alias != "email"})
     for alias, value in (written.fields | written.below_one).items():
-        if alias not in row["left_out"] and not same_value(contact.fields.get(alias), value):
+        if alias not in row["left_out"] and not same_field(alias, contact.fields.get(alias), value):
             yield f"{alias} differs"

@@ -145,6 +145,7 @@ class MauticData:
         self.api_enabled = True
         self.shows_statistics = True
         self.database_down = False
+        self.forbidden: tuple[str, ...] = ()
         self.rate_limit = 0
         self.queue_mode = False
         self.busy = 0

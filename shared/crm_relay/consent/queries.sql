@@ -85,6 +85,15 @@ from consent_events
 where channel in ('email', 'sms') and address = any (cast(:addresses as text[]))
 order by consent_events.occurred_at, id;
 
+-- name: entry
+-- One line, to be corrected by another one.
+select
+    id, org_id, channel, address, kind, source, source_event, evidence,
+    least(greatest(occurred_at, timestamptz '0001-01-01 00:00:00+00'), timestamptz '9999-12-31 23:59:59.999999+00') as occurred_at,
+    recorded_at
+from consent_events
+where channel in ('email', 'sms') and id = :id;
+
 -- name: ledger_page
 -- The ledger piece by piece, in the order in which it was written, however long it is.
 select

@@ -62,6 +62,12 @@ def entries_of(db: Queryable, addresses: list[str]) -> list[ConsentEntry]:
     return [_entry(row) for row in db.run(_SQL["history"], addresses=addresses)]
 
 
+def entry_by_id(db: Queryable, entry_id: int) -> ConsentEntry | None:
+    """One line of the ledger; None where there is none of that number."""
+    rows = db.run(_SQL["entry"], id=entry_id)
+    return _entry(rows[0]) if rows else None
+
+
 def all_entries(db: Queryable) -> Iterator[ConsentEntry]:
     """The whole ledger, read page by page."""
     after = 0

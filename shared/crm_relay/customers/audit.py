@@ -14,7 +14,7 @@ from crm_relay.customers.models import AuditFinding, Customer, Drift
 from crm_relay.customers.opt_outs_there import address_of, carried_id, has_left, opted_out_there, record_opt_outs
 from crm_relay.platform.database import Queryable
 from crm_relay.providers.mautic.client import PAGE, Mautic, RemoteContact
-from crm_relay.providers.mautic.mapping import same_value
+from crm_relay.providers.mautic.mapping import same_field
 
 
 @dataclass
@@ -147,7 +147,7 @@ def drift(customer: Customer, contact: RemoteContact, memberships: frozenset[str
     found = [
         AuditFinding(Drift.FIELD, who, there, alias)
         for alias, value in (written.fields | written.below_one).items()
-        if alias not in customer.left_out and not same_value(contact.fields.get(alias), value)
+        if alias not in customer.left_out and not same_field(alias, contact.fields.get(alias), value)
     ]
     if memberships != wanted_memberships(customer):
         names = sorted(memberships ^ wanted_memberships(customer))

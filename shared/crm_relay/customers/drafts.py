@@ -23,6 +23,8 @@ DEDUPLICATE = "bin/console mautic:contacts:deduplicate"
 """On Mautic's own server: there is no call of its API that merges contacts."""
 
 _IDENTITY = frozenset({"email", "supabase_id"})
+SPELLED = ("country", "state")
+"""Fields of which another spelling may be taken; what becomes of a refused one is for `Spellings`."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,9 @@ def follow_up(sent: ContactDraft, result: ItemResult) -> ContactDraft | str:
         return replace(again, customer=forgotten, contact_id=None, adopted=False)
     if result.refused_fields and not _IDENTITY & set(result.refused_fields):
         # Left as it is there: an unknown spelling does not empty a field that the CRM still names.
-        kept = {alias: value for alias, value in sent.fields.items() if alias not in result.refused_fields}
-        left_out = tuple(dict.fromkeys((*sent.left_out, *result.refused_fields)))
-        return replace(again, fields=kept, left_out=left_out)
+        dropped = [alias for alias in result.refused_fields if alias not in SPELLED]
+        kept = {alias: value for alias, value in sent.fields.items() if alias not in dropped}
+        return replace(again, fields=kept, left_out=tuple(dict.fromkeys((*sent.left_out, *dropped))))
     if result.status == 422:
         return f"another contact in Mautic has its address or supabase_id; duplicates are merged by {DEDUPLICATE}"
     named = f" ({', '.join(result.refused_fields)})" if result.refused_fields else ""

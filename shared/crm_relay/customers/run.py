@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from crm_relay.customers.models import SyncOptions, SyncReport
+from crm_relay.customers.syncing.spellings import Spellings
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
 from crm_relay.providers.mautic.client import Mautic
@@ -37,6 +38,7 @@ class SyncContext:
     report: SyncReport
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    spellings: Spellings = field(default_factory=Spellings)
     batches: int = 0
     batch_size: int = 0
 

@@ -327,3 +327,35 @@ def test_a_setup_that_was_cut_short_is_finished_by_the_next_run(operator: Operat
     answer = operator.json()
 
     assert len(answer["done"]) == 4 + 1, "the fields are there already"
+
+
+@pytest.mark.parametrize(
+    ("area", "rights"), [("/api/fields", "Custom Fields"), ("/api/segments", "Segments"), ("/api/hooks", "Webhooks")]
+)
+def test_a_role_without_rights_is_told_what_to_give_it(operator: Operator, area: str, rights: str) -> None:
+    operator.mautic.mautic.forbidden = (area,)
+
+    (todo,) = operator.json(code=1)["to_do"]
+
+    assert todo["what"] == "access"
+    assert "Settings > Roles" in todo["why"]
+    assert rights in todo["why"]
+
+
+def test_a_mautic_that_is_down_is_told_with_what_to_do(operator: Operator) -> None:
+    operator.mautic.switch(database_down=True)
+
+    (todo,) = operator.json(code=1)["to_do"]
+
+    assert "MAUTIC_URL" in todo["why"]
+    assert "repeat" in todo["why"]
+
+
+def test_a_mautic_that_fails_on_the_way_names_what_is_left(operator: Operator) -> None:
+    operator.mautic.fault("segments/new", "500_before", times=99)
+
+    answer = operator.json("--no-test", code=1)
+
+    assert "segment VIP Customers" in whats(answer["to_do"])
+    operator.mautic.faults.clear()
+    assert operator.json("--no-test")["to_do"] == []

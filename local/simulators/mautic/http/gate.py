@@ -100,6 +100,10 @@ class MauticGate:
         if not self.mautic.api_enabled:
             raise MauticApiError(403, [{"message": DISABLED, "code": 403, "type": "api_disabled"}])
         self.oauth.check(request)
+        if request.path.startswith(self.mautic.forbidden):
+            # As of any area that a role may not enter (recorded: 66_add_to_unpublished_segment).
+            text = "You do not have access to the requested area/action."
+            raise MauticApiError(403, [{"code": 403, "message": text, "details": []}])
         headers = self._rate()
         response = self._routed(request)
         response.headers = {"Mautic-Version": "5.1.1", **headers, **response.headers}

@@ -17,6 +17,12 @@ from crm_relay.providers.mautic.configuration import (
 )
 from crm_relay.providers.mautic.vocabulary import HOOK_EVENTS
 
+IS_DOWN = (
+    "see whether its address opens in a browser, look at its own log (var/logs) and database, and at MAUTIC_URL; then "
+    "repeat the command"
+)
+"""What to do where Mautic does not answer, or answers with errors of its own."""
+
 
 class SetupAction(StrEnum):
     """What is to be done, and by whom."""

@@ -14,7 +14,7 @@ from crm_relay.customers.field_map import SEGMENT_NAMES, contact_fields
 from crm_relay.customers.models import Customer, SyncOptions
 from crm_relay.platform.database import Queryable
 from crm_relay.providers.mautic.client import Mautic
-from crm_relay.providers.mautic.mapping import same_value
+from crm_relay.providers.mautic.mapping import same_field
 
 _SAMPLES = 5
 
@@ -78,7 +78,9 @@ def _differences(mautic: Mautic, customer: Customer, decision: SyncDecision) -> 
     theirs = remote.fields if remote else {}
     ours = draft(customer, decision).fields
     return {
-        alias: [theirs.get(alias), value] for alias, value in ours.items() if not same_value(theirs.get(alias), value)
+        alias: [theirs.get(alias), value]
+        for alias, value in ours.items()
+        if not same_field(alias, theirs.get(alias), value)
     }
 
 
@@ -89,7 +91,9 @@ def _requests(seen: SyncPreview, options: SyncOptions) -> int:
     batches = ceil(creates / options.batch_size) + ceil(edits / options.batch_size)
     additions = sum(min(count, batches) for slug, count in seen.joins.items() if slug in SEGMENT_NAMES)
     moves = additions + sum(seen.leaves.values())
-    return 0 if not batches else 1 + batches + seen.single_writes + (1 + moves if moves else 0)
+    # A search each.
+    searches = seen.actions[SyncAction.MUTE.value]
+    return searches if not batches else searches + 1 + batches + seen.single_writes + (1 + moves if moves else 0)
 
 
 def as_answer(seen: SyncPreview) -> dict[str, object]:

@@ -59,6 +59,7 @@ def _write_batch(
     run: SyncContext, memberships: Memberships, batch: list[ContactDraft], *, is_half: bool
 ) -> list[ContactDraft] | None:
     """One batch, recorded; returns the drafts that have to go out again in another form, None where Mautic failed."""
+    batch = [run.spellings.fitted(each) for each in batch]
     _take_turn(run)
     began = run.clock()
     results = _create(run, batch, is_half=is_half) if batch[0].contact_id is None else _edit(run, batch)
@@ -66,6 +67,8 @@ def _write_batch(
         return None
     run.batch_size = next_batch_size(run.batch_size, len(batch), run.clock() - began, run.options.batch_size)
     pairs = list(zip(batch, results, strict=True))
+    for sent, result in pairs:
+        run.spellings.learn(sent, result)
     after, failed = _judge(run, pairs)
     confirmed = [each for each in after if each.confirmed]
     _finish(run, memberships, confirmed, failed)

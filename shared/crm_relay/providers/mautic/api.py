@@ -48,4 +48,19 @@ def _why_forbidden(method: str, path: str, body: Any) -> str:
     first = errors[0] if isinstance(errors, list) and errors else None
     if isinstance(first, Mapping) and first.get("type") == "api_disabled":
         return API_SWITCHED_OFF
-    return f"{method} {path}: status 403"
+    rights = next((needed for prefix, needed in _RIGHTS.items() if path.startswith(prefix)), "rights to it")
+    return (
+        f"{method} {path}: status 403: the role of the API credential may not do this; in Mautic, Settings > Roles, "
+        f"give it {rights}"
+    )
+
+
+_RIGHTS = {
+    "/api/contacts": "Contacts: view, edit and delete, own and others', and create",
+    "/api/fields": "Custom Fields: full",
+    "/api/segments": "Segments: view and edit others' and create; a segment that is not published takes no members",
+    "/api/hooks": "Webhooks: view, edit, create and publish, own and others'",
+    "/api/stats": "Contacts: view others'",
+    "/api/emails": "Emails: view others'",
+}
+"""What Mautic calls the rights behind a path."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
 
-from crm_relay.providers.mautic.countries import country_name
+from crm_relay.providers.mautic.places.countries import country_code, country_name
+from crm_relay.providers.mautic.places.states import state_name
 
 TEXT_LIMIT = 64
 """charLengthLimit of a text field unless an administrator raised it; one character more and the item is refused."""
@@ -39,13 +40,18 @@ class _Value:
     value: object
     left_out: bool = False
     below_one: float | None = None
+    is_unknown: bool = False
 
 
 def write_fields(values: Mapping[str, object]) -> MappedContact:
-    """The values, by Mautic alias, in the form in which Mautic stores them. Raises KeyError for an unknown alias."""
-    written = {alias: _WRITERS[FIELD_KINDS[alias]](value) for alias, value in values.items()}
+    """The values, by Mautic alias, in the form in which Mautic stores them. Raises KeyError for an unknown alias.
+
+    A value of which Mautic knows no spelling is left out of the fields: what stands there is not emptied.
+    """
+    named = {**values, **_named_state(values)}
+    written = {alias: _WRITERS[FIELD_KINDS[alias]](value) for alias, value in named.items()}
     return MappedContact(
-        fields={alias: each.value for alias, each in written.items() if each.below_one is None},
+        fields={alias: each.value for alias, each in written.items() if each.below_one is None and not each.is_unknown},
         left_out=tuple(alias for alias, each in written.items() if each.left_out),
         below_one={alias: each.below_one for alias, each in written.items() if each.below_one is not None},
     )
@@ -72,6 +78,13 @@ def same_value(shown: object, written: object) -> bool:
     It shows booleans as 0 and 1, times in UTC without an offset, and nothing as null, 0 or "".
     """
     return _plain(shown) == _plain(written)
+
+
+def same_field(alias: str, shown: object, written: object) -> bool:
+    """The same of one field: a country has another name in another version of Mautic."""
+    if alias == "country" and shown and written:
+        return country_code(str(shown)) == country_code(str(written))
+    return same_value(shown, written)
 
 
 def _plain(value: object) -> str:
@@ -171,7 +184,18 @@ def _day(value: object) -> _Value:
 def _country(value: object) -> _Value:
     text = str(value or "").strip()
     name = country_name(text)
-    return _Value(name, left_out=bool(text) and name is None)
+    is_unknown = bool(text) and name is None
+    return _Value(name, left_out=is_unknown, is_unknown=is_unknown)
+
+
+def _named_state(values: Mapping[str, object]) -> dict[str, object]:
+    """The state by its name, where its country is one whose states are written by code too."""
+    state, country = values.get("state"), str(values.get("country") or "").strip()
+    if not isinstance(state, str):
+        return {}
+    code = country_code(country)
+    # Of a country that nobody knows the states are not known either.
+    return {} if country and code is None else {"state": state_name(state, code)}
 
 
 _WRITERS: dict[str, Callable[[object], _Value]] = {

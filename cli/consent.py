@@ -13,8 +13,7 @@ from uuid import UUID
 import typer
 
 from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show
-from crm_relay.consent.correct import correct_entry
-from crm_relay.consent.grant import grant_consent
+from crm_relay.consent.grant import correct_entry, grant_consent
 from crm_relay.consent.import_export import BadLine, export_ledger, import_ledger
 from crm_relay.consent.models import ConsentChannel, ConsentKind
 from crm_relay.consent.store import organization_called

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from cli.doctor.checks import Check
 from crm_relay.customers.setup.setup_mautic import IS_DOWN
-from crm_relay.customers.setup.watch_hook import ROUTE
+from crm_relay.customers.setup.watch_hook import leads_here
 from crm_relay.platform.errors import TransientError
 from crm_relay.providers.mautic.client import Mautic
 from crm_relay.providers.mautic.configuration import PresentHook
@@ -27,7 +27,7 @@ def examine_mautic(mautic: Mautic, secrets: Sequence[str]) -> Iterator[Check]:
 
 def examine_hooks(hooks: Sequence[PresentHook], secrets: Sequence[str]) -> Iterator[Check]:
     """Ours among them: those that are signed with a secret of ours, else those that lead to a route like ours."""
-    alike = [hook for hook in hooks if hook.url.rstrip("/").endswith(ROUTE)]
+    alike = [hook for hook in hooks if leads_here(hook)]
     ours = [hook for hook in alike if hook.secret in secrets] or alike
     if not ours:
         yield Check("mautic webhook", "wrong", f"there is none, and no opt-out arrives: {_MEND}")

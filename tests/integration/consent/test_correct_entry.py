@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from crm_relay.consent.correct import Corrected, correct_entry
+from crm_relay.consent.grant import Corrected, correct_entry
 from crm_relay.consent.models import ConsentEvent, ConsentKind
 from crm_relay.consent.record import record_events
 from crm_relay.platform.database import Database

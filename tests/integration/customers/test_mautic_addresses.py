@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from local.simulators.mautic import MauticFault
 from tests.support.customers.mautic_harness import MauticHarness
 
 DROPPED = "the address has characters that Mautic drops or refuses"
@@ -209,3 +210,25 @@ def test_who_moves_to_an_address_that_mautic_refuses_is_not_mailed_at_the_old_on
     assert report.failures == {ana: "Mautic refused it with status 400 (email)"}
     assert addresses(harness) == []
     assert harness.status(ana)["mautic_contact_id"] == harness.contact(ana).id
+
+
+@pytest.mark.parametrize("fault", ["where", '"email": null'])
+def test_an_address_that_cannot_be_freed_stops_nobody_else(harness: MauticHarness, fault: str) -> None:
+    ana, eva = harness.customer("ana@example.com"), harness.customer("eva@example.com")
+    gone = harness.customer("gone@example.com")
+    harness.sync()
+    harness.sql("delete from customer_profiles where id = :id", id=gone)
+    harness.sync()
+    move(harness, ana, "gone@example.com")
+    harness.set_profile(eva, first_name="Eva")
+    match, body = ("where", "") if fault == "where" else ("batch/edit", fault)
+    harness.simulator.faults.add(MauticFault(match, "500_before", times=99, in_body=body))
+
+    report = harness.sync()
+    harness.simulator.faults.clear()
+
+    assert set(report.failures) == {ana}
+    assert harness.contact(eva).fields["firstname"] == "Eva"
+    harness.now += timedelta(minutes=16)
+    assert harness.sync().failures == {}
+    assert harness.contact(ana).fields["email"] == "gone@example.com"

@@ -1,5 +1,6 @@
 """Who is muted in Mautic, who comes back, and what an audit makes of what it finds there."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import pytest
 
 from crm_relay.customers.audit import Audit, audit_everybody, repair
 from crm_relay.customers.models import Drift, SyncOptions
+from local.simulators.mautic import MauticFault
 from local.simulators.mautic.state import SimulatedContact, SimulatedDoNotContact
 from tests.support.customers.mautic_harness import MauticHarness
 
@@ -199,3 +201,37 @@ def test_the_reason_is_kept_from_mautic_to_the_ledger(
     assert held.reason == {1: 1, 2: 2, 3: 1}[reason]
     assert held.comments == "CRM Relay" if reason == 3 else "550 no such user"
     assert audited(harness).findings == []
+
+
+# --- one row does not stop the others --------------------------------------------------------------------------------
+
+
+def test_a_search_that_mautic_fails_on_stops_nobody_else_and_is_made_again(harness: MauticHarness) -> None:
+    reader, other = stranger(harness, "ana@example.com"), stranger(harness, "eva@example.com")
+    ana = harness.customer("ana@example.com", do_not_contact=True)
+    harness.customer("eva@example.com", do_not_contact=True)
+    harness.simulator.fault("ana%40example.com", "500_before", times=9)
+
+    report = harness.sync()
+
+    assert set(report.failures) == {ana}
+    assert (harness.simulator.mailable(reader.id), harness.simulator.mailable(other.id)) == (True, False)
+    harness.simulator.faults.clear()
+    harness.now += timedelta(minutes=16)
+    assert harness.sync().failures == {}
+    assert not harness.simulator.mailable(reader.id)
+
+
+def test_a_lift_that_mautic_fails_on_stops_no_row_and_is_made_up_for(harness: MauticHarness) -> None:
+    _, contact_id = deleted_and_made_again(harness)
+    harness.simulator.faults.add(MauticFault("batch/edit", "500_before", times=9, in_body='"reason": 0'))
+
+    report = harness.sync()
+    harness.simulator.faults.clear()
+
+    assert report.failures == {}
+    assert not harness.simulator.mailable(contact_id)
+    assert report.audit is not None
+    assert report.audit["differences"] == {Drift.DNC_LEFT_OVER.value: 1}, "the run looks at what it wrote"
+    harness.sync()
+    assert harness.simulator.mailable(contact_id)

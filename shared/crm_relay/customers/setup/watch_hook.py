@@ -8,6 +8,7 @@ from crm_relay.customers.audit import Audit, audit_everybody, repair
 from crm_relay.customers.models import HookGap
 from crm_relay.platform.database import Queryable
 from crm_relay.providers.mautic.client import Mautic
+from crm_relay.providers.mautic.configuration import PresentHook
 from crm_relay.webhooks.store import last_received
 
 ROUTE = "/webhooks/mautic"
@@ -15,6 +16,11 @@ ROUTE = "/webhooks/mautic"
 
 _MOST_READ = 50_000
 """Contacts that fit into one invocation; with more the operator is told the command."""
+
+
+def leads_here(hook: PresentHook) -> bool:
+    """Whether its address is that of an installation such as this one."""
+    return hook.url.rstrip("/").endswith(ROUTE)
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ def watch_hook(db: Queryable, mautic: Mautic, now: datetime) -> HookWatch:
     One request where all is well. The gap is noted before anything is done about it, and stays until somebody closes
     it: a watch that dies on the way is followed by the next. Safe to call twice.
     """
-    ours = [hook for hook in mautic.configuration.hooks() if hook.url.rstrip("/").endswith(ROUTE)]
+    ours = [hook for hook in mautic.configuration.hooks() if leads_here(hook)]
     off = [hook for hook in ours if not hook.published]
     if off or not ours:
         store.open_gap(db, now, last_received(db, "mautic"))

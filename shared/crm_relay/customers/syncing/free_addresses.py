@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from uuid import UUID
 
 from crm_relay.consent.address import normalise
@@ -11,8 +10,9 @@ from crm_relay.customers.drafts import ContactDraft
 from crm_relay.customers.models import AuditFinding, Drift
 from crm_relay.customers.opt_outs_there import address_of, carried_id, opted_out_there, record_opt_outs
 from crm_relay.customers.run import SyncContext
-from crm_relay.customers.syncing.patience import patiently
-from crm_relay.providers.mautic.client import MAX_BATCH, ItemResult, RemoteContact
+from crm_relay.customers.syncing.patience import edit_gently, patiently
+from crm_relay.platform.errors import RejectedInput, ServerFailed
+from crm_relay.providers.mautic.client import ItemResult, RemoteContact
 
 Blocked = tuple[ContactDraft, ItemResult]
 OF_ANOTHER_INSTALLATION = "a contact of another installation or tool in Mautic has its address"
@@ -71,7 +71,11 @@ def _holders(run: SyncContext, sent: ContactDraft, exchanging: Mapping[str | Non
     other = exchanging.get(address)
     if other is not None and other != sent.contact_id:
         return [RivalContact(other)]
-    found = patiently(run, lambda: run.mautic.find_contacts("email", str(sent.fields["email"])), server_failures=1)
+    try:
+        found = patiently(run, lambda: run.mautic.find_contacts("email", str(sent.fields["email"])), server_failures=1)
+    except (RejectedInput, ServerFailed):
+        # No reason to stop the others: this row is refused once more, and has its turn again.
+        found = []
     return [
         RivalContact(each.contact_id, each)
         for each in found
@@ -98,11 +102,7 @@ def _write_down(run: SyncContext, losers: Sequence[RivalContact], ours: Mapping[
 
 def _empty(run: SyncContext, losers: Sequence[RivalContact]) -> None:
     """One that refuses keeps its address, and the row that needs it is refused once more."""
-    ids = sorted({each.contact_id for each in losers})
-    for start in range(0, len(ids), MAX_BATCH):
-        run.lease.renew()
-        items = [{"id": contact_id, "email": None} for contact_id in ids[start : start + MAX_BATCH]]
-        patiently(run, partial(run.mautic.edit_contacts, items), server_failures=1)
+    edit_gently(run, [{"id": contact_id, "email": None} for contact_id in sorted({each.contact_id for each in losers})])
 
 
 def _inherited(holders: Sequence[RivalContact]) -> int | None:

@@ -6,18 +6,14 @@ from crm_relay.customers.decisions import is_lifted, must_clear_dnc
 from crm_relay.customers.drafts import ContactDraft
 from crm_relay.customers.opt_outs_there import has_left, opted_out_there, record_opt_outs
 from crm_relay.customers.run import SyncContext
-from crm_relay.customers.syncing.patience import patiently
+from crm_relay.customers.syncing.patience import edit_gently
 from crm_relay.providers.mautic.client import no_do_not_contact
 
 
 def lift_ours(run: SyncContext, confirmed: Sequence[ContactDraft]) -> None:
     """Somebody who comes back, or whose address no longer bounces: one request for all of a batch."""
     lifted = [each for each in confirmed if each.shown is not None and _is_over(each)]
-    if not lifted:
-        return
-    run.lease.renew()
-    items = [{"id": each.contact_id, "doNotContact": no_do_not_contact()} for each in lifted]
-    patiently(run, lambda: run.mautic.edit_contacts(items), server_failures=1)
+    edit_gently(run, [{"id": each.contact_id, "doNotContact": no_do_not_contact()} for each in lifted])
 
 
 def record_what_was_left(run: SyncContext, confirmed: Sequence[ContactDraft]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from crm_relay.consent.address import normalise
 from crm_relay.customers import store
-from crm_relay.customers.drafts import ContactDraft, outcome_of_mute
+from crm_relay.customers.drafts import ContactDraft, outcome_of_failure, outcome_of_mute
 from crm_relay.customers.field_map import meant_address
 from crm_relay.customers.models import Customer, SyncOutcome
 from crm_relay.customers.opt_outs_there import address_of
@@ -30,8 +30,17 @@ def mute_unknown(run: SyncContext, customers: Sequence[Customer]) -> None:
 
 def _mute_together(run: SyncContext, part: Sequence[Customer]) -> None:
     wanted = {str(meant_address(each)): each.wanted_dnc_reason for each in part}
-    run.report.suppressed += _mute_at(run, wanted, frozenset())
-    store.record_outcomes(run.db, [outcome_of_mute(each) for each in part], run.now())
+    failed = _mute_at(run, wanted, frozenset())
+    reasons = {each.customer_id: _FAILED for each in part if meant_address(each) in failed}
+    run.report.failures |= reasons
+    outcomes = [
+        outcome_of_failure(each, _FAILED, run.now()) if each.customer_id in reasons else outcome_of_mute(each)
+        for each in part
+    ]
+    store.record_outcomes(run.db, outcomes, run.now())
+
+
+_FAILED = "Mautic fails on the search for its address, which may get no mail"
 
 
 def mute_others(run: SyncContext, written: Sequence[ContactDraft]) -> None:
@@ -75,16 +84,21 @@ def _is_muted_now(written: ContactDraft) -> bool:
     return is_new and not written.was_created
 
 
-def _mute_at(run: SyncContext, wanted: Mapping[str, int | None], known: AbstractSet[int]) -> int:
-    """How many were muted; `wanted`: address -> reason. Contacts in `known` have been muted already."""
-    muted = 0
+def _mute_at(run: SyncContext, wanted: Mapping[str, int | None], known: AbstractSet[int]) -> set[str]:
+    """The addresses at which it failed; `wanted`: address -> reason. Contacts in `known` have been muted already."""
+    failed: set[str] = set()
     for address, reason in wanted.items():
         if not run.deadline.allows(_SEARCH_SECONDS):
             raise OutOfTime
         run.lease.renew()
-        for contact_id in _mailable_at(run, address, known):
-            muted += reason is not None and _mute(run, contact_id, reason)
-    return muted
+        try:
+            for contact_id in _mailable_at(run, address, known):
+                run.report.suppressed += reason is not None and _mute(run, contact_id, reason)
+        except (RejectedInput, ServerFailed):
+            # No reason to stop the others, as long as Mautic answers anything.
+            patiently(run, run.mautic.answers)
+            failed.add(address)
+    return failed
 
 
 def _mailable_at(run: SyncContext, address: str, known: AbstractSet[int]) -> list[int]:

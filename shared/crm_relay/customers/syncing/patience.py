@@ -1,10 +1,12 @@
 """How long a run waits for Mautic, and when it is out of time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from crm_relay.customers.run import SyncContext
-from crm_relay.platform.errors import RateLimited, ServerFailed
+from crm_relay.platform.errors import RateLimited, RejectedInput, ServerFailed
+from crm_relay.providers.mautic.client import MAX_BATCH
 
 T = TypeVar("T")
 BATCH_SECONDS = 15.0
@@ -33,3 +35,27 @@ def patiently(run: SyncContext, call: Callable[[], T], *, server_failures: int =
         run.sleep(pause)
         run.lease.renew()
     raise AssertionError("unreachable")
+
+
+def edit_gently(run: SyncContext, items: Sequence[Mapping[str, object]]) -> None:
+    """Edits beside the rows of a run, so that none of them may stop it.
+
+    Where Mautic fails on them together, each goes by itself; one that it fails on alone is left as it is, for the row
+    that needs it to be refused again, or the audit to find.
+    """
+    for start in range(0, len(items), MAX_BATCH):
+        together = items[start : start + MAX_BATCH]
+        run.lease.renew()
+        if not _edited(run, together):
+            patiently(run, run.mautic.answers)
+            for each in together if len(together) > 1 else ():
+                run.lease.renew()
+                _edited(run, [each])
+
+
+def _edited(run: SyncContext, items: Sequence[Mapping[str, object]]) -> bool:
+    try:
+        patiently(run, partial(run.mautic.edit_contacts, items), server_failures=1)
+    except (RejectedInput, ServerFailed):
+        return False
+    return True

@@ -18,6 +18,7 @@ from crm_relay.platform.sql import parse_queries
 from local.demo.agreement import disagreements
 from local.demo.campaigns import CampaignAct
 from local.demo.connections.act import ConnectionAct
+from local.demo.connections.audience import AudienceAct
 from local.demo.connections.mailbox import MailboxAct
 from local.demo.edge.act import EdgeAct
 from local.demo.notifications import NotificationAct
@@ -60,6 +61,7 @@ class Demo:
         self._workflows()
         self._connections()
         self._mailbox()
+        self._audience()
         self._edge()
 
     def _first_round(self, customers: int) -> None:
@@ -187,6 +189,23 @@ class Demo:
         if gmail is None:
             raise AssertionError("the demo always brings its own Gmail")
         MailboxAct(gmail, self.database, self.stack.edge.base_url, fire, self.expect, self.announce).play()
+
+    def _audience(self) -> None:
+        mailchimp = self.stack.simulated.mailchimp
+        if mailchimp is None:
+            raise AssertionError("the demo always brings its own Mailchimp")
+        contact = next(each for each in sorted(self.mautic.contacts) if self.mautic.mailable(each))
+        AudienceAct(
+            mailchimp,
+            self.database,
+            self.stack.edge.base_url,
+            self.stack.environment["MAILCHIMP_WEBHOOK_KEY"],
+            customer=str(self.mautic.contacts[contact].fields["email"]),
+            fire=self.stack.scheduler.run_round,
+            is_muted=lambda: not self.mautic.mailable(contact),
+            expect=self.expect,
+            announce=self.announce,
+        ).play()
 
     def _edge(self) -> None:
         fire = self.stack.scheduler.run_round

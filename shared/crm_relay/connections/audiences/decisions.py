@@ -13,10 +13,12 @@ LEAVING = "leaving"
 _OUT = {ConsentKind.OPT_OUT.value, ConsentKind.COMPLAINT.value, ConsentKind.ERASED.value}
 """Of a bounce nobody is unsubscribed: it says nothing of what they want, and the other side finds it out by itself."""
 
-_EVENTS: Mapping[str, ConsentKind] = {
+EVENTS: Mapping[str, ConsentKind] = {
     "unsubscribed": ConsentKind.OPT_OUT,
     "undeliverable": ConsentKind.HARD_BOUNCE,
 }
+"""Of a complaint as well it is an opt-out: what one organization reports mutes nobody for another one."""
+
 CONSENT_PREFIX = "consent: "
 _BARRED: Mapping[str, str] = {
     ConsentKind.OPT_OUT.value: "the person opted out",
@@ -57,14 +59,14 @@ def judge(seen: Standing, known: KnownStanding | None, suppressed: str | None) -
     if seen == "subscribed":
         return _judge_subscribed(known, suppressed)
     if seen == "archived":
-        is_stricter = known is not None and known.is_same and known.standing in _EVENTS
+        is_stricter = known is not None and known.is_same and known.standing in EVENTS
         return StandingVerdict("they left before") if is_stricter else _remembered("archived", known)
     if known is not None and known.is_same and known.standing == seen:
         return StandingVerdict("they left before")
     is_our_own = known is not None and known.is_same and known.standing == LEAVING and seen == "unsubscribed"
     if is_our_own:
         return StandingVerdict("we unsubscribed them", put=seen)
-    event = None if suppressed == ConsentKind.ERASED.value else _EVENTS[seen]
+    event = None if suppressed == ConsentKind.ERASED.value else EVENTS[seen]
     return StandingVerdict("they left there", put=seen, event=event)
 
 

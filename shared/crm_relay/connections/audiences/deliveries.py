@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
+from crm_relay.connections.audiences.decisions import EVENTS
 from crm_relay.connections.audiences.store import audience_of, bringing_forward
-from crm_relay.consent.models import ConsentEvent, ConsentKind
+from crm_relay.consent.models import ConsentEvent
 from crm_relay.consent.record import recording
 from crm_relay.platform.database import Row
 from crm_relay.platform.logging import count_metric, logger
@@ -15,8 +16,6 @@ from crm_relay.webhooks.source import Batch, Decided, KeptDelivery, ReadRows
 
 Kept = KeptDelivery[AudienceEvent]
 SOURCE = "mailchimp"
-_KINDS = {"left": ConsentKind.OPT_OUT, "undeliverable": ConsentKind.HARD_BOUNCE}
-"""A complaint as well is an opt-out: what one organization reports mutes nobody for another one."""
 
 
 def connection_named(name: str | None) -> UUID:
@@ -54,7 +53,7 @@ def _outcome(kept: Kept, audiences: Mapping[UUID, Row]) -> DeliveryOutcome:
 
 def _is_erased(kept: Kept) -> bool:
     """Nothing about somebody who was erased comes back."""
-    return kept.parsed.effect in _KINDS and bool(kept.erased)
+    return kept.parsed.effect in EVENTS and bool(kept.erased)
 
 
 def _writes(applied: Sequence[Kept], audiences: Mapping[UUID, Row]) -> Iterator[Statement]:
@@ -68,13 +67,13 @@ def _writes(applied: Sequence[Kept], audiences: Mapping[UUID, Row]) -> Iterator[
 
 def _event(kept: Kept, audiences: Mapping[UUID, Row]) -> ConsentEvent | None:
     event = kept.parsed
-    if event.effect not in _KINDS or event.address is None:
+    if event.effect not in EVENTS or event.address is None:
         return None
     audience = audiences[connection_named(kept.delivered.workspace_name)]
     # The delivery is its own identity: Mailchimp gives an event none.
     mark = f"webhook:{kept.delivered.dedupe_key}"
     return ConsentEvent(
-        _KINDS[event.effect], event.address, SOURCE, event.fired_at, source_event=mark, org_id=audience["org_id"]
+        EVENTS[event.effect], event.address, SOURCE, event.fired_at, source_event=mark, org_id=audience["org_id"]
     )
 
 

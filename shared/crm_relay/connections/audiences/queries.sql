@@ -89,11 +89,15 @@ order by record.their_id;
 update integration_checkpoints set ledger_seen = :seen where connection_id = :connection and stream = :stream;
 
 -- name: leaving
--- Who has to be unsubscribed there now.
-select their_id, attempts
-from integration_standings
-where connection_id = :connection and stream = :stream and standing = 'leaving' and coalesce(retry_at <= :now, true)
-order by their_id
+-- Who has to be unsubscribed there now, with the address that their contact has here, if there is one.
+select known.their_id, known.attempts, normalise_address(person.email) as address
+from integration_standings known
+left join integration_records record
+    on record.connection_id = known.connection_id and record.stream = known.stream and record.their_id = known.their_id
+left join contacts person on person.id = record.our_id
+where known.connection_id = :connection and known.stream = :stream and known.standing = 'leaving'
+    and coalesce(known.retry_at <= :now, true)
+order by known.their_id
 limit :limit;
 
 -- name: settle_leaving

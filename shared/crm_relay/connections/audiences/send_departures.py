@@ -28,7 +28,9 @@ def send_departures(run: StreamRun) -> None:
     while rows := store.leaving(run.db, run.key, run.now(), stream.largest_write):
         if not run.deadline.allows(_REQUEST_SECONDS):
             raise TimeUsedUp("the time of the run is up before everybody who left was unsubscribed")
-        _settle(run, rows, stream.unsubscribe([row["their_id"] for row in rows]))
+        left = _still_out(run, rows)
+        if left:
+            _settle(run, left, stream.unsubscribe([row["their_id"] for row in left]))
 
 
 def _note_departures(run: StreamRun) -> None:
@@ -48,6 +50,17 @@ def _note(tx: Transaction, run: StreamRun, rows: Sequence[Row], newest: int) -> 
         put = [dict(row) | {"standing": LEAVING} for row in rows if is_out(suppressed.get(row["address"]))]
     noted = [store.putting(run.key, put, run.now())] if put else []
     tx.finish([*noted, store.saving_ledger_seen(run.key, newest)])
+
+
+def _still_out(run: StreamRun, rows: Sequence[Row]) -> list[Row]:
+    """Whoever has consented since they were noted is left alone: that may be long ago."""
+    addresses = sorted({row["address"] for row in rows if row["address"] is not None})
+    statement = store.facts_of(run.key.org_id, addresses)
+    suppressed = suppressions(run.key.org_id, run.db.run(statement.query, **statement.values) if addresses else ())
+    back = [row["their_id"] for row in rows if row["address"] and not is_out(suppressed.get(row["address"]))]
+    if back:
+        run.db.transact(lambda tx: tx.finish([store.dropping(run.key, back)]))
+    return [row for row in rows if row["their_id"] not in set(back)]
 
 
 def _settle(run: StreamRun, rows: Sequence[Row], outcomes: Sequence[WriteOutcome]) -> None:

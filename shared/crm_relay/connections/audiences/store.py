@@ -55,7 +55,7 @@ def saving_ledger_seen(key: StreamKey, seen: int) -> Statement:
 
 
 def leaving(db: Queryable, key: StreamKey, now: datetime, limit: int) -> list[Row]:
-    """Each: their_id and how often it was tried."""
+    """Each: their_id, how often it was tried, and the address of the contact, if there is one."""
     return db.run(_SQL["leaving"], **key.columns, now=now, limit=limit)
 
 

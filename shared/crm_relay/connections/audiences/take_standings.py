@@ -6,11 +6,13 @@ from datetime import datetime
 
 from crm_relay.connections.audiences import store
 from crm_relay.connections.audiences.decisions import LEAVING, KnownStanding, judge, suppressions
+from crm_relay.connections.records.each_alone import each_alone
 from crm_relay.connections.records.merge import MATCH, comparable
 from crm_relay.connections.records.stream_run import StreamRun
 from crm_relay.consent.models import ConsentEvent
 from crm_relay.consent.record import recording
 from crm_relay.platform.database import Row, Transaction
+from crm_relay.platform.errors import describe_error
 from crm_relay.platform.sql import Statement
 from crm_relay.providers.connectors.contract import AudienceStream, TheirRecord
 
@@ -27,11 +29,20 @@ class _Found:
 def take_standings(run: StreamRun, records: Sequence[TheirRecord]) -> None:
     """Nothing of a stream without standings. One transaction, before the records are: safe to call twice.
 
-    It ends before contacts are locked, since what the ledger brings about locks customers, who come first.
+    It ends before contacts are locked, since what the ledger brings about locks customers, who come first. A departure
+    that the database refuses costs no other one.
     """
     stream = run.stream
-    if not isinstance(stream, AudienceStream):
+    by_id = {each.their_id: each for each in records if _address(each) is not None}
+    if not isinstance(stream, AudienceStream) or not by_id:
         return
+    refused = each_alone(sorted(by_id), lambda ids: _take(run, stream, [by_id[one] for one in ids]))
+    run.incoming["failed"] += len(refused)
+    for error in refused.values():
+        run.note(describe_error(error))
+
+
+def _take(run: StreamRun, stream: AudienceStream, records: Sequence[TheirRecord]) -> None:
     aliases = [{"their_id": each.their_id, "former_id": each.former_id} for each in records if each.former_id]
     addresses = {each.their_id: address for each in records if (address := _address(each)) is not None}
     given = [{"their_id": their_id, "address": address} for their_id, address in addresses.items()]
@@ -46,8 +57,6 @@ def take_standings(run: StreamRun, records: Sequence[TheirRecord]) -> None:
             tx.finish(statements)
         return found
 
-    if not given:
-        return
     found = run.db.transact(work)
     run.incoming["opt_outs"] += len(found.events)
     run.outgoing["leaving"] += sum(each["standing"] == LEAVING for each in found.put)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from crm_relay.connections.decisions import RemovalWarning, shrink
 from crm_relay.connections.records import store
 from crm_relay.connections.records.apply_page import apply_records
+from crm_relay.connections.records.each_alone import each_alone
 from crm_relay.connections.records.store import CHUNK, Checkpoint
 from crm_relay.connections.records.stream_run import StreamRun
 from crm_relay.platform.database import Row
-from crm_relay.platform.errors import FatalError
+from crm_relay.platform.errors import FatalError, describe_error
 from crm_relay.platform.sql import Statement
 from crm_relay.providers.connectors.contract import AudienceStream
 
@@ -106,27 +107,35 @@ def remove_there(run: StreamRun) -> int:
     if run.is_dry:
         run.outgoing["removed"] += rows[0]["wanted"]
         return int(rows[0]["wanted"])
-    removed = 0
-    while rows:
-        _remove(run, rows)
-        removed += len(rows)
-        rows = store.records_to_remove(run.db, run.key, with_deleted=with_deleted, limit=run.stream.largest_write)
+    removed, refused = 0, set[str]()
+    while fresh := [row for row in rows if row["their_id"] not in refused]:
+        bad = _remove(run, fresh)
+        removed, refused = removed + len(fresh) - len(bad), refused | bad
+        limit = run.stream.largest_write + len(refused)
+        rows = store.records_to_remove(run.db, run.key, with_deleted=with_deleted, limit=limit)
+        rows = [row for row in rows if row["their_id"] not in refused][: run.stream.largest_write]
     run.outgoing["removed"] += removed
     return removed
 
 
-def _remove(run: StreamRun, rows: Sequence[Row]) -> None:
-    """An audience forgets erased people for good; whoever was only deleted here can be taken back there."""
-    stream, ids = run.stream, [row["their_id"] for row in rows]
+def _remove(run: StreamRun, rows: Sequence[Row]) -> set[str]:
+    """Those that the other side does not let go: they are asked for again by the next run, and hold up no other one.
+
+    An audience forgets erased people for good; whoever was only deleted here can be taken back there.
+    """
+    stream = run.stream
     erased = [row["their_id"] for row in rows if row["state"] == "remove"]
-    if isinstance(stream, AudienceStream) and erased:
-        stream.erase(erased)
-        left = [one for one in ids if one not in set(erased)]
-        if left:
-            stream.remove(left)
-    else:
-        stream.remove(ids)
-    store.forget_records(run.db, run.key, ids)
+    deleted = [row["their_id"] for row in rows if row["state"] != "remove"]
+    erase = stream.erase if isinstance(stream, AudienceStream) else stream.remove
+    refused = {
+        **(each_alone(erased, erase) if erased else {}),
+        **(each_alone(deleted, stream.remove) if deleted else {}),
+    }
+    for error in refused.values():
+        run.note(describe_error(error))
+    run.outgoing["failed"] += len(refused)
+    store.forget_records(run.db, run.key, [one for one in (*erased, *deleted) if one not in refused])
+    return set(refused)
 
 
 def _ensure_believable(run: StreamRun, removed: int, known: int, consequence: str, *, read: int | None = None) -> None:

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from crm_relay.platform.errors import ServerFailed
@@ -16,6 +18,9 @@ from crm_relay.providers.mailchimp.wire import BatchResult, MailchimpBatch, Mail
 LARGEST_BATCH = 1_000
 _PAUSES = (2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 60.0, 60.0, 60.0, 60.0)
 _FINISHED = "finished"
+_STUCK = timedelta(hours=6)
+"""A batch that is older and has not ended never will, and holds up nobody."""
+
 _FIELDS = {"fields": "id,status,response_body_url"}
 
 
@@ -60,10 +65,12 @@ class BatchRunner:
     def _wait_for_others(self) -> None:
         if self._is_quiet:
             return
-        query = {"count": "100", "fields": "batches.id,batches.status"}
-        found = parsed(MailchimpBatchList, self._client.send("GET", "/3.0/batches", query=query)).batches
-        for each in found:
-            if each.status != _FINISHED:
+        query = {"count": "100", "fields": "batches.id,batches.status,batches.submitted_at"}
+        answer = self._client.send("GET", "/3.0/batches", query=query)
+        now = moment_of_header(answer.headers.get("date"))
+        for each in parsed(MailchimpBatchList, answer).batches:
+            is_stuck = now is not None and each.submitted_at is not None and now - each.submitted_at > _STUCK
+            if each.status != _FINISHED and not is_stuck:
                 self._wait(each.id)
         self._is_quiet = True
 
@@ -103,3 +110,12 @@ def _read(result: BatchResult) -> OperationResult:
     except ValueError:
         body = None
     return OperationResult(result.status_code, body)
+
+
+def moment_of_header(text: str | None) -> datetime | None:
+    """Mailchimp's own time, of `Date`."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

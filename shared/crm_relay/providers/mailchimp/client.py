@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +16,7 @@ from crm_relay.platform.http.json_answer import parsed
 from crm_relay.providers.connectors.access import Access
 from crm_relay.providers.connectors.authorized_client import AuthorizedClient
 from crm_relay.providers.mailchimp import wire
-from crm_relay.providers.mailchimp.batches import BatchRunner
+from crm_relay.providers.mailchimp.batches import BatchRunner, moment_of_header
 from crm_relay.providers.mailchimp.data_center import DataCenter
 from crm_relay.providers.mailchimp.refusals import refusal
 
@@ -93,7 +92,7 @@ class AudienceApi:
         if since is not None:
             query["since_last_changed"] = since.astimezone(UTC).isoformat(timespec="seconds")
         answer = self._send("GET", "/members", query=query)
-        return MemberPage(parsed(wire.MemberList, answer).members, _date(answer.headers.get("date")))
+        return MemberPage(parsed(wire.MemberList, answer).members, moment_of_header(answer.headers.get("date")))
 
     def subscribe(self, members: Sequence[Mapping[str, Any]]) -> wire.SubscribeAnswer:
         """At most five hundred new ones; of one that is there already nothing is changed."""
@@ -123,11 +122,3 @@ class AudienceApi:
 def subscriber_hash(address: str) -> str:
     """By which Mailchimp knows an address."""
     return hashlib.md5(address.strip().lower().encode(), usedforsecurity=False).hexdigest()
-
-
-def _date(text: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text or "")
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

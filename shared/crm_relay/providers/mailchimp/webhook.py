@@ -27,10 +27,10 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _SIGNATURE = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})")
 _MOST_FIELDS = 500
 
-Effect = Literal["left", "undeliverable", "changed", "ignored", "unknown"]
+Effect = Literal["unsubscribed", "undeliverable", "changed", "ignored", "unknown"]
 
 EFFECTS: Mapping[str, Effect] = {
-    "unsubscribe": "left",
+    "unsubscribe": "unsubscribed",
     "cleaned": "undeliverable",
     "subscribe": "changed",
     "profile": "changed",
@@ -94,13 +94,13 @@ def parse(body: bytes, *, now: datetime) -> AudienceEvent:
     if not kind:
         raise _unreadable("type: missing")
     effect = EFFECTS.get(kind, "unknown")
-    if effect == "left" and fields.get("data[action]", "unsub") != "unsub":
+    if effect == "unsubscribed" and fields.get("data[action]", "unsub") != "unsub":
         # Somebody archived or deleted the member: that is no wish of theirs.
         effect = "changed"
     address = fields.get("data[email]") or fields.get("data[new_email]")
-    if effect in {"left", "undeliverable"} and not address:
+    if effect in {"unsubscribed", "undeliverable"} and not address:
         raise _unreadable("data[email]: missing")
-    if effect in {"left", "undeliverable", "changed"} and not list_id:
+    if effect in {"unsubscribed", "undeliverable", "changed"} and not list_id:
         raise _unreadable("data[list_id]: missing")
     return AudienceEvent(kind[:40], effect, list_id, address, _moment(fields.get("fired_at", "")) or now)
 

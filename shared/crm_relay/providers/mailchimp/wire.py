@@ -88,6 +88,7 @@ class MailchimpBatch(Wire):
     id: str
     status: str
     response_body_url: str = Field(default="", repr=False)
+    submitted_at: Moment = None
 
 
 class MailchimpBatchList(Wire):

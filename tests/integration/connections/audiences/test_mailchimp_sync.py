@@ -6,6 +6,11 @@ import pytest
 
 from crm_relay.connections.people.erase import DELETED_FOR_GOOD, count_connected, erase_connected
 from crm_relay.consent.person import Person
+from crm_relay.providers.mailchimp.client import subscriber_hash
+from local.simulators.mailchimp import SimulatedAudience
+from local.simulators.mailchimp.api import members
+from local.simulators.mailchimp.state import SimulatedOperations
+from local.simulators.mailchimp.wire import MailchimpProblem, MailchimpResponse
 from tests.support.connections.mailchimp_sync_stage import MailchimpSync
 from tests.support.platform.rows import one, rows_of
 
@@ -282,3 +287,89 @@ def test_a_preview_says_who_would_leave(stage: MailchimpSync) -> None:
     assert "would unsubscribe 1 record(s) there" in said
     assert stage.ledger() == []
     assert stage.members()["out@x.example"] == "subscribed"
+
+
+def test_who_consented_again_before_they_were_unsubscribed_there_stays(stage: MailchimpSync) -> None:
+    stage.contact("back@x.example")
+    stage.link()
+    stage.sync()
+    stage.opt_out("back@x.example")
+    stage.pass_time()
+    stage.sim.fault("500", match="/3.0/batches")
+    assert not stage.sync().success
+    rows_of(
+        stage.db,
+        """insert into consent_events (org_id, channel, address, kind, source, evidence, occurred_at)
+           values (:org, 'email', 'back@x.example', 'consent', 'crm', 'a letter', clock_timestamp())""",
+        org=stage.org,
+    )
+    assert one(stage.db, "select count(*) as n from integration_standings where standing = 'leaving'")["n"] == 1
+    stage.pass_time()
+    assert stage.sync().success
+    assert stage.members() == {"back@x.example": "subscribed"}
+
+
+def test_a_member_that_mailchimp_does_not_let_go_holds_up_no_other_one(
+    stage: MailchimpSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("kept", "gone"):
+        stage.contact(f"{name}@x.example")
+    stage.link()
+    stage.sync()
+    stage.pass_time()
+    stage.sync()
+    real = members.delete_for_good
+
+    def delete(audience: SimulatedAudience, key: str) -> MailchimpResponse:
+        if key == subscriber_hash("kept@x.example"):
+            raise MailchimpProblem(400, "Bad Request")
+        return real(audience, key)
+
+    monkeypatch.setattr(members, "delete_for_good", delete)
+    erase_connected(stage.db, Person(addresses=frozenset({"kept@x.example", "gone@x.example"})), stage.now())
+    rows_of(stage.db, "delete from contacts")
+    stage.contact("new@x.example")
+    stage.pass_time()
+    result = stage.sync()
+    assert stage.stream_of(result)["out"]["failed"] == 1
+    assert stage.members() == {"kept@x.example": "subscribed", "new@x.example": "subscribed"}
+    monkeypatch.undo()
+    stage.pass_time()
+    stage.sync()
+    assert set(stage.members()) == {"new@x.example"}
+
+
+def test_a_departure_that_the_database_refuses_costs_no_other_one(stage: MailchimpSync) -> None:
+    left, other = stage.people.add("left", "other")
+    stage.link()
+    stage.sync()
+    rows_of(
+        stage.db,
+        """create function refuse() returns trigger language plpgsql as $$
+           begin
+               if new.address = 'left@x.example' then raise check_violation; end if;
+               return new;
+           end $$""",
+    )
+    rows_of(stage.db, "create trigger refuse before insert on consent_events for each row execute function refuse()")
+    for member in (left, other):
+        stage.sim.unsubscribe(stage.people.audience, member)
+    stage.pass_time()
+    stage.sync()
+    assert stage.ledger() == [("opt_out", "other@x.example")]
+
+
+def test_a_batch_that_never_ends_holds_up_nobody_for_ever(stage: MailchimpSync) -> None:
+    contact = stage.contact("a@x.example", first_name="Ada")
+    stage.link()
+    stage.sync()
+    stuck = SimulatedOperations("stuck", [{"method": "GET", "path": "/ping"}], stage.sim.state.now(), polls=10**6)
+    stage.sim.state.batches["stuck"] = stuck
+    stage.change(contact, first_name="Bo")
+    stage.pass_time()
+    assert stage.sync().metadata["outcome"] == "partial"
+    stage.pass_time(7 * 3600)
+    assert stage.sync().success
+    member = stage.people.member("a")
+    assert member is not None
+    assert member.merges["FNAME"] == "Bo"

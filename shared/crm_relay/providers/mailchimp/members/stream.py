@@ -25,7 +25,7 @@ from crm_relay.providers.mailchimp.members.cursor import AudienceCursor, read_cu
 from crm_relay.providers.mailchimp.members.writing import MemberWriter, member_of
 from crm_relay.providers.mailchimp.refusals import MailchimpRefused
 from crm_relay.providers.mailchimp.settings import MailchimpSettings
-from crm_relay.providers.mailchimp.vocabulary import reason_of_problem
+from crm_relay.providers.mailchimp.vocabulary import reason_of_problem, standing_of
 from crm_relay.providers.mailchimp.wire import MailchimpMember
 
 _GONE = {404, 405}
@@ -144,6 +144,8 @@ class AudienceMembers:
 
 def _left(their_id: str, result: OperationResult) -> WriteOutcome:
     if result.status < 300:
+        if standing_of(member_of(result).status) == "subscribed":
+            return WriteRefused("Mailchimp took the request, and still writes to the person")
         return Written(their_id, is_new=False)
     if result.status == 404:
         return WriteRefused("the member is not in the audience any more", is_gone=True)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from crm_relay.platform.errors import ServerFailed
 from crm_relay.providers.connectors.contract import FieldValue, OutgoingRecord, WriteOutcome, WriteRefused, Written
+from crm_relay.providers.connectors.failures import SchemaDrift
 from crm_relay.providers.mailchimp.batches import BatchRunner, Operation, OperationResult
 from crm_relay.providers.mailchimp.client import LARGEST_SUBSCRIPTION, AudienceApi, subscriber_hash
 from crm_relay.providers.mailchimp.members.columns import MemberColumns
@@ -121,13 +122,20 @@ class MemberWriter:
     def _written(self, outgoing: _Outgoing, member: MailchimpMember, *, is_new: bool) -> WriteOutcome:
         if _address(member.email_address) != _address(outgoing.address):
             raise ServerFailed("Mailchimp answered another member than was written")
-        held = self._columns.values(member) if member.merge_fields else {}
+        held = self._held(member)
         fields: dict[str, FieldValue] = {
             name: held.get(name, value) if name != self._tag_column else self._tag_value(value)
             for name, value in outgoing.record.fields.items()
         }
         their_id = outgoing.record.their_id or member.lasting_id
         return Written(their_id, is_new, fields)
+
+    def _held(self, member: MailchimpMember) -> dict[str, FieldValue]:
+        """Nothing where the answer cannot be read: then it counts as sent, and the next read says what is there."""
+        try:
+            return self._columns.values(member) if member.merge_fields else {}
+        except SchemaDrift:
+            return {}
 
     @property
     def _tag_column(self) -> str | None:

@@ -150,6 +150,7 @@ class GoogleState:
     expires_in: int = 3599
     replaces_message_ids: bool = False
     refused_recipients: set[str] = field(default_factory=set)
+    broken_recipients: set[str] = field(default_factory=set)
     page_size: int = 500
     lock: threading.RLock = field(default_factory=threading.RLock)
 

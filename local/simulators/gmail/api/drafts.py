@@ -10,11 +10,13 @@ from email.policy import default
 
 from local.simulators.gmail.api.messages import matches, paged, shown
 from local.simulators.gmail.state import GmailAccountState, GoogleState, SimulatedMessage
-from local.simulators.gmail.wire import GmailRequest, GmailResponse, Json, invalid
+from local.simulators.gmail.wire import GmailRequest, GmailResponse, Json, broken, invalid
 
 
-def create(account: GmailAccountState, request: GmailRequest) -> GmailResponse:
+def create(google: GoogleState, account: GmailAccountState, request: GmailRequest) -> GmailResponse:
     raw = _raw(request.object.get("message"))
+    if message_from_bytes(raw, policy=default).get("To") in google.broken_recipients:
+        raise broken()
     draft_id = f"r{secrets.randbits(62)}"
     message = account.add(raw, ["DRAFT"], account.thread_of(raw))
     account.drafts[draft_id] = message.id

@@ -153,7 +153,7 @@ class GmailGate:
             case ("GET",):
                 return drafts.listing(account, request, self.google.page_size)
             case ("POST",):
-                return drafts.create(account, request)
+                return drafts.create(self.google, account, request)
             case ("POST", "send"):
                 return drafts.send(self.google, account, request)
             case ("GET", draft_id):

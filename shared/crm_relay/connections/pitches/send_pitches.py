@@ -16,11 +16,13 @@ from crm_relay.mail.sending.gate import GateVerdict
 from crm_relay.mail.sending.repeat import LOOKED_UP_AFTER
 from crm_relay.platform.clock import Deadline
 from crm_relay.platform.database import Transaction
-from crm_relay.platform.errors import OF_ONE_ROW, describe_error
+from crm_relay.platform.errors import OF_ONE_ROW, NoAnswer, ServerFailed, TransientError, describe_error
 from crm_relay.platform.logging import logger
 
 _AT_ONCE = 100
 _LEAST_SECONDS = 30.0
+_FAILED_IN_A_ROW = 3
+"""So many pitches one after the other that the service fails at are an outage."""
 _CLAIM = LOOKED_UP_AFTER
 """Longer than both requests may take; what is cut off is not looked for sooner than the mailbox can know it."""
 
@@ -32,11 +34,15 @@ class PitchRun:
     desk: PitchDesk
     deadline: Deadline
     errors: list[str] = field(default_factory=list)
+    _failed_in_a_row: int = 0
+    _has_worked: bool = False
+    _failure: TransientError | None = None
 
     def send_due(self, chosen: Sequence[UUID] | None = None) -> bool:
         """Every pitch that is due; whether none was left for want of time. One that cannot be worked on stops no other.
 
-        Raises what is wrong with the account or the service; what had begun is carried on by a later run.
+        Raises what is wrong with the account or the service, which one pitch that the service fails at does not prove;
+        what had begun is carried on by a later run.
         """
         desk, tried = self.desk, set[UUID]()
         while True:
@@ -44,6 +50,8 @@ class PitchRun:
                 desk.db, desk.sender, desk.clock(), limit=_AT_ONCE, chosen=chosen, tried=sorted(tried)
             )
             if not due:
+                if self._failure is not None and not self._has_worked:
+                    raise self._failure
                 return True
             for pitch_id in due:
                 if not self.deadline.allows(_LEAST_SECONDS):
@@ -59,6 +67,14 @@ class PitchRun:
             logger().error("a pitch cannot be worked on", pitch=str(pitch_id), reason=problem)
             self.desk.counts["failed"] += 1
             self.errors.append(problem)
+        except (NoAnswer, ServerFailed) as error:
+            self._failed_in_a_row += 1
+            self._failure = error
+            self.errors.append(describe_error(error))
+            if self._failed_in_a_row >= _FAILED_IN_A_ROW:
+                raise
+        else:
+            self._failed_in_a_row, self._has_worked = 0, True
 
     def _carry(self, pitch_id: UUID, lease: UUID) -> None:
         now = self.desk.clock()

@@ -186,6 +186,29 @@ def test_what_gmail_refuses_fails_alone_and_leaves_no_draft(gmail: GmailStage, g
     assert (gmail.status(bad), gmail.status(good), gmail.drafts()) == ("failed", "sent", 0)
 
 
+def test_one_that_gmail_fails_at_holds_up_no_other(gmail: GmailStage, gmail_sim: GmailSimulator) -> None:
+    gmail_sim.google.broken_recipients.add("broken@example.com")
+    broken = gmail.pitch("broken@example.com")
+    for number in range(2):
+        good = gmail.pitch(f"p{number}@example.com")
+        gmail.pass_time()
+        result = gmail.sync()
+        assert (result.success, gmail.status(good)) == (True, "sent")
+        assert gmail.waits_for(broken) == ("queued", "provider_rest")
+        assert any("500" in each for each in result.errors)
+
+
+def test_several_that_gmail_fails_at_are_an_outage(gmail: GmailStage, gmail_sim: GmailSimulator) -> None:
+    pitches = [gmail.pitch(f"p{number}@example.com") for number in range(5)]
+    gmail_sim.fault("500", match="POST /gmail/v1/users/me/drafts", times=5)
+    result = gmail.sync()
+    assert (result.success, result.metadata["outcome"], gmail_sim.faults.pending) == (False, "outage", 1)
+    gmail_sim.faults.clear()
+    gmail.pass_time()
+    gmail.sync()
+    assert {gmail.status(each) for each in pitches} == {"sent"}
+
+
 def test_a_cancelled_pitch_takes_its_draft_along(gmail: GmailStage, gmail_sim: GmailSimulator) -> None:
     pitch = gmail.pitch()
     gmail_sim.fault("429", match="drafts/send")

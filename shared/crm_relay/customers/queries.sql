@@ -411,7 +411,7 @@ differing as (
     where status.sync_hash is distinct from :mapping_version || ':' || source.fingerprint
         and status.next_attempt_at is null
         and status.conflict_owner_id is null
-        and (status.mautic_contact_id is not null or (source.address is not null and not source.do_not_contact))
+        and (status.mautic_contact_id is not null or source.address is not null)
     returning 1
 )
 select (select max(id::text)::uuid from page) as last_id, (select count(*) from page) as read, (select count(*) from differing) as marked;

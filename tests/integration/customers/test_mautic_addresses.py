@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from local.simulators.mautic import MauticFault
+from local.simulators.mautic.state import SimulatedDoNotContact
 from tests.support.customers.mautic_harness import MauticHarness
 
 DROPPED = "the address has characters that Mautic drops or refuses"
@@ -148,6 +149,29 @@ def test_the_opt_out_of_a_stranger_moves_along_with_the_address(harness: MauticH
     assert [row["kind"] for row in rows] == ["opt_out"]
     assert harness.sync(full=True).failures == {}
     assert not harness.simulator.mailable(harness.contact(ana).id)
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_the_opt_out_of_a_former_holder_that_nobody_knows_here_stays_with_the_address(
+    harness: MauticHarness, is_deleted: bool
+) -> None:
+    """Mautic's webhook did not bring it; whoever has the address now is that mailbox."""
+    left, ana = harness.customer("left@example.com"), harness.customer("ana@example.com")
+    harness.sync()
+    entry = SimulatedDoNotContact(9, "email", 1, "User unsubscribed.", harness.now)
+    harness.contact(left).suppressions["email"] = entry
+    if is_deleted:
+        harness.sql("delete from customer_profiles where id = :id", id=left)
+    else:
+        move(harness, left, "ana@example.com")
+    move(harness, ana, "left@example.com")
+
+    assert harness.sync().failures == {}
+
+    assert harness.contact(ana).fields["email"] == "left@example.com"
+    assert not harness.simulator.mailable(harness.contact(ana).id)
+    rows = harness.sql("select kind from consent_events where address = 'left@example.com'")
+    assert "opt_out" in {row["kind"] for row in rows}
 
 
 def test_a_contact_of_another_installation_keeps_its_address(harness: MauticHarness) -> None:

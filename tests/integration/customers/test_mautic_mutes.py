@@ -126,6 +126,19 @@ def test_who_may_not_be_contacted_is_muted_where_mautic_had_the_address_before(h
     assert harness.sync(full=True).requests == 0, "one search each, once"
 
 
+def test_a_night_finds_who_may_not_be_contacted_and_was_never_looked_for(harness: MauticHarness) -> None:
+    """As after an upgrade: nothing of them was ever remembered, and nothing of them changes."""
+    reader = stranger(harness, "ana@example.com")
+    harness.customer("ana@example.com", do_not_contact=True)
+    harness.sql("delete from mautic_dirty")
+
+    harness.sync(full=True)
+
+    assert not harness.simulator.mailable(reader.id)
+    harness.simulator.forget_requests()
+    assert harness.sync(full=True).requests == 0
+
+
 def test_a_run_out_of_time_goes_on_with_the_searches(harness: MauticHarness) -> None:
     reader = stranger(harness, "ana@example.com")
     harness.customer("ana@example.com", do_not_contact=True)

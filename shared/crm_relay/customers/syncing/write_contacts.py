@@ -20,7 +20,7 @@ from crm_relay.customers.syncing.lift_mutes import lift_ours, record_what_was_le
 from crm_relay.customers.syncing.memberships import Memberships
 from crm_relay.customers.syncing.mute_holders import mute_at_least, mute_others
 from crm_relay.customers.syncing.patience import BATCH_SECONDS, OutOfTime, patiently
-from crm_relay.platform.errors import ServerFailed
+from crm_relay.platform.errors import RejectedInput, ServerFailed
 from crm_relay.providers.mautic.client import ItemResult
 
 _FEW = 10
@@ -101,7 +101,10 @@ def _known_there(run: SyncContext, sent: ContactDraft) -> ContactDraft | None:
     """A create that two contacts claim, one by the address and one by the id: it is the one with the id."""
     if sent.contact_id is not None:
         return None
-    contact_id = patiently(run, lambda: run.mautic.find_contact(str(sent.customer.customer_id)), server_failures=1)
+    try:
+        contact_id = patiently(run, lambda: run.mautic.find_contact(str(sent.customer.customer_id)), server_failures=1)
+    except (RejectedInput, ServerFailed):
+        return None
     return None if contact_id is None else replace(sent, contact_id=contact_id, adopted=True, tries=sent.tries + 1)
 
 

@@ -231,8 +231,9 @@ def _item_result(item: Item, status: object, contact: object, error: object) -> 
     if status not in {200, 201} or not isinstance(contact, Mapping):
         details = error.get("details") if isinstance(error, Mapping) else None
         refused = tuple(map(str, details)) if isinstance(details, Mapping) else ()
-        present = wire.stored_fields(contact) if isinstance(contact, Mapping) else {}
-        return ItemResult(int(status) if isinstance(status, int) else 0, None, refused, present)
+        shown = contact if isinstance(contact, Mapping) else {}
+        code = int(status) if isinstance(status, int) else 0
+        return ItemResult(code, None, refused, wire.stored_fields(shown), *_suppression(shown))
     found, stored = int(contact["id"]), wire.stored_fields(contact)
     wanted = item.get("supabase_id")
     if found != item.get("id", found) or (wanted is not None and stored.get("supabase_id") not in {wanted, None}):

@@ -39,12 +39,20 @@ returning record_id;
 
 -- name: erase_pitches
 -- What was written to them stays counted, and says nothing; a draft of it goes with the next sync of its mailbox.
-update pitches
-set address = null, contact_id = null, subject = '', body_html = null, body_text = null, erased_at = :now, updated_at = :now
-where normalise_address(address) = any (cast(:addresses as text[])) or contact_id in (
-    select contact.id from contacts contact where normalise_address(contact.email) = any (cast(:addresses as text[]))
+with theirs as materialized (
+    select id
+    from pitches
+    where normalise_address(address) = any (cast(:addresses as text[])) or contact_id in (
+        select contact.id from contacts contact where normalise_address(contact.email) = any (cast(:addresses as text[]))
+    )
+    order by id
+    for no key update
 )
-returning id;
+update pitches pitch
+set address = null, contact_id = null, subject = '', body_html = null, body_text = null, erased_at = :now, updated_at = :now
+from theirs
+where pitch.id = theirs.id
+returning pitch.id;
 
 -- name: erase_recipients
 -- Mail of somebody else that went to them too.

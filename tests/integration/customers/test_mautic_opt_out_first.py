@@ -55,3 +55,26 @@ def test_where_mautic_can_take_nothing_of_a_contact_the_others_go_on(harness: Ma
     harness.sync()
     assert not harness.simulator.mailable(harness.contact(ana).id)
     assert harness.disagreements() == []
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+def test_a_contact_that_mautic_fails_on_behind_its_creation_is_known_here(
+    harness: MauticHarness, is_down: bool
+) -> None:
+    """Found by the random histories: made, and nobody knew whose it was once its customer was deleted."""
+    ana = harness.customer("ana@example.com", spent="0.5")
+    eva = harness.customer("eva@example.com")
+    harness.simulator.faults.add(MauticFault("PUT", "500_before", times=9))
+    if is_down:
+        harness.simulator.faults.add(MauticFault("GET /api/segments", "500_before", times=9))
+
+    report = harness.sync()
+    harness.simulator.faults.clear()
+
+    assert set(report.failures) == (set() if is_down else {ana})
+    assert harness.status(ana)["mautic_contact_id"] == harness.contact(ana).id
+    harness.now += timedelta(hours=25)
+    harness.sync()
+    assert harness.contact(ana).fields["total_spent"] == 0.5
+    assert harness.contact(eva) is not None
+    assert harness.disagreements() == []

@@ -175,8 +175,11 @@ def _finish(
     record_what_was_left(run, confirmed)
     lift_ours(run, confirmed)
     mute_others(run, confirmed)
+    confirmed = _remembered_before_single_steps(run, confirmed)
     gone = [each for each in confirmed if not _single_steps(run, each)]
-    failed += [_failure(run, each, "the contact vanished while it was written") for each in gone]
+    failed += [
+        _failure(run, each, "the contact vanished, or Mautic fails on it, while it was written") for each in gone
+    ]
     kept = [memberships.know(each) if each.adopted else each for each in confirmed if each not in gone]
     moving = [each for each in kept if needs_segments(each.customer)]
     if moving:
@@ -199,6 +202,17 @@ def _finish(
     )
 
 
+def _remembered_before_single_steps(run: SyncContext, confirmed: list[ContactDraft]) -> list[ContactDraft]:
+    """A run that dies in them leaves a contact behind that is known here, and a row that is written again."""
+    stepping = [each for each in confirmed if each.below_one or must_clear_dnc(each.customer)]
+    outcomes = [
+        replace(outcome_of_success(each, run.now(), settled=False), sync_hash=None, dnc_reason=each.customer.dnc_reason)
+        for each in stepping
+    ]
+    store.record_outcomes(run.db, outcomes, run.now())
+    return [_as_remembered(each) if each in stepping else each for each in confirmed]
+
+
 def _as_remembered(moving: ContactDraft) -> ContactDraft:
     """The draft after its intention was recorded: the row has its contact id by now."""
     return replace(moving, customer=replace(moving.customer, contact_id=moving.contact_id))
@@ -211,7 +225,12 @@ def _single_steps(run: SyncContext, confirmed: ContactDraft) -> bool:
     if must_clear_dnc(confirmed.customer):
         patiently(run, lambda: run.mautic.clear_do_not_contact(contact_id), server_failures=1)
     numbers = confirmed.below_one
-    return not numbers or patiently(run, lambda: run.mautic.write_below_one(contact_id, numbers), server_failures=1)
+    try:
+        return not numbers or patiently(run, lambda: run.mautic.write_below_one(contact_id, numbers), server_failures=1)
+    except (RejectedInput, ServerFailed):
+        # This contact's own trouble, as long as Mautic answers anything.
+        patiently(run, run.mautic.answers)
+        return False
 
 
 def _count(run: SyncContext, kept: Sequence[ContactDraft]) -> None:

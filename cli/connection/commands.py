@@ -168,7 +168,7 @@ def sync(
     with open_connections(env_file) as opened:
         row = opened.row(connection)
         if confirm and not dry_run:
-            steer(opened.db, connection, ConnectionChange.CONFIRM, _WHO, opened.now())
+            steer(opened.db, connection, ConnectionChange.CONFIRM, _WHO, opened.now(), has_looked=True)
         elif not dry_run and (row.confirmed_at is None or row.held_for in {"preview", "confirmation"}):
             raise RejectedInput("look at it first with --dry-run, then repeat with --confirm", status=409)
         one = opened.sync(connection)

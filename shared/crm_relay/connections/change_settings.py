@@ -1,13 +1,13 @@
 """Changes settings of a connection; whatever is about records is previewed again before anything is written."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from crm_relay.connections import store
-from crm_relay.platform.database import Database
+from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import RejectedInput
 
 _OF_THE_PACE = {"monthly_requests", "daily_pitches"}
@@ -39,16 +39,29 @@ def change_settings(
     # Used here alone: it knows the contract of connectors, whose client a cold start of the admin API is spared.
     from crm_relay.connections.engine.sync_settings import read_sync_settings
 
-    row = store.find_connection(db, connection_id)
+    return db.transact(lambda tx: _change(tx, connection_id, changes, frequency, who, now, read_sync_settings))
+
+
+def _change(
+    tx: Transaction,
+    connection_id: UUID,
+    changes: Mapping[str, Any],
+    frequency: int | None,
+    who: str,
+    now: datetime,
+    validate: Callable[[Mapping[str, object]], object],
+) -> SettingsChanged:
+    """All of it or nothing: other records are never synced by a yes that was given to former settings."""
+    row = store.find_connection(tx, connection_id, is_locked=True)
     if row is None:
         raise RejectedInput("no such connection", status=404)
     settings = {name: value for name, value in {**row.settings, **changes}.items() if value is not None}
-    read_sync_settings(settings)
+    validate(settings)
     changed = {name for name in {*settings, *row.settings} if settings.get(name) != row.settings.get(name)}
     minutes = frequency or row.sync_frequency_minutes
     is_previewed = bool(changed - _OF_THE_PACE)
-    store.save_settings(db, row.id, settings, minutes, row.label, now)
+    store.save_settings(tx, row.id, settings, minutes, row.label, now)
     if is_previewed:
-        store.ask_again(db, row.id, now)
-    store.run(db, store.logging_order(row, "operator_settings", who, now, changed=sorted(changed)))
+        store.ask_again(tx, row.id, now)
+    store.run(tx, store.logging_order(row, "operator_settings", who, now, changed=sorted(changed)))
     return SettingsChanged(row.id, settings, minutes, is_previewed)

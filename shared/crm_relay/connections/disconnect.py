@@ -36,15 +36,14 @@ def disconnect(db: Database, context: ConnectionContext, row: ConnectionRow, clo
 
 
 def _revoke(db: Database, context: ConnectionContext, row: ConnectionRow) -> bool:
+    """A grant that no key opens any more is only forgotten: else nothing would ever end its connection."""
     setup = context.setups.get(row.integration_type)
-    grant = read_grant(db, context.vault, row.id)
-    if grant is None or setup is None or setup.oauth is None:
-        return False
-    token = grant.refresh_token or grant.access_token
-    if token is None:
+    if setup is None or setup.oauth is None:
         return False
     try:
-        return setup.oauth.revoke(token)
+        grant = read_grant(db, context.vault, row.id)
+        token = None if grant is None else grant.refresh_token or grant.access_token
+        return token is not None and setup.oauth.revoke(token)
     except TransientError:
         raise
     except FatalError as error:

@@ -46,6 +46,10 @@ set settings = :settings, sync_frequency_minutes = :frequency, label = :label, u
 where id = :connection
 returning id;
 
+-- name: lock_connection
+-- Before settings are read that are about to be changed.
+select id from integration_connections where id = :connection for no key update;
+
 -- name: ask_again
 -- Other records than those that somebody said yes to: the next sync shows what it would do, and waits.
 update integration_connections
@@ -84,20 +88,22 @@ set
 where id = :connection;
 
 -- name: hold
--- Syncs wait for somebody's look.
+-- Syncs wait for somebody's look; what former settings have shown is none of theirs.
 update integration_connections
 set held_for = :held_for, held_at = :now, held_details = :details, updated_at = :now
-where id = :connection;
+where id = :connection and coalesce(settings, '{}') = cast(:settings as jsonb)
+returning id;
 
 -- name: lift_hold
--- Somebody looked, or the account is connected again.
+-- Somebody has looked at what is shown, or elsewhere. A yes to a removal is none to settings that were never previewed.
 update integration_connections
 set
-    held_for = null, held_at = null, held_details = '{}', confirmed_at = coalesce(confirmed_at, :now),
+    held_for = null, held_at = null, held_details = '{}',
+    confirmed_at = case when held_for = 'preview' or cast(:has_looked as boolean) then coalesce(confirmed_at, :now) else confirmed_at end,
     shrink_allowed_at = case when held_for = 'confirmation' then :now else shrink_allowed_at end,
     status = case when status = 'error' then 'active' else status end, error_count = 0, probes = 0, error_message = null,
     next_sync_at = :now, updated_at = :now
-where id = :connection
+where id = :connection and (held_for in ('preview', 'confirmation') or confirmed_at is not null or cast(:has_looked as boolean))
 returning id;
 
 -- name: resume

@@ -32,13 +32,27 @@ class ConnectionSteered:
     held_for: str | None
 
 
-def steer(db: Database, connection_id: UUID, change: ConnectionChange, who: str, now: datetime) -> ConnectionSteered:
-    """Safe to call twice. Raises RejectedInput: 404 for an unknown one, 409 where it cannot be done now."""
+def steer(
+    db: Database,
+    connection_id: UUID,
+    change: ConnectionChange,
+    who: str,
+    now: datetime,
+    *,
+    has_looked: bool = False,
+) -> ConnectionSteered:
+    """Safe to call twice. `has_looked`: who confirms has previewed it by hand, so that no stored preview is needed.
+
+    Raises RejectedInput: 404 for an unknown one, 409 where it cannot be done now.
+    """
     row = store.find_connection(db, connection_id)
     if row is None:
         raise RejectedInput("no such connection", status=404)
     _refuse(row, change)
-    _DO[change](db, row, now)
+    if change is ConnectionChange.CONFIRM:
+        _confirm(db, row, now, has_looked=has_looked)
+    else:
+        _DO[change](db, row, now)
     store.run(db, store.logging_order(row, f"operator_{change.value}", who, now))
     after = store.find_connection(db, connection_id) or row
     return ConnectionSteered(connection_id, change, after.status, after.held_for)
@@ -52,8 +66,9 @@ def _refuse(row: ConnectionRow, change: ConnectionChange) -> None:
         raise RejectedInput("the account has to be connected again first", status=409)
 
 
-def _confirm(db: Database, row: ConnectionRow, now: datetime) -> None:
-    store.lift_hold(db, row.id, now)
+def _confirm(db: Database, row: ConnectionRow, now: datetime, *, has_looked: bool) -> None:
+    if not store.lift_hold(db, row.id, now, has_looked=has_looked):
+        raise RejectedInput("nothing was shown yet: the next sync is a preview", status=409)
     trouble.is_over(db, row, [trouble.HELD], now)
 
 
@@ -61,6 +76,5 @@ _DO: dict[ConnectionChange, Callable[[Database, ConnectionRow, datetime], object
     ConnectionChange.PAUSE: lambda db, row, now: store.set_enabled(db, row.id, now, enabled=False),
     ConnectionChange.RESUME: lambda db, row, now: store.set_enabled(db, row.id, now, enabled=True),
     ConnectionChange.SYNC: lambda db, row, now: store.request_sync(db, row.id, now),
-    ConnectionChange.CONFIRM: _confirm,
     ConnectionChange.REMOVE: lambda db, row, now: store.request_removal(db, row.id, now),
 }

@@ -54,8 +54,10 @@ def find_connections(db: Queryable, workspace: UUID, integration: str, label: st
     return [_connection(row) for row in rows]
 
 
-def find_connection(db: Queryable, connection_id: UUID) -> ConnectionRow | None:
-    """By id."""
+def find_connection(db: Queryable, connection_id: UUID, *, is_locked: bool = False) -> ConnectionRow | None:
+    """By id; `is_locked`: to the end of the transaction."""
+    if is_locked:
+        db.run(_SQL["lock_connection"], connection=connection_id)
     rows = db.run(_SQL["find_connection"], connection=connection_id)
     return _connection(rows[0]) if rows else None
 
@@ -145,14 +147,15 @@ def recording_state(
     )
 
 
-def holding(connection_id: UUID, held_for: str, details: Mapping[str, Any], now: datetime) -> Statement:
-    """Until somebody looks."""
-    return _SQL["hold"].bind(connection=connection_id, held_for=held_for, details=Json(dict(details)), now=now)
+def hold(db: Queryable, row: ConnectionRow, held_for: str, details: Mapping[str, Any], now: datetime) -> bool:
+    """Until somebody looks. False where the settings are other ones than those of `row` by now."""
+    given = {"settings": Json(dict(row.settings)), "details": Json(dict(details))}
+    return bool(db.run(_SQL["hold"], connection=row.id, held_for=held_for, now=now, **given))
 
 
-def lift_hold(db: Queryable, connection_id: UUID, now: datetime) -> bool:
-    """Whether there is such a connection."""
-    return bool(db.run(_SQL["lift_hold"], connection=connection_id, now=now))
+def lift_hold(db: Queryable, connection_id: UUID, now: datetime, *, has_looked: bool = False) -> bool:
+    """Whether there was anything that a yes may be about. `has_looked`: somebody has previewed it by hand."""
+    return bool(db.run(_SQL["lift_hold"], connection=connection_id, now=now, has_looked=has_looked))
 
 
 def resume(db: Queryable, connection_id: UUID, now: datetime) -> bool:

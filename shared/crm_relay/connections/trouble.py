@@ -1,12 +1,14 @@
 """Incidents of connections: each is reported once, and once more when it is over."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from crm_relay.connections import store
 from crm_relay.connections.store import ConnectionRow
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import close_incidents, open_incidents
-from crm_relay.platform.database import Queryable
+from crm_relay.platform.database import Database, Queryable, Transaction
 
 RECONNECT = "connection_reconnect"
 FAILING = "connection_failing"
@@ -33,6 +35,18 @@ def report(db: Queryable, connection: ConnectionRow, kind: str, reason: str, now
         {"integration": connection.integration_type, "label": connection.label, "reason": reason},
     )
     open_incidents(db, [incident], now)
+
+
+def hold(
+    db: Database, connection: ConnectionRow, held_for: str, details: Mapping[str, Any], reason: str, now: datetime
+) -> None:
+    """Syncs wait for a look, and somebody hears of it: both or neither. Nothing where the settings were changed."""
+
+    def work(tx: Transaction) -> None:
+        if store.hold(tx, connection, held_for, details, now):
+            report(tx, connection, HELD, reason, now)
+
+    db.transact(work)
 
 
 def is_over(db: Queryable, connection: ConnectionRow, kinds: Sequence[str], now: datetime, part: str = "") -> None:

@@ -201,3 +201,44 @@ def test_other_records_are_looked_at_again_and_another_pace_is_not(
     assert stage.row(connection)["confirmed_at"] is None
     stage.run()
     assert stage.row(connection)["held_for"] == "preview"
+
+
+def test_a_wrong_key_leaves_a_connection_that_works_as_it_is(
+    accounts: AccountApi, stage: ConnectionStage, people: AirtablePeople
+) -> None:
+    key = people.access.tokens[0]
+    made = accounts.call("POST", "/api/connections/keys", given(stage, key)).body["id"]
+    before = rows_of(stage.db, "select * from integration_secrets")
+    wrong = accounts.call("POST", "/api/connections/keys", given(stage, "patWrong", connection=made))
+    assert (wrong.status, wrong.body) == (201, {"id": made, "is_valid": False})
+    assert rows_of(stage.db, "select * from integration_secrets") == before
+    people.sim.fault("500_before", match="/v0/meta", times=100)
+    away = accounts.call("POST", "/api/connections/keys", given(stage, key, connection=made))
+    assert away.status == 503
+    assert rows_of(stage.db, "select * from integration_secrets") == before
+    people.sim.faults.clear()
+    assert accounts.call("GET", f"/api/connections/{made}/choices/base").status == 200
+
+
+def test_a_call_that_is_repeated_for_a_vendor_that_was_away_makes_one_connection(
+    accounts: AccountApi, stage: ConnectionStage, people: AirtablePeople
+) -> None:
+    key = people.access.tokens[0]
+    people.sim.fault("500_before", match="/v0/meta", times=100)
+    assert accounts.call("POST", "/api/connections/keys", given(stage, key)).status == 503
+    people.sim.faults.clear()
+    assert accounts.call("POST", "/api/connections/keys", given(stage, key)).status == 201
+    assert len(rows_of(stage.db, "select 1 as n from integration_connections")) == 1
+
+
+@pytest.mark.parametrize("settings", [{"direction": "sideways"}, {"note": "a\x00b"}], ids=["rule", "nul"])
+def test_settings_that_are_wrong_connect_nothing(
+    accounts: AccountApi, admin: AdminFunction, stage: ConnectionStage, people: AirtablePeople, settings: dict[str, Any]
+) -> None:
+    wanted = {"integration": "airtable", "workspace": str(stage.workspace), "settings": settings}
+    by_key = accounts.call("POST", "/api/connections/keys", wanted | {"key": people.access.tokens[0]})
+    by_oauth = admin.call("POST", "/api/connections", body=wanted)
+    assert by_key.status in {400, 422}
+    assert by_oauth.status in {400, 422}
+    assert rows_of(stage.db, "select 1 as n from integration_connections") == []
+    assert rows_of(stage.db, "select 1 as n from integration_oauth_states") == []

@@ -171,3 +171,22 @@ def test_a_removal_takes_the_grant_back(api: AdminFunction, stage: ConnectionSta
     assert rows_of(stage.db, "select 1 as n from integration_secrets") == []
     assert one(stage.db, "select status from integration_connections")["status"] == "disconnected"
     assert api.call("POST", f"/api/connections/{connection}/sync").status == 409
+
+
+def test_a_connection_whose_grant_cannot_be_read_is_removed_all_the_same_and_stops_no_other_removal(
+    api: AdminFunction, stage: ConnectionStage, ledger: LedgerSimulator
+) -> None:
+    from crm_relay.connections.disconnect import disconnect_requested
+
+    granted = ledger.grant()
+    unreadable, readable = stage.connect(label="lost"), stage.connect(credentials=granted, label="kept")
+    rows_of(
+        stage.db, "update integration_secrets set ciphertext = '\\x00'::bytea where connection_id = :id", id=unreadable
+    )
+    for connection in (unreadable, readable):
+        api.call("POST", f"/api/connections/{connection}/remove")
+    assert disconnect_requested(stage.db, stage.context, stage.now) == 2
+    assert ledger.revoked == [granted["refresh_token"]]
+    assert {row["status"] for row in rows_of(stage.db, "select status from integration_connections")} == {
+        "disconnected"
+    }

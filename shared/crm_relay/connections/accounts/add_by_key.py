@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from crm_relay.connections import store
-from crm_relay.connections.engine.open_sync import open_sync
+from crm_relay.connections.accounts.given_key import key_opens
 from crm_relay.connections.installed.context import ConnectionContext
 from crm_relay.connections.oauth.connect import DEFAULT_FREQUENCY, reconnected
 from crm_relay.connections.overview.show import workspace_called
 from crm_relay.connections.tokens.grants import put_grant
 from crm_relay.platform.clock import Clock
-from crm_relay.platform.database import Database
+from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import DuplicateRow, RejectedInput
 
 
@@ -30,7 +30,7 @@ class KeyedAccount:
 
 @dataclass(frozen=True)
 class AccountKeyed:
-    """`is_valid`: the vendor takes the key, as one light request showed."""
+    """`is_valid`: the vendor takes the key, as one light request showed; else a connection keeps its grant."""
 
     id: UUID
     is_valid: bool
@@ -39,32 +39,60 @@ class AccountKeyed:
 def add_by_key(
     db: Database, context: ConnectionContext, wanted: KeyedAccount, key: str, clock: Clock, who: str
 ) -> AccountKeyed:
-    """The key is stored encrypted before it is tried, so that a vendor that is away loses nothing.
+    """The key is tried first: while the vendor is away nothing is stored, and the call can be repeated.
 
-    Raises RejectedInput: an unknown integration, workspace or connection, or a label that is taken; TransientError
-    where the vendor cannot be asked now.
+    A key that the vendor refuses replaces none; a new connection waits with it for another one.
+
+    Raises RejectedInput: an unknown integration, workspace or connection, wrong settings, or a label that is taken;
+    TransientError where the vendor cannot be asked now.
     """
     context.setup(wanted.integration)
-    now, connection = clock(), wanted.connection or uuid4()
-    if wanted.connection is None:
-        workspace_called(db, str(wanted.workspace))
-        _add(db, connection, wanted, now)
-    row = store.find_connection(db, connection)
-    if row is None or (row.workspace_id, row.integration_type) != (wanted.workspace, wanted.integration):
-        raise RejectedInput("no such connection of this kind in the workspace", status=404)
-    put_grant(db, context.vault, connection, {"api_key": key}, None)
-    is_valid = open_sync(db, context, connection, clock=clock).validate_credentials()
-    if wanted.connection is None:
-        store.run(db, store.logging_order(row, "connected", who, now))
-    elif is_valid:
-        reconnected(db, row, who, now)
+    connection = wanted.connection or uuid4()
+    settings = _settings(db, wanted)
+    is_valid = key_opens(db, context, wanted.integration, settings, connection, key)
+    if wanted.connection is None or is_valid:
+        context.vault.prepare(db)
+        now = clock()
+        db.transact(lambda tx: _keep(tx, context, connection, wanted, key, who, now))
     return AccountKeyed(connection, is_valid)
 
 
-def _add(db: Database, connection: UUID, wanted: KeyedAccount, now: datetime) -> None:
+def _settings(db: Database, wanted: KeyedAccount) -> Mapping[str, Any]:
+    if wanted.connection is None:
+        workspace_called(db, str(wanted.workspace))
+        return wanted.settings or {}
+    row = store.find_connection(db, wanted.connection)
+    if row is None or (row.workspace_id, row.integration_type) != (wanted.workspace, wanted.integration):
+        raise RejectedInput("no such connection of this kind in the workspace", status=404)
+    return row.settings
+
+
+def _keep(
+    tx: Transaction,
+    context: ConnectionContext,
+    connection: UUID,
+    wanted: KeyedAccount,
+    key: str,
+    who: str,
+    now: datetime,
+) -> None:
+    """The connection with its key, or neither."""
+    if wanted.connection is None:
+        _add(tx, connection, wanted, now)
+    put_grant(tx, context.vault, connection, {"api_key": key}, None)
+    row = store.find_connection(tx, connection)
+    if row is None:
+        raise RejectedInput("the connection was removed", status=404)
+    if wanted.connection is None:
+        store.run(tx, store.logging_order(row, "connected", who, now))
+    else:
+        reconnected(tx, row, who, now)
+
+
+def _add(tx: Transaction, connection: UUID, wanted: KeyedAccount, now: datetime) -> None:
     try:
         store.add_connection(
-            db,
+            tx,
             connection_id=connection,
             workspace=wanted.workspace,
             integration=wanted.integration,

@@ -24,6 +24,7 @@ from crm_relay.connections.engine.sync_settings import read_sync_settings
 from crm_relay.connections.engine.sync_stream import StreamOrder, StreamReport, sync_stream
 from crm_relay.connections.limits import store as limit_store
 from crm_relay.connections.limits.limiter import Limiter
+from crm_relay.connections.limits.of_connection import limits_of
 from crm_relay.connections.models import Direction, SyncResult
 from crm_relay.connections.records import store as record_store
 from crm_relay.connections.records.store import Checkpoint, StreamKey
@@ -143,12 +144,7 @@ class RecordSync(BaseIntegrationSync):
     def limits(self) -> list[Limit]:
         """The vendor's, and the month's requests that the settings allow."""
         row = self.connection
-        setup, settings = self.context.setup(self.get_integration_name()), read_sync_settings(row.settings)
-        found = list(setup.connector.limits(row.settings, str(row.id)))
-        if settings.monthly_requests is not None:
-            scope = f"{row.integration_type}:budget:{row.id}"
-            found.append(Limit(scope, per_second=1_000.0, monthly=settings.monthly_requests))
-        return found
+        return limits_of(self.context.setup(self.get_integration_name()).connector, row.settings, row.id)
 
     def _sync(self, direction: Direction, order: StreamOrder) -> SyncResult:
         began = self.now()

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from crm_relay.connections import store, trouble
+from crm_relay.connections import trouble
 from crm_relay.connections.decisions import worst
 from crm_relay.connections.engine.sync_stream import StreamReport
 from crm_relay.connections.store import ConnectionRow
-from crm_relay.platform.database import Queryable
+from crm_relay.platform.database import Database, Queryable
 
 _WORKED = {"none", "partial", "stream"}
 
 
 def report_troubles(
-    db: Queryable,
+    db: Database,
     row: ConnectionRow,
     reports: Sequence[StreamReport],
     status: str,
@@ -34,15 +34,14 @@ def report_troubles(
         _report_stream(db, row, each, now)
 
 
-def _ask(db: Queryable, row: ConnectionRow, asking: Sequence[StreamReport], now: datetime) -> None:
+def _ask(db: Database, row: ConnectionRow, asking: Sequence[StreamReport], now: datetime) -> None:
     """One yes is for all of them, so all of them are shown."""
     if not asking:
         return
     reasons = {each.stream: each.needs_confirmation.reason for each in asking if each.needs_confirmation is not None}
     consequences = {each.stream: [each.asks] for each in asking}
     details = {"consequences": consequences, "reasons": reasons}
-    store.run(db, store.holding(row.id, "confirmation", details, now))
-    trouble.report(db, row, trouble.HELD, "; ".join(reasons.values()), now)
+    trouble.hold(db, row, "confirmation", details, "; ".join(reasons.values()), now)
 
 
 def _report_stream(db: Queryable, row: ConnectionRow, report: StreamReport, now: datetime) -> None:

@@ -108,8 +108,8 @@ def _first_look(sync: RecordSync, now: datetime) -> SyncResult | None:
         sync.record_failed_preview(result)
         return result
     consequences = {name: each["consequences"] for name, each in dict(result.metadata.get("streams", {})).items()}
-    store.run(sync.db, store.holding(row.id, "preview", {"consequences": consequences}, now))
-    trouble.report(sync.db, row, trouble.HELD, "the first sync waits for a look at what it would do", now)
+    reason = "the first sync waits for a look at what it would do"
+    trouble.hold(sync.db, row, "preview", {"consequences": consequences}, reason, now)
     return result
 
 

@@ -12,7 +12,7 @@ from crm_relay.connections.installed.context import ConnectionContext
 from crm_relay.connections.oauth import store as state_store
 from crm_relay.connections.oauth.ticket import hash_of
 from crm_relay.connections.tokens.grants import put_grant
-from crm_relay.platform.database import Database
+from crm_relay.platform.database import Database, Queryable, Transaction
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.providers.connectors.oauth_client import IssuedTokens, ProviderOAuth
 
@@ -88,9 +88,23 @@ def _keep(
     now: datetime,
 ) -> UUID:
     connection: UUID = row["connection_id"] or uuid4()
+    db.transact(lambda tx: _keep_with_grant(tx, context, connection, provider, row, tokens, now))
+    return connection
+
+
+def _keep_with_grant(
+    tx: Transaction,
+    context: ConnectionContext,
+    connection: UUID,
+    provider: str,
+    row: Mapping[str, Any],
+    tokens: IssuedTokens,
+    now: datetime,
+) -> None:
+    """The connection with its grant, or neither."""
     if row["connection_id"] is None:
         store.add_connection(
-            db,
+            tx,
             connection_id=connection,
             workspace=row["workspace_id"],
             integration=provider,
@@ -104,16 +118,15 @@ def _keep(
     if tokens.refresh_token is not None:
         credentials["refresh_token"] = tokens.refresh_token
     expires_at = None if tokens.expires_in is None else now + timedelta(seconds=tokens.expires_in)
-    put_grant(db, context.vault, connection, credentials, expires_at)
-    found = store.find_connection(db, connection)
+    put_grant(tx, context.vault, connection, credentials, expires_at)
+    found = store.find_connection(tx, connection)
     if found is not None and row["connection_id"] is not None:
-        reconnected(db, found, row["started_by"], now)
+        reconnected(tx, found, row["started_by"], now)
     elif found is not None:
-        store.run(db, store.logging_order(found, "connected", row["started_by"], now))
-    return connection
+        store.run(tx, store.logging_order(found, "connected", row["started_by"], now))
 
 
-def reconnected(db: Database, connection: store.ConnectionRow, who: str, now: datetime) -> None:
+def reconnected(db: Queryable, connection: store.ConnectionRow, who: str, now: datetime) -> None:
     """It syncs again at once and catches up; the incident is over. A first look that is owed stays owed."""
     store.resume(db, connection.id, now)
     trouble.is_over(db, connection, [trouble.RECONNECT, trouble.FAILING], now)

@@ -24,8 +24,12 @@ def make_ticket(
 ) -> str:
     """For the address `/oauth/{provider}/start?ticket=`, good once and for ten minutes. No key is needed here.
 
-    `connection`: the one that is connected again. Raises RejectedInput for an unknown workspace.
+    `connection`: the one that is connected again. Raises RejectedInput for settings that are wrong.
     """
+    # Used here alone: it knows the contract of connectors, whose client a cold start of the admin API is spared.
+    from crm_relay.connections.engine.sync_settings import read_sync_settings
+
+    read_sync_settings(settings or {})
     ticket = secrets.token_urlsafe(32)
     state_store.add_ticket(
         db,

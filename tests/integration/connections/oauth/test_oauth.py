@@ -60,7 +60,7 @@ def test_an_account_is_connected_and_its_first_sync_only_previews(
     assert (row["held_for"], row["confirmed_at"]) == ("preview", None)
     assert row["held_details"] == {"consequences": {"main": ["would create 1 record(s) there"]}}
     assert ledger.people() == {}
-    store.lift_hold(stage.db, connection, stage.now())
+    assert store.lift_hold(stage.db, connection, stage.now())
     stage.run()
     assert len(ledger.people()) == 1
     stored = [one(stage.db, "select row_to_json(integration_oauth_states)::text as text from integration_oauth_states")]

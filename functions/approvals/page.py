@@ -17,10 +17,10 @@ _OVER = {
 _WAYS = {"link": "by the link", "page": "on the page", "api": "through the application", "cli": "at the command line"}
 
 
-def asks(approval: ApprovalShown, colleagues: Sequence[ColleagueToAsk] = ()) -> PageContent:
+def asks(approval: ApprovalShown, colleagues: Sequence[ColleagueToAsk] | None = None) -> PageContent:
     """What is asked for while it waits; else what was decided, however often it is asked.
 
-    `colleagues`: to whom it may be handed on.
+    `colleagues`: to whom it may be handed on. None: a button asks for them, since whatever opens links reads no names.
     """
     if approval.status != "pending":
         return public_page(_headline(approval), f"{_about(approval)}{_outcome(approval)}{CLOSE}")
@@ -35,9 +35,14 @@ def asks(approval: ApprovalShown, colleagues: Sequence[ColleagueToAsk] = ()) -> 
     return public_page("Your approval is needed", f"{_about(approval)}{message}{form}{_handing_on(colleagues)}{hint}")
 
 
-def _handing_on(colleagues: Sequence[ColleagueToAsk]) -> str:
+def _handing_on(colleagues: Sequence[ColleagueToAsk] | None) -> str:
+    if colleagues is None:
+        return (
+            '<form method="post">'
+            '<button class="second" name="decision" value="delegate">Let a colleague decide</button></form>'
+        )
     if not colleagues:
-        return ""
+        return "<p class=soft>There is nobody to whom it may be handed on.</p>"
     options = "".join(f'<option value="{each.id}">{html.escape(_named(each))}</option>' for each in colleagues)
     return (
         '<form method="post"><label>Or let a colleague decide<select name="to" required>'

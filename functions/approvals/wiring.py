@@ -48,12 +48,12 @@ def answer(request: HttpRequest) -> tuple[int, PageContent]:
 
 def _show(request: HttpRequest) -> tuple[int, PageContent]:
     found = door().approval(_token(request), utc_now())
-    return (404, unknown_page()) if found is None else (200, _page(found))
+    return (404, unknown_page()) if found is None else (200, page.asks(found))
 
 
-def _page(found: ApprovalShown) -> PageContent:
-    is_open = found.status == "pending"
-    return page.asks(found, colleagues_to_ask(installation().database, found.id) if is_open else ())
+def _choice(found: ApprovalShown) -> PageContent:
+    """Names are for who has pressed a button."""
+    return page.asks(found, colleagues_to_ask(installation().database, found.id))
 
 
 def _act(request: HttpRequest) -> tuple[int, PageContent]:
@@ -64,8 +64,10 @@ def _act(request: HttpRequest) -> tuple[int, PageContent]:
     given = parse_qs(request.body.decode(errors="replace"))
     action = _ACTIONS.get((given.get("decision") or [""])[-1])
     to = _id((given.get("to") or [""])[-1])
+    if action is ApprovalAction.DELEGATE and not given.get("to"):
+        return 200, _choice(found)
     if action is None or (action is ApprovalAction.DELEGATE and to is None):
-        return 422, _page(found)
+        return 422, page.asks(found)
     notes = (given.get("notes") or [""])[-1].replace("\0", "").strip() or None
     try:
         decided = decide(installation().database, found.id, Decision(action, Way.LINK, notes=notes, to=to))
@@ -74,7 +76,7 @@ def _act(request: HttpRequest) -> tuple[int, PageContent]:
     if decided.changed:
         installation().wake_workflows()
     shown = door().approval(_token(request), utc_now())
-    return (404, unknown_page()) if shown is None else (200, _page(shown))
+    return (404, unknown_page()) if shown is None else (200, page.asks(shown))
 
 
 def _id(written: str) -> UUID | None:

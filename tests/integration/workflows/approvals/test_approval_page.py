@@ -60,7 +60,10 @@ def test_a_colleague_is_chosen_from_those_who_may_decide(stage: ApprovalStage) -
     eve, mallory = stage.person("eve", role="<b>boss</b>"), stage.person("mallory", is_active=False)
     run = stage.begin(asking(MANAGER))
     token = stage.token(stage.max)
-    shown = open_link(token)["body"]
+    before = everything(stage)
+    answer = press(token, "delegate")
+    shown = answer["body"]
+    assert (status(answer), everything(stage)) == (200, before)
     assert re.findall(r'<option value="([^"]*)">([^<]*)</option>', shown) == [
         ("", "Choose a colleague"), (str(eve), "Eve (&lt;b&gt;boss&lt;/b&gt;)"),
     ]  # fmt: skip
@@ -74,17 +77,32 @@ def test_a_colleague_is_chosen_from_those_who_may_decide(stage: ApprovalStage) -
     assert "select" not in open_link(token)["body"].split("</style>")[1]
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_whatever_only_opens_a_link_reads_no_names_of_colleagues(stage: ApprovalStage, method: str) -> None:
+    stage.person("eve")
+    stage.begin(asking(MANAGER))
+    assert "Eve" not in open_link(stage.token(stage.max), method)["body"]
+
+
+def test_where_nobody_may_take_it_the_page_says_so(stage: ApprovalStage) -> None:
+    stage.begin(asking(MANAGER))
+    answer = press(stage.token(stage.max), "delegate")
+    assert (status(answer), "There is nobody" in answer["body"]) == (200, True)
+
+
 def hand_on(token: str, to: UUID) -> int:
     """By the form."""
     return status(open_link(token, "POST", urlencode({"to": str(to), "decision": "delegate"})))
 
 
-@pytest.mark.parametrize("body", ["", "decision=", "decision=delegate", "decision=APPROVE", "approve", "scope=all"])
+@pytest.mark.parametrize(
+    "body", ["", "decision=", "decision=delegate&to=x", "decision=APPROVE", "approve", "scope=all"]
+)
 def test_a_post_that_says_neither_yes_nor_no_decides_nothing(stage: ApprovalStage, body: str) -> None:
     stage.begin(asking(MANAGER))
     before = everything(stage)
     answer = open_link(stage.token(stage.max), "POST", body)
-    assert (status(answer), answer["body"].count("<button")) == (422, 2)
+    assert (status(answer), answer["body"].count("<button")) == (422, 3)
     assert everything(stage) == before
 
 
@@ -100,7 +118,7 @@ def test_the_page_says_what_is_asked_and_by_whom(stage: ApprovalStage) -> None:
     body = open_link(stage.token(stage.max))["body"]
     for text in ("Your approval is needed", "Engine", "Olga &lt;b&gt;O&lt;/b&gt;", "Is Engine fine?", "Max", "Due"):
         assert text in body
-    assert body.count("<button") == 2
+    assert body.count("<button") == 3
     assert "Nothing happens until you press a button" in body
 
 
@@ -211,7 +229,7 @@ def test_the_page_runs_and_loads_nothing_and_is_found_and_framed_by_nobody(stage
     assert not {"script", "img", "iframe", "link"} & set(names)
     assert not [attrs for _, attrs in tags if "style" in attrs or any(name.startswith("on") for name in attrs)]
     assert (tags[0], names.count("h1"), names.count("main")) == (("html", {"lang": "en"}), 1, 1)
-    assert [attrs for name, attrs in tags if name == "form"] == [{"method": "post"}]
+    assert [attrs for name, attrs in tags if name == "form"] == [{"method": "post"}] * 2
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])

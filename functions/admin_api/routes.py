@@ -38,7 +38,7 @@ from crm_relay.platform.http.http_routes import Call
 
 
 def describe_routes(_dependencies: object, _call: Call) -> PageContent:
-    """The table as OpenAPI."""
+    """The table as OpenAPI, with the routes that integration_sync answers."""
     return _description()
 
 
@@ -47,11 +47,14 @@ def _description() -> PageContent:
     """Once in a process: anybody may ask, and it takes a while."""
     # Asked for once in a while: a cold start for anything else does not pay for it.
     from crm_relay.platform.http.openapi import describe
+    from integration_sync.account_routes import ACCOUNTS
 
     description = (
         "Errors are {error, details}. Every route but the open ones needs a token: Authorization: Bearer <token>."
     )
-    return PageContent(json.dumps(describe(TABLE, title="CRM Relay", version="1", description=description)))
+    return PageContent(
+        json.dumps(describe((*TABLE, *ACCOUNTS), title="CRM Relay", version="1", description=description))
+    )
 
 
 # No token: there is nothing in them that is anybody's.

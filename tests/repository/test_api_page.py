@@ -1,12 +1,14 @@
 """docs/api.md names every route of the admin API, and the documents name none that does not exist."""
 
 import itertools
+import json
 import re
 from collections.abc import Iterator
 
 import pytest
 
-from admin_api.routes import TABLE
+from admin_api.routes import TABLE, describe_routes
+from crm_relay.platform.http.http_routes import Call, Nothing
 from integration_sync.account_routes import ACCOUNTS
 from local.docs.api_pages import BY_OTHERS, api_with_routes, role_of, rows
 from local.template.template import SamTemplate
@@ -57,6 +59,12 @@ def test_a_route_that_is_new_or_gone_would_be_noticed() -> None:
     assert listed(PAGE.replace(line, line + line.replace("why", "whom"))) != ROUTES
     assert listed(PAGE.replace(line, line.replace("operate", "read"))) != ROUTES
     assert api_with_routes(PAGE.replace(line, "")) == PAGE
+
+
+def test_the_description_has_every_route_but_that_of_mautic() -> None:
+    paths = json.loads(describe_routes(None, Call(None, Nothing())).text)["paths"]
+    described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    assert described == ROUTES.keys() - {("POST", "/api/sync/mautic")}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

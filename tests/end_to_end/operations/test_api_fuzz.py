@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from admin_api.routes import TABLE
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
 from tests.support.edge_cache.edge_twin import EdgeTwin
@@ -19,6 +20,7 @@ CHECKS = (
     "negative_data_rejection,unsupported_method"
 )
 SECONDS = 40
+OWN_PATHS = {each.path for each in TABLE}
 
 
 @pytest.fixture
@@ -30,6 +32,8 @@ def stage(database: Database, database_url: str) -> Iterator[AdminStage]:
 
 def test_whatever_is_sent_is_answered_as_described(stage: AdminStage, tmp_path: Path) -> None:
     description = stage.call("GET", "/api/openapi.json", token=None).json()
+    # Those that integration_sync answers are asked in integration/connections/test_account_routes.py.
+    description["paths"] = {path: each for path, each in description["paths"].items() if path in OWN_PATHS}
     (tmp_path / "openapi.json").write_text(json.dumps(description))
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", str(tmp_path / "openapi.json")]
     command += ["--url", stage.base_url, "--header", f"Authorization: Bearer {ADMIN}", "--checks", CHECKS]

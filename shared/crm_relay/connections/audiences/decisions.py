@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from crm_relay.consent.decisions import ConsentFact, suppression_of
 from crm_relay.consent.models import ConsentKind
 from crm_relay.platform.database import Row
-from crm_relay.providers.connectors.contract import Standing
+
+if TYPE_CHECKING:
+    from crm_relay.providers.connectors.contract import Standing
 
 LEAVING = "leaving"
 _OUT = {ConsentKind.OPT_OUT.value, ConsentKind.COMPLAINT.value, ConsentKind.ERASED.value}
@@ -52,7 +55,7 @@ class StandingVerdict:
     drop: bool = False
 
 
-def judge(seen: Standing, known: KnownStanding | None, suppressed: str | None) -> StandingVerdict:
+def judge(seen: "Standing", known: KnownStanding | None, suppressed: str | None) -> StandingVerdict:
     """What one record that was read leads to. `suppressed`: why the organization may not write to its address."""
     if seen == "none":
         return StandingVerdict("nobody writes to them there")

@@ -8,7 +8,9 @@ from uuid import UUID
 from crm_relay.connections.tokens import store
 from crm_relay.connections.tokens.models import Grant, NewTokens
 from crm_relay.connections.tokens.vault import Vault
-from crm_relay.platform.database import Database, Queryable, Transaction
+from crm_relay.platform.database import Database, Queryable, Row, Transaction
+from crm_relay.platform.errors import FatalError, describe_error
+from crm_relay.platform.logging import logger
 
 _OF_DOCUMENT = "token_expires_at"
 _BATCH = 100
@@ -87,17 +89,27 @@ def rotate_keys(db: Database, vault: Vault) -> int:
 
 
 def encrypt_again(db: Database, vault: Vault, newest: int) -> int:
-    """Every secret that an older data key encrypts; a grant that is replaced meanwhile is by the newest one already."""
-    done = 0
-    while rows := store.secrets_of_older_keys(db, newest, _BATCH):
-        again = []
-        for row in rows:
-            connection_id, generation = row["connection_id"], row["generation"]
-            opened = vault.open(db, bytes(row["ciphertext"]), row["key_version"], connection_id, generation)
-            sealed = vault.seal(opened, connection_id, generation)
-            again.append({"connection_id": connection_id, "generation": generation, "ciphertext": sealed})
-        done += store.encrypt_again(db, newest, again)
+    """Every secret that an older data key encrypts; a grant that is replaced meanwhile is by the newest one already.
+
+    One that cannot be opened any more stays as it is: its account has to be connected again.
+    """
+    done, after = 0, UUID(int=0)
+    while rows := store.secrets_of_older_keys(db, newest, after, _BATCH):
+        again = [sealed for row in rows if (sealed := _sealed_again(db, vault, row)) is not None]
+        done += store.encrypt_again(db, newest, again) if again else 0
+        after = rows[-1]["connection_id"]
     return done
+
+
+def _sealed_again(db: Database, vault: Vault, row: Row) -> dict[str, Any] | None:
+    connection_id, generation = row["connection_id"], row["generation"]
+    try:
+        opened = vault.open(db, bytes(row["ciphertext"]), row["key_version"], connection_id, generation)
+    except FatalError as error:
+        logger().warning("a grant is left behind", connection=str(connection_id), reason=describe_error(error))
+        return None
+    sealed = vault.seal(opened, connection_id, generation)
+    return {"connection_id": connection_id, "generation": generation, "ciphertext": sealed}
 
 
 def parse_time(value: object) -> datetime | None:

@@ -95,7 +95,7 @@ limit :limit;
 -- What is encrypted by a data key before the newest, some at a time.
 select connection_id, ciphertext, key_version, generation
 from integration_secrets
-where key_version < :newest
+where key_version < :newest and connection_id > :after
 order by connection_id
 limit :limit;
 

@@ -80,9 +80,9 @@ def grants_to_refresh(db: Queryable, now: datetime, older_than: timedelta, limit
     return [row["connection_id"] for row in rows]
 
 
-def secrets_of_older_keys(db: Queryable, newest: int, limit: int) -> list[Row]:
-    """To be encrypted again."""
-    return db.run(_SQL["secrets_of_older_keys"], newest=newest, limit=limit)
+def secrets_of_older_keys(db: Queryable, newest: int, after: UUID, limit: int) -> list[Row]:
+    """To be encrypted again, by the id of their connection."""
+    return db.run(_SQL["secrets_of_older_keys"], newest=newest, after=after, limit=limit)
 
 
 def encrypt_again(db: Queryable, newest: int, secrets: Sequence[Mapping[str, Any]]) -> int:

@@ -20,6 +20,7 @@ class Vault:
 
     master_key: MasterKey
     _keys: dict[int, bytes] = field(default_factory=dict, repr=False)
+    _wrapped: dict[int, bytes] = field(default_factory=dict, repr=False)
     _newest: int | None = None
 
     def prepare(self, db: Queryable) -> None:
@@ -29,18 +30,20 @@ class Vault:
         """
         if self._newest is not None:
             return
-        rows = store.data_keys(db)
-        if not rows:
-            wrapped = self.master_key.wrap(secrets.token_bytes(KEY_BYTES))
-            store.add_data_key(db, 1, wrapped, self.master_key.name)
-            rows = store.data_keys(db)
-        self._take(rows)
+        self._read(db)
+        if not self._wrapped:
+            self._add(db, 1)
+        newest = max(self._wrapped)
+        self._unwrap(newest)
+        self._newest = newest
 
     def add_key(self, db: Queryable) -> int:
-        """A new data key, with which everything is encrypted from now on; its version."""
-        self.prepare(db)
-        version = self.newest + 1
-        store.add_data_key(db, version, self.master_key.wrap(secrets.token_bytes(KEY_BYTES)), self.master_key.name)
+        """A new data key, with which everything is encrypted from now on; its version.
+
+        No other one is opened for it: that is the way on where the key that keeps them was lost.
+        """
+        self._read(db)
+        self._add(db, max(self._wrapped, default=0) + 1)
         self.forget()
         self.prepare(db)
         return self.newest
@@ -74,18 +77,27 @@ class Vault:
         return open_sealed(self._key(db, version), sealed, belongs_to)
 
     def _key(self, db: Queryable, version: int) -> bytes:
-        if version not in self._keys:
+        if version not in self._wrapped:
             # Another environment may have added it.
-            self._take(store.data_keys(db))
-        if version not in self._keys:
+            self._read(db)
+            self._newest = None
+            self.prepare(db)
+        if version not in self._wrapped:
             raise FatalError("a secret is encrypted by a data key that is not there")
+        return self._unwrap(version)
+
+    def _unwrap(self, version: int) -> bytes:
+        """Each when it is needed: one that cannot be opened any more stops only what it encrypted."""
+        if version not in self._keys:
+            self._keys[version] = self.master_key.unwrap(self._wrapped[version])
         return self._keys[version]
 
-    def _take(self, rows: list[tuple[int, bytes]]) -> None:
-        for version, wrapped in rows:
-            if version not in self._keys:
-                self._keys[version] = self.master_key.unwrap(wrapped)
-        self._newest = max(self._keys)
+    def _read(self, db: Queryable) -> None:
+        self._wrapped |= dict(store.data_keys(db))
+
+    def _add(self, db: Queryable, version: int) -> None:
+        store.add_data_key(db, version, self.master_key.wrap(secrets.token_bytes(KEY_BYTES)), self.master_key.name)
+        self._read(db)
 
 
 def _owner(connection_id: UUID, generation: int) -> str:

@@ -1,6 +1,7 @@
 """Tokens are readable by nobody: not by a role of a user, not in a row, and after a rotation not by the old key."""
 
 import base64
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -95,6 +96,41 @@ def test_rotation_encrypts_everything_by_a_new_key(stage: ConnectionStage) -> No
     grant = read_grant(stage.db, Vault(StaticKey()), connection)
     assert grant is not None
     assert grant.api_key == "key-of-the-ledger"
+
+
+@dataclass
+class AnotherKey(StaticKey):
+    """What CONNECTION_KEY names since the key before it was lost: it opens what it has wrapped itself alone."""
+
+    wrapped: dict[bytes, bytes] = field(default_factory=dict)
+
+    def wrap(self, data_key: bytes) -> bytes:
+        self.wrapped[b"wrapped " + data_key] = data_key
+        return b"wrapped " + data_key
+
+    def unwrap(self, encrypted: bytes) -> bytes:
+        if encrypted not in self.wrapped:
+            raise FatalError("another key")
+        return self.wrapped[encrypted]
+
+
+def test_a_lost_key_is_left_behind_by_a_rotation_and_stops_no_other_connection(stage: ConnectionStage) -> None:
+    lost, kept = stage.connect(label="a"), stage.connect(label="b")
+    vault = Vault(AnotherKey())
+    with pytest.raises(FatalError, match="another key"):
+        put_grant(stage.db, vault, kept, {"api_key": "again"}, None)
+    assert rotate_keys(stage.db, vault) == 0
+    put_grant(stage.db, vault, kept, {"api_key": "again"}, None)
+    for each in (vault, Vault(vault.master_key)):
+        grant = read_grant(stage.db, each, kept)
+        assert grant is not None
+        assert grant.api_key == "again"
+        with pytest.raises(FatalError):
+            read_grant(stage.db, each, lost)
+    assert rotate_keys(stage.db, vault) == 1
+    assert one(stage.db, "select key_version from integration_secrets where connection_id = :id", id=kept) == {
+        "key_version": 3
+    }
 
 
 def test_the_key_service_is_asked_once_an_environment(stage: ConnectionStage) -> None:

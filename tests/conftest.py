@@ -113,9 +113,9 @@ def _clone(server: Database, name: str, template: str) -> None:
     """Again where the server's own vacuum is in the template at this moment."""
     for _ in range(20):
         with suppress(TransientError):
-            return server.run_script(f"create database {name} template {template}")
+            return server.run_script(f"create database {name} template {template} strategy file_copy")
         time.sleep(0.05)
-    return server.run_script(f"create database {name} template {template}")
+    return server.run_script(f"create database {name} template {template} strategy file_copy")
 
 
 @contextmanager

@@ -50,49 +50,9 @@ class EmbeddedPostgres:
         folder = Path(tempfile.mkdtemp(prefix="crm-relay-postgres-", dir=None if durable else _memory()))
         folder.chmod(0o777)
         password, port = secrets.token_hex(16), free_port()
-        password_file = folder / "password"
-        password_file.write_text(password)
-        password_file.chmod(0o644)
-        options = [
-            "-U",
-            "postgres",
-            "--auth=scram-sha-256",
-            f"--pwfile={password_file}",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "--no-sync",
-        ]
-        subprocess.run(
-            _unprivileged([_binary("initdb"), "-D", f"{folder}/data", *options]),
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        password_file.unlink()
-        process = subprocess.Popen(
-            _unprivileged(
-                [
-                    _binary("postgres"),
-                    "-D",
-                    f"{folder}/data",
-                    "-p",
-                    str(port),
-                    "-k",
-                    "",
-                    *_server_settings(durable, settings),
-                ]
-            ),
-            stdout=subprocess.DEVNULL,
-            stderr=(folder / "server.log").open("wb"),
-            start_new_session=True,
-        )
-        watch = subprocess.Popen(
-            ["sh", "-c", _WATCH, "watch", str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        _initialise(folder, password)
+        process = _run(folder, port, _server_settings(durable, settings))
+        watch = _watch(folder)
         server = cls(port, password, folder, process, watch)
         try:
             server._wait_until_it_answers()
@@ -157,6 +117,28 @@ class EmbeddedPostgres:
                     log = (self.folder / "server.log").read_text(errors="replace")
                     raise RuntimeError(f"the embedded PostgreSQL did not start: {log[-2000:]}") from None
                 time.sleep(0.05)
+
+
+def _initialise(folder: Path, password: str) -> None:
+    password_file = folder / "password"
+    password_file.write_text(password)
+    password_file.chmod(0o644)
+    options = ["--auth=scram-sha-256", f"--pwfile={password_file}", "--locale=C", "--no-sync"]
+    command = [_binary("initdb"), "-D", f"{folder}/data", "-U", "postgres", "-E", "UTF8", *options]
+    subprocess.run(_unprivileged(command), check=True, stdout=subprocess.DEVNULL)
+    password_file.unlink()
+
+
+def _run(folder: Path, port: int, settings: list[str]) -> subprocess.Popen[bytes]:
+    command = [_binary("postgres"), "-D", f"{folder}/data", "-p", str(port), "-k", "", *settings]
+    log = (folder / "server.log").open("wb")
+    return subprocess.Popen(_unprivileged(command), stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
+
+
+def _watch(folder: Path) -> subprocess.Popen[bytes]:
+    nothing = subprocess.DEVNULL
+    command = ["sh", "-c", _WATCH, "watch", str(folder)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing, start_new_session=True)
 
 
 def free_port() -> int:

@@ -19,12 +19,14 @@ from crm_relay.platform.database import Database
 from crm_relay.providers.email_events import ContactChanged, MailEvent, SuppressionAdded
 from crm_relay.sources.all_sources import all_sources
 from crm_relay.sources.bison import bison_source
+from crm_relay.sources.mailchimp import MAILCHIMP
 from crm_relay.sources.mautic import MAUTIC
 from crm_relay.sources.resend import RESEND
 from crm_relay.sources.unsubscribe import UNSUBSCRIBE
 from crm_relay.webhooks.models import Delivered
 from crm_relay.webhooks.receive import apply_once
 from crm_relay.webhooks.source import Received
+from local.simulators.mailchimp.api.hooks import body_of as hook_body
 from tests.support.customers.mautic_hooks import delivery as mautic_delivery
 from tests.support.customers.mautic_hooks import subscription
 from tests.support.outreach.bison_events import mail, mail_data
@@ -35,7 +37,7 @@ from tests.support.platform.rows import add_customer, one, rows_of
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ADA, NUMBER, LEAD = "ada@example.com", "+61400111222", "lead1@example.org"
 OTHER_ORG = UUID("00000000-0000-4000-8000-000000000002")
-CUSTOMER = UUID(int=77)
+CUSTOMER, AUDIENCE = UUID(int=77), UUID(int=78)
 Step = Callable[[Database], object]
 
 
@@ -64,6 +66,22 @@ def left_at_resend(event: Any) -> Step:
 def left_by_link(database: Database) -> None:
     request = UnsubscribeRequest("token", only_topic=False, at=AT)
     applied(database, UNSUBSCRIBE, request.to_body(), request)
+
+
+def left_in_mailchimp(database: Database) -> None:
+    data = {"list_id": "a1", "email": "Ada@Example.com", "action": "unsub", "reason": "manual"}
+    body = hook_body("unsubscribe", "2026-11-23 11:59:00", data)
+    applied(database, MAILCHIMP, body, workspace_name=str(AUDIENCE))
+
+
+def connect_audience(database: Database) -> None:
+    rows_of(
+        database,
+        """insert into integration_connections (id, workspace_id, integration_type, settings)
+           select :id, id, 'mailchimp', '{"list_id": "a1"}' from workspaces where name = :name""",
+        id=AUDIENCE,
+        name=NORTHWIND,
+    )
 
 
 def customer(database: Database) -> None:
@@ -155,6 +173,7 @@ DEPARTURES = {
     "a complaint that names nobody": OptOutCase(
         "resend", left_at_resend(COMPLAINT), (accepted,), "email", ADA, kind="complaint"
     ),
+    "a member of an audience": OptOutCase("mailchimp", left_in_mailchimp, (customer, email), "email", ADA),
     "a link": OptOutCase("unsubscribe", left_by_link, (queued,), "email", ADA, ordered=True),
 }
 
@@ -209,6 +228,7 @@ def test_every_source_is_here() -> None:
 def test_an_opt_out_is_in_the_ledger_or_waits_and_is_in_the_ledger_in_the_end(database: Database, name: str) -> None:
     departure, chance = DEPARTURES[name], random.Random(name)
     plant_workspaces(database)
+    connect_audience(database)
     for order in orders(departure):
         rows_of(database, EMPTIED)
         rows_of(database, "delete from organizations where id = :id", id=OTHER_ORG)

@@ -45,9 +45,13 @@ def move(
             return _show_preview(preview_move(database, found, runs=run or (), steps=steps), as_json)
         moved = 0
         refused: dict[UUID, str] = {}
+        after: UUID | None = None
         while True:
-            done: RunsMoved = move_runs(database, found, utc_now(), who=OPERATOR, runs=run or (), steps=steps)
+            done: RunsMoved = move_runs(
+                database, found, utc_now(), who=OPERATOR, runs=run or (), steps=steps, after=after
+            )
             moved, refused = moved + done.moved, refused | done.refused
+            after = done.after
             if not done.has_more:
                 break
         installation.wake_workflows()

@@ -32,10 +32,14 @@ class FailuresAsked(Given):
 
 
 class MoveWanted(OfWorkflow):
-    """`runs`: these alone. `steps`: which step of the active version takes the place of which former one, by keys."""
+    """`runs`: these alone. `steps`: which step of the active version takes the place of which former one, by keys.
+
+    `after`: of the answer before, where that had more.
+    """
 
     runs: Annotated[tuple[UUID, ...], Field(max_length=1_000)] = ()
     steps: Annotated[dict[StepKey, StepKey], Field(max_length=200)] = Field(default_factory=dict)
+    after: UUID | None = None
 
 
 def failures(dependencies: "Admin", call: Call) -> object:
@@ -51,7 +55,13 @@ def preview(dependencies: "Admin", call: Call) -> object:
 def move(dependencies: "Admin", call: Call) -> object:
     given = call.given
     moved = move_runs.move_runs(
-        dependencies.database, given.id, utc_now(), who=call.who, runs=given.runs, steps=given.steps
+        dependencies.database,
+        given.id,
+        utc_now(),
+        who=call.who,
+        runs=given.runs,
+        steps=given.steps,
+        after=given.after,
     )
     logger().info(
         "runs of a workflow moved",

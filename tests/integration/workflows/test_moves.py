@@ -186,6 +186,25 @@ def test_many_runs_are_moved_in_pages_of_the_same_cost(
     assert statements(1) == statements(25)
 
 
+def test_runs_that_cannot_be_moved_stand_before_nobody(runs: RunHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page in which every wait is refused is followed by the next one."""
+    monkeypatch.setattr(moving, "MOST_AT_ONCE", 3)
+    workflow, waits = waiting(runs, DAY, TASK, number=8)
+    next_version(runs, workflow, replace(DAY, config={"days": 2}), TASK)
+    ordered = runs.rows(
+        "select id, instance_id from workflow_executions where workflow_id = :w order by instance_id", w=workflow
+    )
+    for row in ordered[:4]:
+        runs.rows("update workflow_steps set started_at = '9999-12-31' where execution_id = :id", id=row["id"])
+    moved, refused, after = 0, 0, None
+    for _ in range(len(waits)):
+        done = move_runs(runs.db, workflow, runs.now, who="ada", after=after)
+        moved, refused, after = moved + done.moved, refused + len(done.refused), done.after
+        if not done.has_more:
+            break
+    assert (moved, refused) == (4, 4)
+
+
 def test_a_run_that_begins_to_wait_meanwhile_is_moved_with_its_wait(runs: RunHarness, database_url: str) -> None:
     """The move waits for the transaction that takes the run, and sees what that has left."""
     workflow = runs.workflow(chain(DAY, TASK))

@@ -39,7 +39,7 @@ class MovePreview:
 
 @dataclass(frozen=True)
 class RunsMoved:
-    """`moved` runs go on in `to_version`. `has_more`: the call has to be repeated for the rest.
+    """`moved` runs go on in `to_version`. `has_more`: the call has to be repeated with this `after` for the rest.
 
     `refused`: runs that came to a step meanwhile that the version does not have; they stay where they were.
     """
@@ -48,3 +48,4 @@ class RunsMoved:
     moved: int
     refused: dict[UUID, str]
     has_more: bool
+    after: UUID | None = None

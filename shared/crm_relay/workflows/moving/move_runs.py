@@ -57,8 +57,11 @@ def move_runs(
     who: str,
     runs: Sequence[UUID] = (),
     steps: Mapping[str, str] = NOBODY,
+    after: UUID | None = None,
 ) -> RunsMoved:
-    """Up to 1,000 runs in one transaction; safe to repeat and to kill. Their history stays.
+    """The runs of up to 1,000 records in one transaction; safe to repeat and to kill. Their history stays.
+
+    `after`: what the call before returned, so that runs which it refused stand before nobody.
 
     RejectedInput with 409, whose details are runs and why, where a run is at a step that the active version does not
     have or that does something of another kind there: then nothing is moved.
@@ -72,7 +75,7 @@ def move_runs(
             if each.refused
         ]
         raise RejectedInput("some runs cannot be moved", status=409, details=problems)
-    return db.transact(lambda tx: _Move(tx, _Target.read(tx, workflow_id, steps), now, who).page(_only(runs)))
+    return db.transact(lambda tx: _Move(tx, _Target.read(tx, workflow_id, steps), now, who).page(_only(runs), after))
 
 
 @dataclass
@@ -134,13 +137,14 @@ class _Move:
     now: datetime
     who: str
 
-    def page(self, only: list[UUID] | None) -> RunsMoved:
+    def page(self, only: list[UUID] | None, after: UUID | None) -> RunsMoved:
         """A run whose wait cannot be computed again is left where it is."""
         target = self.target
         asked: dict[str, SqlValue] = {
-            "workflow": target.workflow_id, "version": target.version, "only": only, "limit": MOST_AT_ONCE
+            "workflow": target.workflow_id, "version": target.version, "only": only
         }  # fmt: skip
-        instances = [row["id"] for row in self.tx.run(_SQL["lock_instances"], **asked)]
+        found = self.tx.run(_SQL["lock_instances"], **asked, after=after, limit=MOST_AT_ONCE)
+        instances = [row["id"] for row in found]
         rows = self.tx.run(_SQL["lock_runs"], **asked, instances=instances)
         target.read_versions(self.tx, {row["version"] for row in rows if row["version"] is not None})
         moved = {row["id"]: target.moved(row["version"], row["place"], is_waiting=_waits(row)) for row in rows}
@@ -164,8 +168,9 @@ class _Move:
                 who=self.who,
                 now=self.now,
             )
-        is_full = len(rows) >= MOST_AT_ONCE or len(instances) >= MOST_AT_ONCE
-        return RunsMoved(target.version, len(given), refused, has_more=is_full and bool(given))
+        is_full = len(instances) >= MOST_AT_ONCE
+        last = instances[-1] if is_full else None
+        return RunsMoved(target.version, len(given), refused, has_more=is_full, after=last)
 
     def _row(self, row: Row, moved: StepMoved, facts: Mapping[RecordKey, Any]) -> dict[str, SqlValue]:
         until, next_run_at, due = row["wait_until"], row["next_run_at"], row["due_before_pause"]

@@ -31,6 +31,7 @@ where instance.id in (
         where run.workflow_id = :workflow and run.version is distinct from :version
             and (run.status in ('pending', 'running', 'paused') or run.status = 'failed')
             and (cast(:only as uuid[]) is null or run.id = any (cast(:only as uuid[])))
+            and (cast(:after as uuid) is null or run.instance_id > cast(:after as uuid))
         order by run.instance_id
         limit :limit
     )
@@ -55,7 +56,6 @@ where run.workflow_id = :workflow and run.version is distinct from :version
     and (run.status in ('pending', 'running', 'paused') or run.status = 'failed')
     and (cast(:only as uuid[]) is null or run.id = any (cast(:only as uuid[]))) and run.instance_id = any (:instances::uuid[])
 order by run.id
-limit :limit
 for no key update of run;
 
 -- name: move_runs

@@ -75,12 +75,15 @@ returning item.id;
 -- Where a person's contacts are synced to, and what was refused of them.
 select
     connection.id as connection_id, connection.integration_type as integration, connection.label, record.stream,
-    record.their_id, record.state, record.updated_at, reject.reason as refused_because
+    record.their_id, record.state, record.updated_at, reject.reason as refused_because, known.standing,
+    known.reason as still_there_because
 from contacts contact
 left join integration_records record on record.our_id = contact.id
 left join integration_rejects reject
     on reject.direction = 'to_external' and reject.record_id = contact.id::text
     and (record.connection_id is null or record.connection_id = reject.connection_id)
+left join integration_standings known
+    on known.connection_id = record.connection_id and known.stream = record.stream and known.their_id = record.their_id
 join integration_connections connection on connection.id = coalesce(record.connection_id, reject.connection_id)
 where normalise_address(contact.email) = any (cast(:addresses as text[]))
 order by connection.integration_type, connection.id, record.stream, record.their_id

@@ -14,6 +14,7 @@ LATEST = 50
 @dataclass(frozen=True)
 class PersonConnections:
     """Each record with the connection that it belongs to; without values. `refused_because`: the vendor refused it.
+    `standing`: who left an audience, or is about to; `still_there_because`: why they were not unsubscribed there yet.
 
     `mail`: pitches to them and what became of each, and what they wrote to connected mailboxes.
     """

@@ -206,13 +206,16 @@ def test_a_field_that_is_gone_stops_no_departure(stage: MailchimpSync) -> None:
     assert stage.members()["out@x.example"] == "unsubscribed"
 
 
-def test_an_answer_that_was_lost_unsubscribes_once_and_is_no_opt_out_of_theirs(stage: MailchimpSync) -> None:
+@pytest.mark.parametrize("request_line", ["POST /3.0/batches", "GET /batch-results/"])
+def test_an_answer_that_was_lost_unsubscribes_once_and_is_no_opt_out_of_theirs(
+    stage: MailchimpSync, request_line: str
+) -> None:
     stage.contact("out@x.example")
     stage.link()
     stage.sync()
     stage.opt_out("out@x.example")
     stage.pass_time()
-    stage.sim.fault("lost", match="POST /3.0/batches")
+    stage.sim.fault("lost", match=request_line)
     assert not stage.sync().success
     for _ in range(2):
         stage.pass_time()

@@ -9,7 +9,7 @@ import typer
 
 from cli.connection.opened import open_connections, read_settings_file
 from cli.console import FOUND, GOOD, AsJson, DryRun, EnvFile, ensure_may_act, open_database, reports_errors, show
-from crm_relay.connections.accounts.add_by_key import KeyedAccount, add_by_key
+from crm_relay.connections.accounts.add_by_key import KeyedAccount, add_by_key, ensure_takes_keys
 from crm_relay.connections.accounts.pick import list_choices
 from crm_relay.connections.change_settings import change_settings
 from crm_relay.connections.disconnect import disconnect as take_back
@@ -63,7 +63,7 @@ def add(
             base = (opened.settings.public_url or "").rstrip("/")
             show({"address": f"{base}/oauth/{integration}/start?ticket={ticket}"}, as_json, "Open in a browser")
             return GOOD
-        opened.context.setup(integration)
+        ensure_takes_keys(opened.context, integration)
         wanted, key = KeyedAccount(integration, found, label, given), typer.prompt("Key", hide_input=True, err=True)
         done = add_by_key(opened.db, opened.context, wanted, key, opened.now, _WHO)
     show({"id": done.id, "valid": done.is_valid}, as_json, "Connected")
@@ -236,6 +236,7 @@ def reconnect(
             address = f"{base}/oauth/{row.integration_type}/start?ticket={ticket}"
             show({"address": address}, as_json, "Open in a browser")
             return GOOD
+        ensure_takes_keys(opened.context, row.integration_type)
         key = typer.prompt("Key", hide_input=True, err=True)
         wanted = KeyedAccount(row.integration_type, row.workspace_id, connection=row.id)
         done = add_by_key(opened.db, opened.context, wanted, key, opened.now, _WHO)

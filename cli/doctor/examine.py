@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from cli.doctor.bison import examine_bison
 from cli.doctor.campaigns import examine_campaigns, examine_lines, examine_sending
 from cli.doctor.checks import Check, safely
-from cli.doctor.connections import examine_connections
+from cli.doctor.connections import examine_accounts, examine_connections
 from cli.doctor.mautic import examine_mautic
 from cli.doctor.secrets import examine_secrets
 from crm_relay.installation.installation import install
@@ -66,6 +66,7 @@ def examine() -> list[Check]:
         checks += safely("steps that wait", lambda: examine_lines(database))
     if "connections" not in left_out:
         checks += safely("connections", examine_connections)
+        checks += safely("connected accounts", lambda: examine_accounts(database))
     if "emailbison" not in left_out:
         checks += safely("emailbison", lambda: iter(examine_bison()))
     return checks

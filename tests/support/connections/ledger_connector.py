@@ -39,6 +39,7 @@ class LedgerConnector:
     name: str = "ledger"
     base_url: str = "https://ledger.test"
     oauth: OAuthEndpoints | None = OAUTH
+    takes_keys: bool = True
     pickers: Sequence[str] = ("book",)
 
     def limits(self, settings: Mapping[str, object], account: str) -> Sequence[Limit]:

@@ -30,6 +30,7 @@ class MemoryVendor:
     name: str = "memory"
     base_url: str = "memory:"
     oauth: None = None
+    takes_keys: bool = True
     pickers: Sequence[str] = ()
     rules: Sequence[FieldRule] = _RULES
     largest_write: int = 10

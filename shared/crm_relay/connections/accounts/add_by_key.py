@@ -46,7 +46,7 @@ def add_by_key(
     Raises RejectedInput: an unknown integration, workspace or connection, wrong settings, or a label that is taken;
     TransientError where the vendor cannot be asked now.
     """
-    context.setup(wanted.integration)
+    ensure_takes_keys(context, wanted.integration)
     connection = wanted.connection or uuid4()
     settings = _settings(db, wanted)
     is_valid = key_opens(db, context, wanted.integration, settings, connection, key)
@@ -55,6 +55,12 @@ def add_by_key(
         now = clock()
         db.transact(lambda tx: _keep(tx, context, connection, wanted, key, who, now))
     return AccountKeyed(connection, is_valid)
+
+
+def ensure_takes_keys(context: ConnectionContext, integration: str) -> None:
+    """Raises RejectedInput: an unknown integration, or one whose accounts are connected by OAuth alone."""
+    if not context.setup(integration).connector.takes_keys:
+        raise RejectedInput(f"accounts of {integration} are connected by OAuth alone", status=422)
 
 
 def _settings(db: Database, wanted: KeyedAccount) -> Mapping[str, Any]:

@@ -35,6 +35,7 @@ class AirtableConnector:
 
     name: str = "airtable"
     base_url: str = API_URL
+    takes_keys: bool = True
     pickers: Sequence[str] = ("base", "table", "field")
 
     @property

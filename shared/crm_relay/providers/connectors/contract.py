@@ -239,6 +239,10 @@ class Connector(Protocol):
         """None: only API keys."""
 
     @property
+    def takes_keys(self) -> bool:
+        """Whether an account can be connected by a key; False: by OAuth alone."""
+
+    @property
     def pickers(self) -> Sequence[str]:
         """The kinds of `Account.choices` in the order in which they are picked, such as ("base", "table", "field")."""
 

@@ -35,6 +35,7 @@ class GmailConnector:
 
     name: str = "gmail"
     base_url: str = API_URL
+    takes_keys: bool = False
     pickers: Sequence[str] = ("label",)
     watches_mail: bool = True
 

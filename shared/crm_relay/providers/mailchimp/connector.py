@@ -30,6 +30,7 @@ class MailchimpConnector:
     login_url: str = LOGIN_URL
     name: str = "mailchimp"
     base_url: str = API_URL
+    takes_keys: bool = True
     pickers: Sequence[str] = ("audience", "field")
 
     @property

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import TransientError
+from crm_relay.platform.logging import logger
 from crm_relay.platform.migrations import migrate, read_migrations
 from local.postgres import EmbeddedPostgres
 
@@ -29,6 +30,8 @@ _SERVER = pytest.StashKey[EmbeddedPostgres]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """The first process starts the server; pytest-xdist's workers are told its address."""
+    # Made here it writes to the stream of the whole run, not to one that ends with the test that logs first.
+    logger()
     if hasattr(config, "workerinput"):
         return
     server = EmbeddedPostgres.start(durable=False)

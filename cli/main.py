@@ -32,6 +32,7 @@ from cli.console import (
 from cli.deferred import app as deferred
 from cli.doctor.examine import examine
 from cli.erase import erase_person
+from cli.imports.import_people import import_people
 from cli.incident import app as incident
 from cli.integrity import app as integrity
 from cli.mautic.commands import app as mautic
@@ -85,6 +86,7 @@ for name, group in (
 
 app.command("stop-sending")(stop_sending)
 app.command("resume-sending")(resume_sending)
+app.command("import")(import_people)
 
 Once = Annotated[bool, typer.Option("--once", help="End after the summary; exit status 1 if an expectation failed.")]
 

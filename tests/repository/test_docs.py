@@ -44,8 +44,10 @@ ARCHITECTURE, GLOSSARY = text_of("docs/architecture.md"), text_of("docs/glossary
 GENERATED = generated_files()
 LAYER = ROOT / "shared" / "crm_relay"
 README_LIMIT = 8192
-# By erasure and by `crm-relay bison webhooks ensure`.
+# By erasure, by `crm-relay bison webhooks ensure` and by `crm-relay import`.
 WRITTEN_BY_COMMANDS = {
+    "customer_addresses",
+    "customer_phones",
     "erasure_receipts",
     "provider_topics",
     "unfinished_erasures",

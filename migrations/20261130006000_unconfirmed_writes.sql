@@ -1,6 +1,6 @@
 -- What was sent to a connected account and not confirmed yet: an answer that is lost must not make our own value look like
 -- a change of theirs. One row a record while its request is under way; the next read to the end of their changes ends it.
-set lock_timeout = '5s';
+set local lock_timeout = '5s';
 
 create table if not exists integration_unconfirmed (
     connection_id uuid not null references integration_connections (id) on delete cascade,

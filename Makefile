@@ -7,6 +7,8 @@ export SAM_CLI_TELEMETRY := 0
 VENV := .venv
 BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
+# Tests wait for processes, locks and browsers: with one worker more than cores, none of these is idle.
+WORKERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 TEMPLATES := template.yaml monitoring.yaml function_alarms.yaml table_alarms.yaml
 
 ##@ Everyday
@@ -27,7 +29,7 @@ up: $(VENV)/.local ## the local stack without sample data, for your own .env
 
 .PHONY: test
 test: $(VENV)/.dev $(SAM_VENV)/.ready system-packages ## everything that CI proves (ONLY=word narrows)
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" $(if $(ONLY),-k "$(ONLY)")
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(if $(ONLY),-k "$(ONLY)")
 
 .PHONY: torture
 torture: $(VENV)/.dev system-packages ## the long kill and load trials; writes build/torture.json

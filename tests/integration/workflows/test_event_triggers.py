@@ -360,14 +360,14 @@ def test_the_owner_of_the_data_needs_no_right_on_our_tables(stage: EventStage) -
 
 def test_a_bulk_update_takes_no_savepoint_a_row(stage: EventStage) -> None:
     stage.listen("deal", "status")
-    stage.execute("insert into deals (org_id, name) select :org, 'd' from generate_series(1, 300)", org=stage.org)
+    stage.execute("insert into deals (org_id, name) select :org, 'd' from generate_series(1, 3000)", org=stage.org)
     stage.execute("delete from entity_events")
-    # Transaction ids are consumed by savepoints that write.
+    # Savepoints that write consume transaction ids of the server, and so do other tests meanwhile.
     current = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as id"
     before = one(stage.db, current)["id"]
     stage.execute("update deals set status = 'won'")
-    assert one(stage.db, current)["id"] - before <= 5
-    assert len(stage.events()) == 300
+    assert one(stage.db, current)["id"] - before < 1500
+    assert len(stage.events()) == 3000
 
 
 def test_the_update_of_a_hundred_thousand_rows_is_a_hundred_thousand_events_of_one_origin(stage: EventStage) -> None:

@@ -193,8 +193,7 @@ class SimulatedAirtable:
 
     def wait_until_held(self, seconds: float = 10) -> None:
         """Until one more request is held."""
-        if not self.faults.waiting.acquire(timeout=seconds):
-            raise TimeoutError("no request is held")
+        self.faults.wait_until_held(seconds)
 
     def advance(self, seconds: float) -> None:
         self.account.clock.advance(seconds)

@@ -37,11 +37,3 @@ class MailchimpFault(AimedFault):
 
     kind: Kind
     seconds: float = 1.0
-    skip: int = 0
-
-    def hits(self, request_line: str, body: bytes) -> bool:
-        hit = super().hits(request_line, body)
-        if hit and self.skip:
-            self.skip -= 1
-            return False
-        return hit

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import threading
 import time
-from collections import Counter
 from email.utils import format_datetime
 
+from local.simulators.call_log import CallLog
 from local.simulators.fault_queue import FaultQueue
 from local.simulators.http_server import NoAnswerError
 from local.simulators.mailchimp.api import batches, hooks, members, oauth
@@ -19,20 +18,14 @@ AT_ONCE = 10
 _PAGE = b"<html><head><title>403 Forbidden</title></head><body>Forbidden</body></html>"
 
 
-class MailchimpGate:
-    """`log`: method and path of every call, and the status that was answered (0: none), in order."""
+class MailchimpGate(CallLog):
+    """What a call passes, and the log of all."""
 
     def __init__(self, state: MailchimpState, faults: FaultQueue[MailchimpFault]) -> None:
+        super().__init__()
         self.state = state
         self.faults = faults
-        self.log: list[tuple[str, str, int]] = []
-        self._lock = threading.Lock()
         self._inside = 0
-
-    @property
-    def requests(self) -> Counter[str]:
-        with self._lock:
-            return Counter(f"{method} {path}" for method, path, _ in self.log)
 
     def pass_through(self, request: MailchimpRequest) -> MailchimpResponse:
         """Raises NoAnswerError where a fault swallows the answer."""
@@ -46,7 +39,7 @@ class MailchimpGate:
         finally:
             with self._lock:
                 self._inside -= 1
-                self.log.append((request.method, request.path, status))
+            self.note(request.method, request.path, status)
         response.headers["Date"] = format_datetime(self.state.now(), usegmt=True)
         return response
 

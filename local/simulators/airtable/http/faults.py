@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from local.simulators.airtable.wire import AirtableApiError, listed_error
-from local.simulators.fault_queue import AimedFault, FaultQueue
+from local.simulators.fault_queue import AimedFault, HoldingFaults
 
 Kind = Literal[
     "200_page",
@@ -53,34 +53,9 @@ class AirtableFault(AimedFault):
     kind: Kind
     seconds: float = 1.0
     items: int = 1
-    skip: int = 0
-
-    def hits(self, request_line: str, body: bytes) -> bool:
-        hit = super().hits(request_line, body)
-        if hit and self.skip:
-            self.skip -= 1
-            return False
-        return hit
 
 
-class AirtableFaults(FaultQueue[AirtableFault]):
-    """`held` requests wait on a gate."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._gate = threading.Event()
-        self.waiting = threading.Semaphore(0)
-
-    def hold(self) -> None:
-        # Before it is reported as waiting: a release after that means this gate.
-        gate = self._gate
-        self.waiting.release()
-        gate.wait(30)
-
-    def release(self) -> None:
-        """Requests that are held go on; those held from now on wait again."""
-        self._gate.set()
-        self._gate = threading.Event()
+AirtableFaults = HoldingFaults[AirtableFault]
 
 
 class AirtableLimits:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter
 from email.utils import format_datetime
 
 from local.simulators.airtable import formulas
@@ -25,25 +23,20 @@ from local.simulators.airtable.wire import (
     edge_page,
     no_permission,
 )
+from local.simulators.call_log import CallLog
 from local.simulators.http_server import NoAnswerError
 
 _READS = {"GET"}
 
 
-class AirtableGate:
-    """`log`: method and path of every call, and the status that was answered (0: none), in order."""
+class AirtableGate(CallLog):
+    """What a call passes, and the log of all."""
 
     def __init__(self, account: AirtableState, faults: AirtableFaults, limits: AirtableLimits) -> None:
+        super().__init__()
         self.account = account
         self.faults = faults
         self.limits = limits
-        self.log: list[tuple[str, str, int]] = []
-        self._lock = threading.Lock()
-
-    @property
-    def requests(self) -> Counter[str]:
-        with self._lock:
-            return Counter(f"{method} {path}" for method, path, _ in self.log)
 
     def pass_through(self, request: AirtableRequest) -> AirtableResponse:
         """Raises NoAnswerError where a fault swallows the answer."""
@@ -52,8 +45,7 @@ class AirtableGate:
             response = self._answered(request)
             status = response.status
         finally:
-            with self._lock:
-                self.log.append((request.method, request.path, status))
+            self.note(request.method, request.path, status)
         date = format_datetime(self.account.clock.now(), usegmt=True)
         return AirtableResponse(
             response.status, response.body, {**response.headers, "Date": date}, response.content_type

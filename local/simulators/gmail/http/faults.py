@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from local.simulators.fault_queue import AimedFault, FaultQueue
+from local.simulators.fault_queue import AimedFault, HoldingFaults
 from local.simulators.gmail.wire import too_many
 
 Kind = Literal[
@@ -44,33 +44,9 @@ class GmailFault(AimedFault):
 
     kind: Kind
     seconds: float = 1.0
-    skip: int = 0
-
-    def hits(self, request_line: str, body: bytes) -> bool:
-        hit = super().hits(request_line, body)
-        if hit and self.skip:
-            self.skip -= 1
-            return False
-        return hit
 
 
-class GmailFaults(FaultQueue[GmailFault]):
-    """`held` requests wait on a gate."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._gate = threading.Event()
-        self.waiting = threading.Semaphore(0)
-
-    def hold(self) -> None:
-        gate = self._gate
-        self.waiting.release()
-        gate.wait(30)
-
-    def release(self) -> None:
-        """Requests that are held go on; those held from now on wait again."""
-        self._gate.set()
-        self._gate = threading.Event()
+GmailFaults = HoldingFaults[GmailFault]
 
 
 UNITS = {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 
+from local.simulators.call_log import CallLog
 from local.simulators.gmail.api import drafts, messages, oauth
 from local.simulators.gmail.http.faults import UNITS, GmailFault, GmailFaults, GmailQuota
 from local.simulators.gmail.state import GmailAccountState, GoogleGrant, GoogleState
@@ -35,20 +34,14 @@ _ERRORS: dict[str, Callable[[], GmailApiError]] = {
 }
 
 
-class GmailGate:
-    """`log`: method and path of every call, and the status that was answered (0: none), in order."""
+class GmailGate(CallLog):
+    """What a call passes, and the log of all."""
 
     def __init__(self, google: GoogleState, faults: GmailFaults, quota: GmailQuota) -> None:
+        super().__init__()
         self.google = google
         self.faults = faults
         self.quota = quota
-        self.log: list[tuple[str, str, int]] = []
-        self._lock = threading.Lock()
-
-    @property
-    def requests(self) -> Counter[str]:
-        with self._lock:
-            return Counter(f"{method} {path}" for method, path, _ in self.log)
 
     def pass_through(self, request: GmailRequest) -> GmailResponse:
         """Raises NoAnswerError where a fault swallows the answer."""
@@ -57,8 +50,7 @@ class GmailGate:
             response = self._answered(request)
             status = response.status
         finally:
-            with self._lock:
-                self.log.append((request.method, request.path, status))
+            self.note(request.method, request.path, status)
         return response
 
     def _answered(self, request: GmailRequest) -> GmailResponse:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from local.simulators.fault_queue import AimedFault, FaultQueue
+from local.simulators.fault_queue import AimedFault, HoldingFaults
 
 Kind = Literal[
     "500_before",
@@ -40,24 +40,7 @@ class ResendFault(AimedFault):
     retry_after: int = 1
 
 
-class ResendFaults(FaultQueue[ResendFault]):
-    """`held` requests wait on `gate`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = threading.Event()
-        self.waiting = threading.Semaphore(0)
-
-    def hold(self) -> None:
-        # Before anybody is told that it waits: who releases then means this gate.
-        gate = self.gate
-        self.waiting.release()
-        gate.wait(30)
-
-    def release(self) -> None:
-        """Callers that are held go on; those held from now on wait again."""
-        self.gate.set()
-        self.gate = threading.Event()
+ResendFaults = HoldingFaults[ResendFault]
 
 
 class SimulatedRateLimit:

@@ -118,7 +118,7 @@ def _prove(order: SetupOrder, mautic: Mautic) -> Proof | None:
 def _report(
     order: SetupOrder, wanted: Wanted, steps: Sequence[SetupStep], left: Sequence[SetupStep], proof: Proof | None
 ) -> int:
-    """`left` is what is still to be done, no matter by whom."""
+    """`left` is what is still to be done, by the command or by a person."""
     todo = [*left, *_todo(proof)]
     good = all(step.action is SetupAction.NOTE for step in todo)
     if order.as_json:

@@ -20,7 +20,7 @@ _WAYS = {"link": "by the link", "page": "on the page", "api": "through the appli
 def asks(approval: ApprovalShown, colleagues: Sequence[ColleagueToAsk] | None = None) -> PageContent:
     """What is asked for while it waits; else what was decided, however often it is asked.
 
-    `colleagues`: to whom it may be handed on. None: a button asks for them, since whatever opens links reads no names.
+    `colleagues`: those who can take it over. None: a button asks for them, so that no scanner reads names.
     """
     if approval.status != "pending":
         return public_page(_headline(approval), f"{_about(approval)}{_outcome(approval)}{CLOSE}")
@@ -42,7 +42,7 @@ def _handing_on(colleagues: Sequence[ColleagueToAsk] | None) -> str:
             '<button class="second" name="decision" value="delegate">Let a colleague decide</button></form>'
         )
     if not colleagues:
-        return "<p class=soft>There is nobody to whom it may be handed on.</p>"
+        return "<p class=soft>No colleague can take it over.</p>"
     options = "".join(f'<option value="{each.id}">{html.escape(_named(each))}</option>' for each in colleagues)
     return (
         '<form method="post"><label>Or let a colleague decide<select name="to" required>'

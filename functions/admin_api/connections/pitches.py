@@ -1,4 +1,4 @@
-"""The routes under /api/pitches: what leaves by connected mailboxes. They show whom a pitch is for."""
+"""The routes under /api/pitches: what leaves by connected mailboxes. They show the recipient of a pitch."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Annotated

@@ -113,7 +113,7 @@ APPROVALS = (
     get(
         OPERATE,
         "/api/approvals/{id}/colleagues",
-        "To whom the approval may be handed on, by name; empty where it is over",
+        "Colleagues who can take the approval over, by name; empty where it is over",
         colleagues,
         list[ColleagueToAsk],
         OfApproval,

@@ -23,7 +23,7 @@ _PATIENCE_SECONDS = 20.0
 
 @dataclass
 class AudienceAct:
-    """`customer`: whom Mautic writes to; `fire` runs one function's schedule; `hook_key` is of the webhook."""
+    """`customer`: an address that is in Mautic; `fire` runs one function's schedule; `hook_key` is of the webhook."""
 
     mailchimp: MailchimpSimulator
     database: Database

@@ -1,5 +1,5 @@
 -- name: insert_people
--- A workspace, a colleague, and two contacts of hers: one whom Mautic writes to as well, and one who will opt out here.
+-- A workspace, a colleague, and two contacts of hers: one who is in Mautic as well, and one who will opt out here.
 with place as (
     insert into workspaces (org_id, name) values (default_org_id(), 'Tailspin') returning id, org_id
 ),

@@ -155,7 +155,7 @@ def test_the_opt_out_of_a_stranger_moves_along_with_the_address(harness: MauticH
 def test_the_opt_out_of_a_former_holder_that_nobody_knows_here_stays_with_the_address(
     harness: MauticHarness, is_deleted: bool
 ) -> None:
-    """Mautic's webhook did not bring it; whoever has the address now is that mailbox."""
+    """Mautic's webhook did not bring it; the mark belongs to the mailbox, also under its new owner."""
     left, ana = harness.customer("left@example.com"), harness.customer("ana@example.com")
     harness.sync()
     entry = SimulatedDoNotContact(9, "email", 1, "User unsubscribed.", harness.now)

@@ -17,7 +17,7 @@ def test_who_moves_to_an_address_that_opted_out_and_collides_gets_it_and_is_mute
     harness.sql("update customer_emails set email = 'gone@example.com' where customer_id = :id", id=ana)
 
     assert harness.sync().failures == {}
-    assert harness.sync().failures == {}, "whoever lost the address is looked at once more"
+    assert harness.sync().failures == {}, "the person who lost the address is looked at once more"
 
     assert harness.contact(ana).fields["email"] == "gone@example.com"
     assert not harness.simulator.mailable(harness.contact(ana).id)

@@ -90,7 +90,7 @@ class GmailStage(ConnectionStage):
         return row["status"], row["held_for"]
 
     def sent(self, address: str = MARY) -> list[str]:
-        """To whom each message left that the account has sent."""
+        """The recipient of each message that the account has sent."""
         return [each.header("To") for each in self.sim.sent(address)]
 
     def drafts(self, address: str = MARY) -> int:

@@ -29,7 +29,7 @@ class GmailTrial:
         self.pitches = [self.stage.pitch(each) for each in PEOPLE]
 
     def life(self, life: Life | None = None) -> None:
-        """Two syncs with mail before each; whoever dies on the way is followed by nobody here."""
+        """Two syncs with mail before each; a worker that dies on the way has no successor here."""
         self.sim.deliver(SENDERS[0], at=self.stage.now())
         self._sync(life)
         self.sim.deliver(SENDERS[1], at=self.stage.now())

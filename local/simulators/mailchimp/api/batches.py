@@ -59,7 +59,7 @@ def list_all(state: MailchimpState, request: MailchimpRequest) -> MailchimpRespo
 
 
 def results(state: MailchimpState, request: MailchimpRequest) -> MailchimpResponse:
-    """The archive; whoever has the signature may read it, and a token is none of its business."""
+    """The archive; its signature is all that is asked for, no token."""
     batch = state.batches.get(request.path.removeprefix(RESULTS).removesuffix("-response.tar.gz"))
     if batch is None or batch.results is None or request.query.get("X-Amz-Signature") != _SIGNATURE:
         return MailchimpResponse(403, b"<Error><Code>AccessDenied</Code></Error>", content_type="application/xml")

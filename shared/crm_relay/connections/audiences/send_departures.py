@@ -53,7 +53,7 @@ def _note(tx: Transaction, run: StreamRun, rows: Sequence[Row], newest: int) -> 
 
 
 def _still_out(run: StreamRun, rows: Sequence[Row]) -> list[Row]:
-    """Whoever has consented since they were noted is left alone: that may be long ago."""
+    """A person who has consented since the opt-out was noted is left alone: the note may be old."""
     addresses = sorted({row["address"] for row in rows if row["address"] is not None})
     statement = store.facts_of(run.key.org_id, addresses)
     suppressed = suppressions(run.key.org_id, run.db.run(statement.query, **statement.values) if addresses else ())

@@ -43,7 +43,7 @@ where pitch.id = :id and pitch.status in ('queued', 'sending') and pitch.not_bef
 returning pitch.id;
 
 -- name: lock_claimed
--- Whether it is still ours; whoever cancels or erases it waits for this.
+-- Whether it is still ours; a cancellation or an erasure waits for this.
 select id from pitches where id = :id and lease = :lease for update;
 
 -- name: facts_of_pitch
@@ -159,7 +159,7 @@ order by pitch.created_at desc, pitch.id
 limit :limit;
 
 -- name: lock_pitch
--- Whoever orders something waits for the worker that has it.
+-- An order waits for the worker that has it.
 select pitch.id, workspace.org_id, pitch.status, pitch.left_at, pitch.external_draft_id, pitch.cancelled_at, pitch.erased_at
 from pitches pitch
 join workspaces workspace on workspace.id = pitch.workspace_id

@@ -121,7 +121,7 @@ def remove_there(run: StreamRun) -> int:
 def _remove(run: StreamRun, rows: Sequence[Row]) -> set[str]:
     """Those that the other side does not let go: they are asked for again by the next run, and hold up no other one.
 
-    An audience forgets erased people for good; whoever was only deleted here can be taken back there.
+    An audience forgets erased people for good; a person who was only deleted here can be taken back there.
     """
     stream = run.stream
     erased = [row["their_id"] for row in rows if row["state"] == "remove"]

@@ -95,7 +95,7 @@ def _write_down(run: SyncContext, losers: Sequence[RivalContact], ours: Mapping[
     elsewhere = [each.customer_id for each in losers if not each.is_of_batch]
     living = {who for who in elsewhere if who is not None and ours.get(who)}
     store.forget_drifted(run.db, [AuditFinding(Drift.FIELD, who, None, "email") for who in living])
-    # Whoever left with that address has left, whoever has it now.
+    # An opt-out stays with the address, also where another person has it now.
     found = [
         opted_out_there(None, each.contact_id, each.address, each.dnc_reason, in_person=False)
         for each in losers

@@ -144,7 +144,7 @@ async function decideApproval(each, action) {
 async function delegateApproval(each) {
   const found = await attempt(() => get(`/api/approvals/${each.id}/colleagues`));
   if (!found) return;
-  if (!found.length) return void say("Nobody is left to whom it may be handed on.", "bad");
+  if (!found.length) return void say("No colleague can take it over.", "bad");
   const choices = found.map((one) => [one.id, [one.name ?? one.id.slice(0, 8), one.role && `(${one.role})`, one.away && "– away"].filter(Boolean).join(" ")]);
   const text = `${each.title ?? "The request"}, requested by ${each.requester_name ?? "nobody who is known"}. The colleague decides instead of you, and you cannot take it back.`;
   if (!(await ask("Hand this on?", text, "Hand on", { why: true, choices }))) return;

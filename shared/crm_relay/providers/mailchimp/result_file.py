@@ -29,7 +29,7 @@ def fetch_results(http: HttpClient, address: str) -> dict[str, BatchResult]:
     """
     parts = urlsplit(address)
     client = _client(http, parts.scheme, parts.netloc, parts.hostname)
-    # As a query apart from the path: the path stands in messages, and whoever has the signature reads the file.
+    # As a query apart from the path: the path stands in messages, and the signature alone opens the file.
     answer = client.send("GET", parts.path, query=dict(parse_qsl(parts.query)), most_bytes=_MOST_DOWNLOADED)
     return {each.operation_id: each for each in _results(answer.body)}
 

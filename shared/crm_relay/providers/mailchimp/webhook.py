@@ -85,7 +85,7 @@ def ensure_signed(body: bytes, headers: Mapping[str, str], secrets: Sequence[str
 
 
 def parse(body: bytes, *, now: datetime) -> AudienceEvent:
-    """Raises RejectedInput with 400 that names the field, where it cannot be told what happened to whom."""
+    """Raises RejectedInput with 400 that names the field, where the event or its person is missing."""
     try:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
     except ValueError:

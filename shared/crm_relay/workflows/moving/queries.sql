@@ -39,7 +39,7 @@ order by instance.id
 for no key update;
 
 -- name: lock_runs
--- The runs of these records that are of other versions, as whoever had them has left them.
+-- The runs of these records that are of other versions, as the worker that had them has left them.
 select
     run.id, run.org_id, run.version, run.entity_type, run.entity_id, run.instance_id, run.status, run.next_run_at, run.waits_for,
     run.due_before_pause, coalesce(run.current_step_index, 0) as place, run.steps_done, run.trigger_event, waiting.id as wait_step_id,

@@ -1,4 +1,4 @@
-"""Our client on a simulated audience: what it reads, what it refuses to send, and whom it trusts."""
+"""Our client on a simulated audience: what it reads, what it refuses to send, and which answers it trusts."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_a_batch_that_never_ends_ends_the_run_and_not_the_connection(sim: Mailch
         made.stream().write([outgoing("a", member.contact_id, first_name="Ada")])
 
 
-# --- whom it trusts -------------------------------------------------------------------------------------------------
+# --- what it trusts -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["429", "403_bare"])

@@ -1,6 +1,6 @@
 """Random histories of three systems, the CRM, Mautic's mute state and Mailchimp, with faults between.
 
-Whoever left on any side is written to by none of them, nobody is ever subscribed again by us, and profiles end equal.
+A person who left on any side gets mail from none of them, we subscribe nobody again, and profiles end equal.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ThreeSystems:
         self.log.append(f"add there {address}")
 
     def customer(self, address: str) -> None:
-        """Whom Mautic writes to as well."""
+        """One who is in Mautic as well."""
         customer = one(self.stage.db, "insert into customer_profiles (first_name) values ('Ada') returning id")["id"]
         rows_of(
             self.stage.db,

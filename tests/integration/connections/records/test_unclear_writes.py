@@ -60,7 +60,7 @@ def settle(stage: ConnectionStage, connection: UUID) -> None:
 
 
 def both(stage: ConnectionStage, ledger: LedgerSimulator) -> list[dict[str, Any]]:
-    """Each person of ours, whom they have exactly so."""
+    """Each person of ours, and that they have the same values."""
     ours = [
         {"f_mail": row["email"], "f_first": row["first_name"], "f_title": row["title"]}
         for row in stage.contacts().values()

@@ -1,4 +1,4 @@
-"""Who is offered when an approval is handed on: exactly the colleagues whom the decision takes."""
+"""Who is offered when an approval is handed on: exactly the colleagues that the decision accepts."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""To whom an approval may be handed on: the colleagues whom the decision itself would take."""
+"""The colleagues who can take an approval over: exactly those that the decision itself accepts."""
 
 from dataclasses import dataclass
 from datetime import datetime

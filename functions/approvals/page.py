@@ -42,7 +42,7 @@ def _handing_on(colleagues: Sequence[ColleagueToAsk] | None) -> str:
             '<button class="second" name="decision" value="delegate">Let a colleague decide</button></form>'
         )
     if not colleagues:
-        return "<p class=soft>No colleague can take it over.</p>"
+        return "<p class=soft>There is nobody who can take it over.</p>"
     options = "".join(f'<option value="{each.id}">{html.escape(_named(each))}</option>' for each in colleagues)
     return (
         '<form method="post"><label>Or let a colleague decide<select name="to" required>'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
 
@@ -21,7 +21,7 @@ class AimedFault:
     match: str
     kind: str
     times: int = 1
-    skip: int = 0
+    skip: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.kind not in self.kinds:

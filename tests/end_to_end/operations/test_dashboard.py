@@ -20,6 +20,7 @@ from tests.conftest import fresh_database
 from tests.support.edge_cache.edge_twin import EdgeTwin
 from tests.support.operations.admin_stage import ADMIN, AdminStage, admin_stage
 from tests.support.operations.board import plant_board
+from tests.support.operations.panels import read_panels
 from tests.support.platform.rows import add_customer, one, rows_of
 from tests.support.processes.browser import chromium
 from tests.support.source_tree import ROOT
@@ -224,11 +225,12 @@ def test_a_reader_is_told_what_a_reader_may_not(watched: WatchedPage, stage: Adm
 
 
 def test_why_answers_on_the_page(watched: WatchedPage, stage: AdminStage) -> None:
-    add_customer(stage.database, "ana@example.com")
+    customer = add_customer(stage.database, "ana@example.com")
     page = watched.sign_in()
     page.get_by_label("E-mail address, customer id").fill("ana@example.com")
     page.keyboard.press("Enter")
     expect(page.locator("#why .answer")).to_contain_text("ana@example.com")
+    assert f"customer {customer} · address ana@example.com" in read_panels(page)["why"]
     page.get_by_label("E-mail address, customer id").fill("nobody@example.com")
     page.keyboard.press("Enter")
     expect(page.locator("#why")).to_contain_text("Nothing is known of anybody by that name.")
@@ -365,6 +367,7 @@ def test_by_keyboard_alone_one_signs_in_and_reaches_every_button(watched: Watche
 def test_it_is_legible_in_both_schemes(browser: Browser, stage: AdminStage, scheme: Any) -> None:
     made = WatchedPage(browser, stage, color_scheme=scheme)
     page = made.sign_in()
+    assert {"lines", "workspaces", "campaigns", "integrity", "why"} <= read_panels(page).keys()
     ratios = page.evaluate(PROBES["contrasts"])
     assert ratios
     assert min(ratio for ratio, _ in ratios) >= 4.5, sorted(ratios)[:3]
@@ -374,6 +377,7 @@ def test_it_is_legible_in_both_schemes(browser: Browser, stage: AdminStage, sche
 def test_on_a_phone_nothing_is_cut_off(browser: Browser, stage: AdminStage) -> None:
     made = WatchedPage(browser, stage, viewport=PHONE, has_touch=True)
     page = made.sign_in()
+    assert read_panels(page)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     wide = page.evaluate(PROBES["wide"])
     assert wide == []

@@ -30,13 +30,6 @@ _SINGLE = {
     (1, 0, 1, 1): _SQL["record_reply"],
     (1, 1, 0, 1): _SQL["record_interested"],
 }
-_PARAMETERS = {
-    "lead.lead_id": "its_id",
-    "lead.received_at": "lead_received_at",
-    "reply.received_at": "reply_received_at",
-}
-"""Of values of a lead and a reply whose names the line has too."""
-
 Values = dict[str, SqlValue]
 
 
@@ -194,13 +187,17 @@ class Changes:
         counts = [amount for amount in self._counts.values() if amount]
         if not len(self.lines) == len(self._attempts) == 1 or counts not in ([], [1]) or self._good:
             return None
+        row: Values = {}
+        for lead in (*kept, *moved):
+            row |= lead | {"its_id": lead["lead_id"]}
+            if "received_at" in lead:
+                row["lead_received_at"] = lead["received_at"]
+        for reply in replies:
+            row |= reply | {"reply_received_at": reply["received_at"]}
+        # The line overwrites the lead's `lead_id`, and the attempt every `received_at`.
         ((workspace_name, _), attempts), *_ = self._attempts.items()
-        row = {"workspace_key": self.lines[0]["workspace_name"], **self.lines[0]}
+        row |= self.lines[0] | {"workspace_key": self.lines[0]["workspace_name"]}
         row |= attempts_row(workspace_name, attempts)
-        for each in (*kept, *moved):
-            row |= {_PARAMETERS.get(f"lead.{name}", name): value for name, value in each.items()}
-        for each in replies:
-            row |= {_PARAMETERS.get(f"reply.{name}", name): value for name, value in each.items()}
         query = _SINGLE.get((len(counts), len(kept), len(moved), len(replies)))
         return None if query is None else query.bind(**row)
 

@@ -99,14 +99,14 @@ def _render_moment(value: datetime) -> str:
 
 
 def _render_array(value: Sequence[SqlValue]) -> str:
-    if value and all(type(item) is UUID for item in value):
+    if value and type(value[0]) is UUID and all(type(item) is UUID for item in value):
         # One literal: a cast of each costs both sides several times as much.
         return f"'{{{','.join(map(str, value))}}}'::uuid[]"
     return f"array[{', '.join([render_value(item) for item in value])}]"
 
 
-def _cast(kind: str, value: SqlValue) -> str:
-    return f"{_renderer_of(value, LITERALS)(value)}::{kind}"
+def _cast(kind: str, literal: Callable[[Any], str], value: SqlValue) -> str:
+    return f"{literal(value)}::{kind}"
 
 
 _TYPE_NAMES = {bytes: "bytea", datetime: "timestamptz", date: "date", UUID: "uuid", Json: "jsonb"}
@@ -126,7 +126,7 @@ _EXPRESSIONS: Mapping[type, Callable[[Any], str]] = {
     list: _render_array,
     int: _render_integer,
     **dict.fromkeys((float, Decimal), _render_number),
-    **{kind: partial(_cast, name) for kind, name in _TYPE_NAMES.items()},
+    **{kind: partial(_cast, name, LITERALS[kind]) for kind, name in _TYPE_NAMES.items()},
 }
 
 

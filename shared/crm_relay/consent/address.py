@@ -4,23 +4,15 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from crm_relay.rules.addresses.mailbox import bare_address, without_unseen
+
 _LONGEST_ADDRESS = 1000
 """Longer text reaches nobody (RFC 5321, section 4.5.3.1.3: 254), and folding it may cost the square of its length."""
 _LONGEST_DOMAIN = 253
 _ASCII_LOWER = str.maketrans({chr(code): chr(code).lower() for code in range(ord("A"), ord("Z") + 1)})
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
-_INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
-"""What a copied address brings along unseen: soft hyphens, zero-width spaces, direction and byte order marks."""
-
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9._+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 """Nearly every address, in its one form already."""
-
-_BLANK = "\x01-\x20\x7f-\x9f\u1680\u2028\u2029"
-_BEFORE = re.compile(f"^(?:mailto:|[{_BLANK},;'\"])+")
-_BEHIND = re.compile(f"[{_BLANK},;'\".。]+$")
-_IN_ANGLES = re.compile("^[^<>]*<([^<>]*)>$")
-_NO_ADDRESS = re.compile(f"[{_BLANK},;<>]")
-"""What is left in the middle belongs to a list of addresses, or to no address."""
 
 _PHONE_NOISE = re.compile(
     r"^\s*tel:|[\s\u00ad\u2000-\u2015\u2028-\u202f\u205f-\u2064\u2066-\u2069\u2212\ufeff().\-/]", re.IGNORECASE
@@ -61,8 +53,8 @@ def normalise(address: str) -> str | None:
     folded = address.translate(_ASCII_LOWER) if address.isascii() else _fold(address)
     if _PLAIN.fullmatch(folded):
         return folded
-    bare = _bare(folded)
-    if "@" not in bare or _NO_ADDRESS.search(bare):
+    bare = bare_address(folded)
+    if bare is None:
         return None
     local, _, domain = bare.rpartition("@")
     if len(domain) > _LONGEST_DOMAIN:
@@ -101,18 +93,9 @@ def number_ends(number: str) -> list[str]:
 
 
 def _fold(address: str) -> str:
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", address))
+    # First what is not seen: a letter and its accent compose only where nothing is between them.
+    text = unicodedata.normalize("NFKC", without_unseen(address))
     return "".join(lower if len(lower := letter.lower()) == 1 else "i\u0307" for letter in text)
-
-
-def _bare(text: str) -> str:
-    trimmed = _trimmed(text)
-    in_angles = _IN_ANGLES.match(trimmed)
-    return _trimmed(in_angles[1]) if in_angles else trimmed
-
-
-def _trimmed(text: str) -> str:
-    return _BEHIND.sub("", _BEFORE.sub("", text))
 
 
 def _in_ascii(label: str) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -19,11 +20,19 @@ from crm_relay.consent.why import history
 from crm_relay.platform.database import Database, Row
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.sql import Query, SqlValue
+from crm_relay.rules.addresses import mailbox
 from tests.support.platform.counting_queries import CountingQueries
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPT_OUT = ConsentEvent(ConsentKind.OPT_OUT, "Ada@Example.com", "mautic", NOW, source_event="m-1")
 OTHER_ORG = UUID("00000000-0000-4000-8000-000000000002")
+
+
+UNSEEN = "".join(
+    chr(code)
+    for code in range(0x80, 0xE1000)
+    if re.fullmatch(f"[{mailbox.UNSEEN}\u200c\u200d]", chr(code)) and unicodedata.category(chr(code)) != "Cn"
+)
 
 
 def unexpected(line: BadLine) -> None:
@@ -66,6 +75,7 @@ def suppressed_by(database: Database, address: str) -> str | None:
 @given(
     addresses=st.lists(
         st.text(st.characters(exclude_categories=["Cs", "Cn"], exclude_characters="\0"), max_size=25)
+        | st.text(st.sampled_from(UNSEEN + "ae\u0301\u0627\u0645\u0915\u094d\u1680\ufed1@.<> ,;'"), max_size=20)
         | st.from_regex(r"[a-zA-Z]{1,5}@[a-zäöüßèžиαאあ日A-ZÄÖÜİΣ0-9-]{1,20}[.。．][a-zé]{2,5}", fullmatch=True),
         min_size=1,
         max_size=50,
@@ -93,6 +103,31 @@ def test_python_and_sql_agree_on_letters_of_every_script(database: Database) -> 
     )
 
     assert [row for row in rows if row["form"] != normalise(row["address"])] == []
+
+
+def test_python_and_sql_agree_on_every_character_that_is_not_seen(database: Database) -> None:
+    """Also on their neighbours, where each of the ranges ends."""
+    places = {code + step for code in map(ord, UNSEEN) for step in (-1, 0, 1)}
+    letters = [chr(code) for code in sorted(places) if unicodedata.category(chr(code)) not in {"Cs", "Cn"}]
+    between = [
+        ("e", "\u0301"),
+        ("a", "b"),
+        ("\u0627", "\u0645"),
+        ("\u0915\u094d", "\u0937"),
+        ("", "@"),
+        ("\u0645", "a"),
+    ]
+    addresses = [f"{one}{letter}{two}x@{one}{letter}{two}x.com" for letter in letters for one, two in between]
+
+    rows = sql(
+        database,
+        "select address, normalise_address(address) as form from unnest(cast(:addresses as text[])) as address",
+        addresses=addresses,
+    )
+
+    assert [row for row in rows if row["form"] != normalise(row["address"])] == []
+    plain = {each: normalise(f"a{each}da@exa{each}mple.com") for each in UNSEEN}
+    assert [each for each, form in plain.items() if form != "ada@example.com"] == []
 
 
 def test_an_opt_out_under_the_ascii_form_mutes_a_customer_stored_under_the_unicode_form(database: Database) -> None:

@@ -12,6 +12,7 @@ from tests.support.platform.rows import one, rows_of
 ALL = read_migrations(ROOT / "migrations")
 NEW = "202611300003"
 BEFORE = [each for each in ALL if each.version < NEW]
+UNSEEN = "20261130134000"
 SUPPRESSION = "select suppressed_by from suppression(default_org_id(), 'email', :address)"
 
 
@@ -66,6 +67,42 @@ def test_an_index_over_addresses_finds_rows_whose_form_has_changed(older: Databa
             older, "select from contacts where normalise_address(email) = :address", address=f"{person}@example.com"
         )
         assert len(found) == 1, person
+
+
+def test_unseen_characters_in_what_is_stored_make_no_second_person(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
+    migrate(database, [each for each in ALL if each.version < UNSEEN])
+    rows_of(
+        database,
+        """insert into contacts (email) values
+               (U&'a\\034Fda@example.com'), (U&'b\\200Co@exa\\FE0Fmple.com'), ('cy@example.com'),
+               (U&'\\0645\\200C\\0645@example.com')""",
+    )
+    rows_of(
+        database,
+        """insert into consent_events (channel, address, kind, source, source_event, occurred_at) values
+               ('email', U&'a\\034Fda@example.com', 'opt_out', 'resend', 'e1', '2026-03-01T12:00Z'),
+               ('email', 'ada@example.com', 'opt_out', 'resend', 'e1', '2026-03-01T12:00Z'),
+               ('email', U&'b\\200Co@example.com', 'opt_out', 'import', null, '2026-03-01T12:00Z')""",
+    )
+    rows_of(
+        database,
+        """insert into email_identities (org_id, from_address) values
+               (default_org_id(), U&'us\\034F@example.com'), (default_org_id(), 'us@example.com')""",
+    )
+
+    upgrade(database)
+
+    database.run_script("set enable_seqscan = off")
+    for person, found in (("ada", 1), ("bo", 1), ("cy", 1), ("\u0645\u200c\u0645", 1), ("\u0645\u0645", 0)):
+        address = f"{person}@example.com"
+        rows = rows_of(database, "select from contacts where normalise_address(email) = :address", address=address)
+        assert len(rows) == found, person
+    for person in ("ada", "bo", "a\u034fda", "bo\ufe0f"):
+        assert one(database, SUPPRESSION, address=f"{person}@example.com")["suppressed_by"] == "opt_out"
+    assert one(database, "select count(*) as n from consent_events")["n"] == 3
+    assert one(database, "select count(*) as n from email_identities")["n"] == 2
+    database.close()
 
 
 def test_who_opted_out_before_opt_outs_followed_the_person_is_remembered(older: Database) -> None:

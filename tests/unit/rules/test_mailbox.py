@@ -42,6 +42,19 @@ def test_the_address_is_found_in_whatever_is_written_around_it(text: str) -> Non
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "o'brien@example.com",
+        "'o'brien@example.com'",
+        "Pat O'Brien o'brien@example.com",
+        "O'Brien <o'brien@example.com>",
+    ],
+)
+def test_an_apostrophe_belongs_to_the_address(text: str) -> None:
+    assert mailbox_in(text) == "o'brien@example.com"
+
+
+@pytest.mark.parametrize(
     "text", ["", "Jane Doe", "Jane @ Acme", "@", f"{JANE};o@example.com", "a@.", "a@b, c@d", "x" * 3000]
 )
 def test_where_there_is_not_one_nothing_comes_out(text: str) -> None:

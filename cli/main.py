@@ -1,6 +1,5 @@
 """crm-relay: all commands, each one short; what they do lives in the rooms."""
 
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -37,6 +36,7 @@ from cli.incident import app as incident
 from cli.integrity import app as integrity
 from cli.mautic.commands import app as mautic
 from cli.notification.commands import app as notification
+from cli.samples.invoke import invoke_function
 from cli.token import app as token
 from cli.webhook import app as webhook
 from cli.why import explain_to_operator
@@ -49,11 +49,8 @@ from crm_relay.platform.migrations import migrate as apply_migrations
 from crm_relay.platform.migrations import read_migrations
 from crm_relay.platform.settings import SettingsModel, read_settings
 from local.demo.round import run_demo
-from local.runtime.execution import load_handler
-from local.runtime.lambda_context import LocalLambdaContext
 from local.serve import serve
 from local.stack import ROOT, read_env_file
-from local.template.template import SamTemplate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -87,6 +84,7 @@ for name, group in (
 app.command("stop-sending")(stop_sending)
 app.command("resume-sending")(resume_sending)
 app.command("import")(import_people)
+app.command("invoke")(invoke_function)
 
 Once = Annotated[bool, typer.Option("--once", help="End after the summary; exit status 1 if an expectation failed.")]
 
@@ -160,30 +158,6 @@ class MigrationSettings(SettingsModel):
     migration_database_url: str | None = None
     database_url: str | None = None
     database_ca_file: str | None = None
-
-
-@app.command()
-@reports_errors
-def invoke(
-    function: str,
-    event: Annotated[
-        Path | None, typer.Option("--event", help="JSON file with the event. Default: an empty event.")
-    ] = None,
-    env_file: EnvFile = None,
-) -> int:
-    """Run one function's handler as Lambda would and print its answer.
-
-    Sample events are in `events/`, in a folder for each function.
-    """
-    use_settings(env_file)
-    template = SamTemplate.read(ROOT / "template.yaml")
-    if function not in template.functions:
-        raise typer.BadParameter(f"there are {', '.join(template.functions)}", param_hint="function")
-    definition = template.functions[function]
-    payload = json.loads(event.read_text(encoding="utf-8")) if event else {}
-    answer = load_handler(definition.handler)(payload, LocalLambdaContext.of(definition))
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
-    return GOOD
 
 
 @app.command()

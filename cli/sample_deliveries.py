@@ -17,11 +17,11 @@ from pydantic import Field
 from crm_relay.platform.errors import FatalError, RejectedInput
 from crm_relay.platform.settings import CommaSeparated, SettingsModel
 from crm_relay.providers.bison.tokens import WebhookTokens
-from crm_relay.providers.mailchimp.webhook import webhook_token
+from crm_relay.providers.mailchimp.webhook import SIGNATURE_HEADER, webhook_token
 from crm_relay.sources import bison, mailchimp, mautic, resend
 
 _SVIX_PREFIX = "whsec_"
-_SAMPLE_CONNECTION = UUID("6f1d2c3b-4a59-4e68-9b70-8c1d2e3f4a5b")
+SAMPLE_CONNECTION = UUID("6f1d2c3b-4a59-4e68-9b70-8c1d2e3f4a5b")
 """Of the files in events/mailchimp_webhook."""
 
 _CLAIMS = ("workspace_id", "workspace_name", "instance_url")
@@ -35,6 +35,7 @@ class SigningSettings(SettingsModel):
     resend_webhook_secret: CommaSeparated = ()
     bison_webhook_tokens: WebhookTokens = Field(default_factory=dict)
     mailchimp_webhook_key: CommaSeparated = ()
+    mailchimp_signing_secrets: CommaSeparated = ()
 
 
 @dataclass(frozen=True)
@@ -112,15 +113,20 @@ def _sign_resend(body: bytes, settings: SigningSettings, now: datetime, _workspa
     )
 
 
-def _sign_mailchimp(body: bytes, settings: SigningSettings, _now: datetime, workspace: str | None) -> SampleRequest:
+def _sign_mailchimp(body: bytes, settings: SigningSettings, now: datetime, workspace: str | None) -> SampleRequest:
     """`workspace`: the id of a connection. Of one that is not there only events without an effect are taken."""
     key = _first(settings.mailchimp_webhook_key, "MAILCHIMP_WEBHOOK_KEY")
     try:
-        connection = UUID(workspace) if workspace else _SAMPLE_CONNECTION
+        connection = UUID(workspace) if workspace else SAMPLE_CONNECTION
     except ValueError:
         raise RejectedInput("the id of a connection is a UUID") from None
-    form = {"content-type": "application/x-www-form-urlencoded"}
-    return SampleRequest(f"/webhooks/mailchimp/{webhook_token(connection, [key])}", form, body)
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    if settings.mailchimp_signing_secrets:
+        timestamp = str(int(now.timestamp()))
+        signed = f"{timestamp}.".encode() + body
+        signature = hmac.new(settings.mailchimp_signing_secrets[0].encode(), signed, hashlib.sha256).hexdigest()
+        headers[SIGNATURE_HEADER] = f"t={timestamp},v1={signature}"
+    return SampleRequest(f"/webhooks/mailchimp/{webhook_token(connection, [key])}", headers, body)
 
 
 def _first(values: tuple[str, ...], name: str) -> str:

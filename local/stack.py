@@ -101,6 +101,7 @@ class Stack:
         return {
             "base_url": self.edge.base_url,
             "database_url": self.database_url,
+            "owns_database": not self.settings.get("DATABASE_URL"),
             "aws_endpoint_url": self.aws_endpoint_url,
             "admin_token": self.environment["ADMIN_TOKEN"],
             "simulators": self.simulated.urls,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cli.samples.outcomes import read_outcomes
 from local.template.template import SamTemplate
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,10 @@ def test_a_function_has_sample_events(name: str) -> None:
     assert cases
     for case in cases:
         assert isinstance(json.loads(case.read_text()), dict)
+
+
+def test_every_sample_event_says_how_it_ends() -> None:
+    assert read_outcomes().keys() == {f"{path.parent.name}/{path.stem}" for path in (ROOT / "events").glob("*/*.json")}
 
 
 def test_no_sample_event_is_an_orphan() -> None:

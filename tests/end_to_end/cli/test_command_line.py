@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from cli.samples.outcomes import read_outcomes
 from crm_relay.platform.database import Database
 from local.demo.sample_data import insert_customers
 from tests.conftest import ROOT
@@ -165,8 +166,42 @@ def test_nothing_is_deferred_and_no_migration_is_missing(stack: dict[str, Any]) 
     assert as_json(invoked)["applied"] == []
 
 
+def test_every_sample_event_ends_as_its_case_says(stack: dict[str, Any]) -> None:
+    for _ in range(2):
+        done = crm_relay(stack, "invoke", "all", "--samples", "--json")
+        cases = as_json(done)
+        assert [each for each in cases if each["wrong"]] == []
+        assert len(cases) == len(read_outcomes())
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_sample_that_does_not_end_so_is_exit_1(stack: dict[str, Any]) -> None:
+    done = crm_relay(stack, "invoke", "resend_webhook", "--event", "delivered", "--as-is")
+
+    assert (done.returncode, as_json(done)["statusCode"]) == (1, 401)
+    assert done.stderr.splitlines()[-1] == ("crm-relay: resend_webhook/delivered: answered 401, and the case says 200")
+
+
+def test_a_link_into_another_database_is_not_made_up(stack: dict[str, Any], tmp_path: Path) -> None:
+    other = tmp_path / "other.env"
+    other.write_text(f"DATABASE_URL={stack['database_url']}\n")  # not by the address that the stack's functions have
+
+    done = crm_relay(stack, "invoke", "approvals", "--event", "approve", "--env-file", str(other))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--token" in done.stderr
+
+
 @pytest.mark.parametrize(
-    "arguments", [["invoke", "no_such_function"], ["consent", "grant", "nobody"], ["nonsense"], ["why"]], ids=" ".join
+    "arguments",
+    [
+        ["invoke", "no_such_function"],
+        ["invoke", "migrate", "--event", "nowhere.json"],
+        ["consent", "grant", "nobody"],
+        ["nonsense"],
+        ["why"],
+    ],
+    ids=" ".join,
 )
 def test_wrong_use_is_exit_2(stack: dict[str, Any], arguments: list[str]) -> None:
     assert crm_relay(stack, *arguments).returncode == 2

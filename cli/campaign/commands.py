@@ -12,19 +12,22 @@ import typer
 from cli.campaign.changes import app as changes
 from cli.campaign.files import read_definition, read_people
 from cli.campaign.mail import app as mail
+from cli.campaign.overview import app as overview
+from cli.campaign.settings import CampaignSettings, say
 from cli.campaign.unknown import app as unknown
-from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show, use_settings
-from crm_relay.campaigns.lifecycle import change_campaign, funnels
+from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show
+from crm_relay.campaigns.lifecycle import change_campaign
 from crm_relay.campaigns.lifecycle.store import contacts_called
 from crm_relay.campaigns.models import Capabilities
 from crm_relay.campaigns.preview.look_ahead import Forecast, look_ahead
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.platform.settings import SettingsModel, read_settings
+from crm_relay.platform.settings import read_settings
 
 app = typer.Typer(no_args_is_help=True, help="Create, run and inspect campaigns.")
 app.add_typer(mail)
+app.add_typer(overview)
 app.add_typer(changes)
 app.add_typer(unknown, name="unknown")
 
@@ -37,13 +40,6 @@ Enrollment = Annotated[
 Verb = Callable[[Database, UUID, datetime], Any]
 _LINES = 40
 """So much of a calendar is shown to a person; --json has it whole."""
-
-
-class CampaignSettings(SettingsModel):
-    """What commands on campaigns are told besides the database; `email_from` None: organizations have identities."""
-
-    email_from: str | None = None
-    twilio_from: str | None = None
 
 
 @app.command("create")
@@ -109,10 +105,12 @@ def activate(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False
     Safe to repeat. Exit status 2: something is missing, all of which is listed.
     """
     with open_database(env_file, patience=600.0) as database:
-        email_from = read_settings(CampaignSettings).email_from
+        settings = read_settings(CampaignSettings)
         found = change_campaign.find_campaign(database, campaign)
-        changed = change_campaign.activate(database, found, utc_now(), email_from=email_from)
-    show(asdict(changed), as_json, "Activated")
+        changed = change_campaign.activate(
+            database, found, utc_now(), email_from=settings.email_from, send_mode=settings.send_mode
+        )
+    _show_changed(asdict(changed), as_json, "Activated")
     return GOOD
 
 
@@ -147,10 +145,8 @@ def resume(
 
     The campaign's late policy decides about steps that became due during the pause.
     """
-    changed = _change(
-        campaign, enrollment, env_file, whole=change_campaign.resume, person=change_campaign.resume_enrollment
-    )
-    show(changed, as_json, "Resumed")
+    changed = _change(campaign, enrollment, env_file, whole=_resume_campaign, person=change_campaign.resume_enrollment)
+    _show_changed(changed, as_json, "Resumed")
     return GOOD
 
 
@@ -169,9 +165,10 @@ def simulate(
     """
     with open_database(env_file) as database:
         found = change_campaign.find_campaign(database, campaign)
-        can = Capabilities(sms=read_settings(CampaignSettings).twilio_from is not None)
+        settings = read_settings(CampaignSettings)
+        can, send_mode = Capabilities(sms=settings.twilio_from is not None), settings.send_mode
         wanted = None if recipient is None else _recipients(database, found, recipient)
-        forecast = look_ahead(database, found, utc_now(), days=days, can=can, recipients=wanted)
+        forecast = look_ahead(database, found, utc_now(), days=days, can=can, send_mode=send_mode, recipients=wanted)
     if as_json:
         show(asdict(forecast), as_json, "")
     else:
@@ -179,66 +176,19 @@ def simulate(
     return GOOD
 
 
-@app.command("run")
-@reports_errors
-def run(env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Run every due step now, as campaign_cron does every minute.
-
-    Exit status 1: there was an error, or something is left to do.
-    """
-    from campaign_cron.wiring import run as run_once
-    from local.runtime.lambda_context import LocalLambdaContext
-    from local.stack import ROOT
-    from local.template.template import SamTemplate
-
-    use_settings(env_file)
-    definition = SamTemplate.read(ROOT / "template.yaml").functions["campaign_cron"]
-    answer = run_once({}, LocalLambdaContext.of(definition))
-    show(answer, as_json, "Campaigns")
-    return GOOD if answer["finished"] and not answer["errors"] else FOUND
+def _resume_campaign(database: Database, campaign_id: UUID, now: datetime) -> Any:
+    send_mode = read_settings(CampaignSettings).send_mode
+    return change_campaign.resume(database, campaign_id, now, send_mode=send_mode)
 
 
-@app.command("list")
-@reports_errors
-def list_all(
-    status: Annotated[
-        str | None, typer.Option("--status", help="draft, active, paused, cancelled or archived.")
-    ] = None,
-    env_file: EnvFile = None,
-    as_json: AsJson = False,
-) -> int:
-    """List the campaigns that run here, active ones first.
-
-    Archived ones are left out unless --status archived asks for them.
-    """
-    with open_database(env_file) as database:
-        rows = [asdict(each) for each in funnels.list_campaigns(database, status=status, limit=500)]
-    shown = ("id", "name", "status", "steps", "total_active", "total_sent", "total_completed", "activated_at")
-    show(rows if as_json else [{name: row[name] for name in shown} for row in rows], as_json, "Campaigns")
-    return GOOD
-
-
-@app.command("show")
-@reports_errors
-def show_one(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False) -> int:
-    """Show a campaign with its funnel, what waits and why, its people and its history.
-
-    Exit status 1: the log of a step does not add up.
-    """
-    with open_database(env_file) as database:
-        found = funnels.show_campaign(database, change_campaign.find_campaign(database, campaign), utc_now())
+def _show_changed(changed: dict[str, Any], as_json: bool, title: str) -> None:
     if as_json:
-        show(asdict(found), as_json, "")
-    else:
-        show({**asdict(found.campaign), "people": found.people}, as_json, "Campaign")
-        hidden = {"is_active", "ab_winner", "subject"}
-        steps = [{name: value for name, value in asdict(each).items() if name not in hidden} for each in found.steps]
-        show(steps, as_json, "Steps")
-        show([asdict(each) for each in found.waiting], as_json, "Waiting")
-        if found.stop is not None:
-            show(asdict(found.stop), as_json, "Stopped: see crm-relay resume-sending")
-        show([asdict(each) for each in found.history], as_json, "History")
-    return GOOD if all(each.holds for each in found.steps) else FOUND
+        show(changed, as_json, title)
+        return
+    mode = changed.pop("mail_mode", None)
+    show(changed, as_json, title)
+    if mode is not None:
+        say(mode["says"])
 
 
 def _change(
@@ -275,6 +225,7 @@ def _show_forecast(forecast: Forecast) -> None:
         "people then": forecast.ends,
     }
     show(about, False, "Simulation")
+    say(f"{forecast.mail_mode.says} The calendar shows what live brings.")
     show([asdict(each) for each in forecast.days], False, f"Load ({forecast.zone})")
     columns = ("at", "contact_id", "step", "channel", "action", "reason", "variant")
     lines = [{name: getattr(entry, name) for name in columns} for entry in forecast.calendar[:_LINES]]

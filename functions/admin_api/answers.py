@@ -138,7 +138,14 @@ def dashboard(dependencies: "Admin", call: Call) -> object:
     if call.caller is None:
         raise AssertionError("the route asks for a token")
     installed = installed_rooms(dependencies.settings.left_out_rooms)
-    return read_overview.overview(dependencies.database, dependencies.edge_table, call.caller, utc_now(), installed)
+    return read_overview.overview(
+        dependencies.database,
+        dependencies.edge_table,
+        call.caller,
+        utc_now(),
+        installed,
+        send_mode=dependencies.settings.send_mode,
+    )
 
 
 def runs(dependencies: "Admin", call: Call) -> object:

@@ -101,15 +101,21 @@ class SimulationWanted(Given):
 
 
 def list_all(dependencies: "Admin", call: Call) -> object:
-    return funnels.list_campaigns(dependencies.database, status=call.given.status, limit=call.given.limit)
+    return funnels.list_campaigns(
+        dependencies.database,
+        status=call.given.status,
+        limit=call.given.limit,
+        send_mode=dependencies.settings.send_mode,
+    )
 
 
 def running(dependencies: "Admin", _call: Call) -> object:
-    return funnels.running_funnels(dependencies.database)
+    return funnels.running_funnels(dependencies.database, send_mode=dependencies.settings.send_mode)
 
 
 def one(dependencies: "Admin", call: Call) -> object:
-    return funnels.show_campaign(dependencies.database, call.given.id, utc_now())
+    send_mode = dependencies.settings.send_mode
+    return funnels.show_campaign(dependencies.database, call.given.id, utc_now(), send_mode=send_mode)
 
 
 def create(dependencies: "Admin", call: Call) -> object:
@@ -141,6 +147,7 @@ def activate(dependencies: "Admin", call: Call) -> object:
         call.given.id,
         utc_now(),
         email_from=dependencies.settings.email_from,
+        send_mode=dependencies.settings.send_mode,
         limit=MOST_SCHEDULED,
         who=call.who,
     )
@@ -155,7 +162,8 @@ def pause(dependencies: "Admin", call: Call) -> object:
 
 
 def resume(dependencies: "Admin", call: Call) -> object:
-    changed = change_campaign.resume(dependencies.database, call.given.id, utc_now(), who=call.who)
+    send_mode = dependencies.settings.send_mode
+    changed = change_campaign.resume(dependencies.database, call.given.id, utc_now(), send_mode=send_mode, who=call.who)
     _note("campaign resumed", call, campaign=changed.id, scheduled=changed.scheduled)
     return changed
 
@@ -229,6 +237,7 @@ def simulate(dependencies: "Admin", call: Call) -> object:
         utc_now(),
         days=given.days,
         can=Capabilities(sms=dependencies.settings.twilio_from is not None),
+        send_mode=dependencies.settings.send_mode,
         recipients=wanted,
         limit=MOST_SIMULATED,
     )

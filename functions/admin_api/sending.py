@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from admin_api.table import OPERATE, READ, get, post
+from crm_relay.mail.modes.mail_mode import MailMode, mail_mode
 from crm_relay.mail.stops.stop_sending import SendingChanged, SendingStop, resume_sending, sending_stops, stop_sending
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.http.http_routes import Call, Given
@@ -38,11 +39,13 @@ class Sending:
 
     is_stopped: bool
     stops: list[SendingStop]
+    mail_mode: MailMode
 
 
 def state(dependencies: "Admin", _call: Call) -> object:
     stops = sending_stops(dependencies.database)
-    return Sending(bool(stops), stops)
+    mode = mail_mode(dependencies.database, dependencies.settings.send_mode)
+    return Sending(bool(stops), stops, mode)
 
 
 def stop(dependencies: "Admin", call: Call) -> object:
@@ -68,7 +71,13 @@ def _note(what: str, call: Call, done: SendingChanged) -> None:
 
 
 SENDING = [
-    get(READ, "/api/sending", "Whether an operator stopped sending: who, since when, and why", state, Sending),
+    get(
+        READ,
+        "/api/sending",
+        "In which mode mail leaves, and whether an operator stopped it: who, since when, and why",
+        state,
+        Sending,
+    ),
     post(
         OPERATE,
         "/api/sending/stop",

@@ -1,5 +1,7 @@
 """Settings of admin_api."""
 
+from crm_relay.mail.models import Mode
+from crm_relay.mail.policy_settings import SendMode
 from crm_relay.operations.rooms import LeftOutRooms
 from crm_relay.platform.settings import SettingsModel
 from crm_relay.platform.shared_settings import (
@@ -22,7 +24,8 @@ from crm_relay.platform.shared_settings import (
 
 
 class Settings(SettingsModel):
-    """What the API reads and orders, the senders that a campaign is checked against, and where notifications lead.
+    """What the API reads and orders, the mode in which mail leaves, the senders that a campaign is checked against, and
+    where notifications lead.
 
     Without `edge_cache_table` and `cache_orders_queue_url` what is about the edge cache is answered 404.
     """
@@ -37,6 +40,7 @@ class Settings(SettingsModel):
     left_out_rooms: LeftOutRooms = ()
     admin_token: AdminToken = None
     api_origins: ApiOrigins = ()
+    send_mode: SendMode = Mode.DRY_RUN
     email_from: EmailFrom = None
     twilio_from: TwilioFrom = None
     app_url: AppUrl = None

@@ -7,7 +7,7 @@ hour, or at once with `{"judge": true}`.
 Use cases: campaigns/engine/run_due_steps.py, mail/sending/send_batches.py
 Writes: campaign_enrollments, campaign_sequences, campaign_sequence_logs, campaigns, campaign_total_changes,
 campaign_unsettled, activities,
-email_batches, email_sends, email_logs, email_identities, own_sender, hold_changes, sms_sends, inbox_items,
+email_batches, email_sends, email_logs, email_identities, own_sender, send_modes, hold_changes, sms_sends, inbox_items,
 consent_events, incidents, installation_settings
 Alarms: AlertChannelBroken
 """

@@ -277,7 +277,8 @@ def test_activation_costs_the_same_statements_for_one_and_for_many(campaigns: Ca
         campaigns.db._send = send  # type: ignore[method-assign]
         return len(sent)
 
-    assert statements(1, "One") == statements(30, "Many") <= 7
+    # One of them asks in which mode mail leaves.
+    assert statements(1, "One") == statements(30, "Many") <= 8
 
 
 LACKS: list[tuple[str, str]] = [

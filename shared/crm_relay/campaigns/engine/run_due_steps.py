@@ -14,6 +14,7 @@ from crm_relay.campaigns.queued.ask_again import ask_held_again
 from crm_relay.campaigns.queued.still_wanted import still_wanted
 from crm_relay.campaigns.unsettled.settle_again import settle_again
 from crm_relay.campaigns.watch.hold_campaigns import release_repaired
+from crm_relay.mail.modes.mail_mode import note_mode
 from crm_relay.mail.sending.send_batches import SendContext, SendReport, send_batch, send_due
 from crm_relay.mail.texts.send_texts import TextContext, TextReport, send_texts
 from crm_relay.platform.clock import Clock, Deadline
@@ -68,6 +69,7 @@ class _Engine:
     report: EngineReport = field(default_factory=EngineReport)
 
     def run(self) -> EngineReport:
+        note_mode(self.db, self.context.policy, self.clock())
         ask_held_again(self.db, self.clock())
         release_repaired(self.db, self.clock())
         settle_again(self.db, self.clock())

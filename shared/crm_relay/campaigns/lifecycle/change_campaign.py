@@ -1,7 +1,7 @@
 """The life of a campaign: made, filled with people, activated, paused, resumed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,8 @@ from crm_relay.campaigns.lifecycle.hold_enrollment import pause_enrollment, resu
 from crm_relay.campaigns.load_campaign import read_campaign, sends_mail
 from crm_relay.campaigns.models import Campaign
 from crm_relay.campaigns.watch.store import forget_errors
+from crm_relay.mail.models import Mode
+from crm_relay.mail.modes.mail_mode import MailMode, mail_mode
 from crm_relay.platform.database import Database, Queryable, Row, Transaction
 from crm_relay.platform.errors import RejectedInput
 
@@ -36,7 +38,8 @@ class Created:
 class CampaignChanged:
     """A campaign's state by now. `changed` False: it was so before. `scheduled` people got the time of a first step.
 
-    `released`: people that errors in making their step had paused.
+    `released`: people that errors in making their step had paused. `mail_mode`: in which mode mail leaves, where the
+    campaign runs by now.
     """
 
     id: UUID
@@ -44,6 +47,7 @@ class CampaignChanged:
     changed: bool
     scheduled: int = 0
     released: int = 0
+    mail_mode: MailMode | None = None
 
 
 __all__ = [
@@ -99,16 +103,18 @@ def activate(
     now: datetime,
     *,
     email_from: str | None = None,
+    send_mode: Mode = Mode.DRY_RUN,
     limit: int | None = None,
     who: str = OPERATOR,
 ) -> CampaignChanged:
     """Begin: everybody who is enrolled gets the time of the first step, on their own clock where the campaign says so.
 
     One look at each zone and one statement for all people, so that a million take seconds; `limit` refuses more than
-    that with 409. `email_from`: EMAIL_FROM, the sender where the organization has none. A second activation changes
-    nothing. RejectedInput with 409 names everything that is missing.
+    that with 409. `email_from`: EMAIL_FROM, the sender where the organization has none; `send_mode`: SEND_MODE. A
+    second activation changes nothing. RejectedInput with 409 names everything that is missing.
     """
-    return db.transact(lambda tx: _activate(tx, campaign_id, now, email_from, limit, who))
+    changed = db.transact(lambda tx: _activate(tx, campaign_id, now, email_from, limit, who))
+    return replace(changed, mail_mode=mail_mode(db, send_mode))
 
 
 def pause(db: Database, campaign_id: UUID, now: datetime, *, who: str = OPERATOR) -> CampaignChanged:
@@ -119,7 +125,9 @@ def pause(db: Database, campaign_id: UUID, now: datetime, *, who: str = OPERATOR
     return db.transact(lambda tx: _pause(tx, campaign_id, now, who))
 
 
-def resume(db: Database, campaign_id: UUID, now: datetime, *, who: str = OPERATOR) -> CampaignChanged:
+def resume(
+    db: Database, campaign_id: UUID, now: datetime, *, send_mode: Mode = Mode.DRY_RUN, who: str = OPERATOR
+) -> CampaignChanged:
     """Go on where everybody was held.
 
     Times that passed meanwhile stay as they are: by them alone can be told how late a step is, and by that the
@@ -128,7 +136,8 @@ def resume(db: Database, campaign_id: UUID, now: datetime, *, who: str = OPERATO
     Who was paused by errors in making a step goes on too, also where the campaign runs. Safe to call twice.
     RejectedInput with 409 for a campaign that was never activated.
     """
-    return db.transact(lambda tx: _resume(tx, campaign_id, now, who))
+    changed = db.transact(lambda tx: _resume(tx, campaign_id, now, who))
+    return replace(changed, mail_mode=mail_mode(db, send_mode))
 
 
 def _create(tx: Queryable, wanted: Definition, now: datetime, org_id: UUID | None, who: str) -> Created:

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from crm_relay.campaigns.lifecycle import store
 from crm_relay.mail.holds.holds import waiting_of
+from crm_relay.mail.models import Mode
+from crm_relay.mail.modes.mail_mode import MailMode, ModeWord, mail_mode
 from crm_relay.mail.stops.stop_sending import SendingStop, stop_of
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput
@@ -20,7 +22,10 @@ _CHANGES = 20
 
 @dataclass(frozen=True)
 class CampaignLine:
-    """A campaign in a list; `steps` are its active ones, the totals are kept by the engine."""
+    """A campaign in a list; `steps` are its active ones, the totals are kept by the engine.
+
+    `mail_mode`: in which mode its mail leaves.
+    """
 
     id: UUID
     name: str
@@ -34,6 +39,7 @@ class CampaignLine:
     activated_at: datetime | None
     paused_at: datetime | None
     steps: int
+    mail_mode: ModeWord
 
 
 @dataclass(frozen=True)
@@ -105,21 +111,26 @@ class CampaignShown:
     people: dict[str, int]
     history: list[HistoryLine]
     stop: SendingStop | None
+    mail_mode: MailMode
 
 
-def list_campaigns(db: Queryable, *, status: str | None = None, limit: int = 50) -> list[CampaignLine]:
-    """Native ones; those that run first, then the newest."""
-    return [CampaignLine(**row) for row in store.campaigns(db, status=status, campaign_id=None, limit=limit)]
+def list_campaigns(
+    db: Queryable, *, status: str | None = None, limit: int = 50, send_mode: Mode = Mode.DRY_RUN
+) -> list[CampaignLine]:
+    """Native ones; those that run first, then the newest. `send_mode`: SEND_MODE, shown before the first run."""
+    mode = mail_mode(db, send_mode).mode
+    rows = store.campaigns(db, status=status, campaign_id=None, limit=limit)
+    return [CampaignLine(**row, mail_mode=mode) for row in rows]
 
 
-def running_funnels(db: Queryable) -> list[Funnel]:
-    """Of the SHOWN campaigns that were activated last; two statements."""
-    campaigns = list_campaigns(db, status="active", limit=SHOWN)
+def running_funnels(db: Queryable, *, send_mode: Mode = Mode.DRY_RUN) -> list[Funnel]:
+    """Of the SHOWN campaigns that were activated last; three statements."""
+    campaigns = list_campaigns(db, status="active", limit=SHOWN, send_mode=send_mode)
     steps = _steps(db, [each.id for each in campaigns])
     return [Funnel(each, steps.get(each.id, [])) for each in campaigns]
 
 
-def show_campaign(db: Queryable, campaign_id: UUID, now: datetime) -> CampaignShown:
+def show_campaign(db: Queryable, campaign_id: UUID, now: datetime, *, send_mode: Mode = Mode.DRY_RUN) -> CampaignShown:
     """RejectedInput with 404 where there is no native campaign with this id."""
     found = store.campaigns(db, status=None, campaign_id=campaign_id, limit=1)
     if not found:
@@ -128,7 +139,9 @@ def show_campaign(db: Queryable, campaign_id: UUID, now: datetime) -> CampaignSh
     history = [HistoryLine(**row) for row in store.history_of(db, campaign_id, limit=_CHANGES)]
     steps = _steps(db, [campaign_id]).get(campaign_id, [])
     stop = stop_of(db, store.organization_of_campaign(db, campaign_id))
-    return CampaignShown(CampaignLine(**found[0]), steps, _waiting(db, campaign_id, now), people, history, stop)
+    mode = mail_mode(db, send_mode)
+    line = CampaignLine(**found[0], mail_mode=mode.mode)
+    return CampaignShown(line, steps, _waiting(db, campaign_id, now), people, history, stop, mode)
 
 
 def _waiting(db: Queryable, campaign_id: UUID, now: datetime) -> list[WaitingSteps]:

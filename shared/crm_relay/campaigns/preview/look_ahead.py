@@ -13,7 +13,8 @@ from crm_relay.campaigns.load_campaign import read_campaign, sends_mail
 from crm_relay.campaigns.models import Campaign, Capabilities, DueEnrollment
 from crm_relay.campaigns.preview import store
 from crm_relay.campaigns.preview.simulate import NO_SMS, Engagement, Entry, Limits, Simulation, nobody_reacts, simulate
-from crm_relay.mail.models import Identity
+from crm_relay.mail.models import Identity, Mode
+from crm_relay.mail.modes.mail_mode import MailMode, mail_mode
 from crm_relay.mail.stops.stop_sending import stop_of
 from crm_relay.platform.database import Database, Row, Transaction
 from crm_relay.platform.errors import RejectedInput
@@ -49,7 +50,7 @@ class Forecast:
 
     `recipients` are looked at; `ends` counts them by their status at `until`. `held`: steps moved to later, by reason.
     `warnings`: what keeps e-mails from leaving now; they are shown as if it were mended. `calendar` has the steps of
-    those recipients who were asked for.
+    those recipients who were asked for. `mail_mode`: in which mode mail leaves now; the calendar is that of `live`.
     """
 
     campaign_id: UUID
@@ -66,6 +67,7 @@ class Forecast:
     days: list[DayLoad]
     hours: list[HourLoad]
     calendar: list[Entry]
+    mail_mode: MailMode
 
 
 def look_ahead(
@@ -75,6 +77,7 @@ def look_ahead(
     *,
     days: int = 30,
     can: Capabilities = NO_SMS,
+    send_mode: Mode = Mode.DRY_RUN,
     recipients: Sequence[UUID] | None = None,
     limit: int = 100_000,
     engagement: Engagement = nobody_reacts,
@@ -84,7 +87,7 @@ def look_ahead(
     `recipients`: contacts whose calendar is wanted, None: all. RejectedInput: 404 for no such campaign, 409 where more
     than `limit` people are enrolled.
     """
-    read = db.transact(lambda tx: _read(tx, campaign_id, now, limit))
+    read = db.transact(lambda tx: _read(tx, campaign_id, now, limit, send_mode))
     found = simulate(
         read.campaign,
         read.people,
@@ -106,9 +109,10 @@ class _Read:
     limits: Limits
     people: list[DueEnrollment]
     mails_before: dict[UUID, list[datetime]]
+    mail_mode: MailMode
 
 
-def _read(tx: Transaction, campaign_id: UUID, now: datetime, limit: int) -> _Read:
+def _read(tx: Transaction, campaign_id: UUID, now: datetime, limit: int, send_mode: Mode) -> _Read:
     store.read_only(tx)
     row = campaign_defined(tx, campaign_id)
     if row["source"] != "native" or row["status"] not in _AS_IF_BEGUN:
@@ -125,7 +129,7 @@ def _read(tx: Transaction, campaign_id: UUID, now: datetime, limit: int) -> _Rea
         raise RejectedInput(f"more than {limit} people are enrolled: too many for one look", status=409)
     mails = {each["id"]: each.pop("mails_before") or [] for each in people}
     ahead = [enrolled for each in people if (enrolled := _enrolled(each, campaign, now)) is not None]
-    return _Read(campaign, row["status"], warnings, limits, ahead, mails)
+    return _Read(campaign, row["status"], warnings, limits, ahead, mails, mail_mode(tx, send_mode))
 
 
 def _warnings(campaign: Campaign, postal_address: str | None, *, is_stopped: bool) -> list[str]:
@@ -176,6 +180,7 @@ def _forecast(read: _Read, found: Simulation, recipients: Sequence[UUID] | None)
         _days(found.calendar, zone),
         _hours(found.calendar, zone),
         [entry for entry in found.calendar if wanted is None or entry.contact_id in wanted],
+        read.mail_mode,
     )
 
 

@@ -9,6 +9,8 @@ from crm_relay.edge_cache.keys import BUCKETS
 from crm_relay.edge_cache.replication.conflicts import list_conflicts
 from crm_relay.edge_cache.status import recent_runs, sync_status
 from crm_relay.edge_cache.table import EdgeTable
+from crm_relay.mail.models import Mode
+from crm_relay.mail.modes.mail_mode import MailMode, mail_mode
 from crm_relay.mail.stops.stop_sending import SendingStop, sending_stops
 from crm_relay.operations.overview import store
 from crm_relay.operations.overview.integrity_view import integrity
@@ -53,12 +55,19 @@ class Overview:
     incidents: list[OpenIncident]
     dead_letters: DeadLetters
     sending_stops: list[SendingStop]
+    mail_mode: MailMode
 
 
 def overview(
-    db: Queryable, table: EdgeTable, caller: Caller, now: datetime, installed: Sequence[RoomName] = ROOMS
+    db: Queryable,
+    table: EdgeTable,
+    caller: Caller,
+    now: datetime,
+    installed: Sequence[RoomName] = ROOMS,
+    *,
+    send_mode: Mode = Mode.DRY_RUN,
 ) -> Overview:
-    """Raises as the database and the table do."""
+    """`send_mode`: SEND_MODE, which is shown before the first run. Raises as the database and the table do."""
     return Overview(
         caller.name,
         caller.role.name.lower(),
@@ -72,6 +81,7 @@ def overview(
         store.incidents(db, limit=ROWS),
         dead_letters(db),
         sending_stops(db),
+        mail_mode(db, send_mode),
     )
 
 

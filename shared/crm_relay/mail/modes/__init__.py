@@ -1,0 +1,1 @@
+"""In which mode mail leaves, as the last run found it."""

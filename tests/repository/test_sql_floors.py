@@ -40,7 +40,7 @@ FUNCTIONS = {
     "campaigns": 10,
     "connections": 2,
     "consent": 20,
-    "crm": 17,
+    "crm": 18,
     "customers": 6,
     "edge_cache": 7,
     "former": 34,

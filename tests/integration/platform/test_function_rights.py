@@ -29,6 +29,7 @@ CLIENTS = {
     "consent_clock_tolerance()": "called by consent_effective_at",
     "holds_everywhere(text,text)": "the view consent_state",
     "usable_zone(text)": "called by workspace_zone",
+    "zone_meant(text)": "called by usable_zone",
     "integration_status(uuid,text)": "a page of somebody's own",
     "is_integration_enabled(uuid,text)": "the same",
     "workspace_zone(text)": "called by workspace_month",

@@ -37,6 +37,7 @@ from cli.integrity import app as integrity
 from cli.mautic.commands import app as mautic
 from cli.notification.commands import app as notification
 from cli.samples.invoke import invoke_function
+from cli.samples.sam import app as sam
 from cli.token import app as token
 from cli.webhook import app as webhook
 from cli.why import explain_to_operator
@@ -76,6 +77,7 @@ for name, group in (
     ("secret", secret),
     ("dead-letter", dead_letter),
     ("token", token),
+    ("sam", sam),
     ("topic", topic),
     ("webhook", webhook),
 ):

@@ -78,6 +78,9 @@ def event_file(function: str, event: str) -> Path:
     for file in (Path(event), EVENTS / function / f"{event.removesuffix('.json')}.json"):
         if file.is_file():
             return file
+    if not (EVENTS / function).is_dir():
+        known = ", ".join(sorted(each.name for each in EVENTS.iterdir() if each.is_dir()))
+        raise typer.BadParameter(f"there is no function {function}; there are {known}", param_hint="function")
     cases = ", ".join(sorted(each.stem for each in (EVENTS / function).glob("*.json")))
     raise typer.BadParameter(f"there is no file {event}, and the cases of {function} are {cases}", param_hint="--event")
 

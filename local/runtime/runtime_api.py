@@ -147,6 +147,11 @@ class BuiltFunction:
         self.cold_start_ms = 0.0
         self.log = b""
 
+    @property
+    def mounted(self) -> tuple[Path, list[Path]]:
+        """Its own folder of the build, and its layers' in mounting order."""
+        return self._directory, self._layers
+
     def __enter__(self) -> "BuiltFunction":
         threading.Thread(target=self._api.serve_forever, args=[0.02], daemon=True).start()
         started = time.perf_counter()

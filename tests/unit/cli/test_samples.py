@@ -149,6 +149,8 @@ def test_an_event_is_a_file_or_a_case(tmp_path: Path) -> None:
     assert (sample_case(EVENTS / "migrate/dry_run.json"), sample_case(own)) == ("migrate/dry_run", None)
     with pytest.raises(typer.BadParameter, match="apply, dry_run"):
         event_file("migrate", "no_such_case")
+    with pytest.raises(typer.BadParameter, match="there is no function migrat; there are admin_api,"):
+        event_file("migrat", "dry_run")
 
 
 @pytest.mark.parametrize(

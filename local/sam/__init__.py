@@ -1,0 +1,1 @@
+"""What `sam local invoke` needs of a running stack."""

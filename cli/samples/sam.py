@@ -27,7 +27,6 @@ from local.stack import ROOT, running_stack
 from local.template.template import SamTemplate
 
 app = typer.Typer(no_args_is_help=True, help="Prepare what `sam local invoke` needs of the running stack.")
-BUILD = ROOT / ".aws-sam" / "build"
 _DESKTOP_HOST = "host.docker.internal"
 
 
@@ -41,23 +40,26 @@ def write_env(
     host: Annotated[
         str | None, typer.Option("--host", help=f"This machine as containers see it. Default: {_DESKTOP_HOST}.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="Where the variables go.")] = EVENTS / "env.json",
-    build_directory: Annotated[Path, typer.Option("--build-dir", help="What `make build` made.")] = BUILD,
+    out: Annotated[Path | None, typer.Option("--out", help="Where the variables go. Default: events/env.json.")] = None,
+    build_directory: Annotated[
+        Path | None, typer.Option("--build-dir", help="What `make build` made. Default: .aws-sam/build.")
+    ] = None,
 ) -> int:
     """Write `events/env.json` and the template beside the build, and print how to invoke.
 
     On Linux without Docker Desktop, containers do not reach this machine's loopback: give --bridge, and leave the
     command running.
     """
-    known, architecture = _environment_of_stack(), built_architecture(build_directory)
+    file, folder = out or EVENTS / "env.json", build_directory or ROOT / ".aws-sam" / "build"
+    known, architecture = _environment_of_stack(), built_architecture(folder)
     if architecture is None:
         raise FatalError("nothing is built: run `ARCHITECTURE=x86_64 make build`, or arm64, as this machine is")
     seen_as = host or bridge_address or _DESKTOP_HOST
     template = SamTemplate.read(ROOT / "template.yaml")
     variables = container_environment(template, known, seen_as, ROOT / "shared")
-    write_environment(out, variables)
-    file = write_local_template(template, build_directory, variables, known.get("CONNECTION_KEY", ""))
-    _print_how(file, out, architecture)
+    write_environment(file, variables)
+    local = write_local_template(template, folder, variables, known.get("CONNECTION_KEY", ""))
+    _print_how(local, file, architecture)
     if bridge_address is not None:
         asyncio.run(_keep_bridge(bridge_address, ports_of(variables, seen_as)))
     return 0

@@ -244,10 +244,14 @@ def test_random_histories_end_in_agreement_and_nobody_who_opted_out_is_mailable(
     run_state_machine_as_test(machine, settings=_settings(examples=15, steps=25))
 
 
+# 600 histories, half a second each, nearly all of which waits for databases and sockets: in parts that share the cores, each
+# of which ends by itself.
 @pytest.mark.slow
-def test_many_more_random_histories(postgres_url: str) -> None:
-    machine = type("WithDatabase", (MauticHistories,), {"url": postgres_url})
-    run_state_machine_as_test(machine, settings=_settings(examples=600, steps=40))
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("part", range(12))
+def test_many_more_random_histories(postgres_url: str, part: int) -> None:
+    machine = type(f"WithDatabase{part}", (MauticHistories,), {"url": postgres_url})
+    run_state_machine_as_test(machine, settings=_settings(examples=50, steps=40))
 
 
 def _settings(examples: int, steps: int) -> settings:

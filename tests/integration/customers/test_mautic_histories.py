@@ -244,7 +244,7 @@ def test_random_histories_end_in_agreement_and_nobody_who_opted_out_is_mailable(
     run_state_machine_as_test(machine, settings=_settings(examples=15, steps=25))
 
 
-# 600 histories, half a second each, nearly all of which waits for databases and sockets: in parts that share the cores, each
+# 600 histories, half a second each, most of which waits for databases and sockets: in parts that share the cores, each
 # of which ends by itself.
 @pytest.mark.slow
 @pytest.mark.timeout(900)

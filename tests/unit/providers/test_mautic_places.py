@@ -15,7 +15,7 @@ def test_every_name_that_mautic_has_is_known_under_itself() -> None:
     for name in COUNTRIES - NO_COUNTRY:
         code = country_code(name)
         assert code is not None, name
-        assert name in NAMES[code], name
+        assert name == NAMES[code][0], "another one first would cost a request more on the version that was recorded"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_state_arrives_by_its_name(state: str, country: str | None, arrives: s
 
 def test_every_state_that_a_code_becomes_is_one_of_mautics() -> None:
     codes = {
-        "US": "TX CA NY DC PR",
+        "US": "TX CA NY DC PR MP AE AA AP",
         "CA": "AB BC MB NB NL NT NS NU ON PE QC SK YT",
         "AU": "ACT NT NSW QLD SA TAS VIC WA",
     }

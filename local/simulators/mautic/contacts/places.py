@@ -41,7 +41,8 @@ Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida
 Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|Minnesota|Mississippi|Missouri|Montana|Nebraska
 Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|Ohio|Oklahoma|Oregon|Pennsylvania
 Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|Washington|West Virginia|Wisconsin
-Wyoming|District of Columbia|American Samoa|Guam|Puerto Rico|Virgin Islands
+Wyoming|District of Columbia|American Samoa|Guam|Puerto Rico|Virgin Islands|Northern Mariana Islands|Armed Forces Europe
+Armed Forces Americas|Armed Forces Pacific
 Australian Capital Territory|Northern Territory|New South Wales|Queensland|South Australia|Tasmania|Victoria
 Western Australia
 Alberta|British Columbia|Manitoba|New Brunswick|Newfoundland and Labrador|Northwest Territories|Nova Scotia|Nunavut

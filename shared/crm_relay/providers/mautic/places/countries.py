@@ -1,9 +1,13 @@
 """Countries by code and by their common English names, in the names that Mautic accepts, which are its own.
 
 Mautic answers 400 to a code, another spelling and another case (34_value_country_*). Its names differ by version
-(Turkey in 5.1.1, Türkiye in the line after it): where they may, both stand here, and the one that is refused gives way
-to the next. Codes are those of ISO 3166-1 and XK, which stands for Kosovo in practice; names are ISO's, CLDR's, those
-of Google's maps and former ones.
+(Swaziland before 5, Turkey until 5.1.1, Türkiye from 5.2 on), and from 5.1 on by installation: a countries.json in the
+upload folder replaces the list (FormFieldHelper::getCountryChoices). No call of the API shows the list, of the fields
+neither (22_fields_list_*: no properties), so only a refusal says what an installation lacks: where names differ, all
+are in the table, that of 5.1.1 first, and the one that is refused gives way to the next.
+
+Codes are those of ISO 3166-1 and XK, which means Kosovo in practice; names are ISO's, CLDR's, those of Google's maps and
+former ones.
 """
 
 import re

@@ -6,8 +6,8 @@ upload folder replaces the list (FormFieldHelper::getCountryChoices). No call of
 neither (22_fields_list_*: no properties), so only a refusal says what an installation lacks: where names differ, all
 are in the table, that of 5.1.1 first, and the one that is refused gives way to the next.
 
-Codes are those of ISO 3166-1 and XK, which means Kosovo in practice; names are ISO's, CLDR's, those of Google's maps and
-former ones.
+Codes are those of ISO 3166-1 and XK, which means Kosovo in practice; names are ISO's, CLDR's, those of Google's maps
+and former ones.
 """
 
 import re

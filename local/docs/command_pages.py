@@ -21,7 +21,11 @@ from the environment or from `--env-file FILE`, whose values override it; withou
 |---|---|
 | 0 | good |
 | 1 | found something, described with each command |
-| 2 | wrong use, or wrong settings |
+| 2 | wrong use, wrong settings, or a defect of crm-relay, whose traceback is in `build/crm-relay-error.log` |
+| 130 | ended by Ctrl-C |
+
+An error is one line on standard error, followed by a line for each detail. Under `--json` it is
+`{{"error": "…", "details": […]}}` on standard output, as in the [API](api.md).
 """
 _ON_EVERY_PAGE = {"--env-file", "--json", "--help"}
 

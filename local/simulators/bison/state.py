@@ -182,11 +182,12 @@ class BisonState:
         self.delivery_log = False
         self.vendor_samples = False
         self.before_page: Callable[[int], None] | None = None
+        self.ids_behind = 0
         self._ids: dict[str, int] = {}
 
     def next_id(self, kind: str) -> int:
         with self.lock:
-            self._ids[kind] = self._ids.get(kind, 0) + 1
+            self._ids[kind] = self._ids.get(kind, self.ids_behind) + 1
             return self._ids[kind]
 
     def new_token(self, workspace_id: int | None) -> str:

@@ -150,12 +150,13 @@ class MauticData:
         self.queue_mode = False
         self.busy = 0
         self.publish: Callable[[list[Event]], None] = lambda _: None
+        self.ids_behind = 0
         self._ids: dict[str, int] = {}
         self._index: defaultdict[str, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
 
     def next_id(self, kind: str, first: int = 1) -> int:
         with self.lock:
-            self._ids[kind] = self._ids.get(kind, first - 1) + 1
+            self._ids[kind] = self._ids.get(kind, self.ids_behind + first - 1) + 1
             return self._ids[kind]
 
     def new_hash(self) -> str:

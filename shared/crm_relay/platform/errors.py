@@ -64,6 +64,10 @@ class ScriptFailed(FatalError):
         self.where = where
 
 
+class SchemaMismatch(FatalError):
+    """A statement names a table, column or function that the database does not have."""
+
+
 class RowRefused(FatalError):
     """The database cannot carry out a statement for what some row holds: without that row it can."""
 

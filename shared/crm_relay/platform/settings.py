@@ -13,6 +13,14 @@ SECRET_ID = "CRM_RELAY_SECRET_ID"  # noqa: S105 - the name of a setting
 _SECRET_AGE_SECONDS = 300
 
 
+class SettingsWrong(FatalError):
+    """Settings are missing or malformed; `missing` are the names of those that are not set."""
+
+    def __init__(self, message: str, missing: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
 class SettingsModel(BaseModel):
     """Base of every function's settings: a field `x_y` is the variable X_Y."""
 
@@ -49,7 +57,7 @@ S = TypeVar("S", bound=SettingsModel)
 def read_settings(kind: type[S], environment: Mapping[str, str] | None = None) -> S:
     """An instance of `kind`. The environment wins over the secrets; an empty variable counts as not set.
 
-    Raises FatalError that names every missing or malformed variable, never a value.
+    Raises SettingsWrong, which names every missing or malformed variable and never a value.
     """
     environment = os.environ if environment is None else environment
     names = {field.upper(): field for field in kind.model_fields}
@@ -62,8 +70,10 @@ def read_settings(kind: type[S], environment: Mapping[str, str] | None = None) -
     try:
         return kind.model_validate(given)
     except ValidationError as error:
-        problems = [_problem(each["loc"], each["type"], each["msg"]) for each in error.errors(include_input=False)]
-        raise FatalError(f"settings: {'; '.join(problems)}") from None
+        errors = error.errors(include_input=False)
+        problems = [_problem(each["loc"], each["type"], each["msg"]) for each in errors]
+        missing = tuple(str(each["loc"][0]).upper() for each in errors if each["type"] == "missing")
+        raise SettingsWrong(f"settings: {'; '.join(problems)}", missing) from None
 
 
 def _is_text(value: str) -> bool:

@@ -11,7 +11,15 @@ from pg8000.converters import string_in
 from pg8000.core import Context
 from pg8000.native import Connection, DatabaseError, InterfaceError
 
-from crm_relay.platform.errors import DuplicateRow, FatalError, RejectedInput, RowRefused, ScriptFailed, TransientError
+from crm_relay.platform.errors import (
+    DuplicateRow,
+    FatalError,
+    RejectedInput,
+    RowRefused,
+    SchemaMismatch,
+    ScriptFailed,
+    TransientError,
+)
 from crm_relay.platform.postgres.column_readers import READERS
 
 Row = dict[str, Any]
@@ -23,6 +31,14 @@ _REJECTED_CLASSES = {"22", "23"}
 _ROW_CLASSES = {"09", "21", "27", "2F", "38", "39", "44", "54", "P0"}
 _ROW_CODES = {"XX001", "XX002"}
 _UNIQUE_VIOLATION = "23505"
+_UNDEFINED = {"42P01", "42703", "42883", "3F000"}
+# What an operator has to mend, in words.
+_MEANINGS = {
+    "28P01": "the user or the password is wrong",
+    "28000": "the user may not log in",
+    "3D000": "the server has no database of this name",
+    "42501": "the user lacks a right",
+}
 # Errors whose words are about tables, types, rights and names, never about a row: those of a script may be shown.
 _CLASSES_ABOUT_THINGS = {"0A", "2B", "3D", "3F", "42"}
 # Supavisor reports its own trouble as XX000 with one of these words in front of the message.
@@ -53,7 +69,8 @@ class StatementFailed(Exception):
         self.code = str(said.get("C", "?????"))
         self._from_pooler = str(said.get("M", "")).startswith(_TRANSIENT_POOLER_WORDS)
         things = ", ".join(str(said[key]) for key in ("t", "c", "n") if key in said)
-        super().__init__(f"database error {self.code}" + (f" ({things})" if things else ""))
+        meaning = f": {_MEANINGS[self.code]}" if self.code in _MEANINGS else ""
+        super().__init__(f"database error {self.code}" + (f" ({things})" if things else "") + meaning)
 
     def as_ours(self, *, of_script: bool = False) -> Exception:
         """The error by what happens next."""
@@ -66,6 +83,8 @@ class StatementFailed(Exception):
             return DuplicateRow(str(self), status=422)
         if self.code[:2] in _REJECTED_CLASSES:
             return RejectedInput(str(self), status=422)
+        if self.code in _UNDEFINED:
+            return SchemaMismatch(str(self))
         is_of_row = self.code[:2] in _ROW_CLASSES or self.code in _ROW_CODES
         return RowRefused(str(self)) if is_of_row else FatalError(str(self))
 

@@ -1,0 +1,1 @@
+"""What commands print: results as tables, lines or JSON, and errors in one line."""

@@ -1,0 +1,1 @@
+"""crm-relay up, demo and reset: the stack on this laptop."""

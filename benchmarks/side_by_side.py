@@ -8,7 +8,10 @@ payloads are stored, parsed and written) is more than half of all. docs/performa
 
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from tests.support.upgrades.former_version import VersionWorker, is_in_history, 
 
 _WARM, _EVENTS, _ROUNDS = 30, 60, 7
 _TOGETHER = 50
+_WORKERS = 4
 _NOWHERE = "http://127.0.0.1:9"
 _SECONDS_EACH_WAY = 0.002
 
@@ -60,6 +64,48 @@ class ComparedVersions:
         return one_by_one / self.present.ask(now=AT, together=second)
 
 
+@dataclass
+class HotCounter:
+    """Processes of each version whose deliveries all move one counter."""
+
+    name: str
+    former: Sequence[VersionWorker]
+    present: Sequence[VersionWorker]
+    order: Callable[[], Order]
+
+    def figure(self) -> Figure:
+        """How many deliveries a second, by the former version's."""
+        for workers in (self.former, self.present):
+            self._seconds(workers)
+        ratios = [self._seconds(self.former) / self._seconds(self.present) for _ in range(_ROUNDS)]
+        unit = f"times the former version's deliveries a second, {_WORKERS} workers, rounds {_spread(ratios)}"
+        return Figure(self.name, statistics.median(ratios), unit, _ROUNDS)
+
+    def _seconds(self, workers: Sequence[VersionWorker]) -> float:
+        orders = [[self.order() for _ in range(_EVENTS)] for _ in workers]
+        begin = time.perf_counter()
+        with ThreadPoolExecutor(len(workers)) as pool:
+            list(pool.map(_deliver, workers, orders))
+        return time.perf_counter() - begin
+
+
+def _deliver(worker: VersionWorker, orders: Sequence[Order]) -> None:
+    for each in orders:
+        worker.ask(now=AT, **each)
+
+
+def _hot_counter(source: ComparedSource, kind: str, former: Path, servers: Servers) -> Figure:
+    with servers.database() as login, ExitStack() as workers:
+        arguments = (login.url, _NOWHERE, "key")
+        order = source.fill(login)
+        return HotCounter(
+            f"side_by_side.{source.name}_hot_counter",
+            [workers.enter_context(VersionWorker.start(former, *arguments)) for _ in range(_WORKERS)],
+            [workers.enter_context(VersionWorker.of_this_version(*arguments)) for _ in range(_WORKERS)],
+            lambda: order(kind),
+        ).figure()
+
+
 def _measure(source: ComparedSource, servers: Servers) -> Iterator[Figure]:
     if not is_in_history():
         return
@@ -73,6 +119,8 @@ def _measure(source: ComparedSource, servers: Servers) -> Iterator[Figure]:
                     versions = ComparedVersions(source, former, present, source.fill(login))
                     yield from versions.ratios(prefix)
                     yield versions.catch_up(prefix)
+        if source.hot is not None:
+            yield _hot_counter(source, source.hot, Path(folder), servers)
 
 
 def _ratio_of_medians(pairs: Sequence[tuple[float, float]]) -> float:
@@ -90,6 +138,8 @@ def _subject(source: ComparedSource) -> Subject:
         for prefix in ("side_by_side.", "side_by_side.at_2_ms.")
         for what in (*source.kinds, "catch_up")
     ]
+    if source.hot is not None:
+        names.append(f"side_by_side.{source.name}_hot_counter")
     return Subject(tuple(names), lambda servers: _measure(source, servers))
 
 

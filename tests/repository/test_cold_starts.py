@@ -13,6 +13,7 @@ FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/han
 
 # Slow to import, or of a part of the house that most functions have nothing to do with.
 WATCHED = (
+    "asn1crypto.x509",
     "boto3",
     "jinja2",
     "requests",

@@ -9,6 +9,7 @@ from cli.campaign.changes import CALLED
 from cli.campaign.settings import CampaignSettings, say
 from cli.console import FOUND, GOOD, AsJson, EnvFile, open_database, reports_errors, show, use_settings
 from crm_relay.campaigns.lifecycle import change_campaign, funnels
+from crm_relay.mail.modes.mail_mode import SENTENCES
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.settings import read_settings
 
@@ -31,6 +32,9 @@ def run(env_file: EnvFile = None, as_json: AsJson = False) -> int:
     definition = SamTemplate.read(ROOT / "template.yaml").functions["campaign_cron"]
     answer = run_once({}, LocalLambdaContext.of(definition))
     show(answer, as_json, "Campaigns")
+    if not as_json:
+        kept = f" {answer['kept']} people are due." if answer["kept"] else ""
+        say(f"{SENTENCES[answer['mail_mode']]}{kept}")
     return GOOD if answer["finished"] and not answer["errors"] else FOUND
 
 

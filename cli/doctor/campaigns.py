@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 
+from cli.campaign.settings import CampaignSettings
 from cli.doctor.checks import Check
 from crm_relay.campaigns.watch.faults import problems_of_campaign
 from crm_relay.campaigns.watch.store import campaign_documents
 from crm_relay.integrity.look import stranded_lines
+from crm_relay.mail.modes.mail_mode import mail_mode
 from crm_relay.mail.stops.stop_sending import sending_stops
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Queryable
+from crm_relay.platform.settings import read_settings
 
 
 def examine_campaigns(database: Queryable) -> Iterator[Check]:
@@ -22,7 +25,9 @@ def examine_campaigns(database: Queryable) -> Iterator[Check]:
 
 
 def examine_sending(database: Queryable) -> Iterator[Check]:
-    """Whether an operator stopped it, which is easily forgotten."""
+    """In which mode it is, and whether an operator stopped it: both are easily forgotten."""
+    mode = mail_mode(database, read_settings(CampaignSettings).send_mode)
+    yield Check("mail mode", "good" if mode.mode == "live" else "worth a look", mode.says)
     stops = sending_stops(database)
     if not stops:
         yield Check("sending", "good", "not stopped")

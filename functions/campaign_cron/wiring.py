@@ -13,6 +13,7 @@ from crm_relay.campaigns.watch.hold_campaigns import release_unreported
 from crm_relay.campaigns.watch.watch_locks import watch_locks
 from crm_relay.installation.installation import Installation, install
 from crm_relay.mail.feedback.read_inbound import read_inbound
+from crm_relay.mail.models import Mode
 from crm_relay.mail.senders.watch_senders import watch_senders
 from crm_relay.mail.stops.stop_sending import watch_stops
 from crm_relay.platform.clock import Clock, Deadline, LambdaContext
@@ -59,7 +60,11 @@ def run_campaigns(
     judged = parts.run("tests", lambda: judge_variants(database, clock())) if judges else None
     alerts = installation.send_alerts(deadline)
     parts.raise_first()
-    return _summary(done or EngineReport()) | {"tests_judged": len(judged or ())} | alerts.as_json()
+    return (
+        _summary(done or EngineReport(), installation.settings.send_mode)
+        | {"tests_judged": len(judged or ())}
+        | alerts.as_json()
+    )
 
 
 def _engine(installation: Installation[Settings]) -> EngineContext:
@@ -73,17 +78,18 @@ def _is_hourly(now: datetime) -> bool:
     return now.minute == 0
 
 
-def _summary(done: EngineReport) -> dict[str, Any]:
+def _summary(done: EngineReport, mode: Mode) -> dict[str, Any]:
     mail = done.mail
     return {
         "success": True,
         "finished": done.is_finished,
+        "mail_mode": mode.value,
+        "kept": done.kept,
         "steps": dict(done.acts),
         "errors": done.errors,
         "answered": done.answered,
         "requests": mail.requests,
         "sent": mail.sent,
-        "dry_run": mail.dry_run,
         "refused": mail.refused,
         "failed": mail.failed,
         "unknown": mail.unknown,

@@ -28,6 +28,8 @@ select
     case
         when enrollment.status in ('active', 'engaged') and campaign.status = 'active' and enrollment.next_step_at <= :now
             and is_sending_stopped(enrollment.org_id, 'campaign') then 'stopped_by_operator'
+        when enrollment.status in ('active', 'engaged') and campaign.status = 'active' and enrollment.next_step_at <= :now
+            and exists (select from send_modes where purpose = 'campaign' and mode = 'dry-run') then 'dry_run'
         else enrollment.held_for
     end as held_for,
     enrollment.current_step, enrollment.next_step_at, enrollment.emails_sent, enrollment.engagement_score, enrollment.error_count,

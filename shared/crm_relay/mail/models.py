@@ -21,7 +21,7 @@ def id_of_send(send_key: str) -> UUID:
 
 
 class Mode(Enum):
-    """SEND_MODE. Dry-run is the default: everything happens but the request."""
+    """SEND_MODE. Dry-run is the default: nothing leaves."""
 
     DRY_RUN = "dry-run"
     ALLOW_LIST = "allow-list"
@@ -30,11 +30,15 @@ class Mode(Enum):
 
 @dataclass(frozen=True)
 class SendPolicy:
-    """What this installation may send at all; `allow_list` holds normalised addresses and domains (`@example.com`)."""
+    """What this installation may send at all; `allow_list` holds normalised addresses and domains (`@example.com`).
+
+    `keeps_places`: what the mode keeps here waits for another mode; else it is passed over, and not sent later.
+    """
 
     mode: Mode = Mode.DRY_RUN
     allow_list: frozenset[str] = frozenset()
     is_for_colleagues: bool = False
+    keeps_places: bool = False
 
     def allows(self, address: str) -> bool:
         """Whether a mail to this normalised address may leave."""
@@ -43,9 +47,18 @@ class SendPolicy:
             return address in self.allow_list or has_domain
         return self.mode is Mode.LIVE or (self.is_for_colleagues and has_domain)
 
+    @property
+    def allowed(self) -> frozenset[str] | None:
+        """To whom alone campaigns may send; None: to everybody."""
+        return None if self.mode is Mode.LIVE else self.allow_list if self.mode is Mode.ALLOW_LIST else frozenset()
+
     def for_colleagues(self) -> "SendPolicy":
         """The same for mail to colleagues: in dry-run mode it leaves to the domains of the allow-list."""
         return replace(self, is_for_colleagues=True)
+
+    def for_campaigns(self) -> "SendPolicy":
+        """The same for campaigns: nobody is used up by a mode in which nothing leaves."""
+        return replace(self, keeps_places=True)
 
 
 @dataclass(frozen=True)
@@ -121,8 +134,8 @@ class Mail:
 class Fate(Enum):
     """What became of a queued mail, once that is known.
 
-    SENT: the provider took it. DRY_RUN: the mode kept it here. REFUSED: the gate said no, and why. FAILED: the provider
-    said no to this one for good. UNKNOWN: it may have left, and may never be tried again.
+    SENT: the provider took it. DRY_RUN: the mode passed it over. REFUSED: the gate said no, and why. FAILED: the
+    provider said no to this one for good. UNKNOWN: it may have left, and may never be tried again.
     """
 
     SENT = "sent"

@@ -12,8 +12,8 @@ from crm_relay.platform.settings import CommaSeparated
 SendMode = Annotated[
     Mode,
     Field(
-        description="What may be sent: `dry-run` is a rehearsal that does everything except send, and sends nothing of "
-        "it later; `allow-list` sends only to `SEND_ALLOW_LIST`, `live` to everybody. To stop for a while: "
+        description="What may be sent: nothing in `dry-run`, in which people in campaigns keep their place; "
+        "`allow-list` sends only to `SEND_ALLOW_LIST`, `live` to everybody. To stop for a while: "
         "`crm-relay stop-sending`.",
     ),
 ]

@@ -8,7 +8,10 @@ from enum import Enum
 
 
 class Effect(Enum):
-    """HOLD: it waits, and every question is asked again. REFUSE: it never leaves. KEEP: the mode keeps it here."""
+    """HOLD: it waits, and every question is asked again. REFUSE: it never leaves.
+
+    KEEP: the mode keeps it here; a campaign's message waits for another mode, any other is passed over.
+    """
 
     HOLD = "hold"
     REFUSE = "refuse"
@@ -33,12 +36,15 @@ def _hold(word: str, sentence: str) -> Reason:
     return Reason(word, Effect.HOLD, "pending", sentence)
 
 
-def _keep(word: str, sentence: str) -> Reason:
-    return Reason(word, Effect.KEEP, "skipped", sentence)
+def _keep(word: str, sentence: str, *, line: str = "pending") -> Reason:
+    return Reason(word, Effect.KEEP, line, sentence)
 
 
 STOPPED = "stopped_by_operator"
 """The reason of the emergency brake, which is asked before all others."""
+
+LATE = "late"
+"""Asked of nobody whom the mode keeps here: they would be late for the mode's own time."""
 
 _TABLE = (
     _refuse("erased", "The person was erased."),
@@ -64,11 +70,11 @@ _TABLE = (
     _refuse("campaign_completed", "The campaign was completed.", line="skipped"),
     _refuse("campaign_cancelled", "The campaign was cancelled.", line="skipped"),
     _refuse("step_inactive", "The step was deactivated or deleted.", line="skipped"),
-    _refuse("late", "The step is later than the campaign's late policy allows.", line="skipped"),
+    _refuse(LATE, "The step is later than the campaign's late policy allows.", line="skipped"),
     _refuse("not_sent", "An operator found that an unclear message was not sent.", line="failed"),
     _keep("dry_run", "SEND_MODE is dry-run."),
     _keep("not_on_allow_list", "SEND_MODE is allow-list, and the recipient is not on the list."),
-    _keep("no_address", "There is no address to send to."),
+    _keep("no_address", "There is no address to send to.", line="skipped"),
     _hold("campaign_paused", "The campaign is paused, or a draft again."),
     _hold("person_paused", "The enrollment is paused."),
     _hold("workflow_paused", "The workflow, or its run, is paused."),

@@ -103,8 +103,8 @@ def test_without_a_key_dry_run_is_what_happens(campaigns: CampaignHarness, monke
     configure(monkeypatch, campaigns, RESEND_API_KEY="", SEND_MODE="")
     person = plant(campaigns)
     answer = invoke()
-    assert (answer["dry_run"], answer["requests"]) == (1, 0)
-    assert campaigns.lines(person) == [(1, "skipped", "dry_run")]
+    assert (answer["mail_mode"], answer["kept"], answer["steps"], answer["requests"]) == ("dry-run", 1, {}, 0)
+    assert campaigns.lines(person) == []
 
 
 def test_an_organization_without_an_identity_sends_as_email_from(

@@ -138,11 +138,7 @@ def test_in_dry_run_no_text_message_leaves(campaigns: CampaignHarness, twilio: T
         campaigns.policy = policy
         people.append(texted(campaigns))
         campaigns.tick()
-    assert [campaigns.lines(person) for person in people] == [
-        [(1, "skipped", "dry_run")],
-        [(1, "skipped", "not_on_allow_list")],
-    ]
-    assert twilio.texts == []
+    assert ([campaigns.lines(person) for person in people], twilio.texts) == ([[], []], [])
 
 
 def test_a_text_message_that_had_to_wait_wakes_nobody(campaigns: CampaignHarness, twilio: TwilioSimulator) -> None:

@@ -14,6 +14,7 @@ from crm_relay.campaigns.lifecycle.enroll import enroll
 from crm_relay.campaigns.models import Capabilities
 from crm_relay.campaigns.preview.look_ahead import Forecast, look_ahead
 from crm_relay.campaigns.preview.store import read_only
+from crm_relay.mail.models import Mode
 from crm_relay.platform.database import Transaction
 from crm_relay.platform.errors import FatalError, RejectedInput
 from crm_relay.platform.sql import Query
@@ -116,10 +117,10 @@ def test_the_calendar_foretold_is_the_one_that_comes(campaigns: CampaignHarness,
     enroll(harness.db, campaign, harness.now, contacts=contacts)
     harness.suppress("person3@example.com", "opt_out")
     rows_of(harness.db, "update contacts set deleted_at = now() where id = :id", id=contacts[5])
-    draft = look_ahead(harness.db, campaign, harness.now, can=Capabilities(texts))
+    draft = look_ahead(harness.db, campaign, harness.now, send_mode=Mode.LIVE, can=Capabilities(texts))
     activate(harness.db, campaign, harness.now)
 
-    forecast = look_ahead(harness.db, campaign, harness.now, can=Capabilities(texts))
+    forecast = look_ahead(harness.db, campaign, harness.now, send_mode=Mode.LIVE, can=Capabilities(texts))
     live_through(harness, forecast.until)
 
     assert foretold(draft) == foretold(forecast)
@@ -140,7 +141,7 @@ def test_a_look_in_the_middle_foretells_the_rest(campaigns: CampaignHarness) -> 
     live_through(harness, harness.now + timedelta(days=2))
     before = done(harness, campaign)
 
-    forecast = look_ahead(harness.db, campaign, harness.now)
+    forecast = look_ahead(harness.db, campaign, harness.now, send_mode=Mode.LIVE)
     live_through(harness, forecast.until)
 
     assert before
@@ -158,7 +159,7 @@ def test_limits_and_caps_push_the_same_people_to_the_same_minutes(campaigns: Cam
         enroll(harness.db, campaign, harness.now + timedelta(seconds=second), contacts=[harness.contact()])
     harness.wait(minutes=1)
 
-    forecast = look_ahead(harness.db, campaign, harness.now)
+    forecast = look_ahead(harness.db, campaign, harness.now, send_mode=Mode.LIVE)
     live_through(harness, forecast.until)
 
     assert done(harness, campaign) == foretold(forecast)
@@ -173,7 +174,7 @@ def test_of_those_who_are_due_at_once_as_many_go_in_each_minute_as_foretold(camp
     activate(harness.db, campaign, harness.now)
     enroll(harness.db, campaign, harness.now, contacts=[harness.contact() for _ in range(70)])
 
-    forecast = look_ahead(harness.db, campaign, harness.now)
+    forecast = look_ahead(harness.db, campaign, harness.now, send_mode=Mode.LIVE)
     live_through(harness, forecast.until)
 
     def load(lines: list[Line]) -> Counter[Any]:
@@ -200,7 +201,7 @@ def test_a_paused_campaign_is_foretold_as_if_it_were_resumed(
     harness.wait(hours=hours)
     enroll(harness.db, campaign, harness.now, contacts=[harness.contact()])
 
-    forecast = look_ahead(harness.db, campaign, harness.now)
+    forecast = look_ahead(harness.db, campaign, harness.now, send_mode=Mode.LIVE)
     resume(harness.db, campaign, harness.now)
     live_through(harness, forecast.until)
 
@@ -229,7 +230,7 @@ def test_a_look_changes_nothing_and_could_not(campaigns: CampaignHarness) -> Non
     before, said = everything(), []
     send = harness.db._send
     harness.db._send = lambda sql, **more: said.append(sql) or send(sql, **more)  # type: ignore[func-returns-value,method-assign]
-    assert look_ahead(harness.db, campaign, harness.now).calendar
+    assert look_ahead(harness.db, campaign, harness.now, send_mode=Mode.LIVE).calendar
     harness.db._send = send  # type: ignore[method-assign]
     assert everything() == before
     assert said[0] == "begin; set transaction isolation level repeatable read, read only"
@@ -249,7 +250,7 @@ def test_one_recipient_is_shown_alone_among_all_who_are_counted(campaigns: Campa
     contacts = [harness.contact() for _ in range(3)]
     enroll(harness.db, campaign, harness.now, contacts=contacts)
 
-    forecast = look_ahead(harness.db, campaign, harness.now, recipients=contacts[:1])
+    forecast = look_ahead(harness.db, campaign, harness.now, send_mode=Mode.LIVE, recipients=contacts[:1])
 
     assert [entry.contact_id for entry in forecast.calendar] == contacts[:1]
     assert (forecast.recipients, forecast.actions, forecast.hours[0].emails) == (3, {"email": 3}, 3)
@@ -262,12 +263,12 @@ def test_what_keeps_mails_from_leaving_is_told_and_the_calendar_shown_all_the_sa
     rows_of(harness.db, "update email_identities set paused_at = now()")
     rows_of(harness.db, "update organizations set postal_address = null")
 
-    forecast = look_ahead(harness.db, campaign, harness.now)
+    forecast = look_ahead(harness.db, campaign, harness.now, send_mode=Mode.LIVE)
 
     assert forecast.warnings == ["the sender is paused", "the organization has no postal address"]
     assert forecast.actions == {"email": 1}
     rows_of(harness.db, "delete from email_identities")
-    assert "no sender but EMAIL_FROM" in look_ahead(harness.db, campaign, harness.now).warnings
+    assert "no sender but EMAIL_FROM" in look_ahead(harness.db, campaign, harness.now, send_mode=Mode.LIVE).warnings
 
 
 def test_too_many_people_for_one_look_are_refused(campaigns: CampaignHarness) -> None:
@@ -275,6 +276,6 @@ def test_too_many_people_for_one_look_are_refused(campaigns: CampaignHarness) ->
     campaign = create(harness.db, file(), harness.now).id
     enroll(harness.db, campaign, harness.now, contacts=[harness.contact() for _ in range(3)])
     with pytest.raises(RejectedInput) as caught:
-        look_ahead(harness.db, campaign, harness.now, limit=2)
+        look_ahead(harness.db, campaign, harness.now, send_mode=Mode.LIVE, limit=2)
     assert caught.value.status == 409
     assert look_ahead(harness.db, campaign, datetime(2026, 11, 18, 15, tzinfo=UTC), limit=3).since == BEGIN

@@ -104,10 +104,10 @@ def test_what_makes_no_sense_is_refused_by_its_field(
 
 
 def test_the_doctor_says_who_stopped_what_and_how_it_is_resumed(api: AdminFunction) -> None:
-    (check,) = examine_sending(api.database)
+    _, check = examine_sending(api.database)
     assert (check.verdict, check.found) == ("good", "not stopped")
     command("stop-sending", "--reason", "a wrong price")
-    (check,) = examine_sending(api.database)
+    _, check = examine_sending(api.database)
     assert check.verdict == "worth a look"
     assert "everything stopped by operator since" in check.found
     assert check.found.endswith(": a wrong price; crm-relay resume-sending")

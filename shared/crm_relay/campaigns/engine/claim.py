@@ -1,6 +1,6 @@
 """Anyone who is due, with everything that decides about them, ours until the transaction ends."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -40,10 +40,28 @@ class Claimed:
 
 
 def claim_due(
-    db: Queryable, sender: Identity | None, now: datetime, *, limit: int, with_mail: bool, scope: ClaimScope = EVERYBODY
+    db: Queryable,
+    sender: Identity | None,
+    now: datetime,
+    *,
+    limit: int,
+    with_mail: bool,
+    scope: ClaimScope = EVERYBODY,
+    allowed: Collection[str] | None = None,
 ) -> Claimed:
-    """One statement. `sender` (EMAIL_FROM) stands in where neither campaign nor organization has an identity."""
-    rows = store.claim_due(db, now, limit=limit, with_mail=with_mail, campaigns=scope.campaigns, people=scope.people)
+    """One statement. `sender` (EMAIL_FROM) is used where neither campaign nor organization has an identity.
+
+    `allowed`: only who is reached by one of these addresses, domains and numbers; None: everybody.
+    """
+    rows = store.claim_due(
+        db,
+        now,
+        limit=limit,
+        with_mail=with_mail,
+        campaigns=scope.campaigns,
+        people=scope.people,
+        allowed=allowed,
+    )
     documents = rows[0]["campaigns"] if rows else []
     campaigns, unreadable = _campaigns(documents, sender)
     return Claimed(tuple(map(_enrolled, rows)), campaigns, unreadable)

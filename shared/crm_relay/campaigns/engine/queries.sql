@@ -135,6 +135,15 @@ candidate as (
             and enrollment.id not in (select enrollment_id from unfollowed where lacks_headers)
             and (cast(:people as uuid[]) is null or enrollment.id = any (cast(:people as uuid[])))
             and (cast(:people as uuid[]) is not null or enrollment.id::text not in (select subject from aside))
+            -- Who is not on the list keeps their place, as everybody does in dry-run.
+            and (
+                cast(:allowed as text[]) is null
+                or waiting.channel <> 'sms' and (
+                    normalise_address(contact.email) = any (cast(:allowed as text[]))
+                    or substring(normalise_address(contact.email) from '@[^@]*$') = any (cast(:allowed as text[]))
+                )
+                or waiting.channel <> 'email' and normalise_phone(contact.phone) = any (cast(:allowed as text[]))
+            )
         order by enrollment.next_step_at
         limit (select each from share)
     ) due
@@ -168,7 +177,10 @@ picked as materialized (
 recipient as materialized (
     select
         picked.id, picked.org_id, picked.campaign_id, picked.contact_id, picked.current_step, picked.created_at,
-        coalesce(picked.due_at, picked.next_step_at) as due_at,
+        -- Nobody is late for the time in which the mode kept everything here.
+        greatest(
+            coalesce(picked.due_at, picked.next_step_at), (select changed_at from send_modes where purpose = 'campaign')
+        ) as due_at,
         jsonb_build_object(
             'status', picked.status, 'current_step', picked.current_step, 'steps_completed', picked.steps_completed,
             'ab_variant', picked.ab_variant, 'emails_sent', picked.emails_sent, 'emails_opened', picked.emails_opened,
@@ -224,6 +236,19 @@ select
 from recipient
 join campaigns owner on owner.id = recipient.campaign_id
 left join lateral email_cap(recipient.org_id, recipient.address, :now) capped on true;
+
+-- name: kept_due
+-- How many people are due and keep their place because of the mode; so many at most are counted.
+select count(*)::integer as people
+from (
+    select
+    from campaigns campaign
+    join campaign_enrollments enrollment on enrollment.campaign_id = campaign.id
+    where campaign.status = 'active' and campaign.source = 'native'
+        and enrollment.status in ('active', 'engaged') and enrollment.next_step_at <= :now
+        and not is_sending_stopped(coalesce(campaign.org_id, default_org_id()), 'campaign')
+    limit :limit
+) due;
 
 -- name: due_campaigns
 -- Where somebody is due whom nothing sets aside; without a look at anything else that may be wrong with it.

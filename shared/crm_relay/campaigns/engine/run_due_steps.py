@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from crm_relay.campaigns.engine import store
 from crm_relay.campaigns.engine.follow_adopted import settle_and_follow
 from crm_relay.campaigns.engine.make_steps import EngineContext
 from crm_relay.campaigns.engine.settle import settle_texts
@@ -14,6 +15,7 @@ from crm_relay.campaigns.queued.ask_again import ask_held_again
 from crm_relay.campaigns.queued.still_wanted import still_wanted
 from crm_relay.campaigns.unsettled.settle_again import settle_again
 from crm_relay.campaigns.watch.hold_campaigns import release_repaired
+from crm_relay.mail.models import Mode
 from crm_relay.mail.modes.mail_mode import note_mode
 from crm_relay.mail.sending.send_batches import SendContext, SendReport, send_batch, send_due
 from crm_relay.mail.texts.send_texts import TextContext, TextReport, send_texts
@@ -32,13 +34,15 @@ _BATCH_SECONDS = 25.0
 class EngineReport:
     """What a run did. `acts` counts decisions by what was done; `errors`: steps that could not be made.
 
-    `answered`: sequences that a reply ended. `is_finished` False: the time was up, or the provider wants a rest.
+    `answered`: sequences that a reply ended. `kept`: people who are due and keep their place because of SEND_MODE.
+    `is_finished` False: the time was up, or the provider wants a rest.
     """
 
     batches: int = 0
     acts: Counter[str] = field(default_factory=Counter)
     errors: int = 0
     answered: int = 0
+    kept: int = 0
     mail: SendReport = field(default_factory=SendReport)
     texts: TextReport = field(default_factory=TextReport)
     is_finished: bool = False
@@ -53,8 +57,9 @@ def run_due_steps(db: Database, context: EngineContext, clock: Clock, deadline: 
     """Until nothing is due or time is up. Any number may run side by side and be killed at any line.
 
     What a killed run had queued leaves first. For each batch: replies that are here end their sequences, then it is
-    claimed, decided, queued and recorded in one transaction, and only what that has committed is sent. Raises what the
-    database raises where it is nobody's row; whatever one campaign's or person's rows cause is theirs alone.
+    claimed, decided, queued and recorded in one transaction, and only what that has committed is sent. In dry-run
+    nothing is claimed, and what is queued waits; with an allow-list that is so for everybody who is not on it. Raises
+    what the database raises where it is nobody's row; whatever one campaign's or person's rows cause is theirs alone.
     """
     ensure_armed(db)
     return _Engine(db, context, clock, deadline).run()
@@ -73,24 +78,38 @@ class _Engine:
         ask_held_again(self.db, self.clock())
         release_repaired(self.db, self.clock())
         settle_again(self.db, self.clock())
-        self._carry(look_again(self.db, self.context, self.clock()))
+        if self._begins_steps:
+            self._carry(look_again(self.db, self.context, self.clock()))
         self._send_waiting()
+        self._take_all()
+        # What a refusal has split in parts, or was held for a moment only.
+        self._send_waiting()
+        self._send_texts()
+        settle_again(self.db, self.clock())
+        self.report.is_finished &= self.report.mail.stopped is None
+        if self.context.policy.mode is not Mode.LIVE:
+            self.report.kept = store.kept_due(self.db, self.clock())
+        return self.report
+
+    @property
+    def _begins_steps(self) -> bool:
+        """In dry-run nobody leaves their place, not even for a task or a wait: live begins where everybody is."""
+        return self.context.policy.mode is not Mode.DRY_RUN
+
+    def _take_all(self) -> None:
+        if not self._begins_steps:
+            self.report.is_finished = True
+            return
         while self.deadline.allows(_BATCH_SECONDS):
             taken = take_steps(self.db, self.context, self.clock(), with_mail=self.report.mail.stopped is None)
             self._carry(taken)
             if not any(each.outcomes for each in taken):
                 self.report.is_finished = True
                 break
-        # What a refusal has split in parts, or was held for a moment only.
-        self._send_waiting()
-        self._send_texts()
-        settle_again(self.db, self.clock())
-        self.report.is_finished &= self.report.mail.stopped is None
-        return self.report
 
     @cached_property
     def send_context(self) -> SendContext:
-        return SendContext(self.db, self.context.emails, self.context.policy)
+        return SendContext(self.db, self.context.emails, self.context.policy.for_campaigns())
 
     def _carry(self, taken: Iterable[StepsTaken]) -> None:
         for each in taken:
@@ -126,7 +145,8 @@ class _Engine:
 
     def _send_texts(self) -> None:
         """Also without a provider: what was queued while there was one waits with its reason."""
-        context = TextContext(self.db, self.context.texts or NoTextProvider(), self.context.policy)
+        policy = self.context.policy.for_campaigns()
+        context = TextContext(self.db, self.context.texts or NoTextProvider(), policy)
         self.report.texts = send_texts(
             context, clock=self.clock, deadline=self.deadline, settle=settle_texts, still_wanted=still_wanted
         )

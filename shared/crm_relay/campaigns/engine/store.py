@@ -1,6 +1,6 @@
 """The engine's SQL; that of a campaign's life stands in lifecycle_store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,9 @@ from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, Rows, Statement, queries_beside
 
 _SQL = queries_beside(__file__)
+
+MOST_COUNTED = 100_000
+"""People who keep their place are counted in every run of a mode that keeps them."""
 
 
 def turn() -> Statement:
@@ -28,10 +31,12 @@ def claim_due(
     with_mail: bool,
     campaigns: Sequence[UUID] | None,
     people: Sequence[UUID] | None,
+    allowed: Collection[str] | None,
 ) -> list[Row]:
     """Locked until the transaction ends; `with_mail` False leaves those out whose next step is an e-mail.
 
-    `campaigns`, `people`: these alone, although they are set aside; None: everybody who is not.
+    `allowed`: only who is reached by one of these addresses, domains and numbers; None: everybody. `campaigns`,
+    `people`: these alone, although they are set aside; None: everybody who is not.
     """
     return db.run(
         _SQL["claim_due"],
@@ -40,7 +45,13 @@ def claim_due(
         with_mail=with_mail,
         campaigns=None if campaigns is None else list(campaigns),
         people=None if people is None else list(people),
+        allowed=None if allowed is None else sorted(allowed),
     )
+
+
+def kept_due(db: Queryable, now: datetime) -> int:
+    """How many are due and keep their place; MOST_COUNTED at most."""
+    return int(db.run(_SQL["kept_due"], now=now, limit=MOST_COUNTED)[0]["people"])
 
 
 def due_campaigns(db: Queryable, now: datetime) -> list[UUID]:

@@ -124,7 +124,15 @@ class _Taking:
 
     def _take(self, tx: Transaction, scope: ClaimScope) -> StepsTaken:
         answered = take_turn(tx, self.now)
-        claimed = claim_due(tx, self.context.sender, self.now, limit=BATCH, with_mail=self.with_mail, scope=scope)
+        claimed = claim_due(
+            tx,
+            self.context.sender,
+            self.now,
+            limit=BATCH,
+            with_mail=self.with_mail,
+            scope=scope,
+            allowed=self.context.policy.allowed,
+        )
         made = StepsBeingMade(self.context, claimed, self.now)
         made.make()
         writes = [queueing(made.mails, self.now)] if made.mails else []

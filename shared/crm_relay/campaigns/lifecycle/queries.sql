@@ -535,19 +535,23 @@ where accounting.campaign_id = any (cast(:campaign_ids as uuid[]))
 order by accounting.campaign_id, accounting.step_number;
 
 -- name: held_steps
--- People of a campaign whose next step was moved, by the reason; and whose step is due while an operator stops sending.
+-- People of a campaign whose next step was moved, by the reason; and whose step is due while sending is stopped, or in dry-run.
 select waiting.held_for, count(*)::integer as number, max(waiting.until) as until
 from campaigns campaign
 cross join lateral (
-    select is_sending_stopped(coalesce(campaign.org_id, default_org_id()), 'campaign') and campaign.status = 'active' as is_stopped
+    select case
+        when campaign.status <> 'active' then null
+        when is_sending_stopped(coalesce(campaign.org_id, default_org_id()), 'campaign') then 'stopped_by_operator'
+        when exists (select from send_modes where purpose = 'campaign' and mode = 'dry-run') then 'dry_run'
+    end as reason
 ) brake
 cross join lateral (
     select
-        case when brake.is_stopped and next_step_at <= :now then 'stopped_by_operator' else held_for end as held_for,
-        case when not brake.is_stopped or next_step_at > :now then next_step_at end as until
+        case when next_step_at <= :now then coalesce(brake.reason, held_for) else held_for end as held_for,
+        case when brake.reason is null or next_step_at > :now then next_step_at end as until
     from campaign_enrollments
     where campaign_id = campaign.id and next_step_at is not null and status in ('active', 'engaged')
-        and (held_for is not null or (brake.is_stopped and next_step_at <= :now))
+        and (held_for is not null or (brake.reason is not null and next_step_at <= :now))
 ) waiting
 where campaign.id = :campaign_id
 group by waiting.held_for

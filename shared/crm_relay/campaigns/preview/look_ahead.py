@@ -14,7 +14,7 @@ from crm_relay.campaigns.models import Campaign, Capabilities, DueEnrollment
 from crm_relay.campaigns.preview import store
 from crm_relay.campaigns.preview.simulate import NO_SMS, Engagement, Entry, Limits, Simulation, nobody_reacts, simulate
 from crm_relay.mail.models import Identity, Mode
-from crm_relay.mail.modes.mail_mode import MailMode, mail_mode
+from crm_relay.mail.modes.mail_mode import MailMode, counts_late_from, mail_mode
 from crm_relay.mail.stops.stop_sending import stop_of
 from crm_relay.platform.database import Database, Row, Transaction
 from crm_relay.platform.errors import RejectedInput
@@ -128,7 +128,8 @@ def _read(tx: Transaction, campaign_id: UUID, now: datetime, limit: int, send_mo
     if len(people) > limit:
         raise RejectedInput(f"more than {limit} people are enrolled: too many for one look", status=409)
     mails = {each["id"]: each.pop("mails_before") or [] for each in people}
-    ahead = [enrolled for each in people if (enrolled := _enrolled(each, campaign, now)) is not None]
+    late_from = counts_late_from(tx, send_mode, now)
+    ahead = [enrolled for each in people if (enrolled := _enrolled(each, campaign, now, late_from)) is not None]
     return _Read(campaign, row["status"], warnings, limits, ahead, mails, mail_mode(tx, send_mode))
 
 
@@ -146,14 +147,16 @@ def _warnings(campaign: Campaign, postal_address: str | None, *, is_stopped: boo
     return stopped + [warning for warning, holds in conditions.items() if holds]
 
 
-def _enrolled(row: Row, campaign: Campaign, now: datetime) -> DueEnrollment | None:
+def _enrolled(row: Row, campaign: Campaign, now: datetime, late_from: datetime | None) -> DueEnrollment | None:
     """None: there is no step for them. What is on its way leaves before the next step is due."""
     leaves_at = row.pop("leaves_at")
     if leaves_at is not None and row["due_at"] is None:
         due = _after(campaign, row["current_step"], row["timezone"], leaves_at)
     else:
         due = row["due_at"] or (None if row["current_step"] else first_due(campaign, row["timezone"], now))
-    return None if due is None else DueEnrollment(**row | {"due_at": due})
+    if due is None:
+        return None
+    return DueEnrollment(**row | {"due_at": due if late_from is None else max(due, late_from)})
 
 
 def _after(campaign: Campaign, number: int, timezone: str | None, leaves_at: datetime) -> datetime | None:

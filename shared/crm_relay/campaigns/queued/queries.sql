@@ -11,7 +11,10 @@ with silent as materialized (
 )
 select
     mail.send_id, given.sequence_id, enrollment.campaign_id, enrollment.status, enrollment.stopped_reason,
-    person.deleted_at is not null as contact_deleted, line.scheduled_at, person.timezone as recipient_zone,
+    person.deleted_at is not null as contact_deleted,
+    -- Nobody is late for the time in which the mode kept everything here.
+    greatest(line.scheduled_at, (select changed_at from send_modes where purpose = 'campaign')) as scheduled_at,
+    person.timezone as recipient_zone,
     enrollment.id::text in (select id from silent) as has_unread_reply,
     case when row_number() over (partition by enrollment.campaign_id, given.sequence_id) = 1 then (
         select

@@ -15,11 +15,12 @@ _SQL = queries_beside(__file__)
 ModeWord = Literal["dry-run", "allow-list", "live"]
 """SEND_MODE."""
 
-_SENTENCES: dict[ModeWord, str] = {
+SENTENCES: dict[ModeWord, str] = {
     "dry-run": "SEND_MODE is dry-run: campaigns send nothing, and everybody in them keeps their place.",
     "allow-list": "SEND_MODE is allow-list: campaigns send to SEND_ALLOW_LIST alone; everybody else keeps their place.",
     "live": "SEND_MODE is live: campaigns send to everybody.",
 }
+"""What each mode means, for people."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,17 @@ def mail_mode(db: Queryable, configured: Mode, *, purpose: str = CAMPAIGN) -> Ma
     """In which mode the last run sent: the settings of another process do not say. `configured`: before the first."""
     rows = db.run(_SQL["mode_of"], purpose=purpose)
     mode: ModeWord = rows[0]["mode"] if rows else configured.value
-    return MailMode(mode, rows[0]["noted_at"] if rows else None, _SENTENCES.get(mode, ""))
+    return MailMode(mode, rows[0]["noted_at"] if rows else None, SENTENCES.get(mode, ""))
+
+
+def counts_late_from(db: Queryable, configured: Mode, now: datetime, *, purpose: str = CAMPAIGN) -> datetime | None:
+    """From when lateness counts once everything may leave: nobody is late for what a mode kept. None: from ever."""
+    rows = db.run(_SQL["mode_of"], purpose=purpose)
+    mode: ModeWord = rows[0]["mode"] if rows else configured.value
+    if mode != "live":
+        return now
+    changed_at: datetime | None = rows[0]["changed_at"] if rows else None
+    return changed_at
 
 
 def _digest(policy: SendPolicy) -> str | None:

@@ -8,4 +8,4 @@ where (send_modes.mode, send_modes.allow_list_digest) is distinct from (excluded
 
 -- name: mode_of
 -- As the last run found it.
-select mode, noted_at from send_modes where purpose = :purpose;
+select mode, noted_at, changed_at from send_modes where purpose = :purpose;

@@ -9,7 +9,15 @@ from uuid import UUID, uuid4
 from crm_relay.mail.models import Fate, SendPolicy, Settle, Standing, StillWanted
 from crm_relay.mail.purposes import is_to_colleagues
 from crm_relay.mail.sending import store
-from crm_relay.mail.sending.gate import CARRIED_OUT_BEFORE, PAUSES_ARE_LOOKED_AT_AGAIN, Gate, GateVerdict, Room
+from crm_relay.mail.sending.gate import (
+    CARRIED_OUT_BEFORE,
+    KEPT_BY,
+    MODES_ARE_LOOKED_AT_AGAIN,
+    PAUSES_ARE_LOOKED_AT_AGAIN,
+    Gate,
+    GateVerdict,
+    Room,
+)
 from crm_relay.mail.sending.record_answer import (
     NOTHING_RECORDED,
     AnswerRecorded,
@@ -17,7 +25,14 @@ from crm_relay.mail.sending.record_answer import (
     report_unknown,
     set_locked_aside,
 )
-from crm_relay.mail.sending.repeat import LOOKED_UP_AFTER, Again, again, evidence_until, waits_for_window_only
+from crm_relay.mail.sending.repeat import (
+    KEY_LIVES,
+    LOOKED_UP_AFTER,
+    Again,
+    again,
+    evidence_until,
+    waits_for_window_only,
+)
 from crm_relay.mail.sending.waiting import MailBatch, WaitingMail
 from crm_relay.platform.database import Queryable, Transaction
 from crm_relay.providers.email import EmailProvider, LooksUpMail
@@ -69,6 +84,10 @@ def begin_batch(db: Transaction, work: BatchWork, now: datetime, batch_id: UUID 
         return _stopped(db, batch, now)
     if batch.attempts == 0 or batch.first_attempt_at is None:
         return _freeze(db, batch, work, now)
+    if batch.age < KEY_LIVES and _is_kept(batch, work.policy):
+        # No request is made for it, not even one that only asks.
+        until = min(now + MODES_ARE_LOOKED_AT_AGAIN, batch.first_attempt_at + KEY_LIVES)
+        return _wait(db, batch, until, "the mode keeps some of it here", held_for=KEPT_BY[work.policy.mode])
     provider = work.provider
     verdicts = _judged_again(db, batch, work, now)
     what = again(batch, verdicts, has_key=provider.has_idempotency_key, can_look_up=isinstance(provider, LooksUpMail))
@@ -116,8 +135,13 @@ def _ask(db: Queryable, batch: MailBatch, now: datetime, *, repeats_unasked: boo
     return BatchBegun(asked, payload, looks_up=payload is not None, repeats_unasked=repeats_unasked)
 
 
-def _wait(db: Queryable, batch: MailBatch, until: datetime, problem: str) -> BatchBegun:
-    store.postpone_batch(db, batch, not_before=until, problem=problem, held_for="unclear")
+def _is_kept(batch: MailBatch, policy: SendPolicy) -> bool:
+    addresses = [mail.facts.address for mail in batch.mails]
+    return any(address is not None and not policy.allows(address) for address in addresses)
+
+
+def _wait(db: Queryable, batch: MailBatch, until: datetime, problem: str, *, held_for: str = "unclear") -> BatchBegun:
+    store.postpone_batch(db, batch, not_before=until, problem=problem, held_for=held_for)
     return BatchBegun(batch, None, AnswerRecorded(is_postponed=True))
 
 

@@ -6,9 +6,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from crm_relay.mail.models import WANTED, Fate, Mode, SendPolicy, Standing
+from crm_relay.mail.reasons import LATE
 
 CARRIED_OUT_BEFORE = "an event shows that an earlier request was carried out"
 PAUSES_ARE_LOOKED_AT_AGAIN = timedelta(minutes=15)
+MODES_ARE_LOOKED_AT_AGAIN = timedelta(hours=1)
+"""The first run in another mode asks at once; this is for whatever it could not release."""
+
 KEPT_BY = {Mode.DRY_RUN: "dry_run", Mode.ALLOW_LIST: "not_on_allow_list", Mode.LIVE: "no_address"}
 """Why a message stays here, by the mode of the installation."""
 
@@ -87,14 +91,21 @@ class Gate:
         """Whether a message that was never tried may leave now.
 
         First what ends it, then what it has to wait for, then the mode, and the limit per minute for what would leave.
+        A mode that keeps places is asked before any other hold, so that no end of a hold is taken for its own.
         """
         if facts.is_lost_request_seen and facts.address is not None:
             return GateVerdict(Fate.UNKNOWN, reason=CARRIED_OUT_BEFORE)
-        if (reason := refusal(facts) or standing.refused_for or self._twin(facts)) is not None:
+        is_kept = facts.address is None or not self.policy.allows(facts.address)
+        keeps_place = is_kept and self.policy.keeps_places
+        reason = refusal(facts) or standing.refused_for or self._twin(facts)
+        # Nobody is late for the time in which the mode keeps them.
+        if reason is not None and not (keeps_place and reason == LATE):
             return GateVerdict(Fate.REFUSED, reason=reason)
+        if keeps_place:
+            return GateVerdict(until=self.now + MODES_ARE_LOOKED_AT_AGAIN, reason=KEPT_BY[self.policy.mode])
         if (hold := self._hold(facts, standing)) is not None:
             return hold
-        if facts.address is None or not self.policy.allows(facts.address):
+        if facts.address is None or is_kept:
             return GateVerdict(Fate.DRY_RUN, reason=KEPT_BY[self.policy.mode])
         if self.room.mails is not None and self.room.mails <= 0:
             return GateVerdict(until=self.room.frees_at or self.now + timedelta(minutes=1), reason="rate_limit")

@@ -192,9 +192,15 @@ where id = :id and status = 'sending' and attempts = :attempts and generation = 
 returning id;
 
 -- name: hold_due
--- The provider takes nothing now: what is due waits as well, for the same reason and as long.
+-- The provider takes nothing now, or the mode keeps it here: what is due waits as well, for the same reason and as long.
 with due as (
-    select id from sms_sends where status = 'queued' and not_before <= :now order by id limit :limit for update skip locked
+    select id
+    from sms_sends
+    where status = 'queued' and not_before <= :now
+        and (cast(:purposes as text[]) is null or purpose = any (cast(:purposes as text[])))
+    order by id
+    limit :limit
+    for update skip locked
 )
 update sms_sends message
 set held_for = :held_for, held_until = :until, not_before = :until, updated_at = :now

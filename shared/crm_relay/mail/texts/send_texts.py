@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import assert_never
 from uuid import UUID
 
-from crm_relay.mail.models import WANTED, Fate, SendPolicy, Settle, StillWanted, always_wanted
+from crm_relay.mail.models import WANTED, Fate, Mode, SendPolicy, Settle, StillWanted, always_wanted
 from crm_relay.mail.purposes import CAMPAIGN
-from crm_relay.mail.sending.gate import PAUSES_ARE_LOOKED_AT_AGAIN, Gate, GateVerdict
+from crm_relay.mail.sending.gate import KEPT_BY, PAUSES_ARE_LOOKED_AT_AGAIN, Gate, GateVerdict
 from crm_relay.mail.sending.record_answer import LONGEST_REST, rest_of
 from crm_relay.mail.sending.repeat import ASKED_AGAIN_AFTER, LOOKED_UP_AFTER
 from crm_relay.mail.texts import store
@@ -171,6 +171,9 @@ class _TextRun:
         if outcome.stops and (until := outcome.verdict.until) is not None:
             store.hold_due(self.context.database, now, until=until, held_for=outcome.held_for)
             self.is_stopped = True
+        elif outcome.held_for == KEPT_BY[Mode.DRY_RUN] and (until := outcome.verdict.until) is not None:
+            # The mode keeps all of them: one by one they would take as many statements every hour.
+            store.hold_due(self.context.database, now, until=until, held_for=outcome.held_for, purposes=self.purposes)
 
 
 def _report(counts: Counter[str], *, stopped: bool) -> TextReport:

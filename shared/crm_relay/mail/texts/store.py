@@ -82,9 +82,12 @@ def is_suppressed_now(db: Queryable, message_id: UUID) -> bool:
     return not rows or bool(rows[0]["is_suppressed"])
 
 
-def hold_due(db: Queryable, now: datetime, *, until: datetime, held_for: str | None) -> None:
-    """Everything that is due waits until then; `held_for` is a word of mail/reasons.py."""
-    db.run(_SQL["hold_due"], now=now, until=until, held_for=held_for, limit=_HELD_AT_ONCE)
+def hold_due(
+    db: Queryable, now: datetime, *, until: datetime, held_for: str | None, purposes: Sequence[str] | None = None
+) -> None:
+    """What is due of these purposes, None: of all, waits until then; `held_for` is a word of mail/reasons.py."""
+    wanted = None if purposes is None else list(purposes)
+    db.run(_SQL["hold_due"], now=now, until=until, held_for=held_for, purposes=wanted, limit=_HELD_AT_ONCE)
 
 
 def waited_in_vain(db: Queryable, kind: str) -> list[str]:

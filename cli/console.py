@@ -55,7 +55,7 @@ def use_settings(env_file: Path | None) -> None:
 
 @contextmanager
 def _standard_output_for_results() -> Iterator[None]:
-    """In Lambda log and metrics go there; during a command the log goes to standard error, and nothing is counted."""
+    """In Lambda log and metrics go there; during a command warnings go to standard error, and nothing is counted."""
     os.environ.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     handler = logger().registered_handler
     if not isinstance(handler, logging.StreamHandler):
@@ -63,10 +63,14 @@ def _standard_output_for_results() -> Iterator[None]:
         return
     # Not by setStream, which flushes the former one: of an earlier command in this process that is closed.
     before, handler.stream = handler.stream, sys.stderr
+    level = logger().log_level
+    # The level of the settings is for functions, whose runs nobody watches; a command prints what it did.
+    logger().setLevel(max(level, logging.WARNING))
     try:
         yield
     finally:
         handler.stream = before
+        logger().setLevel(level)
 
 
 def installation_of(

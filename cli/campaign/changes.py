@@ -8,15 +8,15 @@ from uuid import UUID
 
 import typer
 
+from cli.campaign.called import campaign_called
 from cli.campaign.files import read_definition
 from cli.console import GOOD, AsJson, EnvFile, open_database, reports_errors, show
 from crm_relay.campaigns.lifecycle import edit_campaign, end_campaign
-from crm_relay.campaigns.lifecycle.change_campaign import find_campaign
 from crm_relay.platform.clock import utc_now
 
 app = typer.Typer()
 
-CALLED = typer.Argument(metavar="CAMPAIGN", help="Id or name of the campaign.")
+CALLED = typer.Argument(metavar="CAMPAIGN", help="Id, its first characters, or name of the campaign.")
 
 
 @app.command("edit")
@@ -37,7 +37,7 @@ def edit(
     """
     changes = None if file is None else read_definition(file)
     with open_database(env_file) as database:
-        found = find_campaign(database, campaign)
+        found = campaign_called(database, campaign)
         if changes is None:
             typer.echo(json.dumps(edit_campaign.present_definition(database, found), indent=2, ensure_ascii=False))
             return GOOD
@@ -72,9 +72,9 @@ def cancel(
         if enrollment is not None:
             ended = end_campaign.cancel_enrollment(database, enrollment, utc_now())
         elif waiting_only:
-            ended = end_campaign.cancel_waiting(database, find_campaign(database, str(campaign)), utc_now())
+            ended = end_campaign.cancel_waiting(database, campaign_called(database, str(campaign)), utc_now())
         else:
-            ended = end_campaign.cancel(database, find_campaign(database, str(campaign)), utc_now())
+            ended = end_campaign.cancel(database, campaign_called(database, str(campaign)), utc_now())
     show(asdict(ended), as_json, "Cancelled")
     return GOOD
 
@@ -87,6 +87,6 @@ def archive(campaign: Annotated[str, CALLED], env_file: EnvFile = None, as_json:
     Lists leave it out; its log and its counts stay.
     """
     with open_database(env_file) as database:
-        ended = end_campaign.archive(database, find_campaign(database, campaign), utc_now())
+        ended = end_campaign.archive(database, campaign_called(database, campaign), utc_now())
     show(asdict(ended), as_json, "Archived")
     return GOOD

@@ -1,6 +1,6 @@
 """crm-relay campaign: made from a file, filled with people, begun, held, and looked at beforehand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -9,15 +9,17 @@ from uuid import UUID
 
 import typer
 
+from cli.campaign.called import campaign_called
 from cli.campaign.changes import app as changes
 from cli.campaign.files import read_definition, read_people
 from cli.campaign.mail import app as mail
 from cli.campaign.overview import app as overview
-from cli.campaign.settings import CampaignSettings, say
+from cli.campaign.settings import CampaignSettings, say, say_mode
 from cli.campaign.unknown import app as unknown
-from cli.console import FOUND, GOOD, AsJson, EnvFile, console, open_database, reports_errors, show
+from cli.console import FOUND, GOOD, AsJson, EnvFile, open_database, reports_errors, show
+from cli.output.tables import short_id
 from crm_relay.campaigns.lifecycle import change_campaign
-from crm_relay.campaigns.lifecycle.store import contacts_called
+from crm_relay.campaigns.lifecycle.store import addresses_of, contacts_called
 from crm_relay.campaigns.models import Capabilities
 from crm_relay.campaigns.preview.look_ahead import Forecast, look_ahead
 from crm_relay.platform.clock import utc_now
@@ -31,14 +33,14 @@ app.add_typer(overview)
 app.add_typer(changes)
 app.add_typer(unknown, name="unknown")
 
-CALLED = typer.Argument(metavar="CAMPAIGN", help="Id or name of the campaign.")
+CALLED = typer.Argument(metavar="CAMPAIGN", help="Id, its first characters, or name of the campaign.")
 Called = Annotated[str, CALLED]
 Enrollment = Annotated[
     UUID | None,
     typer.Option("--enrollment", help="Id of one enrollment, instead of a campaign."),
 ]
 Verb = Callable[[Database, UUID, datetime], Any]
-_LINES = 40
+_LINES = 20
 """So much of a calendar is shown to a person; --json has it whole."""
 
 
@@ -87,7 +89,7 @@ def enroll(
     with open_database(env_file) as database:
         done = change_campaign.enroll(
             database,
-            change_campaign.find_campaign(database, campaign),
+            campaign_called(database, campaign),
             utc_now(),
             contacts=[*(contact or ()), *listed[0]],
             addresses=[*(address or ()), *listed[1]],
@@ -106,7 +108,7 @@ def activate(campaign: Called, env_file: EnvFile = None, as_json: AsJson = False
     """
     with open_database(env_file, patience=600.0) as database:
         settings = read_settings(CampaignSettings)
-        found = change_campaign.find_campaign(database, campaign)
+        found = campaign_called(database, campaign)
         changed = change_campaign.activate(
             database, found, utc_now(), email_from=settings.email_from, send_mode=settings.send_mode
         )
@@ -164,15 +166,16 @@ def simulate(
     The forecast assumes that nobody opens or replies.
     """
     with open_database(env_file) as database:
-        found = change_campaign.find_campaign(database, campaign)
+        found = campaign_called(database, campaign)
         settings = read_settings(CampaignSettings)
         can, send_mode = Capabilities(sms=settings.twilio_from is not None), settings.send_mode
         wanted = None if recipient is None else _recipients(database, found, recipient)
         forecast = look_ahead(database, found, utc_now(), days=days, can=can, send_mode=send_mode, recipients=wanted)
+        addresses = {} if as_json else addresses_of(database, [each.contact_id for each in forecast.calendar[:_LINES]])
     if as_json:
         show(asdict(forecast), as_json, "")
     else:
-        _show_forecast(forecast)
+        _show_forecast(forecast, addresses)
     return GOOD
 
 
@@ -188,7 +191,7 @@ def _show_changed(changed: dict[str, Any], as_json: bool, title: str) -> None:
     mode = changed.pop("mail_mode", None)
     show(changed, as_json, title)
     if mode is not None:
-        say(mode["says"])
+        say_mode(mode["says"])
 
 
 def _change(
@@ -200,7 +203,7 @@ def _change(
     with open_database(env_file, patience=600.0) as database:
         if enrollment is not None:
             return asdict(person(database, enrollment, utc_now()))
-        return asdict(whole(database, change_campaign.find_campaign(database, str(campaign)), utc_now()))
+        return asdict(whole(database, campaign_called(database, str(campaign)), utc_now()))
 
 
 def _recipients(database: Database, campaign_id: UUID, called: str) -> list[UUID]:
@@ -213,7 +216,7 @@ def _recipients(database: Database, campaign_id: UUID, called: str) -> list[UUID
     return found
 
 
-def _show_forecast(forecast: Forecast) -> None:
+def _show_forecast(forecast: Forecast, addresses: Mapping[UUID, str]) -> None:
     about = {
         "campaign": forecast.name,
         "status": forecast.status,
@@ -225,10 +228,14 @@ def _show_forecast(forecast: Forecast) -> None:
         "people then": forecast.ends,
     }
     show(about, False, "Simulation")
-    say(f"{forecast.mail_mode.says} The calendar shows what live brings.")
+    say_mode(forecast.mail_mode.says, also=" The calendar shows what live brings.")
     show([asdict(each) for each in forecast.days], False, f"Load ({forecast.zone})")
-    columns = ("at", "contact_id", "step", "channel", "action", "reason", "variant")
-    lines = [{name: getattr(entry, name) for name in columns} for entry in forecast.calendar[:_LINES]]
+    columns = ("step", "channel", "action", "reason", "variant")
+    lines = [
+        {"at": entry.at, "recipient": addresses.get(entry.contact_id) or short_id(entry.contact_id)}
+        | {name: getattr(entry, name) for name in columns}
+        for entry in forecast.calendar[:_LINES]
+    ]
     show(lines, False, "Calendar")
     if len(forecast.calendar) > _LINES:
-        console.print(f"… and {len(forecast.calendar) - _LINES} more; --recipient narrows, --json tells all")
+        say(f"… and {len(forecast.calendar) - _LINES} more: --recipient narrows, --json shows all")

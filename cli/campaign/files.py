@@ -13,17 +13,38 @@ from crm_relay.platform.errors import RejectedInput
 
 
 def read_definition(file: Path) -> Mapping[str, Any]:
-    """YAML is read with the loader that makes nothing but plain values."""
+    """YAML is read with the loader that makes nothing but plain values. RejectedInput names the line that is wrong."""
+    text = _text_of(file)
     try:
-        text = file.read_text(encoding="utf-8")
         found = yaml.safe_load(text) if file.suffix in {".yaml", ".yml"} else json.loads(text)
-    except OSError:
-        raise RejectedInput(f"{file} cannot be read") from None
-    except (ValueError, yaml.YAMLError):
-        raise RejectedInput(f"{file} is neither JSON nor YAML, or not what its name ends in") from None
+    except json.JSONDecodeError as error:
+        hint = "" if file.suffix == ".json" else "; YAML has to be in a file that ends in .yaml"
+        place = f"line {error.lineno}, column {error.colno}"
+        raise RejectedInput(f"{file} is not JSON: {place}: {error.msg.lower()}{hint}") from None
+    except (ValueError, yaml.YAMLError) as error:
+        raise RejectedInput(f"{file} is not YAML{_place_of(error)}") from None
     if not isinstance(found, dict):
-        raise RejectedInput(f"{file} has to hold one campaign")
+        raise RejectedInput(f"{file} has to hold one campaign, as in docs/campaigns.md")
     return found
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise RejectedInput(f"{file} is not there") from None
+    except UnicodeDecodeError:
+        raise RejectedInput(f"{file} is not UTF-8 text") from None
+    except OSError as error:
+        raise RejectedInput(f"{file} cannot be read: {(error.strerror or 'error').lower()}") from None
+
+
+def _place_of(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return ""
+    problem = getattr(error, "problem", None)
+    return f": line {mark.line + 1}, column {mark.column + 1}" + (f": {problem}" if problem else "")
 
 
 def read_people(file: Path) -> tuple[list[UUID], list[str]]:

@@ -1,14 +1,24 @@
 """Results as tables and lines for a person, or as JSON."""
 
 import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-console = Console()
+_WIDTH = 100
+_SHORT = 8
+# So many columns stay although they hold nothing but zeros.
+_MOST_COLUMNS = 7
+
+# Where nobody watches there is no width of a terminal: the one that tables are made for.
+console = Console(width=None if "COLUMNS" in os.environ or sys.stdout.isatty() else _WIDTH)
 
 
 def show(result: Any, as_json: bool, title: str) -> None:
@@ -21,30 +31,60 @@ def show(result: Any, as_json: bool, title: str) -> None:
         _table(list(result), title)
 
 
+def short_id(whole: UUID | str) -> str:
+    """The beginning of an id, for commands that take it back."""
+    return str(whole)[:_SHORT]
+
+
 def _lines(result: Mapping[str, Any], title: str) -> None:
+    """Without what is empty or zero, as long as something is left."""
     table = Table(title=title, show_header=False, title_justify="left")
     table.add_column(style="cyan")
     table.add_column(overflow="fold")
-    for name, value in result.items():
+    said = {name: value for name, value in result.items() if not _says_nothing(value)}
+    for name, value in (said or result).items():
         table.add_row(name.replace("_", " "), _text(value))
     console.print(table)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Without columns that are empty in every row, and in a wide table those of zeros."""
     if not rows:
         console.print(f"{title}: nothing")
         return
-    table = Table(*(name.replace("_", " ") for name in rows[0]), title=title, title_justify="left")
+    names = [name for name in rows[0] if any(_text(row[name]) for row in rows)] or list(rows[0])
+    if len(names) > _MOST_COLUMNS:
+        names = [name for name in names if any(not _says_nothing(row[name]) for row in rows)]
+    table = Table(title=title, title_justify="left")
+    for name in names:
+        table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
+        table.add_row(*(_text(row[name]) for name in names))
     console.print(table)
 
 
+def _says_nothing(value: Any) -> bool:
+    return value is not False and (value is None or value in (0, "", [], (), {}))
+
+
 def _text(value: Any) -> str:
-    if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
-        return "\n".join(", ".join(f"{key} {each[key]}" for key in each) for each in value)
-    if isinstance(value, Mapping):
-        return "\n".join(f"{key}: {_text(each)}" for key, each in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return "" if value is None else str(value)
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return moment(value)
+        case Mapping():
+            counts = {key: each for key, each in value.items() if not _says_nothing(each)}
+            return "\n".join(f"{key}: {_text(each)}" for key, each in (counts or value).items())
+        case list() | tuple() if value and isinstance(value[0], Mapping):
+            return "\n".join(", ".join(f"{key} {each[key]}" for key in each) for each in value)
+        case list() | tuple():
+            return ", ".join(map(str, value))
+    return str(value)
+
+
+def moment(at: datetime) -> str:
+    """To the second, in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z" if at.tzinfo is not None else f"{at:%Y-%m-%d %H:%M:%S}"

@@ -10,6 +10,7 @@ from crm_relay.campaigns.ab.ab_test import ALPHA, POWER
 from crm_relay.platform.errors import RejectedInput
 
 _MOST_PROBLEMS = 50
+_WORDS = {"extra_forbidden": "there is no such field", "missing": "is missing"}
 _STORABLE = r"^[^\x00]*$"
 
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=_STORABLE)]
@@ -146,9 +147,14 @@ def read_definition(given: Mapping[str, Any]) -> Definition:
     try:
         return Definition.model_validate(given)
     except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False, include_context=False)
-        details = [f"{_path(each['loc'])}: {each['msg']}" for each in problems[:_MOST_PROBLEMS]]
-        raise RejectedInput("the campaign is not valid", status=422, details=details) from None
+        raise RejectedInput("the campaign is not valid", status=422, details=problems_of_shape(error)) from None
+
+
+def problems_of_shape(error: ValidationError) -> list[str]:
+    """Path of each field and what is wrong with it, never what it holds."""
+    problems = error.errors(include_input=False, include_url=False, include_context=False)
+    said = ((_path(each["loc"]), _WORDS.get(each["type"], each["msg"])) for each in problems[:_MOST_PROBLEMS])
+    return [f"{path}: {words}" for path, words in said]
 
 
 def _path(place: tuple[int | str, ...]) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.campaigns.decisions import ERRORS_ALLOWED, first_due
-from crm_relay.campaigns.definition.campaign_file import Definition, read_definition
+from crm_relay.campaigns.definition.campaign_file import Definition
 from crm_relay.campaigns.definition.check_content import problems_of_steps
 from crm_relay.campaigns.definition.check_definition import CampaignDraft, check_definition
+from crm_relay.campaigns.definition.check_file import FilePart, read_part
 from crm_relay.campaigns.lifecycle import store
 from crm_relay.campaigns.lifecycle.enroll import EnrollReport, enroll
 from crm_relay.campaigns.lifecycle.hold_enrollment import pause_enrollment, resume_enrollment
@@ -93,8 +94,8 @@ def create(
     RejectedInput with 422, whose details name every field that is wrong and why; with 409 where the organization has a
     campaign of that name, so that a command that is repeated makes no second one.
     """
-    wanted = definition if isinstance(definition, Definition) else read_definition(definition)
-    return db.transact(lambda tx: _create(tx, wanted, now, org_id, who))
+    part = FilePart(definition) if isinstance(definition, Definition) else read_part(definition)
+    return db.transact(lambda tx: _create(tx, part, now, org_id, who))
 
 
 def activate(
@@ -140,7 +141,8 @@ def resume(
     return replace(changed, mail_mode=mail_mode(db, send_mode))
 
 
-def _create(tx: Queryable, wanted: Definition, now: datetime, org_id: UUID | None, who: str) -> Created:
+def _create(tx: Queryable, part: FilePart, now: datetime, org_id: UUID | None, who: str) -> Created:
+    wanted = part.readable
     sender = wanted.identity
     references = store.references_of(
         tx,
@@ -151,11 +153,21 @@ def _create(tx: Queryable, wanted: Definition, now: datetime, org_id: UUID | Non
     )
     if references is None:
         raise RejectedInput("there is no such organization", status=404)
-    draft = check_definition(wanted, references)
+    draft = _checked(part, references)
     made = None if references["is_name_taken"] else _insert(tx, draft, references["org_id"], who, now)
     if made is None:
         raise RejectedInput("the organization has a campaign of that name", status=409)
     return Created(made["id"], wanted.name, "draft", made["steps"])
+
+
+def _checked(part: FilePart, references: Mapping[str, Any]) -> CampaignDraft:
+    try:
+        draft = check_definition(part.readable, references)
+    except RejectedInput as error:
+        raise part.refusal(error.details) from None
+    if part.problems:
+        raise part.refusal(())
+    return draft
 
 
 def _insert(tx: Queryable, draft: CampaignDraft, org_id: UUID, who: str, now: datetime) -> Row | None:

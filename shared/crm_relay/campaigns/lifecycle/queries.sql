@@ -573,6 +573,10 @@ where entity_type = 'campaign' and entity_id = :campaign_id
 order by changed_at desc, id
 limit :limit;
 
+-- name: addresses_of
+-- What these contacts are called in a list for an operator.
+select id, email from contacts where id = any (:ids::uuid[]);
+
 -- name: contacts_called
 -- Whom an operator means by an address.
 select contact.id

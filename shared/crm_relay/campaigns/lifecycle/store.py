@@ -282,6 +282,12 @@ def history_of(db: Queryable, campaign_id: UUID, *, limit: int) -> list[Row]:
     return db.run(_SQL["history_of_campaign"], campaign_id=campaign_id, limit=limit)
 
 
+def addresses_of(db: Queryable, contact_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Contact -> address; nothing of those who have none."""
+    rows = db.run(_SQL["addresses_of"], ids=list(set(contact_ids)))
+    return {row["id"]: row["email"] for row in rows if row["email"]}
+
+
 def contacts_called(db: Queryable, campaign_id: UUID, address: str) -> list[UUID]:
     """Who has this address in this campaign."""
     return [row["id"] for row in db.run(_SQL["contacts_called"], campaign_id=campaign_id, address=address)]

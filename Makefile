@@ -21,9 +21,13 @@ help: ## list the targets
 demo: $(VENV)/.local ## the main job on this laptop: one full round and a summary (ONCE=1 ends after it)
 	$(BIN)/crm-relay demo $(if $(ONCE),--once)
 
+.PHONY: init
+init: $(VENV)/.local ## ask what to connect, write .env, name the organization (ANSWERS=file answers)
+	$(BIN)/crm-relay init $(if $(ANSWERS),--answers $(ANSWERS))
+
 .PHONY: up
-up: $(VENV)/.local ## the local stack for your own .env; keeps its data in .stack/ (PORT=8484)
-	$(BIN)/crm-relay up $(if $(PORT),--port $(PORT)) $(if $(wildcard .env),--env-file .env)
+up: $(VENV)/.local ## the local stack for your own .env; keeps its data in .stack/ (STACK_PORT=8484)
+	$(BIN)/crm-relay up $(if $(STACK_PORT),--port $(STACK_PORT)) $(if $(wildcard .env),--env-file .env)
 
 .PHONY: reset
 reset: $(VENV)/.local ## remove the local stack's data, after a question

@@ -31,6 +31,7 @@ from cli.doctor.examine import examine
 from cli.erase import erase_person
 from cli.imports.import_people import import_people
 from cli.incident import app as incident
+from cli.init.commands import init
 from cli.integrity import app as integrity
 from cli.mautic.commands import app as mautic
 from cli.notification.commands import app as notification
@@ -95,6 +96,7 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 
+app.command("init")(init)
 app.command("up")(up)
 app.command("demo")(demo)
 app.command("reset")(reset)

@@ -59,7 +59,7 @@ def refuse_taken(port: int) -> None:
         except OSError:
             raise FatalError(
                 f"port {port} of 127.0.0.1 is taken by another program: stop that, or choose another port, "
-                f"as in make up PORT={port + 1}"
+                f"as in make up STACK_PORT={port + 1}"
             ) from None
 
 

@@ -96,6 +96,10 @@ class Resend:
         _required(self._api.call(wire.ResendWebhookAnswer, "PATCH", f"/webhooks/{_safe(known.id)}", json_body=wanted))
         return EnsuredWebhook(known.id, None, changed=True)
 
+    def webhook_addresses(self) -> list[str]:
+        """Where the account's webhooks lead; only a key with full access may ask. Errors as in HttpClient.send."""
+        return [hook.endpoint for hook in self._webhooks()]
+
     def _webhooks(self) -> list[wire.ResendWebhookWire]:
         hooks: list[wire.ResendWebhookWire] = []
         query = {"limit": str(_PAGE)}

@@ -1,0 +1,1 @@
+"""crm-relay init: what a new installation needs, asked one after the other."""

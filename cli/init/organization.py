@@ -49,8 +49,11 @@ def _set_up(db: Queryable, answers: Mapping[str, str], now: datetime) -> Organiz
         db.run(_SQL["replace_default_sender"], org_id=organization["id"], address=address, now=now)
         sender_name = answers.get("SENDER_NAME", "")
         db.run(_SQL["ensure_sender"], org_id=organization["id"], address=address, name=sender_name, now=now)
-    lacks = [] if postal or organization["postal_address"] else ["a postal address"]
-    return OrganizationMade(name or organization["name"], address, tuple(lacks if address else [*lacks, "a sender"]))
+    sender = address or organization["sender"]
+    has = {"a postal address": postal or organization["postal_address"], "a sender": sender}
+    return OrganizationMade(
+        name or organization["name"], sender, tuple(what for what, answer in has.items() if not answer)
+    )
 
 
 @contextmanager

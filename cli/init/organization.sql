@@ -1,8 +1,11 @@
 -- name: organizations
 -- Those that there are; the installation's own first.
-select id, name, coalesce(postal_address, '') as postal_address
-from organizations
-order by id <> default_org_id(), name, id
+select
+    organization.id, organization.name, coalesce(organization.postal_address, '') as postal_address, (
+        select sender.from_address from email_identities sender where sender.org_id = organization.id and sender.is_default
+    ) as sender
+from organizations organization
+order by organization.id <> default_org_id(), organization.name, organization.id
 limit 50;
 
 -- name: describe_organization

@@ -11,6 +11,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _WIDTH = 100
 _SHORT = 8
@@ -38,13 +39,13 @@ def short_id(whole: UUID | str) -> str:
 
 def _lines(result: Mapping[str, Any], title: str) -> None:
     """Without what is empty or zero, as long as something is left."""
-    table = Table(title=title, show_header=False, title_justify="left")
+    table = Table(show_header=False)
     table.add_column(style="cyan")
     table.add_column(overflow="fold")
     said = {name: value for name, value in result.items() if not _says_nothing(value)}
     for name, value in (said or result).items():
-        table.add_row(name.replace("_", " "), _text(value))
-    console.print(table)
+        table.add_row(Text(name.replace("_", " ")), Text(_text(value)))
+    _print(table, title)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], title: str) -> None:
@@ -55,11 +56,19 @@ def _table(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     names = [name for name in rows[0] if any(_text(row[name]) for row in rows)] or list(rows[0])
     if len(names) > _MOST_COLUMNS:
         names = [name for name in names if any(not _says_nothing(row[name]) for row in rows)]
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for name in names:
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(_text(row[name]) for name in names))
+        # What a cell holds is text, whatever brackets are in it.
+        table.add_row(*(Text(_text(row[name])) for name in names))
+    _print(table, title)
+
+
+def _print(table: Table, title: str) -> None:
+    """The title as a line of its own: above a narrow table it would be broken."""
+    if title:
+        console.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
     console.print(table)
 
 

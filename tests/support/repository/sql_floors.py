@@ -1,17 +1,16 @@
 """Who owns what in the schema, and every use of an object of one room by SQL of another."""
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 from crm_relay.platform.database import Database
 from crm_relay.platform.sql import Query, parse_queries
+from local.schema.owners import Owners
 from tests.support.platform.rows import rows_of
 from tests.support.repository.sql_references import references
 from tests.support.source_tree import ROOT, query_files
 
-_KINDS = ("tables", "views", "functions", "indexes")
+_KINDS = ("tables", "views", "functions")
 # Rows of (user, owner, thing): a piece of SQL, the object that it belongs to, and an object that it uses.
 _BY_CATALOGUE = """
     with thing as (
@@ -63,19 +62,6 @@ _OBJECTS = """
         and not exists (select from pg_depend where objid = pg_proc.oid and deptype = 'e')"""
 
 
-@dataclass(frozen=True)
-class Owners:
-    """The room of each object, and the floor of each room, counted from the bottom."""
-
-    room_of: dict[str, str]
-    floor_of: dict[str, int]
-
-    def allows(self, room: str, thing: str) -> bool:
-        """Whether SQL of `room` may use `thing`: its own room's, or a lower floor's."""
-        other = self.room_of[thing]
-        return other == room or self.floor_of[other] < self.floor_of[room]
-
-
 @dataclass(frozen=True, order=True)
 class Use:
     """`user` names a piece of SQL, as `view consent_state` or `query mail/sending.claim`; `thing` is what it uses."""
@@ -88,22 +74,10 @@ class Use:
         return f"{self.user} -> {self.thing}"
 
 
-@cache
-def read_owners() -> tuple[Owners, dict[str, set[str]]]:
-    """What `schema/owners.toml` says, and the names by kind."""
-    written = tomllib.loads((ROOT / "schema" / "owners.toml").read_text(encoding="utf-8"))
-    floor_of = {room: floor for floor, beside in enumerate(written.pop("floors")) for room in beside}
-    listed = [(kind, name, room) for room, owned in written.items() for kind in owned for name in owned[kind]]
-    if len({name for _, name, _ in listed}) != len(listed):
-        raise ValueError("schema/owners.toml names an object twice")
-    names = {kind: {name for listed_kind, name, _ in listed if listed_kind == kind} for kind in _KINDS}
-    return Owners({name: room for _, name, room in listed}, floor_of), names
-
-
 def objects_of(database: Database) -> dict[str, set[str]]:
-    """The names of the schema's objects by kind, without its indexes, which have an owner by their table."""
+    """The names of the schema's tables, views and functions."""
     rows = rows_of(database, _OBJECTS)
-    return {kind: {row["name"] for row in rows if row["kind"] == kind} for kind in _KINDS if kind != "indexes"}
+    return {kind: {row["name"] for row in rows if row["kind"] == kind} for kind in _KINDS}
 
 
 def uses_in_schema(database: Database, owners: Owners) -> set[Use]:

@@ -14,7 +14,7 @@ from crm_relay.consent.read_list import BadLine, GoodLine, read_list
 from crm_relay.consent.store import all_entries, import_events
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.rules.addresses.mailbox import without_unseen
+from crm_relay.rules.addresses.mailbox import can_be_meant, without_unseen
 from crm_relay.rules.addresses.phones import problem_of_number
 
 __all__ = ["COLUMNS", "BadLine", "Imported", "export_ledger", "import_ledger"]
@@ -120,7 +120,9 @@ def _read(column: str, kind: Callable[[str], T], text: str) -> T:
 def _problem(event: ConsentEvent) -> str | None:
     if event.key is None:
         return f"address: not an address of the channel {event.channel}"
-    # A number that no country has would be filed, and mute nobody.
+    # What nobody has would be filed, and mute nobody.
+    if event.channel is ConsentChannel.EMAIL and event.kind is not ConsentKind.ERASED and not can_be_meant(event.key):
+        return "address: not one address"
     if event.channel is ConsentChannel.SMS and event.kind is not ConsentKind.ERASED:
         problem = problem_of_number(event.key)
         if problem is not None:

@@ -10,7 +10,7 @@ from crm_relay.consent.read_list import BadLine, GoodLine, read_list
 from crm_relay.imports.models import PersonKind, PersonLine, StatedConsent
 from crm_relay.imports.text_file import TextFile
 from crm_relay.platform.errors import RejectedInput
-from crm_relay.rules.addresses.mailbox import without_unseen
+from crm_relay.rules.addresses.mailbox import can_be_meant, without_unseen
 from crm_relay.rules.zones import zone_meant
 
 _LONGEST_CELL = 500
@@ -60,10 +60,9 @@ def read_person(kind: PersonKind, cells: Mapping[str, str]) -> PersonLine:
 
 def _address(text: str) -> str:
     address = normalise(text) if text else None
-    local, _, domain = (address or "").rpartition("@")
     if not text:
         raise RejectedInput("email: is missing")
-    if address is None or not local or not domain:
+    if address is None or not can_be_meant(address):
         raise RejectedInput("email: is not one address")
     return address
 

@@ -1,6 +1,7 @@
 """Placeholders of other senders and spellings that no engine here fills: they would leave as they are. Pure.
 
-Written as in Mailchimp, Mautic, HubSpot, Salesforce, Mailgun, SendGrid, Instantly, EmailBison, Word and Liquid.
+Written as in Mailchimp, Mautic, HubSpot, Salesforce, Mailgun, SendGrid, Instantly, EmailBison, Campaign Monitor, Zoho,
+Constant Contact, Smarty, Word and Liquid.
 """
 
 import re
@@ -38,15 +39,18 @@ _SURE = re.compile(
     r"%7B%7B.{0,200}?%7D%7D"
     r"|(?:&(?:#0*123|#x0*7b|lcub|lbrace);){2}.{0,200}?(?:&(?:#0*125|#x0*7d|rcub|rbrace);|\}){2}"
     r"|\{%.{0,200}?%\}|<%.{0,200}?%>|\*\|[^|*\n]{1,80}\|\*|\{!.{1,80}?\}|\$\{.{1,80}?\}|\[%.{1,80}?%\]"
-    r"|\{(?:contactfield|leadfield|ownerfield|tokens?)=[^{}]{1,80}\}",
+    r"|\{(?:contactfield|leadfield|ownerfield|tokens?)=[^{}]{1,80}\}|%%=.{1,80}?=%%",
     re.IGNORECASE | re.DOTALL,
 )
 _NAMED = re.compile(
-    rf"(?<![{{$%#\w])\{{\s*(?P<brace>{_NAME})\s*(?:\|[^{{}}]{{0,100}})?\}}(?!\}})"
-    rf"|\[\[?\s*(?P<bracket>{_NAME})\s*\]\]?"
-    rf"|%{{1,2}}(?P<percent>[^\W\d][\w.]{{0,60}}?)%{{1,2}}"
+    rf"(?<![{{$%#\w])\{{\s*\$?(?P<brace>{_NAME})\s*(?:\|[^{{}}]{{0,100}})?\}}(?!\}})"
+    rf"|\[\[?\s*(?P<bracket>{_NAME})\s*(?:(?:\||,\s*fallback=| OR )[^\[\]]{{0,100}})?\]\]?"
+    rf"|%{{1,2}}(?P<percent>[^\W\d][\w.]{{0,60}}?)(?:\|[^%\n]{{0,100}})?%{{1,2}}"
+    rf"|(?<!%7[Bb])%7[Bb]\s*(?P<encoded>{_NAME})\s*%7[Dd](?!%7[Dd])|｛{{1,2}}\s*(?P<wide>{_NAME})\s*｝{{1,2}}"
+    r"|(?:<|&lt;)(?P<tag>[A-Za-z]+_[A-Za-z]+)(?:>|&gt;)"
+    r"|(?<![\w#])#(?P<hash>[A-Z]+(?:_[A-Z]+)*)#(?![\w#])|(?<![\w&-])-(?P<dash>[A-Z]+(?:_[A-Z]+)+)-(?![\w-])"
     rf"|(?:<<|«|&lt;&lt;)\s*(?P<angle>{_NAME})\s*(?:>>|»|&gt;&gt;)"
-    rf"|(?:@@|##|#\{{)\s*(?P<sign>{_NAME})\s*(?:@@|##|\}})"
+    rf"|(?:@@|##|\$\$|#\{{)\s*(?P<sign>{_NAME})\s*(?:@@|##|\$\$|\}})"
 )
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]{4,}")
 _SPUN = re.compile(r"(?<![{$%#])\{(?![^{}|]*:[^{}|]*;)[^{}|<>\n]{1,80}(?:\|[^{}|<>\n]{0,80})+\}(?!\})")
@@ -123,7 +127,8 @@ def _name_of(found: re.Match[str], known: frozenset[str]) -> str | None:
     if found["bracket"] is not None:
         return found["bracket"] if _bare(found["bracket"]) in _BRACKETED else None
     name = next(part for part in found.groups() if part is not None)
-    is_constant = found["percent"] is None and _CONSTANT.fullmatch(name) is not None
+    is_certain = all(found[signs] is None for signs in ("percent", "encoded", "tag", "hash", "dash"))
+    is_constant = is_certain and _CONSTANT.fullmatch(name) is not None
     bare = _bare(name)
     return name if is_constant or bare in _WITHOUT_EQUAL or bare in _NAMES or name in known else None
 

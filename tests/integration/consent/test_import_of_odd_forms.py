@@ -39,6 +39,11 @@ def test_the_person_is_muted(database: Database, channel: str, address: str, per
     [
         ("email", "ada@example.com;ben@example.com", "not an address of the channel email"),
         ("email", "Ada", "not an address of the channel email"),
+        ("email", "ada@example.com|ben@example.com", "not one address"),
+        ("email", "ada@ben@example.com", "not one address"),
+        ("email", "ada\u2800@example.com", "not one address"),
+        ("email", "mailto:ada@example.com?subject=stop", "not one address"),
+        ("email", "ada@example.com/", "not one address"),
         ("sms", "+1 555 01", "not an address of the channel sms"),
         ("sms", "+1 415 555", "has too few digits for its country"),
         ("sms", "+1 415 555 2671 99", "has too many digits for its country"),

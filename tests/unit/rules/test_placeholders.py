@@ -59,6 +59,20 @@ def test_there_are_no_filters_and_nothing_is_spun() -> None:
     assert problems_of_text("{% if contact.first_name %}Hi{% endif %}") != []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("$[FNAME|there]$", "[firstname,fallback=there]", '[[FIRSTNAME OR "you"]]', "%first_name|there%"),
+        *("#FIRST_NAME#", "-FIRST_NAME-", "{$first_name}", "$$first_name$$", "%7BFIRST_NAME%7D"),
+        *("<first_name>", "&lt;first_name&gt;", "｛｛first_name｝｝", "｛first_name｝"),
+    ],
+)
+def test_placeholders_with_a_default_or_other_signs_are_refused_too(text: str) -> None:
+    (problem,) = problems_of_placeholders(f"Hi {text},")
+    assert problem.endswith("write {{contact.first_name}}")
+    assert problems_of_placeholders("%%=v(@FirstName)=%%") != []
+
+
 def test_an_encoded_variable_in_a_link_is_refused() -> None:
     html = '<p><a href="https://www.example.com/r?n=%7B%7Bcontact.first_name%7D%7D">Report</a></p>'
     assert problems_of_html(html) == [f"%7B%7Bcontact.first_name%7D%7D is not filled: {FIRST_NAME}"]
@@ -83,6 +97,7 @@ def test_an_unknown_variable_is_named_with_the_one_that_it_means() -> None:
             "<pre>{first_name}</pre>",
             "{{contact.email|default@example.com}}",
             "#name# @name",
+            "#SALE# -BIG- A-FIRST_NAME-B <b>x</b> a_b <tt_x> #EMAIL",
             "{{contact.first_name|default}}",
         ),
     ],

@@ -33,6 +33,9 @@ _SAYS_MORE = re.compile(r"""[\s"():\[\]\\]""")
 _PLAIN = re.compile(r"[a-zA-Z0-9_+-]+(?:\.[a-zA-Z0-9_+-]+)*@[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+")
 """Nearly every address, with nothing around it."""
 
+# U+2800 is a sign of Braille without a dot.
+_MEANT = re.compile(r"[^@\s\u2800|\\]+@[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+
 _BRACKETED = re.compile(r"""<\s*(?:mailto:)?([^\s<>"(),:;]+@[^\s<>"'(),:;@]+)\s*>""", re.IGNORECASE)
 _BARE = re.compile(r"""(?:mailto:)?([^\s<>"(),:;\[\]]+@[^\s<>"'(),:;\[\]@]+)""", re.IGNORECASE)
 
@@ -74,6 +77,15 @@ def bare_address(text: str) -> str | None:
     in_angles = _IN_ANGLES.match(trimmed)
     bare = _trimmed(in_angles[1]) if in_angles else trimmed
     return bare if "@" in bare and not _NO_ADDRESS.search(bare) else None
+
+
+def can_be_meant(form: str) -> bool:
+    """Whether an address in its normal form may be somebody's; False where it is filed for nobody.
+
+    >>> can_be_meant("ada@example.com"), can_be_meant("ada@example.com|ben@example.com")
+    (True, False)
+    """
+    return _MEANT.fullmatch(form) is not None
 
 
 def without_unseen(text: str) -> str:

@@ -28,3 +28,6 @@ class Settings(ConnectionSettings):
     connection_log_retention_days: int = Field(
         default=90, ge=1, description="How long a line of a connection's log and activity stays."
     )
+    pitch_text_retention_days: int = Field(
+        default=365, ge=1, description="How long the text of a pitch stays once it was sent or has ended otherwise."
+    )

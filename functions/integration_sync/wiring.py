@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from crm_relay.connections import store
 from crm_relay.connections.disconnect import disconnect_requested
 from crm_relay.connections.engine.run_due import ConnectionsReport, keep_grants_alive, run_due
 from crm_relay.connections.installed.context import ConnectionContext
 from crm_relay.connections.installed.environment import context_of
 from crm_relay.connections.oauth.connect import UNKNOWN, begin, finish
 from crm_relay.connections.pitches.park import free_stranded
+from crm_relay.connections.retention.remove_old import remove_old
 from crm_relay.installation.installation import Installation, install
 from crm_relay.platform.clock import Clock, Deadline, LambdaContext, utc_now
 from crm_relay.platform.errors import FatalError, RejectedInput, TransientError, describe_error
@@ -67,8 +67,10 @@ def run_connections(
     report = parts.run("connections", lambda: run_due(db, context, clock, deadline)) or ConnectionsReport()
     report.refreshed = parts.run("grants", lambda: keep_grants_alive(db, context, clock, deadline)) or 0
     parts.run("pitches", lambda: free_stranded(db, clock()))
-    before = clock() - timedelta(days=installation.settings.connection_log_retention_days)
-    parts.run("retention", lambda: store.remove_old(db, before, clock(), _OLD_A_ROUND))
+    kept, now = installation.settings, clock()
+    lines_before = now - timedelta(days=kept.connection_log_retention_days)
+    texts_before = now - timedelta(days=kept.pitch_text_retention_days)
+    parts.run("retention", lambda: remove_old(db, lines_before, texts_before, now, limit=_OLD_A_ROUND))
     alerts = installation.send_alerts(deadline)
     parts.raise_first()
     return {"success": True, "disconnected": removed or 0} | dict(report.as_json()) | alerts.as_json()

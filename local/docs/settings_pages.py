@@ -24,7 +24,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "E-mail and text messages": ("SEND_", "EMAIL_", "RESEND_", "TWILIO_", "UNSUBSCRIBE_"),
     "Edge cache and integrity": ("EDGE_", "INTEGRITY_FIX"),
     "Workflows": ("WORKFLOW_SECRETS", "WORKFLOW_LOG", "WORKFLOW_RUN", "WEBHOOK_"),
-    "Connections": ("CONNECTION_", "AIRTABLE_", "MAILCHIMP_", "GMAIL_", "GOOGLE_"),
+    "Connections": ("CONNECTION_", "AIRTABLE_", "MAILCHIMP_", "GMAIL_", "GOOGLE_", "PITCH_"),
     "Webhooks": ("PUBLIC_URL", "INBOX_"),
     "Access and alerts": ("ADMIN_", "API_", "ALERT_"),
     "Logs": ("LOG_LEVEL", "POWERTOOLS_"),

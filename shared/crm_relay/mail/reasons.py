@@ -84,6 +84,7 @@ _TABLE = (
     _hold("campaign_unreadable", "The campaign has columns that make no sense."),
     _hold("frequency_cap", "The person got as many e-mails as the organization's cap allows."),
     _hold("mailbox_cap", "The connected mailbox has sent its pitches of the last 24 hours."),
+    _hold("receives_only", "The connected mailbox is set to receive alone."),
     _hold("rate_limit", "The organization has sent its e-mails of this minute."),
     _hold("content", "The step's content cannot be made."),
     _hold("provider_rest", "The provider asked for a rest."),

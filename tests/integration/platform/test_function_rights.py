@@ -176,6 +176,7 @@ TRIGGERS = """
     note_mautic_dirty_segment()
     note_mautic_removal()
     note_notification_category()
+    note_pitch_left()
     note_preference_change()
     note_profile_opt_out()
     note_reply()

@@ -66,6 +66,11 @@ left join lateral (
         where cast(:cap_emails as integer) is not null and sent.org_id = enrollment.org_id and sent.address = mailbox.address
             and coalesce(sent.left_at, sent.queued_at) > cast(:now as timestamptz) - cast(:cap_days as integer) * interval '1 day'
             and sent.status not in ('refused', 'dry_run', 'failed', 'suppressed') and sent.purpose not like 'notification%'
+        union all
+        select elsewhere.left_at
+        from mail_elsewhere elsewhere
+        where cast(:cap_emails as integer) is not null and elsewhere.org_id = enrollment.org_id and elsewhere.address = mailbox.address
+            and elsewhere.left_at > cast(:now as timestamptz) - cast(:cap_days as integer) * interval '1 day'
         order by 1 desc
         limit cast(:cap_emails as integer)
     ) latest

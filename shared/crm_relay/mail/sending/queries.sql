@@ -113,6 +113,12 @@ left join lateral (
             and mail.purpose not like 'notification%' and sent.purpose not like 'notification%'
             and sent.status not in ('queued', 'refused', 'dry_run', 'failed', 'suppressed')
             and coalesce(sent.left_at, sent.queued_at) > cast(:now as timestamptz) - limits.cap_days * interval '1 day'
+        union all
+        select elsewhere.left_at
+        from mail_elsewhere elsewhere
+        where limits.cap_emails is not null and elsewhere.org_id is not distinct from mail.org_id and elsewhere.address = mail.address
+            and mail.purpose not like 'notification%'
+            and elsewhere.left_at > cast(:now as timestamptz) - limits.cap_days * interval '1 day'
         order by 1 desc
         limit limits.cap_emails
     ) earlier

@@ -50,4 +50,9 @@ select
         from sms_sends
         where status = 'sending' and claimed_until > :now and purpose = any (cast(:purposes as text[]))
             and (cast(:org_id as uuid) is null or org_id = :org_id)
+    )::integer + (
+        select count(*)
+        from mail_elsewhere
+        where leaving_until > :now and purpose = any (cast(:purposes as text[]))
+            and (cast(:org_id as uuid) is null or org_id = :org_id)
     )::integer as requests;

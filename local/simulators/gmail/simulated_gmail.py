@@ -12,6 +12,7 @@ from typing import Any
 
 from local.simulators.clock import MovableClock
 from local.simulators.gmail.api import oauth
+from local.simulators.gmail.api.drafts import send_draft
 from local.simulators.gmail.http.faults import GmailFault, GmailFaults, GmailQuota
 from local.simulators.gmail.http.gate import GmailGate
 from local.simulators.gmail.state import GmailAccountState, GoogleClient, GoogleGrant, GoogleState, SimulatedMessage
@@ -120,6 +121,13 @@ class SimulatedGmail:
         with account.lock:
             for draft_id in list(account.drafts):
                 account.remove(account.drafts.pop(draft_id))
+
+    def send_drafts_by_hand(self, address: str = "mary@example.org") -> None:
+        """A person finds drafts in their mailbox and sends them."""
+        account = self.account(address)
+        with account.lock:
+            for draft_id in list(account.drafts):
+                send_draft(self.google, account, draft_id)
 
     def forget_history(self, address: str = "mary@example.org") -> None:
         """Whatever starts before now is answered 404."""

@@ -47,10 +47,15 @@ def delete(account: GmailAccountState, draft_id: str) -> GmailResponse:
 
 
 def send(google: GoogleState, account: GmailAccountState, request: GmailRequest) -> GmailResponse:
-    """Where `replaces_message_ids` is set, Google puts its own in the place of ours (assumed)."""
     draft_id = request.object.get("id")
     if not isinstance(draft_id, str):
         raise invalid("Missing draft id")
+    sent = send_draft(google, account, draft_id)
+    return GmailResponse(200, {"id": sent.id, "threadId": sent.thread_id, "labelIds": ["SENT"]})
+
+
+def send_draft(google: GoogleState, account: GmailAccountState, draft_id: str) -> SimulatedMessage:
+    """Where `replaces_message_ids` is set, Google puts its own in the place of ours (assumed)."""
     message = account.draft(draft_id)
     if "@" not in message.header("To") or message.header("To") in google.refused_recipients:
         raise invalid("Recipient address required")
@@ -61,7 +66,7 @@ def send(google: GoogleState, account: GmailAccountState, request: GmailRequest)
         raw = raw.replace(message.message_id.encode(), f"<{secrets.token_hex(12)}@mail.gmail.com>".encode())
     sent = account.add(raw, ["SENT"], message.thread_id)
     account.sent.append(message.header("To"))
-    return GmailResponse(200, {"id": sent.id, "threadId": sent.thread_id, "labelIds": ["SENT"]})
+    return sent
 
 
 def _shown(draft_id: str, message: SimulatedMessage, labels: list[str]) -> Json:

@@ -14,6 +14,9 @@ from crm_relay.rules.replies.bounce_texts import says_unknown_address
 from crm_relay.rules.replies.judge_reply import ReplyVerdict, judge_reply
 
 _OURS = frozenset({"SENT", "DRAFT", "CHAT"})
+SPAM = "SPAM"
+"""The label of what Gmail takes for spam: where it is watched, only mail of contacts and answers are kept of it."""
+
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 _ID = re.compile(r"<[^<>\s]{1,500}>")
 _ADDRESSES = re.compile(r"[^\s<>\"'(),:;\[\]]{1,64}@[^\s<>\"'(),:;\[\]@]{1,255}")
@@ -69,6 +72,7 @@ def row_of(mail: JudgedMail, external_id: str) -> dict[str, Any]:
         "thread_id": next(iter([*references, *answered]), message_id),
         "message_id": message_id,
         "is_auto_reply": not mail.verdict.is_person,
+        "is_spam": SPAM in mail.message.labels,
     }
 
 

@@ -55,9 +55,9 @@ def save_cursor(db: Queryable, place: MailPlace, cursor: str, now: datetime, *, 
 
 
 def known_mail(db: Queryable, place: MailPlace, ids: Sequence[str]) -> frozenset[str]:
-    """Those of these ids that are kept."""
+    """Those of these ids that are kept, or wait for a second try."""
     names = {place.external_id(each): each for each in ids}
-    rows = db.run(_SQL["known_mail"], source=place.source, external_ids=list(names))
+    rows = db.run(_SQL["known_mail"], source=place.source, external_ids=list(names), **place.key.columns)
     return frozenset(names[row["external_id"]] for row in rows)
 
 
@@ -65,7 +65,9 @@ def locking_answered(place: MailPlace, threads: Sequence[str], answered: Sequenc
     """The workspace's turn, then the pitches by id."""
     return [
         _SQL["take_turn"].bind(workspace=place.workspace_id),
-        _SQL["lock_answered"].bind(connection=place.connection_id, threads=list(threads), answered=list(answered)),
+        _SQL["lock_answered"].bind(
+            connection=place.connection_id, workspace=place.workspace_id, threads=list(threads), answered=list(answered)
+        ),
     ]
 
 

@@ -43,7 +43,7 @@ class MailboxSync(RecordSync):
             one = _OneRun(self, cast("MailboxAccount", account).mailbox(), place, settings, order)
             if settings.direction != "out":
                 run.reports.append(one.read())
-            if order.writes and settings.direction != "in" and run.failure not in _OF_ACCOUNT:
+            if order.writes and run.failure not in _OF_ACCOUNT:
                 run.reports.append(one.send())
             run.requests = self._limiter.requests if self._limiter else 0
 
@@ -88,10 +88,18 @@ class _OneRun:
         with self._kept(report):
             sender = self._sender(self._identified())
             if self.order.is_dry:
-                self._preview_pitches(report, sender)
+                if self.settings.direction != "in":
+                    self._preview_pitches(report, sender)
                 return report
             policy = self.sync.context.mail_policy
-            desk = PitchDesk(self.sync.db, self.mailbox, sender, policy, self.sync.now)
+            desk = PitchDesk(
+                self.sync.db,
+                self.mailbox,
+                sender,
+                policy,
+                self.sync.now,
+                receives_only=self.settings.direction == "in",
+            )
             run = PitchRun(desk, self.sync.run_deadline())
             try:
                 is_finished = run.send_due(self._chosen())

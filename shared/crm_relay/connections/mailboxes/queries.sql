@@ -36,20 +36,27 @@ set
     stopped_reason = case when excluded.completed_at is null then integration_checkpoints.stopped_reason end, updated_at = excluded.updated_at;
 
 -- name: known_mail
--- Which of these messages are kept already.
-select external_id from inbox_items where source = :source and external_id = any (cast(:external_ids as text[]));
+-- Which of these messages are kept already, or wait for a second try since they could not be read.
+select external_id from inbox_items where source = :source and external_id = any (cast(:external_ids as text[]))
+union
+select connection_id || ':' || record_id
+from integration_rejects
+where connection_id = :connection and stream = :stream and direction = 'from_external'
+    and connection_id || ':' || record_id = any (cast(:external_ids as text[]));
 
 -- name: take_turn
 -- Two mailboxes of a workspace keep their mail one after the other: the same mail in both is one.
 select pg_advisory_xact_lock(hashtextextended(cast(:workspace as text), 7001)) is null as is_taken;
 
 -- name: lock_answered
--- Pitches of this mailbox that these messages may answer.
-select pitch.id, pitch.status, pitch.address, pitch.message_id, pitch.external_thread_id
+-- Pitches that these messages may answer: of the workspace by a Message-ID, and of this mailbox by the conversation.
+select pitch.id, pitch.status, pitch.address, pitch.message_id,
+    case when pitch.connection_id = :connection then pitch.external_thread_id end as external_thread_id
 from pitches pitch
-where pitch.connection_id = :connection and pitch.left_at is not null
+where pitch.left_at is not null
     and (
-        pitch.external_thread_id = any (cast(:threads as text[])) or pitch.message_id = any (cast(:answered as text[]))
+        pitch.connection_id = :connection and pitch.external_thread_id = any (cast(:threads as text[]))
+        or pitch.workspace_id = :workspace and pitch.message_id = any (cast(:answered as text[]))
     )
 order by pitch.id
 for update;
@@ -65,7 +72,7 @@ select
     mail.in_reply_to, mail.reference_ids, mail.thread_id, mail.message_id, mail.is_auto_reply, :now
 from jsonb_to_recordset(:mails) as mail (
     external_id text, from_address text, subject text, received_at timestamptz, to_addresses text[], in_reply_to text,
-    reference_ids text[], thread_id text, message_id text, is_auto_reply boolean, answers_pitch boolean
+    reference_ids text[], thread_id text, message_id text, is_auto_reply boolean, is_spam boolean, answers_pitch boolean
 )
 where not is_erased(null, 'email', normalise_address(mail.from_address))
     and not exists (
@@ -77,7 +84,7 @@ where not is_erased(null, 'email', normalise_address(mail.from_address))
             and other.received_at between mail.received_at - interval '1 day' and mail.received_at + interval '1 day'
     )
     and (
-        not cast(:known_only as boolean) or mail.answers_pitch
+        not (cast(:known_only as boolean) or mail.is_spam) or mail.answers_pitch
         or exists (
             select
             from contacts person

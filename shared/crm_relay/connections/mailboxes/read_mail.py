@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from crm_relay.connections.mailboxes import mail_store
 from crm_relay.connections.mailboxes.keep_mail import keep_mails
@@ -11,21 +11,20 @@ from crm_relay.connections.mailboxes.mail_cursor import LONGEST_LOOK_BACK, MailC
 from crm_relay.connections.mailboxes.mail_store import MailboxState
 from crm_relay.connections.mailboxes.models import MailPlace
 from crm_relay.connections.records import store as record_store
+from crm_relay.connections.records.each_alone import each_alone
+from crm_relay.connections.records.stream_run import FROM_EXTERNAL
 from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput, ServerFailed, describe_error
 from crm_relay.platform.logging import logger
 from crm_relay.providers.connectors.failures import CursorLost, TimeUsedUp
 from crm_relay.providers.connectors.mailbox import Mailbox, MailboxMessage, MailboxProfile, MailPage
-from crm_relay.rules.in_parts import in_parts
 
 _CHUNK = 100
 _RETRIED = 50
 _LEAST_SECONDS = 20.0
 _FAILED_IN_A_ROW = 3
 """So many messages one after the other that cannot be read are the service's fault, and one is that message's."""
-_ASKED_AGAIN = timedelta(hours=1)
-_FROM_THERE = "from_external"
 
 
 @dataclass
@@ -92,7 +91,7 @@ class MailReader:
         mail_store.save_cursor(self.db, self.place, cursor.text, self.clock(), is_complete=is_complete)
 
     def _take(self, ids: Sequence[str]) -> None:
-        """Each is asked for once, whatever it is by now; what is kept already is not asked for."""
+        """Each is asked for once, whatever it is by now; what is kept or waits for a second try is not asked for."""
         if not ids:
             return
         known = mail_store.known_mail(self.db, self.place, ids)
@@ -101,11 +100,11 @@ class MailReader:
         for start in range(0, len(wanted), _CHUNK):
             self._fetch(wanted[start : start + _CHUNK])
 
-    def _fetch(self, ids: Sequence[str]) -> list[str]:
-        """Those that could not be read or kept."""
+    def _fetch(self, ids: Sequence[str], *, is_second_try: bool = False) -> list[str]:
+        """Those that are done. `is_second_try`: several that fail again end it, and prove nothing about the service."""
         found: list[MailboxMessage] = []
         refused: dict[str, str] = {}
-        failed_in_a_row = 0
+        done, failed_in_a_row = list[str](), 0
         try:
             for message_id in ids:
                 if not self.deadline.allows(_LEAST_SECONDS):
@@ -114,16 +113,19 @@ class MailReader:
                     message = self.mailbox.message(message_id)
                 except (ServerFailed, RejectedInput) as error:
                     failed_in_a_row += 1
-                    if failed_in_a_row >= _FAILED_IN_A_ROW:
-                        raise
                     refused[message_id] = describe_error(error)
-                    continue
+                    if failed_in_a_row < _FAILED_IN_A_ROW:
+                        continue
+                    if is_second_try:
+                        break
+                    raise
                 failed_in_a_row = 0
+                done.append(message_id)
                 if message is not None:
                     found.append(message)
         finally:
             self._keep(found, refused)
-        return list(refused)
+        return [each for each in done if each not in refused]
 
     def _keep(self, found: Sequence[MailboxMessage], refused: dict[str, str]) -> None:
         by_id = {each.id: each for each in found}
@@ -134,20 +136,14 @@ class MailReader:
             self.counts["created"] += kept
             self.counts["left_out"] += len(part) - kept
 
-        for message_id, error in in_parts(list(by_id), keep).items():
-            refused[message_id] = describe_error(error)
+        if by_id:
+            refused |= {one: describe_error(error) for one, error in each_alone(list(by_id), keep).items()}
         if not refused:
             return
         self.counts["failed"] += len(refused)
         logger().warning("messages of a mailbox cannot be read", number=len(refused))
         rejects = [
-            {
-                "direction": _FROM_THERE,
-                "record_id": message_id,
-                "reason": reason,
-                "our_version": None,
-                "retry_at": (now + _ASKED_AGAIN).isoformat(),
-            }
+            {"direction": FROM_EXTERNAL, "record_id": message_id, "reason": reason, "our_version": None}
             for message_id, reason in refused.items()
         ]
         record_store.run(self.db, record_store.putting_rejects(self.place.key, rejects, now))
@@ -156,7 +152,6 @@ class MailReader:
         waiting = record_store.rejected_there(self.db, self.place.key, self.clock(), _RETRIED)
         if not waiting:
             return
-        refused = self._fetch(waiting)
-        passed = [each for each in waiting if each not in refused]
-        if passed:
-            record_store.run(self.db, record_store.clearing_rejects(self.place.key, _FROM_THERE, passed))
+        done = self._fetch(waiting, is_second_try=True)
+        if done:
+            record_store.run(self.db, record_store.clearing_rejects(self.place.key, FROM_EXTERNAL, done))

@@ -9,6 +9,7 @@ from uuid import UUID
 from crm_relay.connections.pitches import store
 from crm_relay.connections.pitches.decisions import (
     GIVEN_UP_AFTER,
+    RECEIVES_ONLY,
     Afterwards,
     Evidence,
     after_unclear,
@@ -19,7 +20,7 @@ from crm_relay.connections.pitches.letter import letter_of
 from crm_relay.connections.pitches.models import ClaimedPitch, MailboxSender, PitchRecord
 from crm_relay.connections.pitches.park import parked, pitch_goes_on
 from crm_relay.mail.models import Fate, SendPolicy
-from crm_relay.mail.sending.gate import GateVerdict
+from crm_relay.mail.sending.gate import PAUSES_ARE_LOOKED_AT_AGAIN, GateVerdict
 from crm_relay.mail.sending.record_answer import rest_of
 from crm_relay.mail.sending.repeat import LOOKED_UP_AFTER
 from crm_relay.platform.clock import Clock
@@ -42,18 +43,25 @@ _FATES = {Fate.DRY_RUN: "dry_run", Fate.REFUSED: "refused", Fate.FAILED: "failed
 
 @dataclass
 class PitchDesk:
-    """What carrying pitches needs. `counts`: sent, refused, dry_run, failed, cancelled, held, unclear, unknown."""
+    """What carrying pitches needs. `counts`: sent, refused, dry_run, failed, cancelled, held, unclear, unknown.
+
+    `receives_only`: nothing leaves any more, and what may have left is still looked for.
+    """
 
     db: Database
     mailbox: Mailbox
     sender: MailboxSender
     policy: SendPolicy
     clock: Clock
+    receives_only: bool = False
     counts: Counter[str] = field(default_factory=Counter)
 
     def judge(self, pitch: ClaimedPitch, now: datetime) -> GateVerdict:
         """Every question."""
-        return judge_pitch(pitch, self.policy, self.sender.daily, now)
+        verdict = judge_pitch(pitch, self.policy, self.sender.daily, now)
+        if self.receives_only and verdict.may_leave:
+            return GateVerdict(until=now + PAUSES_ARE_LOOKED_AT_AGAIN, reason=RECEIVES_ONLY)
+        return verdict
 
 
 @dataclass
@@ -68,7 +76,11 @@ class CarriedPitch:
         """Its draft, then the gate again, then it leaves. Raises what is wrong with the account or the service."""
         try:
             if self.pitch.draft is None:
-                self.pitch = replace(self.pitch, draft=self._draft())
+                found = self._earlier() if self.pitch.attempts > 0 else None
+                if isinstance(found, SentRef):
+                    self._record_sent(found, self.desk.clock())
+                    return
+                self.pitch = replace(self.pitch, draft=found or self._draft())
         except RejectedInput as error:
             self._record(PitchRecord("failed", reason=describe_error(error)))
             return
@@ -118,12 +130,13 @@ class CarriedPitch:
         else:
             self._record(settled(verdict))
 
-    def _draft(self) -> DraftRef:
+    def _earlier(self) -> DraftRef | SentRef | None:
+        """Of an attempt that died before the draft's id was stored; somebody may have sent that draft by hand."""
         mailbox, pitch = self.desk.mailbox, self.pitch
-        letter = letter_of(pitch, self.desk.sender.address, self.desk.clock())
-        # An attempt before this one may have made it, and died before its id was stored.
-        found = mailbox.find_draft(pitch.message_id) if pitch.attempts > 0 else None
-        return found or mailbox.create_draft(letter)
+        return mailbox.find_draft(pitch.message_id) or mailbox.find_sent(pitch.message_id, None)
+
+    def _draft(self) -> DraftRef:
+        return self.desk.mailbox.create_draft(letter_of(self.pitch, self.desk.sender.address, self.desk.clock()))
 
     def _ask_and_send(self) -> None:
         """Every question is asked again in the transaction that says that it leaves, behind all that is waited for."""

@@ -13,6 +13,7 @@ GIVEN_UP_AFTER = timedelta(hours=6)
 """So long a pitch is looked for whose draft is gone and of which no message is found; then a person has to."""
 
 MAILBOX_CAP = "mailbox_cap"
+RECEIVES_ONLY = "receives_only"
 
 
 def judge_pitch(pitch: ClaimedPitch, policy: SendPolicy, daily: int, now: datetime) -> GateVerdict:

@@ -79,11 +79,10 @@ left join lateral (
             and sent.purpose not like 'notification%' and sent.status not in ('queued', 'refused', 'dry_run', 'failed', 'suppressed')
             and coalesce(sent.left_at, sent.queued_at) > cast(:now as timestamptz) - limits.cap_days * interval '1 day'
         union all
-        select other.left_at
-        from pitches other
-        join workspaces place on place.id = other.workspace_id and place.org_id = :org
-        where limits.cap_emails is not null and normalise_address(other.address) = normalise_address(pitch.address)
-            and other.id <> pitch.id and other.left_at > cast(:now as timestamptz) - limits.cap_days * interval '1 day'
+        select elsewhere.left_at
+        from mail_elsewhere elsewhere
+        where limits.cap_emails is not null and elsewhere.org_id = :org and elsewhere.address = normalise_address(pitch.address)
+            and elsewhere.id <> pitch.id and elsewhere.left_at > cast(:now as timestamptz) - limits.cap_days * interval '1 day'
         order by 1 desc
         limit limits.cap_emails
     ) earlier
@@ -106,8 +105,17 @@ returning id;
 -- Of mailboxes that are disconnected: what may have left is for a person, the rest is free for another mailbox.
 update pitches pitch
 set
-    status = case when pitch.left_at is null then 'queued' else 'unknown' end,
-    reason = case when pitch.left_at is null then pitch.reason else 'the mailbox was disconnected before it could be asked' end,
+    status = case
+        when pitch.left_at is not null then 'unknown'
+        when pitch.erased_at is not null then 'refused'
+        when pitch.cancelled_at is not null then 'cancelled'
+        else 'queued'
+    end,
+    reason = case
+        when pitch.left_at is not null then 'the mailbox was disconnected before it could be asked'
+        when pitch.erased_at is not null then 'erased'
+        else pitch.reason
+    end,
     connection_id = case when pitch.left_at is null then null else pitch.connection_id end,
     external_draft_id = case when pitch.left_at is null then null else pitch.external_draft_id end,
     external_thread_id = case when pitch.left_at is null then null else pitch.external_thread_id end,

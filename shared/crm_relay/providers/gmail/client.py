@@ -35,6 +35,7 @@ MATCHED_HEADERS = ("from", "to", "cc", "subject", "in-reply-to", "references", "
 ASKED_HEADERS = tuple(sorted({*MATCHED_HEADERS, *KEPT_HEADERS}))
 _OF_ONE_MESSAGE = "id,threadId,labelIds,internalDate,snippet,payload/headers"
 _GONE = frozenset({404})
+_HIDDEN = frozenset({"SPAM", "TRASH"})
 
 
 class GmailMailbox:
@@ -78,6 +79,8 @@ class GmailMailbox:
             "labelIds": [label],
             "maxResults": str(LARGEST_PAGE),
         }
+        if label in _HIDDEN:
+            query["includeSpamTrash"] = "true"
         if page is not None:
             query["pageToken"] = page
         try:

@@ -113,6 +113,10 @@ def retry_pause(attempts: int) -> timedelta:
     return min(_FIRST_RETRY * (1 << min(attempts, 5)), _LONGEST_PAUSE)
 
 
+RETRY_SECONDS = tuple(int(retry_pause(attempts).total_seconds()) for attempts in range(6))
+"""Of each attempt, the last one of all later ones: for statements that count attempts themselves."""
+
+
 def next_month(now: datetime) -> datetime:
     """Its first moment, in UTC."""
     first = now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -235,12 +235,21 @@ order by pitch.id
 limit :limit;
 
 -- name: due_connections
--- Connections whose time has come, the longest waiting first; those that wait for somebody are left out.
+-- Connections whose time has come, the longest waiting first; of those that wait for somebody only audiences that were synced before.
 select connection.id
 from integration_connections connection
 join workspaces workspace on workspace.id = connection.workspace_id and workspace.org_id is not null
 where connection.sync_enabled and connection.status in ('active', 'error') and connection.next_sync_at <= :now
-    and (connection.held_for is null or (connection.held_for = 'billing'))
+    and (
+        connection.held_for is null or connection.held_for = 'billing'
+        or connection.held_for in ('preview', 'confirmation')
+            and connection.integration_type = any (cast(:audiences as text[]))
+            and exists (
+                select
+                from integration_checkpoints known
+                where known.connection_id = connection.id and (known.cursor is not null or known.completed_at is not null)
+            )
+    )
     and (connection.leased_until is null or connection.leased_until <= clock_timestamp())
     and connection.integration_type = any (cast(:kinds as text[]))
     and connection.id <> all (cast(:tried as uuid[]))
@@ -252,21 +261,3 @@ limit :limit;
 update integration_connections
 set next_sync_at = :next_sync_at, error_message = :reason, updated_at = :now
 where id = :connection;
-
--- name: remove_old_logs
--- Lines that were kept long enough, some at a time.
-with old as (
-    select id from integration_sync_logs where started_at < :before order by started_at limit :limit
-)
-delete from integration_sync_logs log using old where log.id = old.id returning log.id;
-
--- name: remove_old_activity
--- The same of activities.
-with old as (
-    select id from integration_activity where created_at < :before order by created_at limit :limit
-)
-delete from integration_activity line using old where line.id = old.id returning line.id;
-
--- name: remove_old_states
--- OAuth starts that nobody finished.
-delete from integration_oauth_states where expires_at < :before returning state_hash;

@@ -278,21 +278,20 @@ def pitches_of(db: Queryable, workspace: UUID) -> list[Row]:
 
 
 def due_connections(
-    db: Queryable, kinds: Sequence[str], tried: Sequence[UUID], now: datetime, limit: int
+    db: Queryable, kinds: Sequence[str], audiences: Sequence[str], tried: Sequence[UUID], now: datetime, limit: int
 ) -> list[UUID]:
-    """The longest waiting first."""
-    rows = db.run(_SQL["due_connections"], kinds=list(kinds), tried=list(tried), now=now, limit=limit)
+    """The longest waiting first. `audiences`: those of `kinds` whose departures are due also while the rest is held."""
+    rows = db.run(
+        _SQL["due_connections"],
+        kinds=list(kinds),
+        audiences=list(audiences),
+        tried=list(tried),
+        now=now,
+        limit=limit,
+    )
     return [row["id"] for row in rows]
 
 
 def put_off(db: Queryable, connection_id: UUID, next_sync_at: datetime, reason: str, now: datetime) -> None:
     """A run that ended without a record of its own."""
     db.run(_SQL["put_off"], connection=connection_id, next_sync_at=next_sync_at, reason=reason, now=now)
-
-
-def remove_old(db: Queryable, before: datetime, now: datetime, limit: int) -> tuple[int, int]:
-    """Lines of the log and of activity, some at a time; and OAuth starts that nobody finished."""
-    logs = len(db.run(_SQL["remove_old_logs"], before=before, limit=limit))
-    lines = len(db.run(_SQL["remove_old_activity"], before=before, limit=limit))
-    db.run(_SQL["remove_old_states"], before=now)
-    return logs, lines

@@ -22,6 +22,12 @@ where known.connection_id = :connection and known.stream = :stream and known.the
         where twin.connection_id = :connection and twin.stream = :stream and twin.their_id = it.their_id
     );
 
+-- name: forget_former
+-- Those of a record that has a standing under its lasting id already.
+delete from integration_standings
+where connection_id = :connection and stream = :stream
+    and their_id in (select it.former_id from jsonb_to_recordset(:aliases) as it (former_id text));
+
 -- name: standings_of
 -- Who of these left, and whether with the address that they have now.
 select
@@ -70,19 +76,54 @@ select
     ) as seen;
 
 -- name: newly_out
--- Linked records whose people opted out since then by any door, and who are not known to have left there.
-select distinct on (record.their_id) record.their_id, event.address
-from consent_events event
-join contacts person on normalise_address(person.email) = event.address and person.org_id = :org and person.deleted_at is null
+-- Linked records whose people opted out at this address or one before, and who are not known to have left there; also of deleted contacts.
+with concerned as materialized (
+    select person.id, normalise_address(person.email) as address
+    from consent_events event
+    join contacts person on normalise_address(person.email) = event.address and person.org_id = :org
+    where event.id > :after and event.channel = 'email' and event.kind in ('opt_out', 'complaint')
+    union
+    select person.id, normalise_address(person.email)
+    from contact_opt_outs stamp
+    join contacts person on person.id = stamp.contact_id and person.org_id = :org
+    where stamp.channel = 'email'
+)
+select distinct on (record.their_id) record.their_id, concerned.address
+from concerned
 join integration_records record
-    on record.our_id = person.id and record.connection_id = :connection and record.stream = :stream and record.state is null
-where event.id > :after and event.channel = 'email' and event.kind in ('opt_out', 'complaint')
+    on record.our_id = concerned.id and record.connection_id = :connection and record.stream = :stream and record.state is null
+where concerned.address is not null
     and not exists (
         select
         from integration_standings known
         where known.connection_id = :connection and known.stream = :stream and known.their_id = record.their_id
     )
 order by record.their_id;
+
+-- name: out_without_record
+-- Addresses that opted out since then and that no linked record has: whether one there has them, only the other side knows.
+select distinct event.address
+from consent_events event
+where event.id > :after
+    -- Each once, but for those that were recorded a moment ago; behind a complete pass those that it may have passed over.
+    and (event.id > :seen or event.recorded_at > clock_timestamp() - interval '15 minutes')
+    and (cast(:since as timestamptz) is null or event.recorded_at > cast(:since as timestamptz) - interval '5 minutes')
+    and event.channel = 'email' and (event.kind = 'complaint' or event.kind = 'opt_out' and event.org_id = :org)
+    and not exists (
+        select
+        from contacts person
+        join integration_records record
+            on record.our_id = person.id and record.connection_id = :connection and record.stream = :stream
+            and record.state is null
+        where normalise_address(person.email) = event.address and person.org_id = :org
+    )
+    and not exists (
+        select
+        from integration_standings known
+        where known.connection_id = :connection and known.stream = :stream
+            and known.address_key = erased_key(event.address, (select value from installation_settings where key = 'erasure_salt'))
+    )
+order by event.address;
 
 -- name: save_ledger_seen
 -- Behind what was noted of it.

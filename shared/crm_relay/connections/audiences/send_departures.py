@@ -1,6 +1,7 @@
 """Has who opted out here unsubscribed there: noted before the other side is asked, and asked until it says so."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from crm_relay.connections.audiences import store
@@ -16,15 +17,16 @@ _LATE_COMMITS = 5_000
 """So many events of the ledger are looked at again: one may be committed behind others that were recorded later."""
 
 
-def send_departures(run: StreamRun) -> None:
+def send_departures(run: StreamRun, pass_began_at: datetime | None = None) -> None:
     """Whatever the direction of the connection is. Nothing of a stream without standings.
 
-    Raises what `AudienceStream.unsubscribe` raises, and TimeUsedUp: who was noted is asked for by the next run.
+    `pass_began_at`: of a complete pass that has come to its end: it compared everybody with the ledger of then. Raises
+    what `AudienceStream.unsubscribe` raises, and TimeUsedUp: who was noted is asked for by the next run.
     """
     stream = run.stream
     if not isinstance(stream, AudienceStream) or run.is_dry:
         return
-    _note_departures(run)
+    _note_departures(run, stream, pass_began_at)
     while rows := store.leaving(run.db, run.key, run.now(), stream.largest_write):
         if not run.deadline.allows(_REQUEST_SECONDS):
             raise TimeUsedUp("the time of the run is up before everybody who left was unsubscribed")
@@ -33,21 +35,30 @@ def send_departures(run: StreamRun) -> None:
             _settle(run, left, stream.unsubscribe([row["their_id"] for row in left]))
 
 
-def _note_departures(run: StreamRun) -> None:
+def _note_departures(run: StreamRun, stream: AudienceStream, pass_began_at: datetime | None) -> None:
     """What the ledger has got since the last look; a complete pass compares everybody."""
     seen, newest = store.ledger_end(run.db, run.key)
     if newest == seen:
         return
-    rows = store.newly_out(run.db, run.key, max(0, seen - _LATE_COMMITS))
-    run.db.transact(lambda tx: _note(tx, run, rows, newest))
+    after = max(0, seen - _LATE_COMMITS)
+    rows = store.newly_out(run.db, run.key, after)
+    strangers = store.out_without_record(run.db, run.key, after, seen, pass_began_at)
+    # A record may be known by the hash of an address that its contact had before.
+    found: dict[str, str] = {stream.id_of(address): address for address in strangers}
+    found |= {row["their_id"]: row["address"] for row in rows}
+    run.db.transact(lambda tx: _note(tx, run, found, newest))
 
 
-def _note(tx: Transaction, run: StreamRun, rows: Sequence[Row], newest: int) -> None:
+def _note(tx: Transaction, run: StreamRun, found: Mapping[str, str], newest: int) -> None:
     put: list[Mapping[str, str]] = []
-    if rows:
-        (facts,) = tx.send_all([store.facts_of(run.key.org_id, sorted({row["address"] for row in rows}))])
+    if found:
+        (facts,) = tx.send_all([store.facts_of(run.key.org_id, sorted(set(found.values())))])
         suppressed = suppressions(run.key.org_id, facts)
-        put = [dict(row) | {"standing": LEAVING} for row in rows if is_out(suppressed.get(row["address"]))]
+        put = [
+            {"their_id": their_id, "address": address, "standing": LEAVING}
+            for their_id, address in found.items()
+            if is_out(suppressed.get(address))
+        ]
     noted = [store.putting(run.key, put, run.now())] if put else []
     tx.finish([*noted, store.saving_ledger_seen(run.key, newest)])
 

@@ -15,7 +15,8 @@ _SQL = queries_beside(__file__)
 def renaming(key: StreamKey, aliases: Sequence[Mapping[str, str]]) -> list[Statement]:
     """Each: their_id and former_id."""
     given = Json(list(aliases))
-    return [_SQL[name].bind(**key.columns, aliases=given) for name in ("rename_records", "rename_standings")]
+    names = ("rename_records", "rename_standings", "forget_former")
+    return [_SQL[name].bind(**key.columns, aliases=given) for name in names]
 
 
 def standings_of(key: StreamKey, given: Sequence[Mapping[str, str]]) -> Statement:
@@ -47,6 +48,12 @@ def ledger_end(db: Queryable, key: StreamKey) -> tuple[int, int]:
 def newly_out(db: Queryable, key: StreamKey, after: int) -> list[Row]:
     """Each: their_id and address."""
     return db.run(_SQL["newly_out"], **key.columns, org=key.org_id, after=after)
+
+
+def out_without_record(db: Queryable, key: StreamKey, after: int, seen: int, since: datetime | None) -> list[str]:
+    """Addresses. `since`: when a complete pass began that has just read everybody."""
+    rows = db.run(_SQL["out_without_record"], **key.columns, org=key.org_id, after=after, seen=seen, since=since)
+    return [row["address"] for row in rows]
 
 
 def saving_ledger_seen(key: StreamKey, seen: int) -> Statement:

@@ -1,14 +1,15 @@
 """Takes over who left an audience, before anything else of a page: into the ledger, each departure once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from crm_relay.connections.audiences import store
 from crm_relay.connections.audiences.decisions import LEAVING, KnownStanding, judge, suppressions
+from crm_relay.connections.records import store as record_store
 from crm_relay.connections.records.each_alone import each_alone
 from crm_relay.connections.records.merge import MATCH, comparable
-from crm_relay.connections.records.stream_run import StreamRun
+from crm_relay.connections.records.stream_run import FROM_EXTERNAL, StreamRun
 from crm_relay.consent.models import ConsentEvent
 from crm_relay.consent.record import recording
 from crm_relay.platform.database import Row, Transaction
@@ -30,16 +31,28 @@ def take_standings(run: StreamRun, records: Sequence[TheirRecord]) -> None:
     """Nothing of a stream without standings. One transaction, before the records are: safe to call twice.
 
     It ends before contacts are locked, since what the ledger brings about locks customers, who come first. A departure
-    that the database refuses costs no other one.
+    that the database refuses costs no other one, and is tried again.
     """
     stream = run.stream
     by_id = {each.their_id: each for each in records if _address(each) is not None}
     if not isinstance(stream, AudienceStream) or not by_id:
         return
     refused = each_alone(sorted(by_id), lambda ids: _take(run, stream, [by_id[one] for one in ids]))
+    if refused:
+        _reject(run, refused)
+
+
+def _reject(run: StreamRun, refused: Mapping[str, Exception]) -> None:
     run.incoming["failed"] += len(refused)
+    run.unjudged |= set(refused)
     for error in refused.values():
         run.note(describe_error(error))
+    rows = [
+        {"direction": FROM_EXTERNAL, "record_id": one, "reason": describe_error(error), "our_version": None}
+        for one, error in refused.items()
+    ]
+    if not run.is_dry:
+        run.db.transact(lambda tx: tx.finish([record_store.putting_rejects(run.key, rows, run.now())]))
 
 
 def _take(run: StreamRun, stream: AudienceStream, records: Sequence[TheirRecord]) -> None:

@@ -107,6 +107,10 @@ class RecordSync(BaseIntegrationSync):
         """Both ways. `complete`: read all of it and compare, though it is not due."""
         return self._sync("bidirectional", StreamOrder(complete=complete, may_shrink=may_shrink))
 
+    def take_departures(self) -> SyncResult:
+        """Who left either side of an audience; the rest waits for somebody's look."""
+        return self._sync("bidirectional", StreamOrder(departures_alone=True))
+
     def preview(self) -> SyncResult:
         """What `sync` would do now, with what would be removed; nothing is written on either side."""
         return self._sync("bidirectional", StreamOrder(complete=True, is_dry=True))
@@ -162,7 +166,7 @@ class RecordSync(BaseIntegrationSync):
             return self.create_failed_result(direction, error, began)
         result = self._result(direction, run, began)
         if not order.is_dry:
-            self._record(result, run)
+            self._record(result, run, has_synced=not order.departures_alone)
         return result
 
     @contextmanager
@@ -228,7 +232,7 @@ class RecordSync(BaseIntegrationSync):
             },
         )
 
-    def _record(self, result: SyncResult, run: SyncProgress) -> None:
+    def _record(self, result: SyncResult, run: SyncProgress, *, has_synced: bool = True) -> None:
         """State, log and incidents; a stream that stopped alone does not stop the connection."""
         row, now, failure = self._current(), self.now(), run.failure
         state = after_run(row.state, failure, now, pace=self._pace(run, now))
@@ -236,7 +240,12 @@ class RecordSync(BaseIntegrationSync):
         reason = None if worked else next((each.errors[-1] for each in run.reports if each.errors), failure)
         statements = [
             store.recording_state(
-                row.id, state, error_message=reason, has_synced=worked, began_at=result.started_at, now=now
+                row.id,
+                state,
+                error_message=reason,
+                has_synced=worked and has_synced,
+                began_at=result.started_at,
+                now=now,
             ),
             store.logging_sync(row.id, result),
         ]

@@ -18,11 +18,13 @@ from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import OF_ONE_ROW, FatalError, TransientError, describe_error
 from crm_relay.platform.logging import logger
+from crm_relay.providers.connectors.contract import AudienceConnector
 
 _LEAST_SECONDS = 20.0
 _BATCH = 20
 _PUT_OFF = timedelta(minutes=15)
 _KEEP_ALIVE = 50
+_HELD_FOR_A_LOOK = {"preview", "confirmation"}
 
 
 @dataclass
@@ -53,7 +55,8 @@ def run_due(db: Database, context: ConnectionContext, clock: Clock, deadline: De
     """
     report, tried = ConnectionsReport(), list[UUID]()
     kinds = sorted(context.setups)
-    while due := store.due_connections(db, kinds, tried, clock(), _BATCH):
+    audiences = [each for each in kinds if isinstance(context.setup(each).connector, AudienceConnector)]
+    while due := store.due_connections(db, kinds, audiences, tried, clock(), _BATCH):
         for connection_id in due:
             if not deadline.allows(_LEAST_SECONDS):
                 report.is_finished = False
@@ -95,6 +98,8 @@ def _result_of(
     except (TransientError, FatalError, *OF_ONE_ROW) as error:
         sync.handle_sync_error(error)
         return sync.create_failed_result("bidirectional", error, began)
+    if sync.connection.held_for in _HELD_FOR_A_LOOK:
+        return sync.take_departures()
     return _first_look(sync, clock()) or sync.sync(may_shrink=row.may_shrink)
 
 

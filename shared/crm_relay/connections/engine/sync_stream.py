@@ -6,6 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.connections.audiences.send_departures import send_departures
+from crm_relay.connections.audiences.take_departures import take_departures
+from crm_relay.connections.audiences.take_standings import take_standings
 from crm_relay.connections.decisions import Failure, RemovalWarning, classify
 from crm_relay.connections.records import store
 from crm_relay.connections.records.apply_page import apply_records
@@ -20,7 +22,7 @@ from crm_relay.connections.records.removals import (
     words_of_removed,
 )
 from crm_relay.connections.records.store import Checkpoint
-from crm_relay.connections.records.stream_run import StreamRun
+from crm_relay.connections.records.stream_run import FROM_EXTERNAL, StreamRun
 from crm_relay.connections.records.write_changes import write_changes
 from crm_relay.platform.errors import OF_ONE_ROW, FatalError, TransientError, describe_error
 from crm_relay.platform.logging import logger
@@ -31,13 +33,14 @@ _LOOK_UP = 100
 
 @dataclass(frozen=True)
 class StreamOrder:
-    """What is asked of a sync. `chosen`: only these contacts are sent."""
+    """What is asked of a sync. `chosen`: only these contacts are sent. `departures_alone`: the rest is held."""
 
     writes: bool = True
     complete: bool = False
     is_dry: bool = False
     may_shrink: bool = False
     chosen: frozenset[UUID] | None = None
+    departures_alone: bool = False
 
 
 @dataclass
@@ -74,10 +77,14 @@ class StreamReport:
 def sync_stream(run: StreamRun, order: StreamOrder, before: Checkpoint, *, complete: bool) -> StreamReport:
     """`before`: where the stream is. Errors of the stream and the vendor are classified in the report, not raised."""
     report = StreamReport(run.key.stream, run.incoming, run.outgoing, run.errors)
-    report.was_stopped = before.stopped_reason is not None
-    report.differed = before.compared is not None and not before.compared.get("is_equal", True)
+    if not order.departures_alone:
+        report.was_stopped = before.stopped_reason is not None
+        report.differed = before.compared is not None and not before.compared.get("is_equal", True)
     try:
-        _sync(run, order, report, before, complete=complete)
+        if order.departures_alone:
+            take_departures(run, before)
+        else:
+            _sync(run, order, report, before, complete=complete)
     except NeedsConfirmation as error:
         report.needs_confirmation = error.shrink
         report.asks = error.consequence
@@ -98,7 +105,7 @@ def _sync(run: StreamRun, order: StreamOrder, report: StreamReport, before: Chec
     checkpoint = _read(run, order, before, complete=complete)
     is_pass = checkpoint.pass_began_at is not None
     if order.writes:
-        send_departures(run)
+        send_departures(run, checkpoint.pass_began_at)
     if not run.is_dry:
         _try_refused_again(run, checkpoint)
     if is_pass:
@@ -129,10 +136,10 @@ def _try_refused_again(run: StreamRun, checkpoint: Checkpoint) -> None:
     if not waiting:
         return
     there = run.stream.look_up(waiting)
-    gone = sorted(set(waiting) - {each.their_id for each in there})
-    if gone:
-        store.run(run.db, store.clearing_rejects(run.key, "from_external", gone))
+    take_standings(run, there)
     apply_records(run, sorted(there, key=lambda each: each.their_id), checkpoint)
+    # Those that are gone there, and those that passed.
+    store.run(run.db, store.clearing_retried(run.key, FROM_EXTERNAL, waiting, run.now()))
 
 
 def _compare(run: StreamRun, checkpoint: Checkpoint) -> SideComparison:

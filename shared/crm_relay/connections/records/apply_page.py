@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from crm_relay.connections.decisions import retry_pause, shrink
+from crm_relay.connections.decisions import shrink
 from crm_relay.connections.records import store
 from crm_relay.connections.records.each_alone import each_alone
 from crm_relay.connections.records.merge import (
@@ -20,7 +20,7 @@ from crm_relay.connections.records.merge import (
     with_sent,
 )
 from crm_relay.connections.records.store import WRITABLE, Checkpoint
-from crm_relay.connections.records.stream_run import StreamRun
+from crm_relay.connections.records.stream_run import FROM_EXTERNAL, StreamRun
 from crm_relay.platform.database import Row, Transaction
 from crm_relay.platform.errors import describe_error
 from crm_relay.platform.sql import Statement
@@ -29,7 +29,6 @@ from crm_relay.providers.connectors.contract import FieldRule, TheirRecord
 ERASED = "the person was erased, and does not come back"
 NO_ADDRESS = "the record has no e-mail address"
 SAME_ADDRESS = "another record has the same e-mail address"
-FROM_EXTERNAL = "from_external"
 
 
 @dataclass
@@ -108,6 +107,9 @@ def _decide(run: StreamRun, part: Sequence[TheirRecord], found: Mapping[str, Row
             continue
         owner = row["our_id"] or _address(record)
         reason = _refusal(record, row, is_taken=row["linked_id"] is None and owner in taken)
+        if reason == ERASED and row["sent"] is not None:
+            effects.records.append(_to_remove(record, number))
+            continue
         if reason is not None:
             effects.refused[record.their_id] = reason
             continue
@@ -115,6 +117,12 @@ def _decide(run: StreamRun, part: Sequence[TheirRecord], found: Mapping[str, Row
             taken.add(owner)
         _decide_one(run, record, row, number, effects)
     return effects
+
+
+def _to_remove(record: TheirRecord, number: int) -> dict[str, Any]:
+    """Of somebody who was erased while a request of ours made or changed it, whose answer was lost."""
+    nothing: dict[str, Any] = {"our_id": None, "fields": {}, "hash": "", "our_version": None, "is_settled": False}
+    return {"their_id": record.their_id, "seen_in_pass": number, "state": "remove", **nothing}
 
 
 def _refusal(record: TheirRecord, row: Row, *, is_taken: bool) -> str | None:
@@ -230,8 +238,9 @@ def _statements(run: StreamRun, effects: _Effects, checkpoint: Checkpoint) -> li
         found += _gone(run, effects.gone, checkpoint)
     if effects.refused:
         found.append(_rejecting(run, effects.refused))
-    if effects.passed and checkpoint.pass_began_at is not None:
-        found.append(store.clearing_rejects(run.key, FROM_EXTERNAL, effects.passed))
+    passed = [each for each in effects.passed if each not in run.unjudged]
+    if passed and checkpoint.pass_began_at is not None:
+        found.append(store.clearing_rejects(run.key, FROM_EXTERNAL, passed))
     return found
 
 
@@ -245,18 +254,11 @@ def _gone(run: StreamRun, gone: Sequence[str], checkpoint: Checkpoint) -> list[S
 
 
 def _rejecting(run: StreamRun, refused: Mapping[str, str]) -> Statement:
-    now = run.now()
     rows = [
-        {
-            "direction": FROM_EXTERNAL,
-            "record_id": their_id,
-            "reason": reason,
-            "our_version": None,
-            "retry_at": (now + retry_pause(0)).isoformat(),
-        }
+        {"direction": FROM_EXTERNAL, "record_id": their_id, "reason": reason, "our_version": None}
         for their_id, reason in sorted(refused.items())
     ]
-    return store.putting_rejects(run.key, rows, now)
+    return store.putting_rejects(run.key, rows, run.now())
 
 
 def _finish(run: StreamRun, refused: Mapping[str, str], closing: Sequence[Statement]) -> None:

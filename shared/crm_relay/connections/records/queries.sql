@@ -106,23 +106,38 @@ where id in (
     and deleted_at is null;
 
 -- name: put_records
--- What both sides hold by now; a record that has nothing to send is settled at the version that our row has now.
+-- What both sides hold by now, settled at our version where nothing is to be sent; who was erased meanwhile has to go there.
+with given as materialized (
+    select *
+    from jsonb_to_recordset(:records) as record (
+        their_id text, our_id uuid, address text, fields jsonb, hash text, our_version text, is_settled boolean,
+        seen_in_pass bigint, state text
+    )
+),
+erased as materialized (
+    select erased_among(array(select address from given where address is not null)) as addresses
+)
 insert into integration_records (
     connection_id, stream, their_id, our_id, fields, hash, our_version, seen_in_pass, state, updated_at
 )
 select
-    :connection, :stream, it.their_id, it.our_id, it.fields, it.hash,
-    case when it.is_settled then coalesce(it.our_version, contact.xmin::text) end, it.seen_in_pass, it.state, :now
-from jsonb_to_recordset(:records) as it (
-    their_id text, our_id uuid, fields jsonb, hash text, our_version text, is_settled boolean, seen_in_pass bigint, state text
-)
+    :connection, :stream, it.their_id, case when not it.is_erased then it.our_id end,
+    case when it.is_erased then '{}' else it.fields end, case when it.is_erased then '' else it.hash end,
+    case when it.is_settled and not it.is_erased then coalesce(it.our_version, contact.xmin::text) end, it.seen_in_pass,
+    case when it.is_erased then 'remove' else it.state end, :now
+from (
+    select given.*, coalesce(given.address = any (erased.addresses), false) as is_erased
+    from given
+    cross join erased
+) it
 left join contacts contact on contact.id = it.our_id
 order by it.their_id
 on conflict (connection_id, stream, their_id) do update
 set
     our_id = excluded.our_id, fields = excluded.fields, hash = excluded.hash, our_version = excluded.our_version,
     seen_in_pass = greatest(integration_records.seen_in_pass, excluded.seen_in_pass), state = excluded.state,
-    updated_at = excluded.updated_at;
+    updated_at = excluded.updated_at
+where integration_records.state is distinct from 'remove';
 
 -- name: put_unconfirmed
 -- Before they are sent: a later attempt replaces what an earlier one of the same record sent.
@@ -153,7 +168,7 @@ where connection_id = :connection and stream = :stream and their_id = any (cast(
 -- Where a stream is, and how many records it is known to have.
 select
     checkpoint.cursor, checkpoint.pass, checkpoint.pass_began_at, checkpoint.pass_read, checkpoint.completed_at,
-    checkpoint.compared, checkpoint.stopped_reason,
+    checkpoint.compared, checkpoint.stopped_reason, checkpoint.departures_cursor,
     (
         select count(*)
         from integration_records record
@@ -174,7 +189,11 @@ on conflict (connection_id, stream) do update
 set
     cursor = excluded.cursor, pass = excluded.pass, pass_began_at = excluded.pass_began_at, pass_read = excluded.pass_read,
     completed_at = excluded.completed_at, compared = coalesce(excluded.compared, integration_checkpoints.compared),
-    stopped_reason = null, updated_at = excluded.updated_at;
+    stopped_reason = null, departures_cursor = null, updated_at = excluded.updated_at;
+
+-- name: save_departures_cursor
+-- Who left was read up to there, and nothing else was.
+update integration_checkpoints set departures_cursor = :cursor where connection_id = :connection and stream = :stream;
 
 -- name: save_comparison
 -- What a comparison of both sides found, until the next one.
@@ -292,16 +311,21 @@ order by record.their_id
 limit :limit;
 
 -- name: put_rejects
--- Records that one side refused, each with its reason and when it is tried again.
+-- Records that one side refused, each with its reason, and tried again after the pause of its next attempt.
 insert into integration_rejects (
     connection_id, stream, direction, record_id, reason, our_version, first_at, last_at, retry_at
 )
-select :connection, :stream, it.direction, it.record_id, it.reason, it.our_version, :now, :now, cast(it.retry_at as timestamptz)
-from jsonb_to_recordset(:rejects) as it (direction text, record_id text, reason text, our_version text, retry_at text)
+select
+    :connection, :stream, it.direction, it.record_id, it.reason, it.our_version, :now, :now,
+    cast(:now as timestamptz) + make_interval(secs => (cast(:pauses as integer[]))[1])
+from jsonb_to_recordset(:rejects) as it (direction text, record_id text, reason text, our_version text)
 order by it.record_id
 on conflict (connection_id, stream, direction, record_id) do update
 set
-    reason = excluded.reason, our_version = excluded.our_version, last_at = excluded.last_at, retry_at = excluded.retry_at,
+    reason = excluded.reason, our_version = excluded.our_version, last_at = excluded.last_at,
+    retry_at = excluded.last_at + make_interval(
+        secs => (cast(:pauses as integer[]))[least(integration_rejects.attempts + 1, cardinality(cast(:pauses as integer[])))]
+    ),
     attempts = integration_rejects.attempts + 1;
 
 -- name: clear_rejects
@@ -309,6 +333,12 @@ set
 delete from integration_rejects
 where connection_id = :connection and stream = :stream and direction = :direction
     and record_id = any (cast(:record_ids as text[]));
+
+-- name: clear_retried
+-- Records that were looked up for a second try and not refused again.
+delete from integration_rejects
+where connection_id = :connection and stream = :stream and direction = :direction
+    and record_id = any (cast(:record_ids as text[])) and retry_at <= :now;
 
 -- name: rejected_there
 -- Their records that we refused and whose time has come: they are looked up with their current values.

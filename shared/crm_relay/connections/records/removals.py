@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from crm_relay.connections.audiences.take_standings import take_standings
 from crm_relay.connections.decisions import RemovalWarning, shrink
 from crm_relay.connections.records import store
 from crm_relay.connections.records.apply_page import apply_records
@@ -77,6 +78,7 @@ def _look_again(run: StreamRun, their_ids: Sequence[str], checkpoint: Checkpoint
     there = run.stream.look_up(their_ids)
     found = {each.their_id for each in there}
     if there:
+        take_standings(run, there)
         apply_records(run, sorted(there, key=lambda each: each.their_id), checkpoint)
         # Also of those that were refused: they are there.
         store.run(run.db, store.marking_seen(run.key, checkpoint.pass_number, sorted(found)))

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from crm_relay.connections.decisions import RETRY_SECONDS
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Json, Statement, queries_beside
 
@@ -45,7 +46,10 @@ class StreamKey:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a stream is. `pass_number`: of the complete pass that is running, or the last one."""
+    """Where a stream is. `pass_number`: of the complete pass that is running, or the last one.
+
+    `departures_cursor`: how far it was read for departures alone, which is not stored from it.
+    """
 
     cursor: str | None = None
     pass_number: int = 0
@@ -54,7 +58,13 @@ class Checkpoint:
     completed_at: datetime | None = None
     compared: Mapping[str, Any] | None = None
     stopped_reason: str | None = None
+    departures_cursor: str | None = None
     known: int = 0
+
+    @property
+    def was_read(self) -> bool:
+        """Whether anything of the stream was ever taken over."""
+        return self.cursor is not None or self.completed_at is not None
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,11 @@ def saving(key: StreamKey, checkpoint: Checkpoint, now: datetime) -> Statement:
     )
 
 
+def save_departures_cursor(db: Queryable, key: StreamKey, cursor: str) -> None:
+    """Until the records are read on."""
+    db.run(_SQL["save_departures_cursor"], **key.columns, cursor=cursor)
+
+
 def save_comparison(db: Queryable, key: StreamKey, compared: Mapping[str, Any], now: datetime) -> None:
     """Until the next complete pass."""
     db.run(_SQL["save_comparison"], **key.columns, compared=Json(dict(compared)), now=now)
@@ -203,13 +218,18 @@ def compare_page(db: Queryable, key: StreamKey, pass_number: int, after: str, li
 
 
 def putting_rejects(key: StreamKey, rejects: Sequence[Mapping[str, Any]], now: datetime) -> Statement:
-    """Each: direction, record_id, reason, our_version, retry_at."""
-    return _SQL["put_rejects"].bind(**key.columns, rejects=Json(list(rejects)), now=now)
+    """Each: direction, record_id, reason, our_version. Every refusal of the same record is tried again later."""
+    return _SQL["put_rejects"].bind(**key.columns, rejects=Json(list(rejects)), pauses=list(RETRY_SECONDS), now=now)
 
 
 def clearing_rejects(key: StreamKey, direction: str, record_ids: Sequence[str]) -> Statement:
     """Those that passed."""
     return _SQL["clear_rejects"].bind(**key.columns, direction=direction, record_ids=list(record_ids))
+
+
+def clearing_retried(key: StreamKey, direction: str, record_ids: Sequence[str], now: datetime) -> Statement:
+    """Behind a second try: one that was refused again waits longer, and stays."""
+    return _SQL["clear_retried"].bind(**key.columns, direction=direction, record_ids=list(record_ids), now=now)
 
 
 def rejected_there(db: Queryable, key: StreamKey, now: datetime, limit: int) -> list[str]:

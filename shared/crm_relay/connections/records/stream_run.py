@@ -12,6 +12,9 @@ from crm_relay.platform.clock import Clock, Deadline
 from crm_relay.platform.database import Database
 from crm_relay.providers.connectors.contract import RecordStream
 
+FROM_EXTERNAL = "from_external"
+"""The direction of records of theirs that we refused."""
+
 Counts = Counter[str]
 """Words: created, updated, failed, read, conflicts, removed, unclear, echoes."""
 
@@ -36,7 +39,8 @@ class StreamRun:
     """One stream in one run. `is_dry`: nothing is written on either side, only counted.
 
     `matched`: contacts that were found by their address to be a record that nothing was linked to before.
-    `may_shrink`: somebody has seen how many records would be removed, and said yes.
+    `unjudged`: records whose departure the database refused. `may_shrink`: somebody has seen how many records would be
+    removed, and said yes.
     """
 
     db: Database
@@ -53,6 +57,7 @@ class StreamRun:
     is_unclear: bool = False
     examples: list[str] = field(default_factory=list)
     matched: set[UUID] = field(default_factory=set)
+    unjudged: set[str] = field(default_factory=set)
     _is_checked: bool = False
 
     def ensure_fields(self) -> None:

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from crm_relay.connections.audiences.bar_additions import barred
-from crm_relay.connections.decisions import retry_pause
 from crm_relay.connections.records import store
 from crm_relay.connections.records.each_alone import each_alone
 from crm_relay.connections.records.merge import MATCH, Agreed, agreed_after_write, parse_agreed, sent_fields, to_send
@@ -80,9 +78,8 @@ def _hold(run: StreamRun, planned: Sequence[_Planned], reasons: Mapping[str, str
     if not planned:
         return
     run.outgoing["held"] += len(planned)
-    now = run.now()
-    rows = [_reject_row(each, reasons[each.row["address"]], now) for each in planned]
-    run.db.transact(lambda tx: tx.finish([store.putting_rejects(run.key, rows, now)]))
+    rows = [_reject_row(each, reasons[each.row["address"]]) for each in planned]
+    run.db.transact(lambda tx: tx.finish([store.putting_rejects(run.key, rows, run.now())]))
 
 
 def _count_planned(run: StreamRun, planned: Sequence[_Planned]) -> None:
@@ -168,6 +165,7 @@ def _settle(
         {
             "their_id": their_id,
             "our_id": row["id"],
+            "address": row["address"],
             "fields": {name: str(each) for name, each in agreed.items()},
             "hash": run.hasher.of_record(their_id, {name: each.ours for name, each in agreed.items()}),
             # The version that was read: a change since then is found again.
@@ -184,16 +182,15 @@ def _settle(
 def _reject(run: StreamRun, confirmed: _Confirmed, planned: _Planned, reason: str) -> None:
     run.outgoing["failed"] += 1
     run.note(reason)
-    confirmed.rejects.append(_reject_row(planned, reason, run.now()))
+    confirmed.rejects.append(_reject_row(planned, reason))
 
 
-def _reject_row(planned: _Planned, reason: str, now: datetime) -> dict[str, Any]:
+def _reject_row(planned: _Planned, reason: str) -> dict[str, Any]:
     return {
         "direction": TO_EXTERNAL,
         "record_id": str(planned.row["id"]),
         "reason": reason[:500],
         "our_version": planned.row["our_version"],
-        "retry_at": (now + retry_pause(planned.row["attempts"] or 0)).isoformat(),
     }
 
 

@@ -173,6 +173,9 @@ class AudienceStream(RecordStream, Protocol):
     def ledger_source(self) -> str:
         """What the ledger names as the source of its events."""
 
+    def id_of(self, address: str) -> str:
+        """By which a record with this address can be asked for, though nobody has read it."""
+
     def unsubscribe(self, their_ids: Sequence[str]) -> Sequence[WriteOutcome]:
         """At most `largest_write` records; one outcome each, in order. Errors as in `write`."""
 
@@ -251,3 +254,12 @@ class Connector(Protocol):
 
     def open(self, http: HttpClient, access: Access, settings: Mapping[str, object]) -> Account:
         """For one run; no request is made here."""
+
+
+@runtime_checkable
+class AudienceConnector(Connector, Protocol):
+    """A connector whose streams are AudienceStreams."""
+
+    @property
+    def has_audiences(self) -> bool:
+        """True."""

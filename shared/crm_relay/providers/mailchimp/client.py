@@ -22,7 +22,16 @@ from crm_relay.providers.mailchimp.refusals import refusal
 
 LARGEST_PAGE = 1_000
 LARGEST_SUBSCRIPTION = 500
-_MEMBER_FIELDS = ("id", "contact_id", "email_address", "status", "merge_fields", "last_changed", "tags")
+_MEMBER_FIELDS = (
+    "id",
+    "contact_id",
+    "email_address",
+    "status",
+    "unsubscribe_reason",
+    "merge_fields",
+    "last_changed",
+    "tags",
+)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ class MailchimpConnector:
     base_url: str = API_URL
     takes_keys: bool = True
     pickers: Sequence[str] = ("audience", "field")
+    has_audiences: bool = True
 
     @property
     def oauth(self) -> OAuthEndpoints | None:

@@ -94,8 +94,9 @@ def parse(body: bytes, *, now: datetime) -> AudienceEvent:
     if not kind:
         raise _unreadable("type: missing")
     effect = EFFECTS.get(kind, "unknown")
-    if effect == "unsubscribed" and fields.get("data[action]", "unsub") != "unsub":
-        # Somebody archived or deleted the member: that is no wish of theirs.
+    is_tidied = fields.get("data[action]", "unsub") != "unsub" and fields.get("data[reason]") != "abuse"
+    if effect == "unsubscribed" and is_tidied:
+        # Somebody archived or deleted the member: that is no wish of theirs. A complaint always is.
         effect = "changed"
     address = fields.get("data[email]") or fields.get("data[new_email]")
     if effect in {"unsubscribed", "undeliverable"} and not address:

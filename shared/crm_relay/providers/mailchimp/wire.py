@@ -21,7 +21,10 @@ class MemberTag(Wire):
 
 
 class MailchimpMember(Wire):
-    """`id` is the MD5 of the address and changes with it; `contact_id` stays, and is not in every answer."""
+    """`id` is the MD5 of the address and changes with it; `contact_id` stays, and is not in every answer.
+
+    `unsubscribe_reason`: "a subscriber's reason for unsubscribing" [O]. That an archived member keeps it is assumed.
+    """
 
     id: str
     contact_id: str | None = None
@@ -29,6 +32,7 @@ class MailchimpMember(Wire):
     status: str = ""
     merge_fields: dict[str, Any] = Field(default_factory=dict, repr=False)
     last_changed: Moment = None
+    unsubscribe_reason: str | None = Field(default=None, repr=False)
     tags: list[MemberTag] = Field(default_factory=list)
 
     @property

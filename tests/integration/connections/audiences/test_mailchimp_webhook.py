@@ -70,6 +70,7 @@ def test_who_leaves_is_out_at_once_and_once(stage: MailchimpSync, connection: UU
         ("cleaned", {"reason": "hard", "email": "a@x.example"}, [("hard_bounce", "a@x.example")]),
         ("unsubscribe", {"action": "unsub", "reason": "abuse", "email": "a@x.example"}, [("opt_out", "a@x.example")]),
         ("unsubscribe", {"action": "delete", "reason": "manual", "email": "a@x.example"}, []),
+        ("unsubscribe", {"action": "delete", "reason": "abuse", "email": "a@x.example"}, [("opt_out", "a@x.example")]),
         ("subscribe", {"email": "a@x.example"}, []),
         ("profile", {"email": "a@x.example", "merges": {"FNAME": "Ada"}}, []),
         ("upemail", {"new_email": "b@x.example", "old_email": "a@x.example"}, []),

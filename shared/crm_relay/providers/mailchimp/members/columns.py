@@ -50,11 +50,15 @@ class MemberColumns:
     def record(self, member: MailchimpMember) -> TheirRecord:
         """Raises SchemaDrift where a field holds something else than its type says."""
         standing = standing_of(member.status)
+        is_archived = standing == "archived"
+        if is_archived and member.unsubscribe_reason:
+            # Archived after they had left, and before anybody looked.
+            standing = "unsubscribed"
         return TheirRecord(
             member.lasting_id,
             self.values(member),
             member.last_changed,
-            is_removed=standing == "archived",
+            is_removed=is_archived,
             standing=standing,
             former_id=member.id if member.lasting_id != member.id else None,
         )

@@ -19,7 +19,7 @@ from crm_relay.providers.connectors.contract import (
 )
 from crm_relay.providers.connectors.failures import CursorLost, SchemaDrift
 from crm_relay.providers.mailchimp.batches import LARGEST_BATCH, BatchRunner, Operation, OperationResult
-from crm_relay.providers.mailchimp.client import MailchimpApi
+from crm_relay.providers.mailchimp.client import MailchimpApi, subscriber_hash
 from crm_relay.providers.mailchimp.members.columns import MemberColumns, fit
 from crm_relay.providers.mailchimp.members.cursor import AudienceCursor, read_cursor
 from crm_relay.providers.mailchimp.members.writing import MemberWriter, member_of
@@ -90,6 +90,10 @@ class AudienceMembers:
         """A request for five hundred new ones; known ones by one batch, which is waited for."""
         return MemberWriter(self._audience, self.columns, self.runner, self._settings.new_status).write(batch)
 
+    def id_of(self, address: str) -> str:
+        """The hash of it."""
+        return subscriber_hash(address)
+
     def unsubscribe(self, their_ids: Sequence[str]) -> Sequence[WriteOutcome]:
         """By changes of a member that is there: this makes nobody a member."""
         body = {"status": "unsubscribed"}
@@ -144,9 +148,13 @@ class AudienceMembers:
 
 def _left(their_id: str, result: OperationResult) -> WriteOutcome:
     if result.status < 300:
-        if standing_of(member_of(result).status) == "subscribed":
-            return WriteRefused("Mailchimp took the request, and still writes to the person")
-        return Written(their_id, is_new=False)
+        try:
+            is_out = standing_of(member_of(result).status) != "subscribed"
+        except ServerFailed as error:
+            return WriteRefused(str(error))
+        if is_out:
+            return Written(their_id, is_new=False)
+        return WriteRefused("Mailchimp took the request, and still writes to the person")
     if result.status == 404:
         return WriteRefused("the member is not in the audience any more", is_gone=True)
     return WriteRefused(reason_of_problem(result.body, {}) or f"Mailchimp refuses it: status {result.status}")

@@ -21,7 +21,7 @@ begin
     return null;
 end
 $$;
-revoke all on function note_pitch_left() from public, anon, authenticated;
+revoke all on function note_pitch_left() from public, anon, authenticated, service_role, crm_relay;
 create or replace trigger note_pitch_left_insert after insert on pitches
     for each row when (new.left_at is not null) execute function note_pitch_left();
 create or replace trigger note_pitch_left_update after update on pitches

@@ -20,13 +20,13 @@ def erase_connected(db: Database, person: Person, now: datetime) -> Row:
     """
     addresses = sorted(person.addresses)
     statements = [
-        _SQL["erase_rejects"].bind(addresses=addresses),
-        _SQL["erase_records"].bind(addresses=addresses, now=now),
         _SQL["erase_pitches"].bind(addresses=addresses, now=now),
         _SQL["erase_recipients"].bind(addresses=addresses, now=now),
+        _SQL["erase_rejects"].bind(addresses=addresses),
+        _SQL["erase_records"].bind(addresses=addresses, now=now),
         erasing(addresses),
     ]
-    rejects, records, pitches, recipients, standings = db.transact(lambda tx: tx.finish(statements))
+    pitches, recipients, rejects, records, standings = db.transact(lambda tx: tx.finish(statements))
     return {
         "integration_rejects": len(rejects),
         "integration_records, removed there by the next sync": len(records),

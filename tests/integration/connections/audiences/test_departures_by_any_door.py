@@ -245,3 +245,25 @@ def test_a_connection_that_nobody_has_let_begin_takes_nothing_over(stage: Mailch
     stage.pass_time()
     assert stage.run().outcomes == {}
     assert stage.ledger() == []
+
+
+def test_a_complete_pass_alone_finds_who_opted_out(stage: MailchimpSync) -> None:
+    """What the look at the ledger has missed, such as an entry that was committed very late."""
+    linked(stage, "out", "stays")
+    stage.opt_out("out@x.example")
+    rows_of(stage.db, "update integration_checkpoints set ledger_seen = (select max(id) from consent_events)")
+    assert stage.sync().success
+    assert stage.members()["out@x.example"] == "subscribed"
+    stage.pass_time()
+    assert stage.sync(complete=True).success
+    assert stage.members() == {"out@x.example": "unsubscribed", "stays@x.example": "subscribed"}
+    assert stage.ledger() == []
+
+
+def test_the_look_at_the_ledger_alone_finds_who_opted_out(stage: MailchimpSync) -> None:
+    """Nothing about the member changed there, so that no read shows them."""
+    linked(stage, "out", "stays")
+    stage.opt_out("out@x.example")
+    result = stage.sync()
+    assert stage.stream_of(result)["in"].get("read", 0) == 0
+    assert stage.members() == {"out@x.example": "unsubscribed", "stays@x.example": "subscribed"}

@@ -5,8 +5,7 @@ create or replace function note_pitch_left() returns trigger
 language plpgsql security definer set search_path = public, pg_temp
 as $$
 begin
-    if tg_op = 'DELETE' or new.left_at is null or normalise_address(new.address) is null then
-        delete from mail_elsewhere where id = old.id;
+    if tg_op = 'DELETE' or new.left_at is null or normalise_address(new.address) is null then delete from mail_elsewhere where id = old.id;
         return null;
     end if;
     insert into mail_elsewhere (id, org_id, address, purpose, left_at, leaving_until)

@@ -30,3 +30,28 @@ as $$
 $$;
 comment on function is_integration_enabled(uuid,text) is 'Whether a workspace has a connection of this kind that syncs.';
 grant execute on function is_integration_enabled(uuid,text) to authenticated;
+
+
+create function note_pitch_left()
+    returns trigger
+    language plpgsql
+    security definer
+    set search_path to 'public', 'pg_temp'
+as $$
+begin
+    if tg_op = 'DELETE' or new.left_at is null or normalise_address(new.address) is null then delete from mail_elsewhere where id = old.id;
+        return null;
+    end if;
+    insert into mail_elsewhere (id, org_id, address, purpose, left_at, leaving_until)
+    select
+        new.id, place.org_id, normalise_address(new.address), 'pitch', new.left_at,
+        case when new.status = 'sending' and new.lease is not null then new.claimed_until end
+    from workspaces place
+    where place.id = new.workspace_id and place.org_id is not null
+    on conflict (id) do update
+    set
+        org_id = excluded.org_id, address = excluded.address, left_at = excluded.left_at, leaving_until = excluded.leaving_until;
+    return null;
+end
+$$;
+revoke execute on function note_pitch_left() from crm_relay, service_role;

@@ -9,11 +9,22 @@ as $$
     select latest.at + limits.cap_days * interval '1 day'
     from delivery_limits limits
     cross join lateral (
-        select coalesce(sent.left_at, sent.queued_at) as at
-        from email_sends sent
-        where sent.org_id = wanted_org and sent.address = wanted_address and sent.purpose not like 'notification%'
-            and sent.status not in ('refused', 'dry_run', 'failed', 'suppressed')
-            and (sent.status = 'queued' or coalesce(sent.left_at, sent.queued_at) > at - limits.cap_days * interval '1 day')
+        select one.at
+        from (
+            select coalesce(sent.left_at, sent.queued_at) as at
+            from email_sends sent
+            where sent.org_id = wanted_org and sent.address = wanted_address and sent.purpose not like 'notification%'
+                and sent.status not in ('refused', 'dry_run', 'failed', 'suppressed')
+                and (
+                    sent.status = 'queued'
+                    or coalesce(sent.left_at, sent.queued_at) > email_cap.at - limits.cap_days * interval '1 day'
+                )
+            union all
+            select elsewhere.left_at
+            from mail_elsewhere elsewhere
+            where elsewhere.org_id = wanted_org and elsewhere.address = wanted_address
+                and elsewhere.left_at > email_cap.at - limits.cap_days * interval '1 day'
+        ) one
         order by 1 desc
         offset limits.cap_emails - 1
         limit 1

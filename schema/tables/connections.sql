@@ -86,19 +86,23 @@ grant all on integration_activity to crm_relay, service_role;
 
 
 create table integration_checkpoints (
-    connection_id  uuid        not null references integration_connections (id) on delete cascade,
-    stream         text        not null,
-    cursor         text,
-    pass           bigint      not null default 0,
-    pass_began_at  timestamptz,
-    pass_read      integer     not null default 0,
-    completed_at   timestamptz,
-    compared       jsonb,
-    stopped_reason text,
-    updated_at     timestamptz not null default now(),
-    ledger_seen    bigint      not null default 0,
+    connection_id     uuid        not null references integration_connections (id) on delete cascade,
+    stream            text        not null,
+    cursor            text,
+    pass              bigint      not null default 0,
+    pass_began_at     timestamptz,
+    pass_read         integer     not null default 0,
+    completed_at      timestamptz,
+    compared          jsonb,
+    stopped_reason    text,
+    updated_at        timestamptz not null default now(),
+    ledger_seen       bigint      not null default 0,
+    departures_cursor text,
     primary key (connection_id, stream)
 );
+
+comment on column integration_checkpoints.departures_cursor is
+    'Who left an audience was read up to here while its records waited for somebody; null: both are at the same place.';
 
 alter table integration_checkpoints enable row level security;
 create policy authenticated_read on integration_checkpoints for select to authenticated
@@ -283,6 +287,9 @@ create index idx_pitches_due on pitches (workspace_id, not_before) where status 
 create index idx_pitches_left on pitches (from_address, left_at) where left_at is not null;
 create index idx_pitches_message on pitches (message_id) where message_id is not null;
 create index idx_pitches_parked on pitches (updated_at) where status = 'unknown';
+create index idx_pitches_texts on pitches (updated_at)
+    where (status in ('sent', 'refused', 'dry_run', 'failed', 'cancelled'))
+    and (subject <> '' or body_text is not null or body_html is not null);
 create index idx_pitches_thread on pitches (connection_id, external_thread_id) where external_thread_id is not null;
 create index idx_pitches_workspace on pitches (workspace_id, status, created_at);
 

@@ -301,6 +301,27 @@ grant select on inbox_items to authenticated;
 grant all on inbox_items to crm_relay, service_role;
 
 
+create table mail_elsewhere (
+    id            uuid        primary key,
+    org_id        uuid        not null references organizations (id) on delete cascade,
+    address       text        not null,
+    purpose       text        not null,
+    left_at       timestamptz not null,
+    leaving_until timestamptz
+);
+
+comment on table mail_elsewhere is 'E-mails that left by another way than a batch: they count for the frequency caps.';
+
+create index idx_mail_elsewhere_address on mail_elsewhere (address, left_at desc);
+create index idx_mail_elsewhere_leaving on mail_elsewhere (leaving_until) where leaving_until is not null;
+create index idx_mail_elsewhere_org on mail_elsewhere (org_id);
+
+alter table mail_elsewhere enable row level security;
+create policy service_role_all on mail_elsewhere to crm_relay, service_role using (true) with check (true);
+
+grant all on mail_elsewhere to crm_relay, service_role;
+
+
 create table own_sender (
     only_one      boolean     primary key default true check (only_one),
     paused_at     timestamptz,

@@ -20,7 +20,7 @@ from crm_relay.platform.fence.clone_fence import ensure_armed
 from crm_relay.platform.logging import logger
 from crm_relay.platform.settings import SettingsModel
 from local.settings_file import read_env_file
-from local.stack import running_stack
+from local.stack_file import running_stack
 
 __all__ = ["FOUND", "WRONG_USE", "console", "show"]
 

@@ -51,7 +51,7 @@ from crm_relay.platform.fence.clone_fence import arm, is_armed
 from crm_relay.platform.migrations import migrate as apply_migrations
 from crm_relay.platform.migrations import read_migrations
 from crm_relay.platform.settings import SettingsModel, read_settings
-from local.stack import ROOT
+from local.stack_file import ROOT
 
 app = typer.Typer(
     cls=CrmRelayCommands,

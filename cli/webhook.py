@@ -11,7 +11,7 @@ from cli.sample_deliveries import SIGNERS, SampleRequest, SigningSettings, read_
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import FatalError, TransientError
 from crm_relay.platform.settings import read_settings
-from local.stack import ROOT
+from local.stack_file import ROOT
 
 app = typer.Typer(no_args_is_help=True, help="Send sample deliveries to an installation.")
 _ANSWER_SECONDS = 30.0

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from crm_relay.platform.errors import FatalError
-from local.stack import STACK_FILE, STACK_FOLDER, Stack
+from local.stack import Stack
+from local.stack_file import PORT, STACK_FILE, STACK_FOLDER
 from local.stack_folder import one_at_a_time
 from local.until_signal import Stopped, stopped_by_signal, until_signal, wait_for
 
 console = Console()
-PORT = 8484
 _STOPPED = 130
 _PUBLIC = "of workflows: to public hosts alone"
 _RESEND = "https://api.resend.com, as SEND_MODE allows"

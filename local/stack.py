@@ -26,16 +26,13 @@ from local.aws.streams import StreamPoller
 from local.log_file import log_to
 from local.postgres import EmbeddedPostgres
 from local.simulated import OPERATORS, Simulated
+from local.stack_file import ROOT, STACK_FILE, STACK_FOLDER
 from local.stack_folder import StackFolder
 from local.template.template import SamTemplate
 from local.until_signal import Stopped
 from mautic_sync.settings import Settings as SyncSettings
 
-ROOT = Path(__file__).parent.parent
-STACK_FILE = Path(os.environ.get("CRM_RELAY_STACK_FILE") or ROOT / "build" / "stack.json")
 LOG_FILE = STACK_FILE.with_suffix(".log")
-# A stack with a file of its own is another one, with data of its own.
-STACK_FOLDER = StackFolder((STACK_FILE.parent if "CRM_RELAY_STACK_FILE" in os.environ else ROOT) / ".stack")
 RECORDED_SECRET = "lab-webhook-secret"
 """The secret with which the recorded webhooks in events/ are signed."""
 logger = logging.getLogger(__name__)
@@ -183,13 +180,3 @@ def os_names() -> frozenset[str]:
 
 
 _NAMES_AT_START = frozenset(name for name in os.environ if not name.startswith(OPERATORS))
-
-
-def running_stack() -> dict[str, object] | None:
-    """What build/stack.json says, where its process still lives."""
-    try:
-        description: dict[str, object] = json.loads(STACK_FILE.read_text())
-        os.kill(int(str(description["pid"])), 0)
-    except (OSError, ValueError, KeyError):
-        return None
-    return description

@@ -12,7 +12,7 @@ from cli.console import FOUND, GOOD, AsJson, DryRun, EnvFile, reports_errors, sh
 from crm_relay.platform.aws.secret_groups import SecretGroup, secret_name
 from crm_relay.platform.aws.secret_store import create_secret, read_secret, replace_secret
 from crm_relay.platform.errors import RejectedInput
-from local.stack import ROOT
+from local.stack_file import ROOT
 from local.template.secrets import secret_variables, split_by_secret
 from local.template.template import SamTemplate
 

@@ -28,7 +28,7 @@ def run(env_file: EnvFile = None, as_json: AsJson = False) -> int:
     """
     from campaign_cron.wiring import run as run_once
     from local.runtime.lambda_context import LocalLambdaContext
-    from local.stack import ROOT
+    from local.stack_file import ROOT
     from local.template.template import SamTemplate
 
     use_settings(env_file)

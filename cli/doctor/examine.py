@@ -18,7 +18,7 @@ from crm_relay.platform.fence.clone_fence import is_armed
 from crm_relay.platform.migrations import migrate, read_migrations
 from crm_relay.platform.settings import SettingsModel, read_settings
 from crm_relay.platform.sql import parse_queries
-from local.stack import ROOT
+from local.stack_file import ROOT
 from mautic_sync.settings import Settings as SyncSettings
 from mautic_webhook.settings import Settings as WebhookSettings
 from resend_webhook.settings import Settings as ResendSettings

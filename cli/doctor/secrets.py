@@ -7,7 +7,7 @@ from cli.doctor.checks import Check
 from crm_relay.platform.aws.secret_groups import SecretGroup
 from crm_relay.platform.aws.secret_store import read_secret
 from crm_relay.platform.settings import SECRET_ID
-from local.stack import ROOT
+from local.stack_file import ROOT
 from local.template.secrets import secret_variables
 from local.template.template import SamTemplate
 

@@ -15,7 +15,7 @@ from cli.init.questions import ORGANIZATION_ANSWERS, Ask, Question, collect, fro
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import RejectedInput
 from local.settings_file import read_env_file, write_env_file
-from local.stack import running_stack
+from local.stack_file import running_stack
 
 _INTRODUCTION = """\
 Enter keeps what is in [brackets]. What you leave empty, the local stack simulates.

@@ -10,7 +10,7 @@ from crm_relay.platform.database import Database, Queryable
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.sql import parse_queries
 from local.postgres import EmbeddedPostgres
-from local.stack import STACK_FILE, STACK_FOLDER, prepare_database, running_stack
+from local.stack_file import STACK_FILE, STACK_FOLDER, running_stack
 from local.stack_folder import one_at_a_time
 
 _SQL = parse_queries(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
@@ -70,6 +70,9 @@ def _url(answers: Mapping[str, str], opened: ExitStack) -> str:
         return own
     if (stack := running_stack()) is not None:
         return str(stack["database_url"])
+    # Imported late: it brings the whole stack, which no other command needs.
+    from local.stack import prepare_database
+
     opened.enter_context(one_at_a_time(STACK_FILE))
     server = opened.enter_context(EmbeddedPostgres.open(STACK_FOLDER.postgres))
     return prepare_database(server)["MIGRATION_DATABASE_URL"]

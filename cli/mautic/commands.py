@@ -11,7 +11,7 @@ from crm_relay.customers.audit import audit_everybody, repair
 from crm_relay.customers.syncing.preview import as_answer, preview
 from crm_relay.platform.clock import utc_now
 from local.runtime.lambda_context import LocalLambdaContext
-from local.stack import ROOT
+from local.stack_file import ROOT
 from local.template.template import SamTemplate
 
 app = typer.Typer(no_args_is_help=True, help="Synchronise customers and segments to Mautic.")

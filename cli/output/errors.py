@@ -18,7 +18,7 @@ from typer.exceptions import TyperException
 
 from crm_relay.platform.errors import FatalError, RejectedInput, SchemaMismatch, TransientError
 from crm_relay.platform.settings import SECRET_ID, SettingsWrong
-from local.stack import ROOT, STACK_FILE
+from local.stack_file import ROOT, STACK_FILE
 
 FOUND, WRONG_USE, INTERRUPTED = 1, 2, 130
 _NO_DATABASE = (

@@ -5,7 +5,7 @@ from importlib.metadata import version
 import typer
 
 from crm_relay.platform.migrations import read_migrations
-from local.stack import ROOT
+from local.stack_file import ROOT
 
 
 def show_version(wanted: bool) -> None:

@@ -21,7 +21,7 @@ from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.settings import CommaSeparated, read_settings
 from local.runtime.execution import load_handler
 from local.runtime.lambda_context import LocalLambdaContext
-from local.stack import ROOT, running_stack
+from local.stack_file import ROOT, running_stack
 from local.template.secrets import settings_class
 from local.template.template import FunctionDefinition, SamTemplate
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.stack import ROOT
+from local.stack_file import ROOT
 
 EVENTS = ROOT / "events"
 Outcome = tuple[int, ...]

@@ -23,7 +23,7 @@ from local.sam.environment import (
     write_environment,
     write_local_template,
 )
-from local.stack import ROOT, running_stack
+from local.stack_file import ROOT, running_stack
 from local.template.template import SamTemplate
 
 app = typer.Typer(no_args_is_help=True, help="Prepare what `sam local invoke` needs of the running stack.")

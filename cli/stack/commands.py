@@ -7,10 +7,8 @@ from typing import Annotated
 import typer
 
 from cli.console import GOOD, AsJson, EnvFile, reports_errors
-from local.demo.round import run_demo
-from local.serve import PORT, serve
 from local.settings_file import read_env_file
-from local.stack import STACK_FILE, STACK_FOLDER
+from local.stack_file import PORT, STACK_FILE, STACK_FOLDER
 from local.stack_folder import one_at_a_time
 
 Once = Annotated[bool, typer.Option("--once", help="End after the summary; exit status 1 if an expectation failed.")]
@@ -26,6 +24,9 @@ def up(
     It uses your own settings; what is not set is simulated. The database stays in `.stack/` until `crm-relay reset`;
     simulated services begin empty at each start.
     """
+    # Imported late: what a stack consists of takes longer to load than most commands to run.
+    from local.serve import serve
+
     return serve(_settings(env_file), port)
 
 
@@ -41,6 +42,8 @@ def demo(
 
     Each act is a line that says how many of its expectations hold; then the stack stays up until Ctrl-C.
     """
+    from local.demo.round import run_demo
+
     return run_demo(_settings(env_file), customers=customers, once=once, as_json=as_json, whole=whole)
 
 

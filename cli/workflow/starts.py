@@ -52,7 +52,7 @@ def run(env_file: EnvFile = None, as_json: AsJson = False) -> int:
     Exit status 1: something is left to do.
     """
     from local.runtime.lambda_context import LocalLambdaContext
-    from local.stack import ROOT
+    from local.stack_file import ROOT
     from local.template.template import SamTemplate
     from workflow_cron.wiring import run as run_once
 

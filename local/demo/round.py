@@ -30,7 +30,8 @@ from local.demo.workflows.act import WorkflowAct
 from local.serve import stay
 from local.simulated import OPERATORS
 from local.simulators.mautic import MauticSimulator
-from local.stack import ROOT, STACK_FILE, Stack
+from local.stack import Stack
+from local.stack_file import ROOT, STACK_FILE
 from local.stack_folder import one_at_a_time
 from local.until_signal import Stopped, stopped_by_signal
 

@@ -3,7 +3,7 @@
 import sys
 
 from local.docs.pages import generated_files
-from local.stack import ROOT
+from local.stack_file import ROOT
 
 if __name__ == "__main__":
     for name, text in generated_files().items():

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from local.docs.markdown import GENERATED, code, codes, page, table
-from local.stack import ROOT
+from local.stack_file import ROOT
 from local.template.intrinsics import Unresolved
 from local.template.nested import alarms
 from local.template.secrets import settings_class

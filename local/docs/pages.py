@@ -4,7 +4,7 @@ from local.docs.api_pages import api_with_routes
 from local.docs.command_pages import cli_page
 from local.docs.function_pages import functions_page, readme_with_functions
 from local.docs.settings_pages import example_environment, settings_page
-from local.stack import ROOT
+from local.stack_file import ROOT
 from local.template.template import SamTemplate
 
 

@@ -142,7 +142,7 @@ def settings_page(template: SamTemplate) -> str:
 
 def example_environment() -> str:
     """.env.example: each setting under its description, without a value."""
-    from local.stack import ROOT
+    from local.stack_file import ROOT
 
     settings = all_settings(sorted(SamTemplate.read(ROOT / "template.yaml").functions))
     lines = _EXAMPLE_HEAD.splitlines()

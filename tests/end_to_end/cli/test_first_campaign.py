@@ -126,6 +126,7 @@ def test_every_command_of_the_page_is_known_here() -> None:
     assert commands_of((ROOT / PAGE).read_text(encoding="utf-8")) == list(SAYS)
 
 
+@pytest.mark.timeout(900)
 def test_a_new_user_has_people_in_a_campaign_and_sees_them_on_the_page(shell: Shell) -> None:
     for command in commands_of((shell.clone / PAGE).read_text(encoding="utf-8")):
         printed = shell.run(command)

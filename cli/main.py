@@ -186,6 +186,7 @@ def doctor(env_file: EnvFile = None, as_json: AsJson = False) -> int:
     Exit status 1: something is wrong.
     """
     use_settings(env_file)
+    read_settings(DatabaseSettings)
     checks = examine()
     show([asdict(each) for each in checks], as_json, "Doctor")
     return FOUND if any(each.verdict == "wrong" for each in checks) else GOOD

@@ -1,6 +1,8 @@
 """The doctor's look at campaigns: whether each can be read, each step written, and whether sending is stopped."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from cli.campaign.settings import CampaignSettings
 from cli.doctor.checks import Check
@@ -12,6 +14,9 @@ from crm_relay.mail.stops.stop_sending import sending_stops
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.settings import read_settings
+from crm_relay.platform.sql import parse_queries
+
+_SQL = parse_queries((Path(__file__).with_name("doctor.sql")).read_text(encoding="utf-8"))
 
 
 def examine_campaigns(database: Queryable) -> Iterator[Check]:
@@ -22,6 +27,16 @@ def examine_campaigns(database: Queryable) -> Iterator[Check]:
         yield Check("campaigns", "good", f"{len(rows)} can be read")
     for row, problems in found:
         yield Check(f"campaign {row['name']}", "wrong", f"{row['id']}: {'; '.join(problems)}")
+
+
+def examine_organizations(database: Queryable) -> Iterator[Check]:
+    """Whether each can be the sender of an e-mail, which the law and the activation of a campaign ask of it."""
+    own_sender = bool(os.environ.get("EMAIL_FROM"))
+    for row in database.run(_SQL["organizations"]):
+        lacks = [] if row["has_address"] else ["no postal address"]
+        lacks += [] if row["has_sender"] or own_sender else ["no sender"]
+        found = f"{' and '.join(lacks)}: crm-relay init" if lacks else "has a postal address and a sender"
+        yield Check(f"organization {row['name']}", "worth a look" if lacks else "good", found)
 
 
 def examine_sending(database: Queryable) -> Iterator[Check]:

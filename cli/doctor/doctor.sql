@@ -24,3 +24,12 @@ select
         from (select customer_id from mautic_dirty union all select unnest(customer_ids) from mautic_dirty_bulk) note
     ) as dirty,
     (select max(run_finished_at) from mautic_sync_logs) as last_run;
+
+-- name: organizations
+-- What an e-mail needs of its organization; those that lack something first.
+select
+    organization.name, coalesce(trim(organization.postal_address), '') <> '' as has_address,
+    exists (select from email_identities sender where sender.org_id = organization.id and sender.is_default) as has_sender
+from organizations organization
+order by coalesce(trim(organization.postal_address), '') <> '', organization.name, organization.id
+limit 20;

@@ -1,9 +1,11 @@
 """Looks at an installation from the operator's chair: what is set, what answers, what waits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
+from cli.console import DatabaseSettings
 from cli.doctor.bison import examine_bison
-from cli.doctor.campaigns import examine_campaigns, examine_lines, examine_sending
+from cli.doctor.campaigns import examine_campaigns, examine_lines, examine_organizations, examine_sending
 from cli.doctor.checks import Check, safely
 from cli.doctor.connections import examine_accounts, examine_connections
 from cli.doctor.mautic import examine_mautic
@@ -25,6 +27,9 @@ from resend_webhook.settings import Settings as ResendSettings
 
 _SQL = parse_queries((ROOT / "cli" / "doctor" / "doctor.sql").read_text(encoding="utf-8"))
 _MOST_SKEW_SECONDS = 5.0
+_MAUTIC_MENDS = "crm-relay init asks for them, and LEFT_OUT_ROOMS=mautic does without"
+_WEBHOOKS_MEND = "the template sets what is in AWS, and on a laptop make up does"
+S = TypeVar("S", bound=SettingsModel)
 
 
 class RoomSettings(SettingsModel):
@@ -34,33 +39,62 @@ class RoomSettings(SettingsModel):
 
 
 def examine() -> list[Check]:
-    """Every check, in the order in which one depends on another; what cannot be reached stops only its own."""
+    """Every check, in the order in which one depends on another; what cannot be reached stops only its own.
+
+    A capability whose settings are missing is a check that went wrong, with what mends it; the others are looked at.
+    """
     try:
         left_out = read_settings(RoomSettings).left_out_rooms
-        sync = None if "mautic" in left_out else install(SyncSettings, database_seconds=10.0, request_seconds=20.0)
-        if sync is not None:
-            _ = sync.settings
-        webhook = read_settings(WebhookSettings)
     except FatalError as error:
         return [Check("settings", "wrong", str(error))]
-    database = install(WebhookSettings, database_seconds=10.0).database
-    checks = [Check("settings", "good", "complete")]
+    lacks: list[Check] = []
+    sync = None if "mautic" in left_out else _settings_of("mautic", SyncSettings, _MAUTIC_MENDS, lacks)
+    webhook = _settings_of("webhooks", WebhookSettings, _WEBHOOKS_MEND, lacks)
+    try:
+        database = install(DatabaseSettings, database_seconds=10.0).database
+    except FatalError as error:
+        return [Check("settings", "wrong", next((each.found for each in lacks), str(error)))]
+    checks = lacks or [Check("settings", "good", "complete")]
     for what, look in (
         ("database", lambda: _database(database)),
         ("migrations", _migrations),
         ("data", lambda: _data(database, has_mautic=sync is not None)),
         ("secrets", examine_secrets),
-        ("queue", lambda: _aws("sqs", "get_queue_attributes", QueueUrl=webhook.deferred_queue_url)),
-        ("bucket", lambda: _aws("s3", "head_bucket", Bucket=webhook.oversize_bucket)),
-        ("table", lambda: _aws("dynamodb", "describe_table", TableName=webhook.coordination_table)),
     ):
         checks += safely(what, look)
+    if webhook is not None:
+        checks += _aws_of(webhook)
     checks += [Check(room, "good", "left out") for room in left_out]
     if sync is not None:
-        checks += safely("mautic", lambda: examine_mautic(sync.mautic, webhook.mautic_webhook_secret))
-        checks += safely("webhook secret", lambda: _secret(webhook))
+        mautic = install(SyncSettings, database_seconds=10.0, request_seconds=20.0).mautic
+        secrets = () if webhook is None else webhook.mautic_webhook_secret
+        checks += safely("mautic", lambda: examine_mautic(mautic, secrets))
+        checks += safely("webhook secret", lambda: _secret(secrets))
+    return checks + _of_rooms(database, left_out)
+
+
+def _settings_of(capability: str, kind: type[S], mends: str, lacks: list[Check]) -> S | None:
+    """None where they are not complete, which is added to what the installation lacks."""
+    try:
+        return read_settings(kind)
+    except FatalError as error:
+        lacks.append(Check(f"{capability} settings", "wrong", f"{error}; {mends}"))
+        return None
+
+
+def _aws_of(webhook: WebhookSettings) -> list[Check]:
+    return [
+        *safely("queue", lambda: _aws("sqs", "get_queue_attributes", QueueUrl=webhook.deferred_queue_url)),
+        *safely("bucket", lambda: _aws("s3", "head_bucket", Bucket=webhook.oversize_bucket)),
+        *safely("table", lambda: _aws("dynamodb", "describe_table", TableName=webhook.coordination_table)),
+    ]
+
+
+def _of_rooms(database: Database, left_out: Sequence[str]) -> list[Check]:
+    checks: list[Check] = []
     if "campaigns" not in left_out:
         checks += safely("resend webhook secret", _resend_secret)
+        checks += safely("organizations", lambda: examine_organizations(database))
         checks += safely("campaigns", lambda: examine_campaigns(database))
         checks += safely("sending", lambda: examine_sending(database))
         checks += safely("steps that wait", lambda: examine_lines(database))
@@ -126,8 +160,8 @@ def _aws(service: str, operation: str, **arguments: str) -> Iterator[Check]:
         yield Check(service, "good", "answers")
 
 
-def _secret(settings: WebhookSettings) -> Iterator[Check]:
-    count = len(settings.mautic_webhook_secret)
+def _secret(secrets: Sequence[str]) -> Iterator[Check]:
+    count = len(secrets)
     yield Check(
         "webhook secret", "good" if count else "wrong", f"{count} valid" if count else "none: every webhook is refused"
     )

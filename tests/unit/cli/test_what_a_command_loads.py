@@ -1,4 +1,4 @@
-"""A command loads what it needs: the stack, its simulators and its AWS take longer to load than most commands to run."""
+"""A command loads what it needs: the stack and its simulators take longer to load than most commands to run."""
 
 import json
 import subprocess

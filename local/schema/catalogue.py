@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import parse_queries
-from local.stack import ROOT
+from local.stack_file import ROOT
 
 _SQL = parse_queries((ROOT / "local" / "schema" / "catalogue.sql").read_text(encoding="utf-8"))
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from crm_relay.platform.migrations import migrate, read_migrations
 from local.postgres import EmbeddedPostgres
 from local.schema.owners import read_owners
 from local.schema.pages import schema_files
-from local.stack import ROOT
+from local.stack_file import ROOT
 
 FOLDER = ROOT / "schema"
 

@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 
-from local.stack import ROOT
+from local.stack_file import ROOT
 
 _KINDS = ("tables", "views", "functions", "indexes", "sequences")
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from crm_relay.platform.database import Queryable
 from crm_relay.platform.sql import parse_queries
-from local.stack import ROOT
+from local.stack_file import ROOT
 
 RIGHTS_SQL = parse_queries((ROOT / "local" / "schema" / "catalogue_of_rights.sql").read_text(encoding="utf-8"))
 

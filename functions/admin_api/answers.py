@@ -11,7 +11,6 @@ from crm_relay.edge_cache.record_email import record_email as record
 from crm_relay.edge_cache.replication.conflicts import conflict as one_conflict
 from crm_relay.edge_cache.replication.conflicts import revert
 from crm_relay.edge_cache.replication.replicate import allow_shrink as allow
-from crm_relay.incidents.close_by_hand import close_by_hand
 from crm_relay.integrity.revert import revert as undo_fix
 from crm_relay.operations import orders
 from crm_relay.operations.access import tokens as token_book
@@ -144,6 +143,7 @@ def dashboard(dependencies: "Admin", call: Call) -> object:
         call.caller,
         utc_now(),
         installed,
+        parts=call.given.wanted,
         send_mode=dependencies.settings.send_mode,
     )
 
@@ -160,18 +160,8 @@ def workspaces(dependencies: "Admin", _call: Call) -> object:
     return read_overview.workspaces(dependencies.database, utc_now())
 
 
-def provider_days(dependencies: "Admin", _call: Call) -> object:
-    return read_overview.provider_days(dependencies.database, utc_now())
-
-
-def incidents(dependencies: "Admin", call: Call) -> object:
-    return read_overview.incidents(dependencies.database, limit=call.given.limit)
-
-
-def close_incident(dependencies: "Admin", call: Call) -> object:
-    closed = close_by_hand(dependencies.database, call.given.id, utc_now(), who=call.who)
-    logger().info("incident closed by hand", extra={"incident": closed.id, "kind": closed.kind, "ordered_by": call.who})
-    return closed
+def provider_days(dependencies: "Admin", call: Call) -> object:
+    return read_overview.provider_days(dependencies.database, utc_now(), call.given.days)
 
 
 def conflicts(dependencies: "Admin", call: Call) -> object:

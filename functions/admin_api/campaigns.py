@@ -81,6 +81,7 @@ class CampaignsAsked(Given):
 
     status: Literal["draft", "active", "paused", "cancelled", "completed", "archived"] | None = None
     limit: Annotated[int, Field(ge=1, le=500, description="So many at most.")] = 50
+    offset: Annotated[int, Field(ge=0, le=100_000, description="So many before them are left out.")] = 0
 
 
 class PeopleWanted(Given):
@@ -105,6 +106,7 @@ def list_all(dependencies: "Admin", call: Call) -> object:
         dependencies.database,
         status=call.given.status,
         limit=call.given.limit,
+        offset=call.given.offset,
         send_mode=dependencies.settings.send_mode,
     )
 

@@ -6,7 +6,10 @@ from pydantic import Field
 
 from crm_relay.edge_cache.keys import Entity
 from crm_relay.operations.access.tokens import NAME
+from crm_relay.operations.overview.read_overview import PARTS
 from crm_relay.platform.http.http_routes import Given
+
+_PART = f"({'|'.join(sorted(PARTS))})"
 
 Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
 ListLimit = Annotated[int, Field(ge=1, le=500, description="So many of the newest.")]
@@ -40,6 +43,22 @@ class ConflictsAsked(Newest):
     """Which conflicts."""
 
     open: bool = False
+
+
+class DaysAsked(Given):
+    """Of the last so many days."""
+
+    days: Annotated[int, Field(ge=1, le=90)] = 30
+
+
+class PartsAsked(Given):
+    """Which parts of the page, separated by commas; left out: all. Empty: what the head of the page says alone."""
+
+    parts: Annotated[str, Field(pattern=f"^({_PART}(,{_PART})*)?$", max_length=200)] | None = None
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        return PARTS if self.parts is None else frozenset(self.parts.split(","))
 
 
 class ResyncInput(Given):

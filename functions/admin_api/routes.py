@@ -11,10 +11,12 @@ from admin_api.connections.routes import CONNECTIONS
 from admin_api.inputs import (
     CheckWanted,
     ConflictsAsked,
+    DaysAsked,
     Newest,
     OfFile,
     OfName,
     OfNumber,
+    PartsAsked,
     ResyncInput,
     Shrink,
     TokenWanted,
@@ -23,11 +25,11 @@ from admin_api.inputs import (
 from admin_api.notification_routes import NOTIFICATIONS
 from admin_api.sending import SENDING
 from admin_api.table import ADMIN, OPERATE, READ, get, post
+from admin_api.views.routes import VIEWS
 from admin_api.workflows.approvals import APPROVALS
 from admin_api.workflows.routes import WORKFLOWS
 from crm_relay.edge_cache.documents import EmailDocument
 from crm_relay.edge_cache.keys import ENTITIES
-from crm_relay.incidents.close_by_hand import IncidentClosed
 from crm_relay.operations.access.store import StoredToken
 from crm_relay.operations.access.tokens import NewToken
 from crm_relay.operations.orders import CheckOrdered, Ordered
@@ -111,7 +113,7 @@ _SYNC = [
 
 # Nothing in these is personal data.
 _SHOWN = [
-    get(READ, "/api/dashboard", "Everything that the page shows", answers.dashboard, Overview),
+    get(READ, "/api/dashboard", "What a view of the page shows, by its parts", answers.dashboard, Overview, PartsAsked),
     get(READ, "/api/runs", "The edge sync's audit trail", answers.runs, list[shown.CacheRun], Newest),
     get(READ, "/api/mautic/runs", "Runs to Mautic", answers.mautic_runs, list[shown.MauticRun], Newest),
     get(
@@ -127,18 +129,9 @@ _SHOWN = [
         "What mail providers sent and got back, by day",
         answers.provider_days,
         list[shown.ProviderDay],
+        DaysAsked,
     ),
     get(READ, "/api/integrity", "What the checks found and changed", answers.integrity, shown.Integrity, Newest),
-    get(READ, "/api/incidents", "What is wrong", answers.incidents, list[shown.OpenIncident], Newest),
-    post(
-        OPERATE,
-        "/api/incidents/{id}/close",
-        "Close an incident; one that is still true opens again with the next look",
-        answers.close_incident,
-        IncidentClosed,
-        OfNumber,
-        errors=(404,),
-    ),
     get(READ, "/api/failed-tasks", "What was given up", answers.dead_letters, shown.DeadLetters, Newest),
     get(
         READ,
@@ -257,4 +250,5 @@ TABLE = (
     *CONNECTIONS,
     *PITCHES,
     *_TOKENS,
+    *VIEWS,
 )

@@ -134,7 +134,10 @@ with due as (
     from incidents
     where told_closed_at is null
         and (claimed_until is null or claimed_until <= :now)
-        and (closed_at is null and told_open_at is null or closed_at <= :quiet_since)
+        and (
+            closed_at is null and told_open_at is null and (snoozed_until is null or snoozed_until <= :now)
+            or closed_at <= :quiet_since
+        )
     order by attempts, id
     limit :limit
     for update skip locked
@@ -249,3 +252,23 @@ select
     )) as closed_by,
     exists (select from closed) as changed
 from locked;
+
+-- name: snooze
+-- Put off until then, or not any more; one that is over stays as it is.
+with locked as materialized (
+    select * from incidents where id = :id for update
+),
+changed as (
+    update incidents known
+    set snoozed_until = cast(:until as timestamptz), snoozed_by = cast(:who as text)
+    from locked
+    where known.id = locked.id and locked.closed_at is null
+    returning known.id
+)
+select
+    locked.id, locked.kind,
+    case when changed.id is null then locked.snoozed_until else cast(:until as timestamptz) end as snoozed_until,
+    case when changed.id is null then locked.snoozed_by else cast(:who as text) end as snoozed_by,
+    changed.id is not null as changed
+from locked
+left join changed on changed.id = locked.id;

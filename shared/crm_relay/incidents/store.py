@@ -78,3 +78,9 @@ def _alert(row: Row) -> PendingAlert:
     opening = row["opening_taken_by"]
     owed = None if opening is None else frozenset(opening)
     return PendingAlert(**row | {"taken_by": frozenset(row["taken_by"]), "opening_taken_by": owed})
+
+
+def snooze(db: Queryable, incident_id: int, *, until: datetime | None, who: str | None) -> Row | None:
+    """The fields of IncidentSnoozed; None for no such incident."""
+    rows = db.run(_SQL["snooze"], id=incident_id, until=until, who=who)
+    return rows[0] if rows else None

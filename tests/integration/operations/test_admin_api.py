@@ -243,13 +243,14 @@ def test_every_part_of_the_page_is_also_there_by_itself(api: AdminFunction) -> N
         "workspaces": "/api/workspaces",
         "provider_days": "/api/providers",
         "conflicts": "/api/conflicts",
-        "incidents": "/api/incidents",
         "integrity": "/api/integrity",
         "dead_letters": "/api/failed-tasks",
     }
     for part, path in parts.items():
         assert api.call("GET", path).body == board[part], part
         assert board[part], part
+    newest_first = sorted(board["incidents"], key=lambda each: -each["id"])
+    assert api.call("GET", "/api/incidents").body == newest_first
     assert (board["caller"], board["role"]) == ("admin", "admin")
 
 

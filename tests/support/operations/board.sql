@@ -207,11 +207,31 @@ where cast(:now as timestamptz) is not null;
 
 -- name: mails
 -- Every third one was opened by a person, every sixth one clicked, and a scanner looked at all of them.
-insert into email_sends (org_id, send_key, campaign_id, sequence_id, enrollment_id, status, opened_count, human_opens, human_clicks, queued_at)
+insert into email_sends (
+    org_id, send_key, campaign_id, sequence_id, enrollment_id, contact_id, recipient_email, address, subject, status, opened_count, human_opens,
+    human_clicks, queued_at, left_at, delivered_at
+)
 select
-    org_id, 'board:' || id, campaign_id, sequence_id, enrollment_id, 'delivered', 1, (place % 3 = 0)::integer, (place % 6 = 0)::integer, :now
+    line.org_id, 'board:' || line.id, line.campaign_id, line.sequence_id, line.enrollment_id, contact.id, contact.email,
+    normalise_address(contact.email), 'A new season, Reader', case when place % 10 = 4 then 'bounced' else 'delivered' end, 1,
+    (place % 3 = 0)::integer, (place % 6 = 0)::integer, at, at, at + interval '40 seconds'
 from (
     select *, row_number() over (order by enrollment_id, step_number) as place
     from campaign_sequence_logs
     where channel = 'email' and status = 'sent'
-) line;
+) line
+join campaign_enrollments enrollment on enrollment.id = line.enrollment_id
+join contacts contact on contact.id = enrollment.contact_id
+cross join lateral (select cast(:now as timestamptz) - place % 5 * interval '1 day' - interval '20 minutes' as at) as made;
+
+-- name: events
+-- What was reported about them.
+insert into email_logs (email_send_id, event_type, occurred_at, event_key, verdict)
+select mail.id, kind, mail.queued_at + interval '5 minutes', mail.send_key || kind, verdict
+from email_sends mail
+cross join lateral (
+    values
+        ('delivered', null, mail.status = 'delivered'), ('bounced', null, mail.status = 'bounced'), ('opened', 'human', mail.human_opens > 0),
+        ('opened by a scanner', 'machine', mail.human_opens = 0), ('clicked', 'human', mail.human_clicks > 0)
+) as reported (kind, verdict, is_so)
+where is_so and cast(:now as timestamptz) is not null;

@@ -21,6 +21,7 @@ NOT_PERSONAL = {
     "edge_resyncs.ordered_by": "the name of a token",
     "failed_tasks.source": "the name of a provider",
     "incidents.kind": "a word of ours",
+    "incidents.snoozed_by": "the name of a token",
     "incidents.title": "a sentence of ours without the subject",
     "incidents.workspace_name": "a workspace",
     "integration_connections.integration_type": "the name of a provider",

@@ -115,11 +115,11 @@ class CampaignShown:
 
 
 def list_campaigns(
-    db: Queryable, *, status: str | None = None, limit: int = 50, send_mode: Mode = Mode.DRY_RUN
+    db: Queryable, *, status: str | None = None, limit: int = 50, offset: int = 0, send_mode: Mode = Mode.DRY_RUN
 ) -> list[CampaignLine]:
     """Native ones; those that run first, then the newest. `send_mode`: SEND_MODE, shown before the first run."""
     mode = mail_mode(db, send_mode).mode
-    rows = store.campaigns(db, status=status, campaign_id=None, limit=limit)
+    rows = store.campaigns(db, status=status, campaign_id=None, limit=limit, offset=offset)
     return [CampaignLine(**row, mail_mode=mode) for row in rows]
 
 

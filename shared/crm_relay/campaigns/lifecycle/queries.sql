@@ -509,7 +509,7 @@ where campaign.source = 'native' and (cast(:status as text) is null or campaign.
     -- Put away: shown where it is asked for.
     and (campaign.status <> 'archived' or cast(:status as text) = 'archived' or cast(:id as uuid) is not null)
 order by campaign.status <> 'active', coalesce(campaign.activated_at, campaign.created_at) desc, campaign.id
-limit :limit;
+limit :limit offset :offset;
 
 -- name: funnels
 -- What became of everybody who reached a step: lines of the log, opens and clicks by people, and after which step they answered.

@@ -251,9 +251,9 @@ def change_enrollment(
     )
 
 
-def campaigns(db: Queryable, *, status: str | None, campaign_id: UUID | None, limit: int) -> list[Row]:
+def campaigns(db: Queryable, *, status: str | None, campaign_id: UUID | None, limit: int, offset: int = 0) -> list[Row]:
     """The columns of a CampaignLine."""
-    return db.run(_SQL["campaigns"], status=status, id=campaign_id, limit=limit)
+    return db.run(_SQL["campaigns"], status=status, id=campaign_id, limit=limit, offset=offset)
 
 
 def funnels(db: Queryable, campaign_ids: Sequence[UUID]) -> list[Row]:

@@ -87,3 +87,11 @@ left join lateral (
 where enrollment.campaign_id = :campaign_id and enrollment.status in ('active', 'engaged')
 order by enrollment.id
 limit :limit;
+
+-- name: contact_called
+-- Whom an operator means by an id or an address, in one organization.
+select id, email, phone, first_name, last_name, company_name, timezone
+from contacts
+where org_id = :org_id and deleted_at is null and (id = uuid_or_null(:called) or normalise_address(email) = normalise_address(:called))
+order by id
+limit 1;

@@ -31,3 +31,9 @@ def people_ahead(
         now=now,
         limit=limit,
     )
+
+
+def contact_called(db: Queryable, org_id: UUID, called: str) -> Row | None:
+    """id, email, phone, names, company and zone of the contact with this id or address; None for none."""
+    rows = db.run(_SQL["contact_called"], org_id=org_id, called=called)
+    return rows[0] if rows else None

@@ -1,44 +1,45 @@
-// Running campaigns: one card each, its steps as a funnel.
-import { bodyOf, byId, chip, empty, h, number, percent, s, table, words } from "./dom.js";
+// Campaigns in every state; one of them with its steps and people, and a single mail, have addresses below it.
+import { at, bodyOf, byId, chip, choices, empty, number, section, sub, table } from "./dom.js";
+import { hrefOf, link } from "./page.js";
+import { campaign } from "./campaign.js";
+import { mail } from "./mail.js";
 
-const WIDTH = 300, HEIGHT = 8;
-const PARTS = [["sent", "good"], ["pending", "wait"], ["skipped", "warn"], ["stopped", "rest"], ["failed", "bad"]];
+const STATES = [["", "All"], ["active", "Active"], ["draft", "Draft"], ["paused", "Paused"], ["completed", "Completed"], ["cancelled", "Cancelled"], ["archived", "Archived"]];
+export const CAMPAIGN_TONES = { active: "good", draft: "unknown", paused: "warn", completed: "unknown", cancelled: "unknown", archived: "unknown" };
+const PAGE = 25;
+const stateOf = (here) => (STATES.some(([state]) => state === here.query.get("state")) ? here.query.get("state") : "");
+const pageOf = (here) => Math.max(1, Math.min(1000, Number.parseInt(here.query.get("page") ?? "1", 10) || 1));
 
-// How many reached this step of those who reached the first one, and what became of them; the same is said in words.
-function bar(step, most) {
-  const label = `${number(step.reached)} reached: ${PARTS.map(([name]) => `${number(step[name])} ${name}`).join(", ")}`;
-  let left = 0;
-  const parts = PARTS.filter(([name]) => step[name]).map(([name, kind]) => {
-    const width = (WIDTH * step[name]) / most;
-    const part = s("rect", { class: `part ${kind}`, x: left.toFixed(1), width: Math.max(width, 1).toFixed(1), y: 0, height: HEIGHT });
-    left += width;
-    return part;
-  });
-  return s("svg", { class: "funnel", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
-    s("rect", { class: "part well", x: 0, y: 0, width: WIDTH, height: HEIGHT }), parts);
-}
+const COLUMNS = [
+  ["campaign", (each) => [link(`campaigns/${each.id}`, each.name), sub(each.topic ? `topic ${each.topic}` : "no topic")], "wrap"],
+  ["state", (each) => chip(CAMPAIGN_TONES[each.status] ?? "unknown", each.status)],
+  ["steps", (each) => number(each.steps), "n"], ["on the way", (each) => number(each.total_active), "n"],
+  ["e-mails sent", (each) => number(each.total_sent), "n"], ["completed", (each) => number(each.total_completed), "n"],
+  ["since", (each) => [at(each.activated_at ?? each.created_at), sub(each.activated_at ? "activated" : "created")]],
+];
 
-const share = (count, of) => (count && of ? [number(count), h("span", { class: "sub" }, percent((100 * count) / of))] : number(count));
-const ofMail = (step, name) => (step.channel === "email" ? share(step[name], step.sent) : "–");
+const list = {
+  parts: () => [],
+  paths: (here) => [`/api/campaigns?limit=${PAGE + 1}&offset=${(pageOf(here) - 1) * PAGE}${stateOf(here) ? `&status=${stateOf(here)}` : ""}`],
+  mount: () => [section("campaigns", "Campaigns")],
+  show(_data, [rows], here) {
+    const state = stateOf(here), page = pageOf(here);
+    byId("view-tools").replaceChildren(choices("State", STATES, state, (each) => hrefOf("campaigns", { state: each })));
+    const shown = rows.slice(0, PAGE), turns = [page > 1 && link("campaigns", "Previous page", { state, page: page - 1 }), rows.length > PAGE && link("campaigns", "Next page", { state, page: page + 1 })].filter(Boolean);
+    byId("campaigns-note").textContent = state ? "" : "those that run first; archived ones have a list of their own";
+    bodyOf("campaigns").replaceChildren(shown.length ? table("Campaigns", COLUMNS, shown) : empty(state ? `No campaign is ${state}.` : "There is no campaign yet: crm-relay campaign create makes one of a file."));
+    if (turns.length) bodyOf("campaigns").append(Object.assign(document.createElement("p"), { className: "paging" }));
+    bodyOf("campaigns").querySelector(".paging")?.append(...turns.flatMap((each) => [each, " "]));
+  },
+};
 
-function card({ campaign, steps }) {
-  const most = Math.max(...steps.map((each) => each.reached), 1);
-  const honest = steps.every((each) => each.holds);
-  const columns = [
-    ["step", (each) => [`${each.step_number} · ${each.channel}`, each.is_active ? null : " (off)",
-      each.subject ? h("span", { class: "sub" }, each.subject) : null, each.ab_winner ? h("span", { class: "sub" }, `winner: ${each.ab_winner}`) : null, bar(each, most)]],
-    ...["reached", "sent", "skipped", "failed", "pending", "stopped"].map((name) => [name, (each) => number(each[name]), "n"]),
-    ["opened", (each) => ofMail(each, "opened"), "n"], ["clicked", (each) => ofMail(each, "clicked"), "n"],
-    ["replied", (each) => share(each.replied, each.sent), "n"],
-  ];
-  return h("article", { class: "campaign", "data-campaign": campaign.id, "aria-label": campaign.name },
-    h("h3", null, campaign.name, honest ? null : chip("bad", "does not add up")),
-    h("dl", { class: "figures" }, [["on the way", campaign.total_active], ["completed", campaign.total_completed], ["e-mails sent", campaign.total_sent]].map(([label, value]) =>
-      h("div", null, h("dt", null, label), h("dd", { "data-figure": words(label) }, number(value))))),
-    steps.length ? table(`Steps of ${campaign.name}`, columns, steps) : empty("It has no step."));
-}
+// #/campaigns, #/campaigns/<id>, #/campaigns/<id>/mails/<id>
+const within = ({ args }) => (args[1] === "mails" && args[2] ? mail : args[0] ? campaign : list);
 
-export function showCampaigns(funnels) {
-  byId("campaigns-note").textContent = funnels.length ? `${number(funnels.length)} running · opens and clicks without those of scanners` : "";
-  bodyOf("campaigns").replaceChildren(funnels.length ? h("div", { class: "campaigns" }, funnels.map(card)) : empty("No campaign is running."));
-}
+export const campaigns = {
+  title: "Campaigns",
+  parts: (here) => within(here).parts(here),
+  paths: (here, role) => within(here).paths(here, role),
+  mount: (here) => within(here).mount(here),
+  show: (data, more, here) => within(here).show(data, more, here),
+};

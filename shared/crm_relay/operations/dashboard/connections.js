@@ -1,6 +1,7 @@
 // Connected accounts: state, syncs, records, refusals, budget and expiry, and what the operate role may order.
 import { get, post } from "./api.js";
-import { at, bodyOf, byId, chip, empty, h, number, percent, table, words } from "./dom.js";
+import { at, bodyOf, byId, chip, empty, h, number, percent, section, table, words } from "./dom.js";
+import { act, ask, attempt, say, unfold } from "./page.js";
 
 const HELD = { reconnect: "has to be connected again", preview: "first sync waits for a yes", confirmation: "waits for a yes", billing: "limit of the plan is reached" };
 const SOON_DAYS = 7, NEARLY_SPENT = 0.8;
@@ -64,7 +65,7 @@ function button(each, order, label, role, actions) {
   return h("button", { type: "button", class: "small", "data-do": order, "aria-label": `${label} ${nameOf(each)}`, "aria-disabled": why ? "true" : null, title: why, onclick: press }, label);
 }
 
-export function showConnections(rows, role, actions) {
+function showConnections(rows, role, actions) {
   const rejects = rows.reduce((sum, each) => sum + each.rejects, 0);
   const ill = rows.filter((each) => !isRemoved(each) && (isRefused(each) || each.status === "error")).length;
   byId("connections-note").textContent = rows.length
@@ -120,7 +121,7 @@ const STEPS = {
 };
 
 // The page's own `ask`, `act`, `attempt`, `say` and `unfold` carry it out.
-export function connectionActions({ ask, act, attempt, say, unfold }) {
+function connectionActions({ ask, act, attempt, say, unfold }) {
   const order = (what) => async (each) => {
     const [verb, will, done] = STEPS[what], name = nameOf(each);
     if (await ask(`${verb} ${name}?`, will(name), verb)) await act(() => post(`/api/connections/${each.id}/${what}`), () => done(name));
@@ -141,3 +142,11 @@ export function connectionActions({ ask, act, attempt, say, unfold }) {
   return { pause: order("pause"), resume: order("resume"), sync: order("sync"), remove: order("remove"), confirm, reconnect, refused: (why) => say(why, "bad"),
     details: (each, of) => unfold(of, () => get(`/api/connections/${each.id}`), showDetails) };
 }
+
+export const connections = {
+  title: "Connections",
+  parts: () => [],
+  paths: () => ["/api/connections"],
+  mount: () => [section("connections", "Connections")],
+  show: (data, [rows]) => showConnections(rows, data.role, connectionActions({ ask, act, attempt, say, unfold })),
+};

@@ -55,3 +55,29 @@ export function table(caption, columns, rows, cards = true) {
       h("thead", null, h("tr", null, columns.map(([heading, , kind]) => h("th", { scope: "col", class: kind ?? null }, heading)))),
       h("tbody", null, rows.map((row) => h("tr", null, columns.map((column, place) => cell(row, column, place)))))));
 }
+
+// A part of a view: its heading, a note beside it, what may be pressed, and a body that is filled at every look.
+export function section(id, title, { note = "", tools = [], before = null } = {}) {
+  return h("section", { id, "aria-labelledby": `h-${id}` },
+    h("header", null, h("h2", { id: `h-${id}` }, title), h("p", { class: "note", id: `${id}-note` }, note), tools.length ? h("div", { class: "tools" }, tools) : null),
+    before, h("div", { class: "body" }));
+}
+
+export const facts = (pairs) => h("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) =>
+  h("div", null, h("dt", null, name), h("dd", null, value))));
+export const sub = (...parts) => h("span", { class: "sub" }, ...parts);
+export const many = (count, one, more = `${one}s`) => `${number(count)} ${count === 1 ? one : more}`;
+
+// What differs between two versions of a row, field by field.
+export function differences(before, after) {
+  const names = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])].sort();
+  const text = (value) => (value === null || value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value));
+  const changed = names.filter((name) => text(before?.[name]) !== text(after?.[name]));
+  if (!changed.length) return empty("Both say the same.");
+  return h("table", { class: "diff" }, h("tbody", null, changed.map((name) =>
+    h("tr", null, h("th", { scope: "row" }, words(name)), h("td", null, h("del", null, text(before?.[name]))), h("td", null, h("ins", null, text(after?.[name])))))));
+}
+
+// Which of several ranges or states is shown; each is an address, so that it can be kept and sent to somebody.
+export const choices = (label, options, current, hrefOf) => h("div", { class: "choices-of", role: "group", "aria-label": label }, options.map(([value, name]) =>
+  h("a", { href: hrefOf(value), "aria-current": String(value) === String(current) ? "true" : null }, name)));

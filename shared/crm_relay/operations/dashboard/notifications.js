@@ -1,5 +1,8 @@
 // Notifications to colleagues: what waits, was held and failed by channel, and the templates with a preview.
-import { at, bodyOf, byId, chip, empty, h, number, table, words } from "./dom.js";
+import { get, post } from "./api.js";
+import { showColleague, showWeek } from "./colleague.js";
+import { at, bodyOf, byId, chip, empty, h, number, section, table, words } from "./dom.js";
+import { attempt, say, unfold } from "./page.js";
 
 const MOST = 10_000;
 const count = (value) => (value >= MOST ? `${number(MOST)} or more` : number(value));
@@ -25,14 +28,14 @@ function state(each) {
   return each.is_overridden ? chip("unknown", "overridden") : chip("good", each.org_id ? "organization" : "system");
 }
 
-export function showPreview(found) {
+function showPreview(found) {
   const parts = [["title", found.title], ["message", found.message], ["link", found.action_url], ["e-mail", found.email?.subject], ["", found.email?.text], ["text message", found.sms]];
   return h("div", { class: "preview", "data-preview": found.slug },
     h("p", { class: "note" }, Object.keys(found.samples).length ? `Values in it are made up: ${Object.keys(found.samples).join(", ")}.` : "It has no variables."),
     h("dl", null, parts.filter(([, text]) => text).flatMap(([name, text]) => [h("dt", null, name), h("dd", null, text)])));
 }
 
-export function showNotifications(channels, templates, { preview }) {
+function showNotifications(channels, templates) {
   const total = (of) => channels.reduce((all, each) => all + of(each), 0);
   const failed = total((each) => each.failed + each.unknown);
   byId("notifications-note").textContent =
@@ -46,3 +49,30 @@ export function showNotifications(channels, templates, { preview }) {
   bodyOf("notifications").replaceChildren(table("Notifications by channel", COLUMNS, channels), h("h3", null, "Templates"),
     templates.length ? table("Templates", columns, templates) : empty("There is no template."));
 }
+
+const preview = (each, button) => unfold(button, () => post("/api/notifications/templates/preview", { slug: each.slug, organization: each.org_id }), showPreview);
+
+async function lookUp(event) {
+  event.preventDefault();
+  const who = byId("colleague-who").value.trim();
+  const found = await attempt(() => get(`/api/notifications/settings?who=${encodeURIComponent(who)}`));
+  if (!found) return;
+  say("");
+  showColleague(found, async (wanted) => {
+    const week = await attempt(() => post("/api/notifications/settings/week", { who, ...wanted }));
+    if (week) { say(""); showWeek(week); }
+  });
+}
+
+const form = () => h("form", { id: "colleague-form", class: "why-form", onsubmit: lookUp },
+  h("label", { for: "colleague-who" }, "E-mail address or user id of a colleague"),
+  h("span", null, h("input", { id: "colleague-who", type: "search", required: true, autocomplete: "off", spellcheck: "false", maxlength: "320" }), h("button", { type: "submit" }, "Show")));
+
+export const notifications = {
+  title: "Notifications",
+  parts: () => [],
+  paths: () => ["/api/notifications", "/api/notifications/templates"],
+  mount: () => [section("notifications", "Notifications"),
+    section("colleague", "Notifications of a colleague", { note: "settings as they act now, and the last week with others", before: form() })],
+  show: (_data, [channels, templates]) => showNotifications(channels, templates),
+};

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from crm_relay.edge_cache.status import DirectionStatus
+from crm_relay.operations.views.mends import Mend
 
 MOST_COUNTED = 1000
 """What waits is counted up to here; one more means "more than that"."""
@@ -156,7 +157,10 @@ class Conflict:
 
 @dataclass(frozen=True)
 class OpenIncident:
-    """`closed_at` None: it is open. `is_told`: somebody was alerted. `subject` None: the role does not see it."""
+    """`closed_at` None: it is open. `is_told`: somebody was alerted. `subject` None: the role does not see it.
+
+    `closed_by` None: nobody closed it by hand. `snoozed_until`: put off by an operator. `mend`: what mends it.
+    """
 
     id: int
     kind: str
@@ -165,7 +169,11 @@ class OpenIncident:
     title: str
     opened_at: datetime
     closed_at: datetime | None
+    closed_by: str | None
     is_told: bool
+    snoozed_until: datetime | None
+    snoozed_by: str | None
+    mend: Mend
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,35 @@
 -- Whether the database answers at all, and whether an operator stopped sending.
 select exists (select from sending_stops where resumed_at is null) as is_stopped;
 
+-- name: standing
+-- What is open and what waits for a person; more than a thousand of each are not counted further.
+select
+    (
+        select count(*) from (
+            select from incidents where closed_at is null and told_closed_at is null and (snoozed_until is null or snoozed_until <= :now) limit 1001
+        ) open
+    )::integer as incidents,
+    (
+        select count(*) from (
+            select from incidents where closed_at is null and told_closed_at is null and snoozed_until > :now limit 1001
+        ) quiet
+    )::integer as snoozed,
+    (select count(*) from (select from failed_tasks where replayed_at is null limit 1001) open)::integer as failed_tasks,
+    (
+        select count(*) from (
+            select from webhook_inbox where applied_at is null and received_at < cast(:now as timestamptz) - interval '1 minute' limit 1001
+        ) open
+    )::integer as deliveries,
+    (
+        select count(*) from (
+            (select from email_sends where status = 'unknown' limit 1001)
+            union all
+            (select from sms_sends where status = 'unknown' limit 1001)
+            limit 1001
+        ) parked
+    )::integer as unknown_messages,
+    (select count(*) from (select from workflow_approvals where status = 'pending' limit 1001) asked)::integer as approvals;
+
 -- name: latest_resyncs
 -- The latest of each entity, running or not, with how far it is.
 select
@@ -84,7 +113,14 @@ order by 1, 2;
 -- name: incidents
 -- What is wrong now, and what was lately; the open ones first.
 select
-    id, kind, subject, workspace_name, title, opened_at, closed_at, told_open_at is not null as is_told
+    id, kind, subject, workspace_name, title, opened_at, closed_at, told_open_at is not null as is_told, snoozed_until, snoozed_by,
+    (
+        select closure.closed_by
+        from incident_closures closure
+        where closure.incident_id = latest.id and closure.closed_at = latest.closed_at
+        order by closure.id desc
+        limit 1
+    ) as closed_by
 from (
     (select * from incidents where closed_at is null order by id desc limit :limit)
     union all

@@ -1,8 +1,9 @@
 """Everything that the operator's page shows, put together from the rooms; a constant number of statements."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal, TypeVar, get_args
 
 from crm_relay.edge_cache.absent import is_absent
 from crm_relay.edge_cache.keys import BUCKETS
@@ -26,36 +27,61 @@ from crm_relay.operations.overview.models import (
     Status,
     WorkspaceShown,
 )
+from crm_relay.operations.overview.standing import Standing, standing
 from crm_relay.operations.rooms import ROOMS, RoomName
+from crm_relay.operations.views.ahead import Ahead, ahead
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.http.callers import Caller
 
 ROWS = 50
 """So many of the newest are shown of every list."""
 
-TREND = timedelta(days=30)
+TREND_DAYS = 30
 _WORKSPACES = 500
 _WRITING = 90.0
 """Percent of a resync that is writing; the rest is the sweep."""
 
 
+Part = Literal[
+    "status",
+    "runs",
+    "mautic_runs",
+    "workspaces",
+    "provider_days",
+    "conflicts",
+    "integrity",
+    "incidents",
+    "dead_letters",
+    "ahead",
+]
+PARTS: frozenset[str] = frozenset(get_args(Part))
+
+_Shown = TypeVar("_Shown")
+
+
 @dataclass(frozen=True)
 class Overview:
-    """GET /api/dashboard: one request fills the page."""
+    """GET /api/dashboard: one request fills a view. A part that was not asked for is None.
+
+    What the head of the page says is in every answer: `caller`, `role`, `standing` and `sending_stops`.
+    """
 
     caller: str
     role: str
-    status: Status
-    runs: list[CacheRun]
-    mautic_runs: list[MauticRun]
-    workspaces: list[WorkspaceShown]
-    provider_days: list[ProviderDay]
-    conflicts: list[Conflict]
-    integrity: Integrity
-    incidents: list[OpenIncident]
-    dead_letters: DeadLetters
+    checked_at: datetime
+    standing: Standing
     sending_stops: list[SendingStop]
     mail_mode: MailMode
+    status: Status | None
+    runs: list[CacheRun] | None
+    mautic_runs: list[MauticRun] | None
+    workspaces: list[WorkspaceShown] | None
+    provider_days: list[ProviderDay] | None
+    conflicts: list[Conflict] | None
+    integrity: Integrity | None
+    incidents: list[OpenIncident] | None
+    dead_letters: DeadLetters | None
+    ahead: Ahead | None
 
 
 def overview(
@@ -66,22 +92,30 @@ def overview(
     installed: Sequence[RoomName] = ROOMS,
     *,
     send_mode: Mode = Mode.DRY_RUN,
+    parts: Collection[str] = PARTS,
 ) -> Overview:
     """`send_mode`: SEND_MODE, which is shown before the first run. Raises as the database and the table do."""
+
+    def wanted(part: Part, read: Callable[[], _Shown]) -> _Shown | None:
+        return read() if part in parts else None
+
     return Overview(
         caller.name,
         caller.role.name.lower(),
-        status(db, table, now, installed),
-        runs(db),
-        store.mautic_runs(db, limit=ROWS),
-        workspaces(db, now),
-        provider_days(db, now),
-        conflicts(db),
-        integrity(db, limit=ROWS),
-        store.incidents(db, limit=ROWS),
-        dead_letters(db),
+        now,
+        standing(db, now),
         sending_stops(db),
         mail_mode(db, send_mode),
+        wanted("status", lambda: status(db, table, now, installed)),
+        wanted("runs", lambda: runs(db)),
+        wanted("mautic_runs", lambda: store.mautic_runs(db, limit=ROWS)),
+        wanted("workspaces", lambda: workspaces(db, now)),
+        wanted("provider_days", lambda: provider_days(db, now)),
+        wanted("conflicts", lambda: conflicts(db)),
+        wanted("integrity", lambda: integrity(db, limit=ROWS)),
+        wanted("incidents", lambda: store.incidents(db, limit=ROWS)),
+        wanted("dead_letters", lambda: dead_letters(db)),
+        wanted("ahead", lambda: ahead(db, now)),
     )
 
 
@@ -117,9 +151,9 @@ def workspaces(db: Queryable, now: datetime) -> list[WorkspaceShown]:
     return store.workspaces(db, now, limit=_WORKSPACES)
 
 
-def provider_days(db: Queryable, now: datetime) -> list[ProviderDay]:
-    """Of the last 30 days."""
-    return store.provider_days(db, since=(now - TREND).date())
+def provider_days(db: Queryable, now: datetime, days: int = TREND_DAYS) -> list[ProviderDay]:
+    """Of the last so many days."""
+    return store.provider_days(db, since=(now - timedelta(days=days)).date())
 
 
 def conflicts(db: Queryable, *, open_only: bool = False, limit: int = ROWS) -> list[Conflict]:

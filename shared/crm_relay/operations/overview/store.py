@@ -11,6 +11,7 @@ from crm_relay.operations.overview.models import (
     ProviderDay,
     WorkspaceShown,
 )
+from crm_relay.operations.views.mends import mend_of
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import queries_beside
 
@@ -20,6 +21,11 @@ _SQL = queries_beside(__file__)
 def is_stopped(db: Queryable) -> bool:
     """Whether an operator stopped sending anywhere; what Database.run raises where the database does not answer."""
     return bool(db.run(_SQL["is_stopped"])[0]["is_stopped"])
+
+
+def standing(db: Queryable, now: datetime) -> Row:
+    """The fields of Standing."""
+    return db.run(_SQL["standing"], now=now)[0]
 
 
 def latest_resyncs(db: Queryable) -> list[Row]:
@@ -54,7 +60,7 @@ def provider_days(db: Queryable, *, since: date) -> list[ProviderDay]:
 
 def incidents(db: Queryable, *, limit: int) -> list[OpenIncident]:
     """Open ones first, then the newest."""
-    return [OpenIncident(**row) for row in db.run(_SQL["incidents"], limit=limit)]
+    return [OpenIncident(**row, mend=mend_of(row["kind"])) for row in db.run(_SQL["incidents"], limit=limit)]
 
 
 def failed_tasks(db: Queryable, *, limit: int) -> list[FailedTask]:

@@ -1,0 +1,1 @@
+"""The routes of single views of the operator's page."""

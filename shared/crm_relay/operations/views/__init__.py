@@ -1,0 +1,1 @@
+"""What single views of the operator's page show beyond its overview."""

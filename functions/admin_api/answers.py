@@ -92,6 +92,12 @@ def health(dependencies: "Admin", _call: Call) -> object:
     return Health("ok", "stopped" if dependencies.pulse.is_stopped(utc_now()) else "on")
 
 
+def lead_to_page(_dependencies: "Admin", _call: Call) -> object:
+    """By a link as well, for who does not follow."""
+    link = '<!doctype html><title>CRM Relay</title><p><a href="/dashboard">CRM Relay</a></p>'
+    return PageContent(link, "text/html; charset=utf-8", {"location": "/dashboard"})
+
+
 def page_itself(_dependencies: "Admin", _call: Call) -> object:
     return _asset("index.html")
 
@@ -219,6 +225,12 @@ def replay_all(dependencies: "Admin", call: Call) -> object:
     done = replay_failed(dependencies.database, dependencies.deferred)
     _note("everything replayed", call, sent=done.sent)
     return AllReplayed(done.sent, done.unreadable)
+
+
+def sign_in(dependencies: "Admin", call: Call) -> object:
+    made = dependencies.sign_in.exchange(call.given.code, utc_now())
+    logger().info("signed in by a link", extra={"token_name": made.name, "role": made.role})
+    return made
 
 
 def tokens(dependencies: "Admin", _call: Call) -> object:

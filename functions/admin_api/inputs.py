@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crm_relay.edge_cache.keys import Entity
+from crm_relay.operations.access.sign_in import CODE
 from crm_relay.operations.access.tokens import NAME
 from crm_relay.operations.overview.read_overview import PARTS
 from crm_relay.platform.http.http_routes import Given
@@ -84,6 +85,12 @@ class Who(Given):
     """An address, a customer id or Mautic's contact id."""
 
     who: Annotated[str, Field(min_length=1, max_length=320, pattern=r"^[^\x00]+$")]
+
+
+class CodeGiven(Given):
+    """The code of a link that signs in."""
+
+    code: Annotated[str, Field(pattern=CODE)]
 
 
 class TokenWanted(Given):

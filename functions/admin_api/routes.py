@@ -10,6 +10,7 @@ from admin_api.connections.pitches import PITCHES
 from admin_api.connections.routes import CONNECTIONS
 from admin_api.inputs import (
     CheckWanted,
+    CodeGiven,
     ConflictsAsked,
     DaysAsked,
     Newest,
@@ -30,8 +31,10 @@ from admin_api.workflows.approvals import APPROVALS
 from admin_api.workflows.routes import WORKFLOWS
 from crm_relay.edge_cache.documents import EmailDocument
 from crm_relay.edge_cache.keys import ENTITIES
+from crm_relay.operations.access.sign_in import Session
 from crm_relay.operations.access.store import StoredToken
 from crm_relay.operations.access.tokens import NewToken
+from crm_relay.operations.dashboard.page import PAGE_HEADERS
 from crm_relay.operations.orders import CheckOrdered, Ordered
 from crm_relay.operations.overview import models as shown
 from crm_relay.operations.overview.read_overview import Overview
@@ -42,6 +45,19 @@ from crm_relay.platform.http.http_routes import Call
 def describe_routes(_dependencies: object, _call: Call) -> PageContent:
     """The table as OpenAPI, with the routes that integration_sync answers."""
     return _description()
+
+
+def show_routes(_dependencies: object, _call: Call) -> PageContent:
+    """The same to read."""
+    return _page()
+
+
+@cache
+def _page() -> PageContent:
+    """Once in a process, as the description."""
+    from crm_relay.operations.dashboard.api_page import page_of
+
+    return PageContent(page_of(json.loads(_description().text)), "text/html; charset=utf-8", PAGE_HEADERS)
 
 
 @cache
@@ -62,9 +78,25 @@ def _description() -> PageContent:
 # No token: there is nothing in them that is anybody's.
 _OPEN = [
     get(None, "/health", "Whether the database answers", answers.health, answers.Health),
+    get(None, "/", "Leads to the operator's page", answers.lead_to_page, None, status=302),
     get(None, "/dashboard", "The operator's page", answers.page_itself, None),
+    get(None, "/dashboard/api.html", "This description, to read", show_routes, None),
     get(None, "/dashboard/{file}", "A file of the page", answers.file, None, OfFile),
     get(None, "/api/openapi.json", "This description", describe_routes, None),
+]
+
+# The code of a link is the credential; it comes in the body, since addresses are logged.
+_SIGN_IN = [
+    post(
+        None,
+        "/api/session",
+        "Exchange the code of a link for a token of 12 hours; each code once",
+        answers.sign_in,
+        Session,
+        CodeGiven,
+        status=201,
+        errors=(401, 429),
+    ),
 ]
 
 # What takes long is ordered here and done elsewhere.
@@ -238,6 +270,7 @@ _TOKENS = [
 
 TABLE = (
     *_OPEN,
+    *_SIGN_IN,
     *_SYNC,
     *_SHOWN,
     *_PERSONAL,

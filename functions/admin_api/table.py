@@ -20,15 +20,16 @@ def get(
     gives: Any,
     takes: type[BaseModel] = Nothing,
     *,
+    status: int = 200,
     errors: tuple[int, ...] = (),
 ) -> ApiRoute:
     """Looks, and changes nothing; the answer's `errors` besides 404 for what is named in the path."""
     missing = (404,) if "{" in path else ()
-    return ApiRoute("GET", path, summary, answer, role, takes, gives, errors=(*missing, *errors))
+    return ApiRoute("GET", path, summary, answer, role, takes, gives, status, errors=(*missing, *errors))
 
 
 def post(
-    role: Role,
+    role: Role | None,
     path: str,
     summary: str,
     answer: Answer,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from crm_relay.edge_cache.table import EdgeTable
     from crm_relay.incidents.send_alerts import AlertChannel, AlertReport
     from crm_relay.operations.access.identify import Doorkeeper
+    from crm_relay.operations.access.sign_in import SignIn
     from crm_relay.operations.overview.pulse import Pulse
     from crm_relay.platform.aws.lease import Lease
     from crm_relay.platform.database import Database
@@ -218,6 +219,13 @@ class Installation(Generic[S]):
         from crm_relay.operations.access.identify import Doorkeeper
 
         return Doorkeeper(self.database, self.settings.admin_token)
+
+    @on_first_use
+    def sign_in(self: "Installation[NeedsDatabase]") -> "SignIn":
+        """To the page by a link; it remembers refused callers, so it lives as long as the environment."""
+        from crm_relay.operations.access.sign_in import SignIn
+
+        return SignIn(self.database)
 
     def identify(self: "Installation[NeedsAdminToken]", authorization: str) -> "Caller | None":
         """Whose token it is."""

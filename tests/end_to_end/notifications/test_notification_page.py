@@ -55,8 +55,8 @@ def page(browser: Browser, stage: AdminStage, week: PlantedWeek) -> Iterator[Pag
     assert [line for line in said if "403" not in line and "404" not in line] == []
 
 
-def sign_in(page: Page, stage: AdminStage, token: str = ADMIN) -> None:
-    page.goto(f"{stage.base_url}/dashboard")
+def sign_in(page: Page, stage: AdminStage, token: str = ADMIN, *, view: str = "notifications") -> None:
+    page.goto(f"{stage.base_url}/dashboard#/{view}")
     page.get_by_label("API token").fill(token)
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("body[data-filled]")).to_be_attached()

@@ -77,7 +77,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def sign_in(page: Page, board: BoardWithApprovals, token: str = ADMIN) -> None:
-    page.goto(f"{board.stage.base_url}/dashboard")
+    page.goto(f"{board.stage.base_url}/dashboard#/approvals")
     page.get_by_label("API token").fill(token)
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("body[data-filled]")).to_be_attached()

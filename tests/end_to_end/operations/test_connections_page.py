@@ -140,7 +140,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def sign_in(page: Page, board: BoardWithConnections, token: str = ADMIN) -> Locator:
-    page.goto(f"{board.stage.base_url}/dashboard")
+    page.goto(f"{board.stage.base_url}/dashboard#/connections")
     page.get_by_label("API token").fill(token)
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("body[data-filled]")).to_be_attached()

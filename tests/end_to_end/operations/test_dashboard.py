@@ -1,7 +1,6 @@
 """The operator's page in a real browser: what it shows is what the tables hold, and what it does arrives."""
 
 import json
-import os
 import re
 import threading
 import time
@@ -20,16 +19,13 @@ from tests.conftest import fresh_database
 from tests.support.edge_cache.edge_twin import EdgeTwin
 from tests.support.operations.admin_stage import ADMIN, AdminStage, admin_stage
 from tests.support.operations.board import plant_board
+from tests.support.operations.page import DESKTOP, PHONE, PROBES, WatchedPage, open_view
 from tests.support.operations.panels import read_panels
 from tests.support.platform.rows import add_customer, one, rows_of
 from tests.support.processes.browser import chromium
-from tests.support.source_tree import ROOT
 
 PROSPECTS = 6000
-PHONE = {"width": 375, "height": 812}
-DESKTOP = {"width": 1360, "height": 900}
-LARGEST_PICTURE = 300_000
-PROBES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "support" / "probes").glob("*.js")}
+CHANNELS = {"email": "e-mail", "linkedin": "LinkedIn task", "phone": "call", "sms": "text message"}
 
 # What runs here shares one page server and one database, in the order in which it stands.
 pytestmark = pytest.mark.xdist_group("browser")
@@ -56,24 +52,6 @@ def stage(postgres_url: str) -> Iterator[AdminStage]:
         yield made
 
 
-class WatchedPage:
-    """A page, and everything that its console said."""
-
-    def __init__(self, browser: Browser, stage: AdminStage, **context: Any) -> None:
-        self.context = browser.new_context(**{"viewport": DESKTOP, "timezone_id": "UTC"} | context)
-        self.page: Page = self.context.new_page()
-        self.said: list[str] = []
-        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
-        self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
-        self.page.goto(f"{stage.base_url}/dashboard")
-
-    def sign_in(self, token: str = ADMIN) -> Page:
-        self.page.get_by_label("API token").fill(token)
-        self.page.get_by_role("button", name="Sign in").click()
-        expect(self.page.locator("body[data-filled]")).to_be_attached()
-        return self.page
-
-
 @pytest.fixture
 def watched(browser: Browser, stage: AdminStage) -> Iterator[WatchedPage]:
     made = WatchedPage(browser, stage)
@@ -95,7 +73,8 @@ def shown(value: Any) -> str:
 
 def test_nothing_is_shown_and_no_resync_begins_without_a_token(watched: WatchedPage, stage: AdminStage) -> None:
     page = watched.page
-    expect(page.locator("#workspaces")).to_contain_text("Shown once you are signed in.")
+    expect(page.locator("#wrong")).to_contain_text("Shown once you are signed in.")
+    page.get_by_role("link", name="Sync").click()
     page.get_by_role("button", name="Full resync").click()
     expect(page.get_by_role("status").first).to_have_text("Sign in first: a resync needs a token.")
     expect(page.get_by_label("API token")).to_be_focused()
@@ -113,7 +92,7 @@ def test_a_wrong_token_is_refused_in_words_and_forgotten(watched: WatchedPage) -
 
 
 def test_every_number_of_the_workspaces_is_that_of_the_tables(watched: WatchedPage, stage: AdminStage) -> None:
-    page = watched.sign_in()
+    page = watched.sign_in(view="outreach")
     rows = rows_of(
         stage.database,
         """select workspace_name as name, emails_sent_mtd as sent, replies_mtd as replies, positive_replies_mtd as good,
@@ -139,7 +118,7 @@ def test_every_number_of_the_workspaces_is_that_of_the_tables(watched: WatchedPa
 
 
 def test_every_number_of_the_lines_is_that_of_the_tables(watched: WatchedPage, stage: AdminStage) -> None:
-    page = watched.sign_in()
+    page = watched.sign_in(view="sync")
     for direction in ("to_cache", "to_postgres"):
         figures = page.locator(f"[data-line={direction}]")
         row = one(
@@ -158,7 +137,7 @@ def test_every_number_of_the_lines_is_that_of_the_tables(watched: WatchedPage, s
 
 
 def test_the_other_parts_show_their_rows(watched: WatchedPage, stage: AdminStage) -> None:
-    page = watched.sign_in()
+    page = watched.sign_in(view="outreach")
     totals = one(stage.database, "select sum(sent_since) as sent from provider_performance_history")
     expect(page.locator("#providers")).to_contain_text(shown(int(totals["sent"])))
     rates = rows_of(
@@ -168,14 +147,17 @@ def test_the_other_parts_show_their_rows(watched: WatchedPage, stage: AdminStage
     )
     for row in rates:
         expect(page.locator("#providers .legend li", has_text=row["name"])).to_contain_text(f"{row['rate']:.2f} %")
+    open_view(page, "integrity")
     assert cells(page, "integrity", "Checks of the last run") == [
         ["drift", "2", "2", "0", "mended"],
         ["orphaned email", "3", "1", "2", "look"],
     ]
-    assert [row[0] for row in cells(page, "incidents", "Incidents")] == [
+    open_view(page, "incidents?state=all")
+    assert sorted(row[0] for row in cells(page, "incidents", "Incidents")) == [
         "Webhook deliveries fail",
         "sender account disconnected",
     ]
+    open_view(page, "sync")
     assert len(cells(page, "conflicts", "Conflicts")) == 2
     assert len(cells(page, "dead-letters", "Dead letters")) == 3
     runs = rows_of(stage.database, "select written_count, ordered_by from sync_log order by id desc limit 10")
@@ -197,7 +179,7 @@ def test_a_conflict_is_compared_and_its_other_version_brought_back(watched: Watc
            from edge_source where edge_source.id = :id and winner = 'postgres'""",
         id=prospect,
     )
-    page = watched.sign_in(stage.token("ada", Role.OPERATE))
+    page = watched.sign_in(stage.token("ada", Role.OPERATE), view="sync")
     row = page.locator("#conflicts tbody tr", has_text="PostgreSQL").first
     row.get_by_role("button", name="Compare").click()
     expect(page.locator("#conflicts .diff")).to_contain_text("won")
@@ -209,7 +191,7 @@ def test_a_conflict_is_compared_and_its_other_version_brought_back(watched: Watc
 
 
 def test_a_dead_letter_is_sent_again(watched: WatchedPage, stage: AdminStage) -> None:
-    page = watched.sign_in()
+    page = watched.sign_in(view="sync")
     page.get_by_role("button", name="Replay message 1").click()
     expect(page.locator("#message")).to_have_text("Message 1 is on its way again.")
     assert len(cells(page, "dead-letters", "Dead letters")) == 2
@@ -217,38 +199,40 @@ def test_a_dead_letter_is_sent_again(watched: WatchedPage, stage: AdminStage) ->
 
 
 def test_a_reader_is_told_what_a_reader_may_not(watched: WatchedPage, stage: AdminStage) -> None:
-    page = watched.sign_in(stage.token("reader", Role.READ))
+    page = watched.sign_in(stage.token("reader", Role.READ), view="people/ana@example.com")
     expect(page.locator("#who")).to_have_text("reader (read)")
-    page.get_by_label("E-mail address, customer id").fill("ana@example.com")
-    page.get_by_role("button", name="Look up").click()
-    expect(page.locator("#message")).to_have_text("this token may not do that: role needed: operate")
+    expect(page.locator("#why")).to_contain_text("This needs a token of the role operate.")
+    assert not [address for address in watched.asked if "/api/why" in address]
 
 
-def test_why_answers_on_the_page(watched: WatchedPage, stage: AdminStage) -> None:
+def test_a_persons_timeline_says_what_the_tables_hold(watched: WatchedPage, stage: AdminStage) -> None:
     customer = add_customer(stage.database, "ana@example.com")
-    page = watched.sign_in()
-    page.get_by_label("E-mail address, customer id").fill("ana@example.com")
+    page = watched.sign_in(view="people")
+    page.get_by_label("Beginning of an e-mail address").fill("ana@ex")
     page.keyboard.press("Enter")
-    expect(page.locator("#why .answer")).to_contain_text("ana@example.com")
-    assert f"customer {customer} · address ana@example.com" in read_panels(page)["why"]
-    page.get_by_label("E-mail address, customer id").fill("nobody@example.com")
-    page.keyboard.press("Enter")
+    page.get_by_role("link", name="ana@example.com").or_(page.get_by_role("link", name="Ada")).click()
+    expect(page.locator("#view-title")).to_have_text("ana@example.com")
+    standing = read_panels(page)["standing"]
+    assert f"customer\n{customer}" in standing
+    assert "address\nana@example.com" in standing
+    open_view(page, "people/nobody@example.com")
     expect(page.locator("#why")).to_contain_text("Nothing is known of anybody by that name.")
 
 
 def test_every_number_of_a_campaigns_funnel_is_that_of_the_tables(watched: WatchedPage, stage: AdminStage) -> None:
-    page = watched.sign_in()
+    page = watched.sign_in(view="campaigns")
     running = rows_of(
         stage.database,
         """select id, name, total_active, total_completed from campaigns
            where status = 'active' order by activated_at desc""",
     )
-    cards = page.locator("#campaigns article")
-    assert [card.get_attribute("aria-label") for card in cards.all()] == [row["name"] for row in running]
+    shown_first = [row[0] for row in cells(page, "campaigns", "Campaigns")][: len(running)]
+    assert shown_first == [row["name"] for row in running]
     for campaign in running:
-        card = page.locator(f"#campaigns article[data-campaign='{campaign['id']}']")
-        counts = card.locator("dd").all_inner_texts()
-        assert counts[:2] == [shown(campaign[name]) for name in ("total_active", "total_completed")]
+        open_view(page, f"campaigns/{campaign['id']}")
+        counts = page.locator("#about .facts dd").all_inner_texts()
+        totals = [shown(campaign[name]) for name in ("total_active", "total_completed")]
+        assert [counts[1], counts[3]] == totals
         lines = rows_of(
             stage.database,
             """select step.step_number, step.channel, count(line.id) as reached,
@@ -267,9 +251,9 @@ def test_every_number_of_a_campaigns_funnel_is_that_of_the_tables(watched: Watch
                where step.campaign_id = :id group by step.id order by step.step_number""",
             id=campaign["id"],
         )
-        found = cells(page, "campaigns", f"Steps of {campaign['name']}")
+        found = cells(page, "steps", f"Steps of {campaign['name']}")
         for row, there in zip(lines, found, strict=True):
-            assert there[0].startswith(f"{row['step_number']} · {row['channel']}")
+            assert there[0].startswith(f"{row['step_number']} · {CHANNELS[row['channel']]}")
             names = ("reached", "sent", "skipped", "failed", "pending", "stopped")
             assert there[1:7] == [shown(row[name]) for name in names]
             mails = [shown(row[name]) for name in ("opened", "clicked")] if row["channel"] == "email" else ["–", "–"]
@@ -277,10 +261,10 @@ def test_every_number_of_a_campaigns_funnel_is_that_of_the_tables(watched: Watch
     assert sum(int(row["opened"]) for row in lines) > 0
 
 
-def test_without_a_campaign_that_runs_the_page_says_so(watched: WatchedPage, stage: AdminStage) -> None:
+def test_without_a_campaign_of_a_state_the_page_says_so(watched: WatchedPage, stage: AdminStage) -> None:
     rows_of(stage.database, "update campaigns set status = 'paused' where status = 'active'")
-    page = watched.sign_in()
-    expect(page.locator("#campaigns")).to_contain_text("No campaign is running.")
+    page = watched.sign_in(view="campaigns?state=active")
+    expect(page.locator("#campaigns")).to_contain_text("No campaign is active.")
     rows_of(stage.database, "update campaigns set status = 'active' where status = 'paused'")
 
 
@@ -296,37 +280,44 @@ def test_who_operates_stops_sending_and_resumes_it(watched: WatchedPage, stage: 
     expect(page.locator("#message")).to_have_text("Sending is stopped.")
     expect(page.get_by_role("alert")).to_contain_text("Sending is stopped since")
     expect(page.get_by_role("alert")).to_contain_text("by olga: a wrong price. Campaigns keep their places.")
-    expect(page.get_by_role("button", name="Stop sending")).to_be_hidden()
-    expect(page.locator("#incidents")).to_contain_text("An operator stopped sending")
+    expect(page.get_by_role("button", name="Stop sending")).to_have_attribute("aria-disabled", "true")
+    expect(page.locator("#wrong")).to_contain_text("An operator stopped sending")
+    expect(page.locator("#mode")).to_have_text("■sending is stopped")
     ratios = page.evaluate(PROBES["contrasts"])
     assert min(ratio for ratio, _ in ratios) >= 4.5, sorted(ratios)[:3]
     page.get_by_role("button", name="Resume sending").click()
     page.locator("#confirm-yes").click()
     expect(page.locator("#message")).to_have_text("Sending is resumed.")
     expect(page.get_by_role("alert")).to_be_hidden()
-    expect(page.get_by_role("button", name="Stop sending")).to_be_visible()
+    expect(page.get_by_role("button", name="Stop sending")).to_have_attribute("aria-disabled", "false")
     (row,) = rows_of(stage.database, "select stopped_by, reason, resumed_by from sending_stops")
     assert row == {"stopped_by": "olga", "reason": "a wrong price", "resumed_by": "olga"}
 
 
-def test_who_only_reads_sees_that_sending_is_stopped_and_has_no_button(
+def test_who_only_reads_sees_that_sending_is_stopped_and_steers_nothing(
     browser: Browser, stage: AdminStage, tmp_path: Path
 ) -> None:
     stage.call("POST", "/api/sending/stop", body={"reason": "ada complained"})
-    for role, buttons in ((Role.READ, 0), (Role.OPERATE, 1)):
+    for role in (Role.READ, Role.OPERATE):
         made = WatchedPage(browser, stage, viewport=PHONE if role is Role.READ else DESKTOP)
         page = made.sign_in(stage.token(f"stop-{role.name.lower()}", role))
         expect(page.get_by_role("alert")).to_contain_text("by admin")
         assert ("ada complained" in page.content()) == (role is Role.OPERATE)
-        assert page.get_by_role("button", name="Resume sending").count() == buttons
-        expect(page.locator("#stop-sending")).to_be_hidden()
+        resume = page.get_by_role("button", name="Resume sending")
+        expect(resume).to_have_attribute("aria-disabled", "true") if role is Role.READ else expect(
+            resume
+        ).to_be_enabled()
+        expect(page.locator("#stop-sending")).to_have_attribute("aria-disabled", "true")
         assert page.evaluate("document.documentElement.scrollWidth") == page.evaluate("window.innerWidth")
         page.screenshot(path=tmp_path / f"stopped-{role.name.lower()}.png", animations="disabled")
         made.context.close()
     stage.call("POST", "/api/sending/resume", body={})
     made = WatchedPage(browser, stage)
     page = made.sign_in(stage.token("stop-reader", Role.READ))
-    expect(page.locator("#stop-sending")).to_be_hidden()
+    page.get_by_role("button", name="Stop sending").click(force=True)
+    expect(page.locator(".refusal")).to_have_text("This needs a token of the role operate.")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert rows_of(stage.database, "select id from sending_stops where resumed_at is null") == []
     made.context.close()
     rows_of(stage.database, "delete from incidents where kind = 'sending_stopped'")
 
@@ -337,7 +328,7 @@ def test_what_comes_from_outside_is_text_and_nothing_else(watched: WatchedPage, 
         """insert into incidents (kind, subject, title, opened_at)
            values ('x', '<img src=x onerror=alert(1)>', '<script>alert(1)</script>', now())""",
     )
-    page = watched.sign_in()
+    page = watched.sign_in(view="incidents")
     expect(page.locator("#incidents")).to_contain_text("<script>alert(1)</script>")
     assert page.locator("#incidents img, #incidents script").count() == 0
     rows_of(stage.database, "delete from incidents where kind = 'x'")
@@ -346,7 +337,7 @@ def test_what_comes_from_outside_is_text_and_nothing_else(watched: WatchedPage, 
 def test_by_keyboard_alone_one_signs_in_and_reaches_every_button(watched: WatchedPage) -> None:
     page = watched.page
     page.keyboard.press("Tab")
-    expect(page.get_by_text("Skip to the board")).to_be_focused()
+    expect(page.get_by_text("Skip to the view")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_label("API token")).to_be_focused()
     page.keyboard.type(ADMIN)
@@ -367,7 +358,7 @@ def test_by_keyboard_alone_one_signs_in_and_reaches_every_button(watched: Watche
 def test_it_is_legible_in_both_schemes(browser: Browser, stage: AdminStage, scheme: Any) -> None:
     made = WatchedPage(browser, stage, color_scheme=scheme)
     page = made.sign_in()
-    assert {"lines", "workspaces", "campaigns", "integrity", "why"} <= read_panels(page).keys()
+    assert {"wrong", "ahead", "activity", "health"} <= read_panels(page).keys()
     ratios = page.evaluate(PROBES["contrasts"])
     assert ratios
     assert min(ratio for ratio, _ in ratios) >= 4.5, sorted(ratios)[:3]
@@ -376,7 +367,7 @@ def test_it_is_legible_in_both_schemes(browser: Browser, stage: AdminStage, sche
 
 def test_on_a_phone_nothing_is_cut_off(browser: Browser, stage: AdminStage) -> None:
     made = WatchedPage(browser, stage, viewport=PHONE, has_touch=True)
-    page = made.sign_in()
+    page = made.sign_in(view="outreach")
     assert read_panels(page)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     wide = page.evaluate(PROBES["wide"])
@@ -390,7 +381,7 @@ def test_a_resync_shows_its_progress_and_its_end(watched: WatchedPage, stage: Ad
         stage.database, "insert into prospects (name) select 'p' || n from generate_series(1, :n) as n", n=PROSPECTS
     )
     token = stage.token("grace", Role.OPERATE)
-    page = watched.sign_in(token)
+    page = watched.sign_in(token, view="sync")
     page.get_by_role("button", name="Full resync").click()
     page.get_by_role("button", name="Resync", exact=True).click()
     expect(page.locator("#message")).to_have_text("Ordered. The resync begins as soon as a worker is free.")
@@ -406,26 +397,6 @@ def test_a_resync_shows_its_progress_and_its_end(watched: WatchedPage, stage: Ad
     ordered = rows_of(stage.database, "select distinct ordered_by from sync_log where direction = 'resync'")
     assert [row["ordered_by"] for row in ordered] == ["grace"]
     worker.join()
-
-
-def test_pictures_of_it_are_kept(browser: Browser, stage: AdminStage, tmp_path: Path) -> None:
-    """Into docs/ with KEEP_PICTURES=1, else only looked at."""
-    folder = ROOT / "docs" if os.environ.get("KEEP_PICTURES") else tmp_path
-    for name, options in _PICTURES.items():
-        made = WatchedPage(browser, stage, **options)
-        page = made.sign_in()
-        page.evaluate("document.activeElement.blur()")
-        page.mouse.move(0, 0)
-        page.screenshot(path=folder / f"{name}.png", animations="disabled")
-        made.context.close()
-        assert (folder / f"{name}.png").stat().st_size < LARGEST_PICTURE
-
-
-_PICTURES: dict[str, dict[str, Any]] = {
-    "dashboard": {"viewport": {"width": 1360, "height": 1500}},
-    "dashboard-dark": {"viewport": {"width": 1360, "height": 900}, "color_scheme": "dark"},
-    "dashboard-phone": {"viewport": PHONE},
-}
 
 
 def test_the_address_of_the_page_holds_no_secret(watched: WatchedPage) -> None:

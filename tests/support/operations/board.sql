@@ -232,6 +232,6 @@ from email_sends mail
 cross join lateral (
     values
         ('delivered', null, mail.status = 'delivered'), ('bounced', null, mail.status = 'bounced'), ('opened', 'human', mail.human_opens > 0),
-        ('opened by a scanner', 'machine', mail.human_opens = 0), ('clicked', 'human', mail.human_clicks > 0)
+        ('opened', 'machine', mail.human_opens = 0), ('clicked', 'human', mail.human_clicks > 0)
 ) as reported (kind, verdict, is_so)
 where is_so and cast(:now as timestamptz) is not null;

@@ -119,6 +119,7 @@ DOORS: Mapping[str, Door] = {
         ),
     ),
     "/health": Door(guessed_bearer, frozenset({200}), method="GET"),
+    "/": Door(guessed_bearer, frozenset({302}), method="GET"),
     "/dashboard": Door(guessed_bearer, frozenset({200}), method="GET"),
     "/dashboard/{file}": Door(
         guessed_bearer, frozenset({200, 404}), paths=("/dashboard/app.js", "/dashboard/x.js"), method="GET"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from crm_relay.platform.database import Queryable
+from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import queries_beside
 
 _SQL = queries_beside(__file__)
@@ -75,3 +75,33 @@ def revoke(db: Queryable, name: str, now: datetime) -> StoredToken | None:
     """As it is afterwards; None for no such token."""
     rows = db.run(_SQL["revoke_token"], name=name, now=now)
     return StoredToken(**rows[0]) if rows else None
+
+
+def create_link(
+    db: Queryable,
+    *,
+    sha256: str,
+    role: str,
+    user_id: UUID | None,
+    created_by: str,
+    expires_at: datetime,
+    now: datetime,
+) -> None:
+    """Forgets links that ended a day ago."""
+    db.run(
+        _SQL["create_link"],
+        sha256=sha256,
+        role=role,
+        user_id=user_id,
+        created_by=created_by,
+        expires_at=expires_at,
+        now=now,
+    )
+
+
+def use_link(
+    db: Queryable, *, sha256: str, name: str, token_sha256: str, expires_at: datetime, now: datetime
+) -> Row | None:
+    """name and role of the token that it made; None for a link that is unknown, used or too old."""
+    rows = db.run(_SQL["use_link"], sha256=sha256, name=name, token_sha256=token_sha256, expires_at=expires_at, now=now)
+    return rows[0] if rows else None

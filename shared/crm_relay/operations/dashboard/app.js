@@ -1,5 +1,5 @@
 // The operator's page: signs in, says how things are, and shows the view that the address names.
-import { get, post, token } from "./api.js";
+import { Refused, exchange, get, post, token } from "./api.js";
 import { byId, chip, empty, h, number, upTo } from "./dom.js";
 import { NEEDS_OPERATE, act, ask, attempt, link, onSession, say } from "./page.js";
 import { hideSending, showSending } from "./sending.js";
@@ -77,7 +77,7 @@ function showHead(data) {
 // The one place that knows in which mode mail leaves.
 function mode(data) {
   if (data.sending_stops.some((each) => each.organization_id === null)) return chip("bad", "sending is stopped");
-  const known = data.mail_mode?.mode ?? data.mail_mode ?? null;
+  const known = data.mail_mode.mode;
   if (known === "live") return chip("good", "mail leaves: live");
   if (known === "allow-list") return chip("warn", "mail leaves to the allow-list alone");
   if (known === "dry-run") return chip("warn", "dry run: no mail leaves");
@@ -153,11 +153,26 @@ byId("stop-sending").addEventListener("click", stopSending);
 byId("skip").addEventListener("click", (event) => { event.preventDefault(); byId("main").focus(); });
 window.addEventListener("hashchange", async () => {
   say("");
+  await signInByLink();
   await refresh();
   byId("main").focus({ preventScroll: true });
   window.scrollTo(0, 0);
 });
 byId("zone").textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const isBusy = () => document.hidden || document.querySelector("dialog[open], [data-detail], #resync[aria-disabled=true], #check[aria-disabled=true], main input:focus, main select:focus");
+// A link signs in once: its code is taken out of the address before anything else is done with it.
+async function signInByLink() {
+  const [, code] = location.hash.match(/^#\/sign-in\/(.*)$/) ?? [];
+  if (code === undefined) return;
+  history.replaceState(null, "", `${location.pathname}#/overview`);
+  try {
+    await exchange(code);
+    mounted = null;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    signOut(error.message);
+  }
+}
+
 setInterval(() => { if (token.get() && !isBusy()) refresh(); }, REFRESH_MS);
-refresh();
+signInByLink().then(refresh);

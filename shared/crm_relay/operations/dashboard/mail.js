@@ -8,13 +8,13 @@ const TONES = { delivered: "good", opened: "good", clicked: "good", sent: "good"
 function showMail(found) {
   bodyOf("mail").replaceChildren(
     facts([["state", chip(TONES[found.status] ?? "unknown", words(found.status))], ["because", found.reason && words(found.reason)], ["from", found.sender], ["to", found.recipient],
-      ["answers to", found.reply_to], ["step", found.step_number], ["variant", found.variant], ["topic", found.topic], ["made", at(found.queued_at)], ["left", found.left_at && at(found.left_at)]]),
-    found.text || found.subject ? letter(found) : empty("Its words are not kept any more."),
-    ...(found.html ? [h("details", null, h("summary", null, "Its HTML"), h("pre", { class: "source" }, found.html))] : []));
+      ["step", found.step_number], ["variant", found.variant], ["topic", found.topic], ["made", at(found.queued_at)], ["left", found.left_at && at(found.left_at)]]),
+    found.text ? letter(found) : h("div", null, letter({ subject: found.subject, text: found.text_now ?? "Its words are not kept any more." }),
+      found.text_now ? h("p", { class: "note" }, "The subject is as it was sent. The words of a mail are not kept once the provider has it: these are what its step says to this person now.") : null));
 }
 
 function showEvents(found) {
-  bodyOf("events").replaceChildren(found.events.length ? h("ol", { class: "timeline" }, found.events.map((each) => h("li", null,
+  bodyOf("events").replaceChildren(found.events.length ? h("ol", { class: "timeline events" }, found.events.map((each) => h("li", null,
     h("span", { class: "when" }, at(each.at)), h("span", { class: "what" }, words(each.kind), each.verdict === "machine" ? h("span", { class: "note" }, " by a scanner") : null))))
     : empty("Nothing was reported about it yet."));
 }

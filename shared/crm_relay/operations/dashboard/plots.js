@@ -4,11 +4,11 @@ import { h, number, percent, s, table } from "./dom.js";
 const WIDTH = 600, HEIGHT = 150, FEWEST_FOR_LINES = 3;
 export const FEW_SENDS = 20;
 
-// The smallest round number that is not below the value, so that the axis can be read.
+// The smallest round number that is not below the value and has a whole half, so that the axis can be read.
 function roundTop(value) {
-  if (value <= 4) return Math.max(Math.ceil(value), 1);
+  if (value <= 10) return Math.max(2 * Math.ceil(value / 2), 2);
   const size = 10 ** Math.floor(Math.log10(value));
-  return [1, 1.5, 2, 3, 4, 5, 7.5, 10].map((each) => each * size).find((each) => each >= value);
+  return [1, 1.2, 1.6, 2, 3, 4, 6, 8, 10].map((each) => Math.round(each * size)).find((each) => each >= value);
 }
 
 const dayNames = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });

@@ -1,5 +1,6 @@
 // The emergency brake: what is stopped, by whom and since when; whoever may operate stops and resumes it here.
 import { at, byId, h } from "./dom.js";
+import { NEEDS_OPERATE, order } from "./page.js";
 
 const whose = (each) => (each.organization_id === null ? "Sending" : `Sending of ${each.organization ?? each.organization_id}`);
 
@@ -8,17 +9,16 @@ function line(each, mayOperate, resume) {
     each.reason ? `: ${each.reason}` : "", ". Campaigns keep their places.");
   const label = each.organization_id === null ? "Resume sending" : `Resume ${whose(each).toLowerCase()}`;
   return h("p", { "data-stop": each.organization_id ?? "everything" }, text,
-    mayOperate ? h("button", { type: "button", class: "small", "aria-label": label, onclick: () => resume(each) }, "Resume") : null);
+    order("Resume", () => resume(each), { name: label, why: mayOperate ? null : NEEDS_OPERATE }));
 }
 
 export function showSending(stops, role, resume) {
   const mayOperate = role !== "read";
   byId("sending").hidden = !stops.length;
   byId("sending").replaceChildren(...stops.map((each) => line(each, mayOperate, resume)));
-  byId("stop-sending").hidden = !mayOperate || stops.some((each) => each.organization_id === null);
 }
 
 export function hideSending() {
-  byId("sending").hidden = byId("stop-sending").hidden = true;
+  byId("sending").hidden = true;
   byId("sending").replaceChildren();
 }

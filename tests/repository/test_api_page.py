@@ -23,7 +23,7 @@ OF_THE_API = re.compile(r"^(?:/api/(?!stats/)|/health|/dashboard)")
 
 def listed(page: str) -> dict[tuple[str, str], str]:
     """(method, path) -> role, of the page's table."""
-    found = re.findall(r"^\| `([A-Z]+) (/\S+)` \| (\w+) \|", page, re.MULTILINE)
+    found = re.findall(r"^\| `([A-Z]+) (/\S*)` \| (\w+) \|", page, re.MULTILINE)
     return {(method, path): role for method, path, role in found}
 
 

@@ -3,12 +3,21 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from crm_relay.incidents.snooze import LONGEST_HOURS
 from crm_relay.platform.http.http_routes import Given
 
 Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
+
+
+def _of_text(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else value
+
+
+NumberOfPath = Annotated[int, BeforeValidator(_of_text), Field(ge=1, le=2**53 - 1)]
+"""Beside a body, whose numbers are numbers, the path is text all the same."""
+
 Limit = Annotated[int, Field(ge=1, le=500, description="So many at most.")]
 Called = Annotated[str, Field(min_length=1, max_length=320, pattern=r"^[^\x00]+$")]
 
@@ -31,7 +40,7 @@ class IncidentsAsked(Given):
 class SnoozeWanted(Given):
     """For how many hours an incident is put off; 0: not any more."""
 
-    id: Number
+    id: NumberOfPath
     hours: Annotated[int, Field(ge=0, le=LONGEST_HOURS)]
 
 
@@ -53,7 +62,7 @@ class CampaignPeopleAsked(Given):
     limit: Limit = 25
 
 
-class PreviewWanted(Given):
+class MailPreviewWanted(Given):
     """A campaign, and the contact whose values its messages are filled with, by id or address."""
 
     id: UUID

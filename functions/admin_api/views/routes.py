@@ -7,9 +7,9 @@ from admin_api.views.inputs import (
     ActivityAsked,
     CampaignPeopleAsked,
     IncidentsAsked,
+    MailPreviewWanted,
     OfMail,
     PeopleAsked,
-    PreviewWanted,
     SnoozeWanted,
 )
 from crm_relay.campaigns.preview.preview_mails import MailPreview
@@ -65,7 +65,7 @@ _PERSONAL = [
         "What each message of a campaign says to one contact; nothing is sent",
         answers.preview,
         MailPreview,
-        PreviewWanted,
+        MailPreviewWanted,
         errors=(404, 409),
     ),
     get(OPERATE, "/api/mails/{id}", "A mail as it was sent, and what became of it", answers.mail, MailShown, OfMail),

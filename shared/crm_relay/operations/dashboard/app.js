@@ -29,7 +29,7 @@ function route() {
 }
 
 function markViews(here) {
-  const counts = { incidents: here.standing?.incidents, approvals: here.standing?.approvals };
+  const counts = { incidents: here.outstanding?.incidents, approvals: here.outstanding?.approvals };
   byId("views").replaceChildren(h("ul", null, Object.entries(VIEWS).map(([name, each]) =>
     h("li", null, h("a", { href: `#/${name}`, "aria-current": name === here.name ? "page" : null }, each.title,
       counts[name] ? h("span", { class: "count" }, upTo(counts[name])) : null)))));
@@ -54,18 +54,18 @@ const plural = (count, one, many = `${one}s`) => `${upTo(count)} ${count === 1 ?
 
 // The whole truth in one line; green only where nothing is open.
 function showHead(data) {
-  const { standing, sending_stops: stops } = data;
+  const { outstanding, sending_stops: stops } = data;
   role = data.role;
   byId("who").textContent = `${data.caller} (${role})`;
   const open = [
-    [standing.incidents, "incidents", plural(standing.incidents, "incident"), "open"], [standing.snoozed, "incidents", plural(standing.snoozed, "incident"), "put off"],
-    [standing.failed_tasks, "sync", plural(standing.failed_tasks, "message"), "given up"], [standing.deliveries, "sync", plural(standing.deliveries, "delivery", "deliveries"), "not applied"],
-    [standing.unknown_messages, "incidents", plural(standing.unknown_messages, "mail"), "of unclear outcome"], [standing.approvals, "approvals", plural(standing.approvals, "approval"), "waiting"],
+    [outstanding.incidents, "incidents", plural(outstanding.incidents, "incident"), "open"], [outstanding.snoozed, "incidents", plural(outstanding.snoozed, "incident"), "put off"],
+    [outstanding.failed_tasks, "sync", plural(outstanding.failed_tasks, "message"), "given up"], [outstanding.deliveries, "sync", plural(outstanding.deliveries, "delivery", "deliveries"), "not applied"],
+    [outstanding.unknown_messages, "incidents", plural(outstanding.unknown_messages, "mail"), "of unclear outcome"], [outstanding.approvals, "approvals", plural(outstanding.approvals, "approval"), "waiting"],
   ].filter(([count]) => count);
-  const isGreen = !open.length && !stops.length && data.status?.healthy !== false;
+  const isGreen = !open.length && !stops.length && data.status.healthy !== false;
   const verdict = byId("verdict");
-  verdict.dataset.state = isGreen ? "good" : standing.incidents || stops.length || data.status?.healthy === false ? "bad" : "warn";
-  verdict.textContent = isGreen ? "● Nothing is open" : standing.incidents || stops.length || data.status?.healthy === false ? "■ Needs a look" : "▲ Something waits";
+  verdict.dataset.state = isGreen ? "good" : outstanding.incidents || stops.length || data.status.healthy === false ? "bad" : "warn";
+  verdict.textContent = isGreen ? "● Nothing is open" : outstanding.incidents || stops.length || data.status.healthy === false ? "■ Needs a look" : "▲ Something waits";
   byId("truth").hidden = false;
   byId("truth").replaceChildren(h("li", { id: "mode" }, mode(data)), ...open.map(([, view, text, state]) => h("li", null, link(view, text), ` ${state}`)));
   showSending(stops, role, resumeSending);
@@ -90,7 +90,8 @@ async function fill() {
   markViews(here);
   if (!token.get()) return;
   const view = VIEWS[here.name];
-  const head = () => get(`/api/dashboard?parts=${view.parts(here).join(",")}`);
+  // How the lines are is part of the head's truth, whatever the view shows.
+  const head = () => get(`/api/dashboard?parts=${[...new Set(["status", ...view.parts(here)])].join(",")}`);
   // Alone the first time: a process that does not know the token yet looks it up once, and takes no other request for a stranger's.
   const first = isKnown ? null : await head();
   isKnown = true;
@@ -100,7 +101,7 @@ async function fill() {
   byId("signed-in").hidden = false;
   byId("token-help").hidden = true;
   showHead(data);
-  markViews({ ...here, standing: data.standing });
+  markViews({ ...here, outstanding: data.outstanding });
   view.show(data, more, here);
   document.body.dataset.filled = String(Date.now());
 }

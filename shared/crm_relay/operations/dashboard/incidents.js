@@ -72,7 +72,7 @@ export const incidents = {
   mount: () => [section("incidents", "Incidents"), section("unknown", "Messages of unclear outcome", { note: "nobody knows whether they left; the provider's log does" })],
   show(data, [rows, unknown], here) {
     byId("view-tools").replaceChildren(choices("Which incidents", STATES, stateOf(here), (state) => hrefOf("incidents", { state })));
-    byId("incidents-note").textContent = data.standing.incidents ? `${number(data.standing.incidents)} open` : "none open";
+    byId("incidents-note").textContent = data.outstanding.incidents ? `${number(data.outstanding.incidents)} open` : "none open";
     const shown = rows.slice(0, PAGE);
     const more = rows.length > PAGE ? h("p", { class: "paging" }, h("a", { href: hrefOf("incidents", { state: stateOf(here), before: shown.at(-1).id }) }, "Older ones")) : null;
     bodyOf("incidents").replaceChildren(shown.length ? incidentTable("Incidents", shown, data.role) : empty(before(here) ? "There is none that is older." : "Nothing is wrong."), ...(more ? [more] : []));

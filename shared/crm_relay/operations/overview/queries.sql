@@ -2,7 +2,7 @@
 -- Whether the database answers at all, and whether an operator stopped sending.
 select exists (select from sending_stops where resumed_at is null) as is_stopped;
 
--- name: standing
+-- name: outstanding
 -- What is open and what waits for a person; more than a thousand of each are not counted further.
 select
     (

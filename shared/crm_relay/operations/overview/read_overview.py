@@ -27,7 +27,7 @@ from crm_relay.operations.overview.models import (
     Status,
     WorkspaceShown,
 )
-from crm_relay.operations.overview.standing import Standing, standing
+from crm_relay.operations.overview.outstanding import Outstanding, outstanding
 from crm_relay.operations.rooms import ROOMS, RoomName
 from crm_relay.operations.views.ahead import Ahead, ahead
 from crm_relay.platform.database import Queryable, Row
@@ -63,13 +63,13 @@ _Shown = TypeVar("_Shown")
 class Overview:
     """GET /api/dashboard: one request fills a view. A part that was not asked for is None.
 
-    What the head of the page says is in every answer: `caller`, `role`, `standing` and `sending_stops`.
+    What the head of the page says is in every answer: `caller`, `role`, `outstanding` and `sending_stops`.
     """
 
     caller: str
     role: str
     checked_at: datetime
-    standing: Standing
+    outstanding: Outstanding
     sending_stops: list[SendingStop]
     mail_mode: MailMode
     status: Status | None
@@ -103,7 +103,7 @@ def overview(
         caller.name,
         caller.role.name.lower(),
         now,
-        standing(db, now),
+        outstanding(db, now),
         sending_stops(db),
         mail_mode(db, send_mode),
         wanted("status", lambda: status(db, table, now, installed)),

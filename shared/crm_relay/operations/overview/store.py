@@ -23,9 +23,9 @@ def is_stopped(db: Queryable) -> bool:
     return bool(db.run(_SQL["is_stopped"])[0]["is_stopped"])
 
 
-def standing(db: Queryable, now: datetime) -> Row:
-    """The fields of Standing."""
-    return db.run(_SQL["standing"], now=now)[0]
+def outstanding(db: Queryable, now: datetime) -> Row:
+    """The fields of Outstanding."""
+    return db.run(_SQL["outstanding"], now=now)[0]
 
 
 def latest_resyncs(db: Queryable) -> list[Row]:

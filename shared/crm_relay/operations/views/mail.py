@@ -13,7 +13,7 @@ _HIDDEN = "…"
 
 
 @dataclass(frozen=True)
-class MailEvent:
+class MailMoment:
     """What was reported about a mail. `verdict` machine: a scanner did it."""
 
     kind: str
@@ -43,7 +43,7 @@ class MailShown:
     text_now: str | None
     queued_at: datetime | None
     left_at: datetime | None
-    events: list[MailEvent]
+    events: list[MailMoment]
 
 
 def show_mail(db: Queryable, mail_id: UUID, now: datetime) -> MailShown:
@@ -53,7 +53,7 @@ def show_mail(db: Queryable, mail_id: UUID, now: datetime) -> MailShown:
         raise RejectedInput("there is no such mail", status=404)
     secrets = [row.pop(name) for name in ("unsubscribe_token", "reply_token")]
     text = row.pop("text")
-    events = [MailEvent(**each) for each in store.events_of_mail(db, mail_id)]
+    events = [MailMoment(**each) for each in store.events_of_mail(db, mail_id)]
     now_said = None if text is not None else _said_now(db, row, now)
     return MailShown(**row, text=_without(text, secrets), text_now=now_said, events=events)
 

@@ -121,7 +121,7 @@ limit :limit;
 -- name: people_of_campaign
 -- A page of the people of one campaign, each with the newest mail to them; by id, so that every page is found by an index.
 select
-    enrollment.id, enrollment.address, nullif(concat_ws(' ', contact.first_name, contact.last_name), '') as name, enrollment.status,
+    enrollment.id, coalesce(enrollment.address, normalise_address(contact.email)) as address, nullif(concat_ws(' ', contact.first_name, contact.last_name), '') as name, enrollment.status,
     enrollment.stopped_reason, enrollment.current_step, enrollment.next_step_at,
     case when enrollment.next_step_at is not null then enrollment.held_for end as held_for,
     mail.id as mail_id, mail.status as mail_status, mail.at as mail_at

@@ -8,7 +8,7 @@ from crm_relay.platform.database import Queryable
 
 
 @dataclass(frozen=True)
-class Standing:
+class Outstanding:
     """Each is counted up to MOST_COUNTED; one more means "more than that". The page is green where all are 0.
 
     `incidents` leaves out the `snoozed` ones. `unknown_messages`: of an unclear outcome. `failed_tasks`: given up.
@@ -23,6 +23,6 @@ class Standing:
     approvals: int
 
 
-def standing(db: Queryable, now: datetime) -> Standing:
+def outstanding(db: Queryable, now: datetime) -> Outstanding:
     """One statement."""
-    return Standing(**store.standing(db, now))
+    return Outstanding(**store.outstanding(db, now))

@@ -90,6 +90,10 @@ schema: $(VENV)/.local ## write schema/: the schema that the migrations lead to,
 docs: $(VENV)/.local ## write docs/{functions,settings,cli}.md, the lists in the README and docs/api.md, and .env.example
 	$(BIN)/python -m local.docs
 
+.PHONY: pictures
+pictures: $(VENV)/.dev system-packages ## take the pictures of the page in docs/ of a demo that is running
+	$(BIN)/python -m tests.support.operations.pictures
+
 ##@ Deploy
 
 .PHONY: build

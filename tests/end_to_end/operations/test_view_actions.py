@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from crm_relay.operations.access.sign_in import make_link
 from crm_relay.platform.clock import utc_now
+from crm_relay.platform.database import Row
 from crm_relay.platform.http.callers import Role
 from tests.conftest import fresh_database
 from tests.support.edge_cache.edge_twin import EdgeTwin
@@ -54,7 +55,7 @@ def press(page: Page, label: str, *, says: tuple[str, ...] = ()) -> None:
     expect(dialog).to_be_hidden()
 
 
-def campaign(stage: AdminStage, name: str) -> dict[str, object]:
+def campaign(stage: AdminStage, name: str) -> Row:
     return one(stage.database, "select id, status from campaigns where name = :name", name=name)
 
 

@@ -54,7 +54,7 @@ MENDS: Mapping[str, Mend] = {
     "sms_rest": Mend("Look at the account at Twilio; it is asked again every hour."),
     "sms_unknown": Mend("Look at Twilio's log and settle the message.", "crm-relay campaign unknown list"),
     "step_refused": Mend("Correct the person's rows; every run tries again."),
-    "topic_unnamed": Mend("Name the topic of the provider.", "crm-relay campaign topic"),
+    "topic_unnamed": Mend("Name the topic of the provider.", "crm-relay topic name"),
     "unknown_event": Mend("Nothing, or a later version that knows the event."),
     "webhook_health": Mend("Deliveries fail: replay them once the cause is gone.", "crm-relay bison replay"),
     "webhook_missing": Mend("Register the webhook.", "crm-relay bison webhooks ensure"),

@@ -37,6 +37,10 @@ GOALS = {
     "integrity.read_share_1m": 0.01,
     "integrity.postgres_digest_seconds_1m": 30.0,
     "operations.dashboard_data_ms": 300.0,
+    **dict.fromkeys(
+        (f"operations.view_ms.{view}" for view in ("head", "ahead", "activity_7", "people", "campaigns")), 300.0
+    ),
+    **dict.fromkeys((f"operations.view_ms.{view}" for view in ("activity_90", "campaign_people", "incidents")), 300.0),
     "cache_sync.writes_per_changed_row": 1.05,
     "cache_sync.statements_per_1000_rows": 10.0,
     "notify.statements_per_1000_recipients": 6.0,

@@ -86,6 +86,8 @@ create table contacts (
 );
 
 create index idx_contacts_account on contacts (account_id) where account_id is not null;
+create index idx_contacts_address_begins on contacts (normalise_address(email) text_pattern_ops);
+create index idx_contacts_last_name_begins on contacts (lower(last_name) text_pattern_ops);
 create index idx_contacts_normalised on contacts (normalise_address(email));
 create index idx_contacts_org on contacts (org_id);
 create index idx_contacts_phone on contacts (normalise_phone(phone));
@@ -568,6 +570,7 @@ create table customer_emails (
 comment on column customer_emails.is_valid is
     'False after three bounces, or one that is known to be permanent: nothing is sent to this address any more.';
 
+create index idx_customer_emails_address_begins on customer_emails (normalise_address(email) text_pattern_ops);
 create index idx_customer_emails_customer_id on customer_emails (customer_id);
 create index idx_customer_emails_is_valid on customer_emails (is_valid) where is_valid = false;
 create index idx_customer_emails_normalised on customer_emails (normalise_address(email));

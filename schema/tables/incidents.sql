@@ -16,6 +16,8 @@ create table incidents (
     attempts         integer     not null default 0,
     taken_by         text[]      not null default '{}',
     opening_taken_by text[],
+    snoozed_until    timestamptz,
+    snoozed_by       text,
     constraint incidents_told_closed_once_closed check (told_closed_at is null or closed_at is not null)
 );
 
@@ -30,6 +32,8 @@ comment on column incidents.taken_by is
     'Channels that took the message which others still lack; empty once it counts as told.';
 comment on column incidents.opening_taken_by is
     'Of one that closed before every channel had its opening: those that had. Null: no channel is owed the opening.';
+comment on column incidents.snoozed_until is 'Until then an operator has put it off; null: it is not put off.';
+comment on column incidents.snoozed_by is 'The name of the token that put it off.';
 
 create unique index idx_incidents_one_at_a_time on incidents (kind, subject) where told_closed_at is null;
 create index idx_incidents_workspace on incidents (workspace_name, opened_at);

@@ -159,6 +159,7 @@ comment on column email_sends.purpose is
 
 create index idx_email_sends_address on email_sends (address, queued_at);
 create index idx_email_sends_batch on email_sends (batch_id, "position");
+create index idx_email_sends_by_time on email_sends (queued_at) include (status);
 create index idx_email_sends_enrollment on email_sends (enrollment_id);
 create index idx_email_sends_held on email_sends (org_id, held_for) where held_for is not null and status = 'queued';
 create index idx_email_sends_identity on email_sends (identity_id, sent_at);
@@ -169,6 +170,7 @@ create index idx_email_sends_recent on email_sends (org_id, queued_at);
 create unique index idx_email_sends_reply on email_sends (reply_token);
 create unique index idx_email_sends_resend on email_sends (resend_id);
 create index idx_email_sends_sequence on email_sends (sequence_id, ab_variant);
+create index idx_email_sends_unknown on email_sends (queued_at) where status = 'unknown';
 create unique index idx_email_sends_unsubscribe on email_sends (unsubscribe_token);
 
 alter table email_sends enable row level security;
@@ -198,6 +200,8 @@ comment on column email_logs.resend_id is
     'Of an event that came before its row was known; applied when the row gets this id.';
 comment on column email_logs.verdict_reason is 'Why an open or a click counts as a person''s or a machine''s.';
 
+create index idx_email_logs_by_time on email_logs (occurred_at) include (event_type, verdict)
+    where event_type in ('opened', 'clicked', 'bounced', 'complained', 'unsubscribed');
 create unique index idx_email_logs_event on email_logs (event_key);
 create index idx_email_logs_send on email_logs (email_send_id, occurred_at);
 create index idx_email_logs_waiting on email_logs (resend_id) where email_send_id is null;

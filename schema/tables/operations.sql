@@ -50,6 +50,25 @@ create policy service_role_all on erasure_receipts to crm_relay, service_role us
 grant all on erasure_receipts to crm_relay, service_role;
 
 
+create table sign_in_links (
+    sha256     text        primary key,
+    role       text        not null check (role in ('read', 'operate', 'admin')),
+    user_id    uuid        references user_profiles (id) on delete cascade,
+    created_by text        not null,
+    created_at timestamptz not null,
+    expires_at timestamptz not null,
+    used_at    timestamptz
+);
+
+comment on table sign_in_links is
+    'Links that sign in to the operator''s page, by the SHA-256 of their code; each is used once.';
+
+alter table sign_in_links enable row level security;
+create policy service_role_all on sign_in_links to crm_relay, service_role using (true) with check (true);
+
+grant all on sign_in_links to crm_relay, service_role;
+
+
 create table unfinished_erasures (
     id           bigint      generated always as identity primary key,
     addresses    text[]      not null default '{}',

@@ -17,8 +17,8 @@ from tests.support.source_tree import ROOT
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 ROUTES = {(each.method, each.path): role_of(each.role) for each in TABLE} | {each[:2]: each[2] for each in BY_OTHERS}
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-OF_THE_API = re.compile(r"^(?:/api/(?!stats/|fields/)|/health|/dashboard)")
-"""Mautic's own `/api/stats/` and `/api/fields/` are not; nor is what the template routes (`ANY /api/{proxy+}`)."""
+OF_THE_API = re.compile(r"^(?:/api/(?!stats/)|/health|/dashboard)")
+"""Mautic's own `/api/stats/` is not; nor is what the template routes to a function (`ANY /api/{proxy+}`)."""
 
 
 def listed(page: str) -> dict[tuple[str, str], str]:

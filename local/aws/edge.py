@@ -22,6 +22,7 @@ from local.aws.http_event import (
     to_response,
 )
 from local.runtime.execution import ExecutionEnvironments, Handler
+from local.serving import SELECT_SECONDS, stop_serving
 from local.template.template import SamTemplate
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ class Edge:
         self._server = make_server(
             "127.0.0.1", port, self._application, threaded=True, request_handler=_SilentRequestHandler
         )
-        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.02], name="edge", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=[SELECT_SECONDS], name="edge", daemon=True
+        )
 
     @property
     def base_url(self) -> str:
@@ -69,7 +72,7 @@ class Edge:
     def stop(self, *, waits: bool = True) -> None:
         """Safe to call twice, and without a start. `waits`: for requests that run."""
         if self._thread.is_alive():
-            self._server.shutdown()
+            stop_serving(self._server)
             self._thread.join()
         self._server.server_close()
         for environments in self._environments.values():

@@ -9,15 +9,15 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from moto.server import ThreadedMotoServer
 from werkzeug.serving import make_server
 
+from local.serving import SELECT_SECONDS, stop_serving
 from local.template.template import REGION
 
 _ACCESS = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": REGION}
-_POLL_SECONDS = 0.02
 _one_by_one = threading.Lock()
 
 
 class MotoServer(ThreadedMotoServer):
-    """Ends when it is told to: moto's own server looks twice a second whether it has been."""
+    """Ends when it is asked to: moto's own server looks twice a second whether it has been."""
 
     def __init__(self) -> None:
         super().__init__("127.0.0.1", 0, verbose=False)
@@ -30,8 +30,9 @@ class MotoServer(ThreadedMotoServer):
 
     def stop(self) -> None:
         """Requests that are being answered go on to their end."""
-        super().stop()
-        if self._server is not None:
+        if self._server is not None and self._thread is not None:
+            stop_serving(self._server)
+            self._thread.join()
             self._server.server_close()
 
     def _server_entry(self) -> None:
@@ -40,7 +41,7 @@ class MotoServer(ThreadedMotoServer):
             self._ip_address, self._port, application, threaded=True, request_handler=MotoRequestHandler
         )
         self._server_ready_event.set()
-        self._server.serve_forever(_POLL_SECONDS)
+        self._server.serve_forever(SELECT_SECONDS)
 
 
 def client_of(endpoint_url: str, service: str) -> Any:

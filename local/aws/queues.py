@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local.aws.arrivals import ARRIVALS, holds_messages, watch_moto
 from local.aws.local_aws import LocalAws
 from local.template.template import REGION, QueueSource, SamTemplate
 
 Invoke = Callable[[str, Mapping[str, Any]], Any]
 logger = logging.getLogger(__name__)
-_WAIT_SECONDS = 1
+_LOOK_SECONDS = 1.0
+"""While a queue holds messages that will become visible."""
+_IDLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class QueuePoller:
     def __init__(
         self, template: SamTemplate, aws: LocalAws, invoke: Invoke, visibility_seconds: int | None = None
     ) -> None:
+        watch_moto()
         self._aws = aws
         self._sqs = aws.client("sqs")
         self._invoke = invoke
@@ -50,7 +54,7 @@ class QueuePoller:
         """
         total, seen, progress = 0, set[str](), True
         while progress:
-            rounds = [self._poll(source, wait_seconds=0) for source in self._sources]
+            rounds = [self._poll(source) for source in self._sources]
             received = {message for one in rounds for message in one.received}
             deleted = sum(one.deleted for one in rounds)
             progress = bool(deleted or received - seen)
@@ -70,21 +74,26 @@ class QueuePoller:
     def stop(self) -> None:
         """Waits for the batches that run; safe to call twice."""
         self._stopping.set()
+        ARRIVALS.note(0)
         while self._threads:
             self._threads.pop().join()
 
     def _poll_until_stopped(self, source: _QueueSource) -> None:
+        url = self._aws.queue_url(source.queue.queue_logical_id)
         while not self._stopping.is_set():
-            self._poll(source, _WAIT_SECONDS)
+            seen = ARRIVALS.number
+            if not self._poll(source).received:
+                seconds = _LOOK_SECONDS if holds_messages(url) else _IDLE_SECONDS
+                ARRIVALS.wait_past(seen, seconds, self._stopping)
 
-    def _poll(self, source: _QueueSource, wait_seconds: int) -> _Round:
+    def _poll(self, source: _QueueSource) -> _Round:
         url = self._aws.queue_url(source.queue.queue_logical_id)
         answer = self._sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=min(source.queue.batch_size, 10),
             AttributeNames=["All"],
             MessageAttributeNames=["All"],
-            WaitTimeSeconds=wait_seconds,
+            WaitTimeSeconds=0,
             **self._visibility,
         )
         messages = answer.get("Messages", [])

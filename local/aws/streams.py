@@ -8,29 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.dynamodb.models.table import StreamShard
-
+from local.aws.arrivals import ARRIVALS, watch_moto
 from local.aws.local_aws import LocalAws
 from local.aws.queues import Invoke
 from local.template.template import SamTemplate, StreamSource
 
 Record = dict[str, Any]
 logger = logging.getLogger(__name__)
-_WAIT_SECONDS = 1.0
-
-
-def number_changes_one_by_one() -> None:
-    """moto numbers a change by counting those before it, which writes at the same time do at the same time."""
-    add = StreamShard.add
-    if not hasattr(add, "one_by_one"):
-        one = threading.Lock()
-
-        def add_alone(shard: StreamShard, old: Any, new: Any) -> None:
-            with one:
-                add(shard, old, new)
-
-        add_alone.one_by_one = True  # type: ignore[attr-defined]
-        StreamShard.add = add_alone  # type: ignore[method-assign, assignment]
+_GATHER_SECONDS = 0.25
+"""As often as Lambda reads a shard: changes that are written together share a batch."""
+_IDLE_SECONDS = 60.0
 
 
 @dataclass
@@ -47,7 +34,7 @@ class StreamPoller:
     """
 
     def __init__(self, template: SamTemplate, aws: LocalAws, invoke: Invoke, pause: float = 0.2) -> None:
-        number_changes_one_by_one()
+        watch_moto()
         self._aws = aws
         self._streams = aws.client("dynamodbstreams")
         self._invoke = invoke
@@ -75,14 +62,16 @@ class StreamPoller:
     def stop(self) -> None:
         """Waits for the batch that runs; safe to call twice."""
         self._stopping.set()
+        ARRIVALS.note(0)
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
     def _poll_until_stopped(self) -> None:
-        while not self._stopping.wait(_WAIT_SECONDS):
-            while self._read() and not self._stopping.is_set():
-                pass
+        while not self._stopping.wait(_GATHER_SECONDS):
+            seen = ARRIVALS.number
+            if not self._read():
+                ARRIVALS.wait_past(seen, _IDLE_SECONDS, self._stopping)
 
     def _read(self) -> int:
         with self._reading:

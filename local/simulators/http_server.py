@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any, ClassVar, Self, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
+from local.serving import SELECT_SECONDS, stop_serving
+
 
 @dataclass
 class Incoming:
@@ -59,7 +61,7 @@ class HttpServer(ThreadingHTTPServer):
         self.answer = answer
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, args=(SELECT_SECONDS,), daemon=True)
 
     @property
     def url(self) -> str:
@@ -71,7 +73,7 @@ class HttpServer(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Cuts the connections that are still open, as a service that goes down does."""
-        self.shutdown()
+        stop_serving(self)
         self.server_close()
         with self._guard:
             left = list(self._open)

@@ -21,9 +21,9 @@ from crm_relay.edge_cache.models import CacheItem, SourceRow, WriteOutcome, Writ
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.platform.aws.dynamo import Table
 from crm_relay.platform.aws.queue import aws_client
+from local.aws.arrivals import watch_moto
 from local.aws.local_aws import LocalAws
 from local.aws.moto_server import client_of
-from local.aws.streams import number_changes_one_by_one
 from local.template.template import SamTemplate
 from tests.support.edge_cache.edge_twin import EdgeTwin
 
@@ -138,7 +138,7 @@ class MotoStage(DynamoStage):
     """On moto."""
 
     def __init__(self, aws: LocalAws) -> None:
-        number_changes_one_by_one()
+        watch_moto()
         super().__init__(aws.client("dynamodb"), aws.client("dynamodbstreams"))
 
 

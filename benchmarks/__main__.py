@@ -31,6 +31,7 @@ from benchmarks import (
     outreach,
     page_views,
     side_by_side,
+    stack,
     sync_process,
     webhook_costs,
     workflow_events,
@@ -50,6 +51,7 @@ SUBJECTS = (
             database,
             mautic_webhook,
             mautic_sync,
+            stack,
             sync_process,
             million,
             dirty_list,
@@ -71,6 +73,7 @@ SUBJECTS = (
             gmail_sync,
             mailchimp_sync,
             connections,
+            stack,
             bundle,
         )
     )
@@ -79,7 +82,7 @@ SUBJECTS = (
 
 
 def main(words: Sequence[str]) -> int:
-    """0 where everything was measured, whatever the goals; 2 where no figure has such a name."""
+    """0 where all was measured, whatever the goals; 1 where a subject failed; 2 where no figure has such a name."""
     wanted = [subject for subject in SUBJECTS if subject.is_wanted(words)]
     if not wanted:
         names = "\n".join(name for subject in SUBJECTS for name in subject.names)
@@ -89,25 +92,32 @@ def main(words: Sequence[str]) -> int:
     os.environ.setdefault("LOG_LEVEL", "WARNING")
     machine = describe_machine()
     figures: list[Figure] = []
+    failed: list[str] = []
     console = Console(width=None if sys.stdout.isatty() else 160)
     try:
-        # One by one, so that what was measured before something failed is shown as well; it is not kept.
-        figures.extend(_measured(wanted))
+        # One by one, so that what was measured before a run is interrupted is shown as well.
+        figures.extend(_measured(wanted, failed))
     finally:
         show(console, machine, figures)
     keep(figures)
     console.print(f"kept in {RESULT.relative_to(ROOT)}")
-    return 0
+    return 1 if failed else 0
 
 
-def _measured(wanted: Sequence[Subject]) -> Iterator[Figure]:
+def _measured(wanted: Sequence[Subject], failed: list[str]) -> Iterator[Figure]:
+    """The figures of all subjects; of one that fails, those before its failure. Its first name goes to `failed`."""
     progress = Console(stderr=True)
     with Servers() as servers, progress.status("starting") as status:
         for subject in wanted:
             status.update(f"measuring {subject.names[0].partition('.')[0]}")
-            for figure in subject.measure(servers):
-                status.update(f"measuring after {figure.name}")
-                yield figure
+            try:
+                for figure in subject.measure(servers):
+                    status.update(f"measuring after {figure.name}")
+                    yield figure
+            except Exception:  # noqa: BLE001 - whatever one subject raises, the others are measured
+                failed.append(subject.names[0])
+                progress.print_exception(max_frames=8)
+                progress.print(f"not measured: {', '.join(subject.names)}, or the rest of them")
 
 
 def _stop(number: int, _frame: object) -> None:

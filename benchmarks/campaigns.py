@@ -3,10 +3,12 @@
 import itertools
 import json
 import os
+import subprocess
+import sys
 import time
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,7 +17,7 @@ from unittest.mock import patch
 from uuid import UUID, uuid4
 
 from benchmarks.figures import Figure, Subject, median, percentiles
-from benchmarks.servers import Login, Servers
+from benchmarks.servers import ROOT, Login, Servers
 from crm_relay.campaigns.engine.run_due_steps import BATCH, EngineContext, EngineReport, run_due_steps
 from crm_relay.campaigns.lifecycle.change_campaign import activate
 from crm_relay.mail.models import Mode, SendPolicy
@@ -35,6 +37,7 @@ _SECRET = b"a secret of 24 bytes...."
 _NOW = datetime(2026, 11, 18, 15, tzinfo=UTC)
 _BATCHES = 10
 _STEPS = 5000
+_WRITTEN = Query.parse("written", "where its log ends", "select pg_current_wal_insert_lsn() - '0/0' as bytes")
 _MILLION = 1_000_000
 _EVENTS = 1500
 
@@ -83,8 +86,13 @@ def _plant(
 
 
 def _run(database: Database, simulator: ResendSimulator) -> EngineReport:
-    http = HttpClient(simulator.url, timeout=(2.0, 20.0), repeats=0)
-    context = EngineContext(Resend(http, simulator.sending_key), SendPolicy(Mode.LIVE), "https://api.example.com")
+    return do_all_steps(database, simulator.url, simulator.sending_key)
+
+
+def do_all_steps(database: Database, resend_url: str, key: str) -> EngineReport:
+    """What one worker does."""
+    http = HttpClient(resend_url, timeout=(2.0, 20.0), repeats=0)
+    context = EngineContext(Resend(http, key), SendPolicy(Mode.LIVE), "https://api.example.com")
     return run_due_steps(database, context, lambda: _NOW, Deadline.after(600))
 
 
@@ -129,6 +137,52 @@ def _measure_engine(servers: Servers) -> Iterator[Figure]:
             if done != _STEPS:
                 raise RuntimeError("not everything was done")
             yield Figure(f"campaign_cron.{name}", _STEPS / seconds, "steps/s, one worker", 1)
+
+
+def _measure_two_workers(servers: Servers) -> Iterator[Figure]:
+    """Two processes, as two invocations are; what they write to the log of the database is counted too."""
+    with servers.database() as login, ResendSimulator(requests_per_second=None) as simulator:
+        with login.as_owner() as owner:
+            _plant(owner, people=2 * _STEPS)
+            before = int(owner.run(_WRITTEN)[0]["bytes"])
+        command = [sys.executable, "-m", "benchmarks.engine_process", login.url, simulator.url, simulator.sending_key]
+        with ExitStack() as ends:
+            workers = [ends.enter_context(_worker(command)) for _ in range(2)]
+            began = time.perf_counter()
+            for worker in workers:
+                _say(worker)
+            done = sum(int(_line_of(worker)) for worker in workers)
+            seconds = time.perf_counter() - began
+        with login.as_owner() as owner:
+            written = int(owner.run(_WRITTEN)[0]["bytes"]) - before
+    if done != 2 * _STEPS:
+        raise RuntimeError("not everything was done")
+    yield Figure("campaign_cron.steps_per_s_two_workers", done / seconds, "steps/s of e-mails, two workers", 1)
+    yield Figure("campaign_cron.wal_bytes_per_step", written / done, "bytes of the database's log per e-mail", 1)
+
+
+@contextmanager
+def _worker(command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """One that is connected and waits for a line."""
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+        try:
+            _line_of(worker)
+            yield worker
+        finally:
+            worker.kill()
+
+
+def _say(worker: subprocess.Popen[str]) -> None:
+    if worker.stdin is not None:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+
+
+def _line_of(worker: subprocess.Popen[str]) -> str:
+    line = worker.stdout.readline() if worker.stdout is not None else ""
+    if not line:
+        raise RuntimeError("a worker ended")
+    return line
 
 
 def _measure_activation(servers: Servers) -> Iterator[Figure]:
@@ -233,6 +287,7 @@ def _measure_webhook(servers: Servers) -> Iterator[Figure]:
 
 def _measure(servers: Servers) -> Iterator[Figure]:
     yield from _measure_engine(servers)
+    yield from _measure_two_workers(servers)
     yield from _measure_webhook(servers)
     yield from _measure_activation(servers)
 
@@ -243,6 +298,8 @@ SUBJECT = Subject(
         "campaign_cron.requests_per_100_emails",
         "campaign_cron.steps_per_s",
         "campaign_cron.task_steps_per_s",
+        "campaign_cron.steps_per_s_two_workers",
+        "campaign_cron.wal_bytes_per_step",
         "campaign_cron.schedule_1m_seconds",
         "resend_webhook.round_trips",
         "resend_webhook.p50_ms",

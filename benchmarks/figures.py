@@ -65,6 +65,8 @@ GOALS = {
     "connections.statements_per_1000_records": 12.0,
     "connections.refresh_storm_requests": 1.0,
     "connections.full_compare_100k_seconds": 60.0,
+    "stack.idle_core_percent": 1.0,
+    "cli.help_ms": 500.0,
     "bundle.layer_mb": 15.0,
 }
 

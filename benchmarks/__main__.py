@@ -51,7 +51,6 @@ SUBJECTS = (
             database,
             mautic_webhook,
             mautic_sync,
-            stack,
             sync_process,
             million,
             dirty_list,

@@ -22,7 +22,9 @@ _PLAINER: tuple[tuple[str, str], ...] = (
     (rf"\b(\w+)::text <> all \({_LIST}::text\[\]\)", r"\1 not in (\2)"),
     (rf"= any \({_LIST}\)", r"in (\1)"),
     (rf"<> all \({_LIST}\)", r"not in (\1)"),
-    (rf"({_OPERATOR} {_LITERAL})::text\b", r"\1"),
+    (rf"((?:{_OPERATOR}|then|else) {_LITERAL})::text\b", r"\1"),
+    (rf"({_LITERAL})::text(?= as \w)", r"\1"),
+    (rf"(\b(?:coalesce|nullif)\([^()]*, {_LITERAL})::text\)", r"\1)"),
     (r" !~~ ", " not like "),
     (r" ~~ ", " like "),
     (r" !~~\* ", " not ilike "),
@@ -32,6 +34,7 @@ _PLAINER: tuple[tuple[str, str], ...] = (
     (r"\(\((select \w+\(\))\)\)", r"(\1)"),
     (r"(\breferences \w+)\(", r"\1 ("),
 )
+_CASE = re.compile(r"\((?P<branches>case\b(?:(?!\bcase\b).)*) end\)")
 _IN_LIST = re.compile(rf"\b(in \()((?:{_LITERAL}::\w+, )*{_LITERAL}::\w+)\)")
 
 
@@ -46,15 +49,23 @@ def lowered(text: str) -> str:
 
 
 def wrapped(text: str, indent: str = "") -> str:
-    """The line, broken at its outermost brackets first, where it is too long; what follows is indented once more."""
+    """The line, broken at its outermost brackets first, where it is too long; what follows is indented once more.
+
+    A CASE in brackets of its own gets a line for each of its branches.
+    """
     quotes: list[str] = []
     code = _QUOTED.sub(lambda found: _kept(quotes, found[0], pad=True), text)
+    if len(indent) + len(code) > WIDTH and (case := _CASE.search(code)):
+        return _restored(_branches(code, case, indent), quotes)
+    return _restored(_folded(code, indent), quotes)
+
+
+def _folded(code: str, indent: str) -> str:
     lines, prefix = [], indent
     while len(prefix) + len(code) > WIDTH and (place := _best_break(code, WIDTH - len(prefix))):
         lines.append(prefix + code[:place])
         code, prefix = code[place + 1 :], indent + INDENT
-    lines.append(prefix + code)
-    return _restored("\n".join(lines), quotes)
+    return "\n".join([*lines, prefix + code])
 
 
 def literal(text: str) -> str:
@@ -98,6 +109,13 @@ def _plainer(code: str, of_varchar: Iterable[str]) -> str:
     for column in of_varchar:
         code = re.sub(rf"(?<![\w.]){column}::text (=|<>) ({_LITERAL})", rf"{column} \1 \2", code)
     return code
+
+
+def _branches(code: str, case: re.Match[str], indent: str) -> str:
+    before, after = f"{indent}{code[: case.start() + 1].lstrip()}", f"{indent}{code[case.end() - 1 :]}"
+    branches = re.split(r" (?=(?:when|else)\b)", case["branches"])
+    arms = [_folded(branch, indent + INDENT * 2) for branch in branches[1:]]
+    return "\n".join([before, f"{indent}{INDENT}{branches[0]}", *arms, f"{indent}{INDENT}end", after])
 
 
 def _best_break(code: str, room: int) -> int:

@@ -152,11 +152,15 @@ create table campaign_sequences (
         check (task_config is null or (jsonb_typeof(task_config) in ('object', 'null'))),
     constraint campaign_sequences_test_measurable
         check (ab_test is null or jsonb_typeof(ab_test) = 'null' or channel = 'email'),
-    constraint campaign_sequences_variants_readable
-        check (case jsonb_typeof(ab_variants) when 'null'::text then true when 'array'::text
-        then jsonb_array_length(ab_variants) > 0
-        and not jsonb_path_exists(ab_variants,
-        '$[*]?(((@.type() != "object" || !(exists (@."id"?(@.type() == "string" && @ like_regex "[^ ]")))) || exists (@."weight"?(@.type() != "number"))) || exists (@."weight"?(@ <= 0 || @ > 1000000000)))'::jsonpath) else ab_variants is null end)
+    constraint campaign_sequences_variants_readable check (
+        case jsonb_typeof(ab_variants)
+            when 'null'::text then true
+            when 'array'::text then jsonb_array_length(ab_variants) > 0
+                and not jsonb_path_exists(ab_variants,
+                '$[*]?(((@.type() != "object" || !(exists (@."id"?(@.type() == "string" && @ like_regex "[^ ]")))) || exists (@."weight"?(@.type() != "number"))) || exists (@."weight"?(@ <= 0 || @ > 1000000000)))'::jsonpath)
+            else ab_variants is null
+        end
+    )
 );
 
 comment on column campaign_sequences.ab_test is

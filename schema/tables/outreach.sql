@@ -45,10 +45,15 @@ create table client_leads (
     told_at         timestamptz,
     told_by         text,
     lead_status     text
-        generated always as (case when unsubscribed_at is not null then 'unsubscribed'::text
-            when bounced_at > coalesce(greatest(interested_at, replied_at), '-infinity'::timestamptz)
-            then 'bounced'::text when interested_at is not null then 'interested'::text when replied_at is not null
-            then 'replied'::text else null::text end) stored
+        generated always as (
+            case
+                when unsubscribed_at is not null then 'unsubscribed'
+                when bounced_at > coalesce(greatest(interested_at, replied_at), '-infinity'::timestamptz) then 'bounced'
+                when interested_at is not null then 'interested'
+                when replied_at is not null then 'replied'
+                else null::text
+            end
+        ) stored
 );
 
 create index idx_client_leads_email on client_leads (normalise_address(lead_email));
@@ -162,8 +167,13 @@ create table sender_emails_cache (
     interested_leads_count      bigint       not null default 0,
     total_leads_contacted_count bigint       not null default 0,
     reply_rate_percentage       numeric(9,2)
-        generated always as (case when emails_sent_count > 0
-            then round(100.0 * total_replied_count::numeric / emails_sent_count::numeric, 2) else 0::numeric end) stored,
+        generated always as (
+            case
+                when emails_sent_count > 0 then
+                    round(100.0 * total_replied_count::numeric / emails_sent_count::numeric, 2)
+                else 0::numeric
+            end
+        ) stored,
     last_synced_at              timestamptz,
     created_at                  timestamptz  not null default now(),
     updated_at                  timestamptz  not null default now(),

@@ -30,19 +30,19 @@ select
     metrics.most_recent_event_id as last_event_id,
     metrics.most_recent_event_name as last_event_name,
     case
-        when profile.lead_score >= 20 then 'vip'::text
-        when profile.lead_score >= 15 then 'regular'::text
-        when metrics.lifetime_orders = 1 then 'new'::text
-        when metrics.last_order_at < (now() - '180 days'::interval) then 'inactive'::text
-        else 'regular'::text
+        when profile.lead_score >= 20 then 'vip'
+        when profile.lead_score >= 15 then 'regular'
+        when metrics.lifetime_orders = 1 then 'new'
+        when metrics.last_order_at < (now() - '180 days'::interval) then 'inactive'
+        else 'regular'
     end as customer_segment,
     metrics.preferred_venue,
     null::text as source,
     status.mautic_contact_id,
     case
-        when status.sync_error is not null then 'error'::text
-        when status.last_synced_at is not null then 'synced'::text
-        else 'pending'::text
+        when status.sync_error is not null then 'error'
+        when status.last_synced_at is not null then 'synced'
+        else 'pending'
     end as mautic_sync_status,
     status.last_synced_at as mautic_last_sync,
     profile.lead_score,
@@ -81,8 +81,8 @@ left join lateral (
         customer_addresses.state,
         customer_addresses.postcode,
         customer_addresses.country,
-        concat_ws(', '::text, nullif(customer_addresses.suburb, ''::text), nullif(customer_addresses.state, ''::text),
-            nullif(customer_addresses.country, ''::text)) as location
+        concat_ws(', '::text, nullif(customer_addresses.suburb, ''), nullif(customer_addresses.state, ''),
+            nullif(customer_addresses.country, '')) as location
     from customer_addresses
     where customer_addresses.customer_id = profile.id and customer_addresses.is_primary is true
     order by customer_addresses.id
@@ -131,22 +131,21 @@ select
     marketing_opt_in,
     customer_since,
     customer_segments,
-    md5(concat_ws(''::text, email, dnc_reason, consented_at is not null, do_not_contact,
-        coalesce(first_name, '~'::text), coalesce(last_name, '~'::text), coalesce(mobile, '~'::text),
-        coalesce(landline, '~'::text), coalesce(address_line1, '~'::text), coalesce(address_line2, '~'::text),
-        coalesce(suburb, '~'::text), coalesce(state, '~'::text), coalesce(postcode, '~'::text),
-        coalesce(country, '~'::text), customer_segment, coalesce(lead_score::text, '~'::text),
-        coalesce(total_orders::text, '~'::text), coalesce(trim_scale(total_spent)::text, '~'::text),
-        coalesce(extract(epoch from last_order_date)::text, '~'::text), coalesce(last_event_name, '~'::text),
-        coalesce(preferred_venue, '~'::text), coalesce(marketing_opt_in::text, '~'::text),
-        extract(epoch from customer_since), array_to_string(customer_segments, ','::text))) as fingerprint
+    md5(concat_ws(''::text, email, dnc_reason, consented_at is not null, do_not_contact, coalesce(first_name, '~'),
+        coalesce(last_name, '~'), coalesce(mobile, '~'), coalesce(landline, '~'), coalesce(address_line1, '~'),
+        coalesce(address_line2, '~'), coalesce(suburb, '~'), coalesce(state, '~'), coalesce(postcode, '~'),
+        coalesce(country, '~'), customer_segment, coalesce(lead_score::text, '~'), coalesce(total_orders::text, '~'),
+        coalesce(trim_scale(total_spent)::text, '~'::text),
+        coalesce(extract(epoch from last_order_date)::text, '~'::text), coalesce(last_event_name, '~'),
+        coalesce(preferred_venue, '~'), coalesce(marketing_opt_in::text, '~'), extract(epoch from customer_since),
+        array_to_string(customer_segments, ','::text))) as fingerprint
 from (
     select
         profile.id as customer_id,
         profile.created_at,
         mail.email,
         normalise_address(mail.email) as address,
-        profile.do_not_contact is true or not consent.suppressed_by is distinct from 'erased'::text as do_not_contact,
+        profile.do_not_contact is true or not consent.suppressed_by is distinct from 'erased' as do_not_contact,
         case
             when profile.do_not_contact is true then 3
             when consent.suppressed_by in ('opt_out', 'complaint', 'erased') then 1
@@ -166,11 +165,11 @@ from (
         place.postcode,
         place.country,
         case
-            when profile.lead_score >= 20 then 'vip'::text
-            when profile.lead_score >= 15 then 'regular'::text
-            when metrics.lifetime_orders = 1 then 'new'::text
-            when metrics.last_order_at < (now() - '180 days'::interval) then 'inactive'::text
-            else 'regular'::text
+            when profile.lead_score >= 20 then 'vip'
+            when profile.lead_score >= 15 then 'regular'
+            when metrics.lifetime_orders = 1 then 'new'
+            when metrics.last_order_at < (now() - '180 days'::interval) then 'inactive'
+            else 'regular'
         end as customer_segment,
         profile.lead_score,
         metrics.lifetime_orders as total_orders,

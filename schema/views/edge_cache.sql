@@ -3,7 +3,7 @@
 
 create view edge_source with (security_invoker = true) as
 select
-    'prospects'::text as entity,
+    'prospects' as entity,
     prospects.id,
     coalesce(prospects.sync_version, 1::bigint) as version,
     least(greatest(coalesce(prospects.updated_at, prospects.created_at, '1970-01-01 00:00:00+00'::timestamptz),
@@ -19,7 +19,7 @@ select
 from prospects
 union all
 select
-    'campaigns'::text as entity,
+    'campaigns' as entity,
     campaigns.id,
     coalesce(campaigns.sync_version, 1::bigint) as version,
     least(greatest(coalesce(campaigns.updated_at, campaigns.created_at, '1970-01-01 00:00:00+00'::timestamptz),
@@ -33,7 +33,7 @@ select
 from campaigns
 union all
 select
-    'mailboxes'::text as entity,
+    'mailboxes' as entity,
     mailboxes.id,
     coalesce(mailboxes.sync_version, 1::bigint) as version,
     least(greatest(coalesce(mailboxes.updated_at, mailboxes.created_at, '1970-01-01 00:00:00+00'::timestamptz),
@@ -46,7 +46,7 @@ select
 from mailboxes
 union all
 select
-    'emails'::text as entity,
+    'emails' as entity,
     emails.id,
     coalesce(emails.sync_version, 1::bigint) as version,
     least(greatest(coalesce(emails.updated_at, emails.created_at, '1970-01-01 00:00:00+00'::timestamptz),

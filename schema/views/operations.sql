@@ -4,7 +4,7 @@
 create view person_addresses with (security_invoker = true) as
 select
     normalise_address(mail.email) as address,
-    'customer'::text as kind,
+    'customer' as kind,
     profile.id as person_id,
     profile.org_id
 from customer_emails mail
@@ -13,7 +13,7 @@ where normalise_address(mail.email) is not null
 union all
 select
     normalise_address(contacts.email) as address,
-    'contact'::text as kind,
+    'contact' as kind,
     contacts.id as person_id,
     contacts.org_id
 from contacts
@@ -21,7 +21,7 @@ where normalise_address(contacts.email) is not null
 union all
 select
     normalise_address(prospects.contact_email) as address,
-    'prospect'::text as kind,
+    'prospect' as kind,
     prospects.id as person_id,
     prospects.org_id
 from prospects
@@ -29,7 +29,7 @@ where normalise_address(prospects.contact_email) is not null
 union all
 select
     normalise_address(lead.lead_email) as address,
-    'lead'::text as kind,
+    'lead' as kind,
     lead.id as person_id,
     coalesce(workspace.org_id, default_org_id()) as org_id
 from client_leads lead

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from benchmarks.connectors import CONTACTS, add_contacts, requests_of_a_sync
 from benchmarks.figures import Figure, Subject
 from benchmarks.servers import Login, Servers
 from local.simulators.airtable import AirtableSimulator
 from tests.support.connections.airtable_sync_stage import AirtableSync, airtable_clock
-
-CONTACTS = 1_000
 
 
 @dataclass(frozen=True)
@@ -25,28 +24,17 @@ def measure_airtable(login: Login) -> AirtableCost:
         AirtableSimulator(clock=airtable_clock(), requests_per_second=None) as sim,
         login.as_owner() as owner,
     ):
-        owner.run_script(
-            f"""insert into contacts (email, first_name, last_name)
-                select 'p' || n || '@x.example', 'Ada', 'Byron' from generate_series(1, {CONTACTS}) n"""
-        )
+        add_contacts(owner)
         stage = AirtableSync(owner, login.owner_url, sim)
         stage.link()
-        first = _requests(stage)
+        first = requests_of_a_sync(stage)
         if len(stage.rows()) != CONTACTS:
             raise RuntimeError("not every contact was sent")
         # The echo of our own writes is read once.
         stage.pass_time()
-        _requests(stage)
+        requests_of_a_sync(stage)
         stage.pass_time()
-        return AirtableCost(first, _requests(stage))
-
-
-def _requests(stage: AirtableSync) -> int:
-    before = stage.sim.calls
-    result = stage.sync()
-    if not result.success:
-        raise RuntimeError(f"the sync failed: {result.errors}")
-    return stage.sim.calls - before
+        return AirtableCost(first, requests_of_a_sync(stage))
 
 
 def _measure(servers: Servers) -> Iterator[Figure]:

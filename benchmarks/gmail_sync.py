@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from benchmarks.connectors import requests_of_a_sync
 from benchmarks.figures import Figure, Subject
 from benchmarks.servers import Login, Servers
 from local.simulators.clock import MovableClock
@@ -17,22 +18,14 @@ def measure_idle_mailbox(login: Login) -> int:
     ):
         stage = GmailStage(owner, login.owner_url, sim)
         stage.link()
-        _requests(stage)
+        requests_of_a_sync(stage)
         sim.deliver("ada@example.com")
         stage.pass_time()
-        _requests(stage)
+        requests_of_a_sync(stage)
         if stage.senders() != ["ada@example.com"]:
             raise RuntimeError("the reply was not read")
         stage.pass_time()
-        return _requests(stage)
-
-
-def _requests(stage: GmailStage) -> int:
-    before = stage.sim.calls
-    result = stage.sync()
-    if not result.success:
-        raise RuntimeError(f"the sync failed: {result.errors}")
-    return stage.sim.calls - before
+        return requests_of_a_sync(stage)
 
 
 def _measure(servers: Servers) -> Iterator[Figure]:

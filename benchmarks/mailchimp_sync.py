@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from benchmarks.connectors import CONTACTS, add_contacts, requests_of_a_sync
 from benchmarks.figures import Figure, Subject
 from benchmarks.servers import Login, Servers
 from local.simulators.mailchimp import MailchimpSimulator
 from tests.support.connections.mailchimp_sync_stage import MailchimpSync
-
-CONTACTS = 1_000
 
 
 @dataclass(frozen=True)
@@ -25,36 +24,25 @@ class MailchimpCost:
 def measure_mailchimp(login: Login) -> MailchimpCost:
     """A batch is looked at twice before it is finished."""
     with MailchimpSimulator() as sim, login.as_owner() as owner:
-        owner.run_script(
-            f"""insert into contacts (email, first_name, last_name)
-                select 'p' || n || '@x.example', 'Ada', 'Byron' from generate_series(1, {CONTACTS}) n"""
-        )
+        add_contacts(owner)
         stage = MailchimpSync(owner, login.owner_url, sim)
         stage.link()
-        new = _requests(stage)
+        new = requests_of_a_sync(stage)
         if len(stage.members()) != CONTACTS:
             raise RuntimeError("not every contact was added")
         for _ in range(2):
             # The echo of our own writes is read once.
             stage.pass_time()
-            _requests(stage)
+            requests_of_a_sync(stage)
         owner.run_script("update contacts set first_name = 'Augusta', updated_at = clock_timestamp()")
-        changed = _requests(stage)
+        changed = requests_of_a_sync(stage)
         if {each.merges["FNAME"] for each in stage.people.audience.members.values()} != {"Augusta"}:
             raise RuntimeError("not every contact was changed")
         for _ in range(2):
             stage.pass_time()
-            _requests(stage)
+            requests_of_a_sync(stage)
         stage.pass_time()
-        return MailchimpCost(new, changed, _requests(stage))
-
-
-def _requests(stage: MailchimpSync) -> int:
-    before = stage.sim.calls
-    result = stage.sync()
-    if not result.success:
-        raise RuntimeError(f"the sync failed: {result.errors}")
-    return stage.sim.calls - before
+        return MailchimpCost(new, changed, requests_of_a_sync(stage))
 
 
 def _measure(servers: Servers) -> Iterator[Figure]:

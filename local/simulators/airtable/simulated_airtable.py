@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,7 @@ from local.simulators.airtable.state import (
 )
 from local.simulators.airtable.wire import Json
 from local.simulators.clock import MovableClock
+from local.simulators.switches import CountedCalls, HeldRequests
 
 CONTACT_FIELDS = {
     "Email": "singleLineText",
@@ -45,7 +45,7 @@ class RemovedField:
     cells: Mapping[str, Any]
 
 
-class SimulatedAirtable:
+class SimulatedAirtable(CountedCalls, HeldRequests):
     def __init__(self, clock: MovableClock | None, requests_per_second: int | None) -> None:
         self.account = AirtableState(clock or MovableClock())
         self.faults = AirtableFaults()
@@ -171,29 +171,11 @@ class SimulatedAirtable:
 
     # --- looking --------------------------------------------------------------------------------------------------
 
-    @property
-    def requests(self) -> Counter[str]:
-        """`PATCH /v0/app…/tbl…` and so on -> how often it was called, refused calls included."""
-        return self.gate.requests
-
-    @property
-    def calls(self) -> int:
-        """All requests, refused ones included."""
-        return sum(self.requests.values())
-
     # --- switches -------------------------------------------------------------------------------------------------
 
     def fault(self, kind: str, match: str = "/v0/", **details: Any) -> None:
         """Of the next request that `match` is in; `times` and so on as in AirtableFault."""
         self.faults.add(AirtableFault(match=match, kind=kind, **details))  # type: ignore[arg-type]
-
-    def release(self) -> None:
-        """Requests held by the fault `held` go on."""
-        self.faults.release()
-
-    def wait_until_held(self, seconds: float = 10) -> None:
-        """Until one more request is held."""
-        self.faults.wait_until_held(seconds)
 
     def advance(self, seconds: float) -> None:
         self.account.clock.advance(seconds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from email.message import EmailMessage
@@ -17,11 +16,12 @@ from local.simulators.gmail.http.faults import GmailFault, GmailFaults, GmailQuo
 from local.simulators.gmail.http.gate import GmailGate
 from local.simulators.gmail.state import GmailAccountState, GoogleClient, GoogleGrant, GoogleState, SimulatedMessage
 from local.simulators.gmail.wire import Json
+from local.simulators.switches import CountedCalls, HeldRequests
 
 _SWITCHES = frozenset({"expires_in", "replaces_message_ids", "page_size", "denies", "signed_in"})
 
 
-class SimulatedGmail:
+class SimulatedGmail(CountedCalls, HeldRequests):
     def __init__(self, clock: MovableClock | None, units_per_minute: int | None) -> None:
         self.google = GoogleState(clock or MovableClock())
         self.faults = GmailFaults()
@@ -145,29 +145,11 @@ class SimulatedGmail:
                 (each for each in account.messages.values() if "SENT" in each.labels), key=lambda m: m.history_id
             )
 
-    @property
-    def requests(self) -> Counter[str]:
-        """`POST /gmail/v1/users/me/drafts` and so on -> how often it was called, refused calls included."""
-        return self.gate.requests
-
-    @property
-    def calls(self) -> int:
-        """All requests, refused ones included."""
-        return sum(self.requests.values())
-
     # --- switches -------------------------------------------------------------------------------------------------
 
     def fault(self, kind: str, match: str = "/gmail/v1/", **details: Any) -> None:
         """Of the next request that `match` is in; `times` and so on as in GmailFault."""
         self.faults.add(GmailFault(match=match, kind=kind, **details))  # type: ignore[arg-type]
-
-    def release(self) -> None:
-        """Requests held by the fault `held` go on."""
-        self.faults.release()
-
-    def wait_until_held(self, seconds: float = 10) -> None:
-        """Until one more request is held."""
-        self.faults.wait_until_held(seconds)
 
     def advance(self, seconds: float) -> None:
         self.google.clock.advance(seconds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from typing import Any
 
 from local.simulators.clock import MovableClock
@@ -18,11 +17,12 @@ from local.simulators.mailchimp.state import (
     SimulatedMergeField,
     new_id,
 )
+from local.simulators.switches import CountedCalls
 
 FIELDS = {"FNAME": "First Name", "LNAME": "Last Name", "TITLE": "Title", "COMPANY": "Company"}
 
 
-class SimulatedMailchimp:
+class SimulatedMailchimp(CountedCalls):
     """One account; `gate` is what its callers meet."""
 
     def __init__(self, clock: MovableClock | None = None) -> None:
@@ -120,15 +120,6 @@ class SimulatedMailchimp:
             member.changed = self.state.now()
 
     # --- looking and switches -------------------------------------------------------------------------------------
-
-    @property
-    def requests(self) -> Counter[str]:
-        return self.gate.requests
-
-    @property
-    def calls(self) -> int:
-        """All requests, refused ones included."""
-        return sum(self.requests.values())
 
     def fault(self, kind: str, match: str = "/3.0", **details: Any) -> None:
         """Of the next request that `match` is in."""

@@ -15,9 +15,10 @@ from local.simulators.resend.http.faults import ResendFault, ResendFaults, Simul
 from local.simulators.resend.http.gate import ResendGate
 from local.simulators.resend.state import ResendAccount, ResendHook, SimulatedMail, bare
 from local.simulators.resend.webhooks.delivery import Attempt, HookMessage
+from local.simulators.switches import CountedCalls, HeldRequests
 
 
-class SimulatedResend(Actions):
+class SimulatedResend(Actions, CountedCalls, HeldRequests):
     def __init__(self, clock: MovableClock | None, requests_per_second: int | None) -> None:
         super().__init__(ResendAccount(clock or MovableClock()))
         self.faults = ResendFaults()
@@ -49,11 +50,6 @@ class SimulatedResend(Actions):
 
     def mails_to(self, address: str) -> list[SimulatedMail]:
         return [mail for mail in self.mails if bare(address) in mail.recipients]
-
-    @property
-    def requests(self) -> Counter[str]:
-        """`POST /emails/batch` and so on -> how often it was called, refused calls included."""
-        return Counter(self.gate.requests)
 
     @property
     def messages(self) -> list[HookMessage]:
@@ -90,14 +86,6 @@ class SimulatedResend(Actions):
     def fault(self, kind: str, match: str = "POST /emails", **details: Any) -> None:
         """Of the next request that `match` is in; `times` and so on as in Fault."""
         self.faults.add(ResendFault(match=match, kind=kind, **details))  # type: ignore[arg-type]
-
-    def release(self) -> None:
-        """Requests held by the fault `held` go on."""
-        self.faults.release()
-
-    def wait_until_held(self, seconds: float = 10) -> None:
-        """Until one more request is held."""
-        self.faults.wait_until_held(seconds)
 
     def advance(self, seconds: float) -> None:
         self.account.clock.advance(seconds)

@@ -23,13 +23,13 @@ from local.simulators.airtable.wire import (
     edge_page,
     no_permission,
 )
-from local.simulators.call_log import CallLog
+from local.simulators.gates import LoggedGate
 from local.simulators.http_server import NoAnswerError
 
 _READS = {"GET"}
 
 
-class AirtableGate(CallLog):
+class AirtableGate(LoggedGate[AirtableRequest, AirtableResponse]):
     """What a call passes, and the log of all."""
 
     def __init__(self, account: AirtableState, faults: AirtableFaults, limits: AirtableLimits) -> None:
@@ -39,29 +39,18 @@ class AirtableGate(CallLog):
         self.limits = limits
 
     def pass_through(self, request: AirtableRequest) -> AirtableResponse:
-        """Raises NoAnswerError where a fault swallows the answer."""
-        status = 0
-        try:
-            response = self._answered(request)
-            status = response.status
-        finally:
-            self.note(request.method, request.path, status)
+        """With the date of the simulator's own clock."""
+        response = super().pass_through(request)
         date = format_datetime(self.account.clock.now(), usegmt=True)
         return AirtableResponse(
             response.status, response.body, {**response.headers, "Date": date}, response.content_type
         )
 
-    def _answered(self, request: AirtableRequest) -> AirtableResponse:
-        try:
-            return self._with_faults(request)
-        except AirtableApiError as error:
-            return error.response()
-        except NoAnswerError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever breaks inside is a 500
-            return _broken().response()
+    def refused(self, request: AirtableRequest, error: Exception) -> AirtableResponse:
+        del request
+        return (error if isinstance(error, AirtableApiError) else _broken()).response()
 
-    def _with_faults(self, request: AirtableRequest) -> AirtableResponse:
+    def with_faults(self, request: AirtableRequest) -> AirtableResponse:
         fault = self.faults.take(f"{request.method} {request.target}", request.body)
         if fault is None:
             return self._checked(request)

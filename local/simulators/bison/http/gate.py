@@ -12,6 +12,7 @@ from local.simulators.bison.context import BisonContext
 from local.simulators.bison.http import routes
 from local.simulators.bison.http.faults import BisonFault, BisonFaults, Form
 from local.simulators.bison.wire import BisonApiError, BisonRequest, BisonResponse, Json, page_for_a_browser
+from local.simulators.gates import ServiceGate
 from local.simulators.http_server import NoAnswerError
 
 
@@ -24,7 +25,7 @@ class BisonExchange:
     at: datetime
 
 
-class BisonGate:
+class BisonGate(ServiceGate[BisonRequest, BisonResponse]):
     def __init__(self, context: BisonContext, faults: BisonFaults) -> None:
         self.context = context
         self.faults = faults
@@ -38,7 +39,7 @@ class BisonGate:
         with self._lock:
             self.requests[routes.name(request)] += 1
         try:
-            response = self._answer(request)
+            response = self.answered(request)
             status = response.status
             return response
         finally:
@@ -50,17 +51,10 @@ class BisonGate:
             self.requests.clear()
             self.exchanges.clear()
 
-    def _answer(self, request: BisonRequest) -> BisonResponse:
-        try:
-            return self._with_faults(request)
-        except BisonApiError as error:
-            return error.response(request)
-        except NoAnswerError:
-            raise
-        except Exception:  # noqa: BLE001 - like Laravel: whatever breaks inside is a 500
-            return server_error().response(request)
+    def refused(self, request: BisonRequest, error: Exception) -> BisonResponse:
+        return (error if isinstance(error, BisonApiError) else server_error()).response(request)
 
-    def _with_faults(self, request: BisonRequest) -> BisonResponse:
+    def with_faults(self, request: BisonRequest) -> BisonResponse:
         fault = self.faults.take(f"{request.method} {request.path}?{request.raw_query}")
         if fault is None:
             return self._checked(request)

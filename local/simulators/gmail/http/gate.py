@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from local.simulators.call_log import CallLog
+from local.simulators.gates import LoggedGate
 from local.simulators.gmail.api import drafts, messages, oauth
 from local.simulators.gmail.http.faults import UNITS, GmailFault, GmailFaults, GmailQuota
 from local.simulators.gmail.state import GmailAccountState, GoogleGrant, GoogleState
@@ -34,7 +34,7 @@ _ERRORS: dict[str, Callable[[], GmailApiError]] = {
 }
 
 
-class GmailGate(CallLog):
+class GmailGate(LoggedGate[GmailRequest, GmailResponse]):
     """What a call passes, and the log of all."""
 
     def __init__(self, google: GoogleState, faults: GmailFaults, quota: GmailQuota) -> None:
@@ -43,27 +43,11 @@ class GmailGate(CallLog):
         self.faults = faults
         self.quota = quota
 
-    def pass_through(self, request: GmailRequest) -> GmailResponse:
-        """Raises NoAnswerError where a fault swallows the answer."""
-        status = 0
-        try:
-            response = self._answered(request)
-            status = response.status
-        finally:
-            self.note(request.method, request.path, status)
-        return response
+    def refused(self, request: GmailRequest, error: Exception) -> GmailResponse:
+        del request
+        return (error if isinstance(error, GmailApiError) else broken()).response()
 
-    def _answered(self, request: GmailRequest) -> GmailResponse:
-        try:
-            return self._with_faults(request)
-        except GmailApiError as error:
-            return error.response()
-        except NoAnswerError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever breaks inside is a 500
-            return broken().response()
-
-    def _with_faults(self, request: GmailRequest) -> GmailResponse:
+    def with_faults(self, request: GmailRequest) -> GmailResponse:
         fault = self.faults.take(f"{request.method} {request.target}", request.body)
         if fault is None:
             return self._checked(request)

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from local.simulators.gates import ServiceGate
 from local.simulators.http_server import NoAnswerError
 from local.simulators.resend.api import domains, hooks, receiving, sent
 from local.simulators.resend.api.sending import BatchSending
@@ -36,7 +37,7 @@ _ONE: dict[tuple[str, str, str], HandlerOfOne] = {
 _SENDING = ("/emails", "/emails/batch")
 
 
-class ResendGate:
+class ResendGate(ServiceGate[ResendRequest, ResendResponse]):
     def __init__(
         self, account: ResendAccount, sending: BatchSending, faults: ResendFaults, limit: SimulatedRateLimit
     ) -> None:
@@ -54,16 +55,13 @@ class ResendGate:
         if not request.header("User-Agent"):
             # [D] "a 403 error with error code 1010"; the body is the edge's own.
             return ResendResponse(403, b"error code: 1010", content_type="text/plain; charset=UTF-8")
-        try:
-            return self._with_faults(request)
-        except ResendApiError as error:
-            return error.response()
-        except NoAnswerError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever breaks inside is a 500
-            return _broken().response()
+        return self.answered(request)
 
-    def _with_faults(self, request: ResendRequest) -> ResendResponse:
+    def refused(self, request: ResendRequest, error: Exception) -> ResendResponse:
+        del request
+        return (error if isinstance(error, ResendApiError) else _broken()).response()
+
+    def with_faults(self, request: ResendRequest) -> ResendResponse:
         fault = self.faults.take(f"{request.method} {request.target}", request.body)
         if fault is None:
             return self._checked(request)

@@ -11,7 +11,7 @@ from crm_relay.operations.access.sign_in import make_link
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.database import Database
 from crm_relay.platform.http.callers import Role
-from local.stack import running_stack
+from local.stack_file import running_stack
 from tests.support.operations.page import open_view
 from tests.support.operations.panels import read_panels
 from tests.support.platform.rows import one

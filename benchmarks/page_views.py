@@ -38,14 +38,15 @@ _NAMES = (
 def _measure(servers: Servers) -> Iterator[Figure]:
     with servers.database() as login:
         with login.as_owner() as owner:
-            _fill(owner)
+            fill(owner, _ROWS)
         database = Database(login.url)
-        for name, look in _views(database, utc_now()).items():
-            yield median(f"operations.view_ms.{name}", "ms with 1 M people, mails and enrollments", _times(look))
+        for name, look in views(database, utc_now()).items():
+            yield median(f"operations.view_ms.{name}", "ms with 1 M people, mails and enrollments", milliseconds(look))
         database.close()
 
 
-def _views(db: Database, now: datetime) -> Mapping[str, Callable[[], object]]:
+def views(db: Database, now: datetime) -> Mapping[str, Callable[[], object]]:
+    """What each view reads."""
     return {
         "head": lambda: outstanding(db, now),
         "ahead": lambda: ahead(db, now),
@@ -59,15 +60,17 @@ def _views(db: Database, now: datetime) -> Mapping[str, Callable[[], object]]:
     }
 
 
-def _fill(owner: Database) -> None:
+def fill(owner: Database, rows: int) -> None:
+    """So many people in one campaign, with a mail each and an open of each third mail."""
     owner.run_script("set session_replication_role = replica")  # counters and feeds are not what is measured
     for query in _FILL.values():
-        owner.run(query, rows=_ROWS)
+        owner.run(query, rows=rows)
     owner.run_script("set session_replication_role = default")
     owner.run_script("vacuum analyze contacts, campaign_enrollments, email_sends, email_logs")
 
 
-def _times(look: Callable[[], object]) -> Iterator[float]:
+def milliseconds(look: Callable[[], object]) -> Iterator[float]:
+    """Of several looks, behind a first one."""
     look()
     for _ in range(_LOOKS):
         began = time.perf_counter()

@@ -247,9 +247,10 @@ def run_demo(settings: Mapping[str, str], *, customers: int, once: bool, as_json
     local_only = {name: value for name, value in settings.items() if not name.startswith(OPERATORS)}
     story = Story(console)
     try:
-        with stopped_by_signal():
+        # One that ends by itself writes no file that says where it is, and may run beside another stack.
+        with stopped_by_signal(), nullcontext() if once else one_at_a_time(STACK_FILE):
             story.announce("a PostgreSQL, a local AWS and simulated providers start")
-            with one_at_a_time(STACK_FILE) if not once else nullcontext(), Stack(local_only, log=LOG) as stack:
+            with Stack(local_only, log=LOG) as stack:
                 good = _play(stack, story, customers, as_json=as_json, whole=whole)
                 if not once:
                     stay(stack)

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from crm_relay.platform.errors import FatalError
+from crm_relay.operations.access.sign_in import LONGEST_MINUTES, make_link
+from crm_relay.platform.clock import utc_now
+from crm_relay.platform.database import Database
+from crm_relay.platform.errors import FatalError, TransientError
+from crm_relay.platform.http.callers import Role
 from local.stack import Stack
 from local.stack_file import PORT, STACK_FILE, STACK_FOLDER
 from local.stack_folder import one_at_a_time
@@ -65,7 +69,8 @@ def refuse_taken(port: int) -> None:
 
 def describe(stack: Stack) -> None:
     """Where everything is."""
-    _say(f"sign in    {sign_in_link(stack.edge.base_url, stack.environment['ADMIN_TOKEN'])}")
+    _say(f"sign in    {sign_in_link(stack.edge.base_url, stack.environment['DATABASE_URL'])}")
+    _say("           good once, within an hour; another one: crm-relay token link --role admin")
     _say(f"HTTP       {stack.edge.base_url}  (webhooks, /unsubscribe/…, /approvals/…, /api/…)")
     _say(f"Mautic     {_where(stack, 'mautic', 'MAUTIC_URL')}")
     _say(f"EmailBison {_where(stack, 'bison', 'BISON_INSTANCE_URL')}")
@@ -75,9 +80,18 @@ def describe(stack: Stack) -> None:
     _say(f"details    {STACK_FILE}; stop with Ctrl-C")
 
 
-def sign_in_link(base_url: str, token: str) -> str:
-    """Leads into the page. The token is in the fragment, which a browser keeps to itself."""
-    return f"{base_url}/dashboard#token={token}"
+def sign_in_link(base_url: str, database_url: str) -> str:
+    """Leads into the page. Its code is in the fragment, which a browser keeps to itself."""
+    database = Database(database_url)
+    try:
+        return make_link(database, Role.ADMIN, utc_now(), minutes=LONGEST_MINUTES, created_by="operator").address(
+            base_url
+        )
+    except (FatalError, TransientError) as error:
+        # A database of the operator's own that is not migrated, or away: the stack runs, and says why there is none.
+        return f"{base_url}/dashboard  (no link: {error}; crm-relay doctor says more)"
+    finally:
+        database.close()
 
 
 def _where(stack: Stack, name: str, setting: str, default: str = "none") -> str:

@@ -79,7 +79,7 @@ def test_data_and_token_stay_and_a_second_stack_is_refused(tmp_path: Path) -> No
 
     code, printed = stack.end(signal.SIGINT)
     assert code == 0
-    assert f"{first['base_url']}/dashboard#token={first['admin_token']}" in printed
+    assert f"{first['base_url']}/dashboard#/sign-in/" in printed
     assert "Traceback" not in printed
 
     again = stack.start()

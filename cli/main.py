@@ -41,16 +41,17 @@ from cli.samples.invoke import invoke_function
 from cli.samples.sam import app as sam
 from cli.stack.commands import demo, reset, up
 from cli.token import app as token
+from cli.uninstall.command import uninstall_installation
+from cli.uninstall.owner import open_as_owner
 from cli.webhook import app as webhook
 from cli.why import explain_to_operator
 from cli.workflow.approvals import app as approval
 from cli.workflow.commands import app as workflow
 from crm_relay.platform.database import Database
-from crm_relay.platform.errors import FatalError
 from crm_relay.platform.fence.clone_fence import arm, is_armed
 from crm_relay.platform.migrations import migrate as apply_migrations
 from crm_relay.platform.migrations import read_migrations
-from crm_relay.platform.settings import SettingsModel, read_settings
+from crm_relay.platform.settings import read_settings
 from local.stack_file import ROOT
 
 app = typer.Typer(
@@ -104,6 +105,7 @@ app.command("stop-sending")(stop_sending)
 app.command("resume-sending")(resume_sending)
 app.command("import")(import_people)
 app.command("invoke")(invoke_function)
+app.command("uninstall")(uninstall_installation)
 
 
 @app.command()
@@ -114,12 +116,8 @@ def migrate(dry_run: DryRun = False, env_file: EnvFile = None, as_json: AsJson =
     With --dry-run, exit status 1 means that some are missing.
     """
     use_settings(env_file)
-    settings = read_settings(MigrationSettings)
-    url = settings.migration_database_url or settings.database_url
-    if url is None:
-        raise FatalError("settings: MIGRATION_DATABASE_URL or DATABASE_URL: is not set")
-    database = Database(url, ca_file=settings.database_ca_file, timeout=900.0)
-    names = apply_migrations(database, read_migrations(ROOT / "migrations"), dry_run=dry_run)
+    with open_as_owner() as database:
+        names = apply_migrations(database, read_migrations(ROOT / "migrations"), dry_run=dry_run)
     show({"missing" if dry_run else "applied": names or "nothing"}, as_json, "Migrations")
     return FOUND if dry_run and names else GOOD
 
@@ -141,14 +139,6 @@ def arm_installation(dry_run: DryRun = False, env_file: EnvFile = None, as_json:
         return GOOD if armed else FOUND
     show({"armed": True} | asdict(arm(database)), as_json, "Clone fence")
     return GOOD
-
-
-class MigrationSettings(SettingsModel):
-    """The session port where there is one; a transaction pooler would do for most files."""
-
-    migration_database_url: str | None = None
-    database_url: str | None = None
-    database_ca_file: str | None = None
 
 
 @app.command()

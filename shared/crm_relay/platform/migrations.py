@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from crm_relay.platform.catalogue import read_catalogue, remember_catalogue
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import FatalError, RejectedInput, ScriptFailed, TransientError
 from crm_relay.platform.sql import queries_beside
@@ -70,6 +71,8 @@ def migrate(database: Database, migrations: Sequence[Migration], *, dry_run: boo
     edited after it was applied: nothing is applied then.
     """
     missing = _missing(database, migrations)
+    if not dry_run and len(missing) == len(migrations):
+        database.transact(_remember)
     applied = [migration for migration in missing if dry_run or _apply(database, migration)]
     return [f"{migration.version}_{migration.name}" for migration in applied]
 
@@ -82,6 +85,13 @@ def _missing(database: Database, migrations: Sequence[Migration]) -> list[Migrat
     if edited:
         raise FatalError(f"edited after they were applied: {', '.join(edited)}; write a new migration instead")
     return [each for each in migrations if each.version not in applied]
+
+
+def _remember(transaction: Transaction) -> None:
+    transaction.run(_SQL["lock_migrations"])
+    found = read_catalogue(transaction)
+    transaction.run(_SQL["create_bookkeeping"])
+    remember_catalogue(transaction, found)
 
 
 def _apply(database: Database, migration: Migration) -> bool:

@@ -1,0 +1,1 @@
+"""Takes an installation out of a database and leaves what was there before it."""

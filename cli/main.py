@@ -26,6 +26,7 @@ from cli.console import (
     show,
     use_settings,
 )
+from cli.cost.command import show_cost
 from cli.deferred import app as deferred
 from cli.doctor.examine import examine
 from cli.erase import erase_person
@@ -105,6 +106,7 @@ app.command("stop-sending")(stop_sending)
 app.command("resume-sending")(resume_sending)
 app.command("import")(import_people)
 app.command("invoke")(invoke_function)
+app.command("cost")(show_cost)
 app.command("uninstall")(uninstall_installation)
 
 

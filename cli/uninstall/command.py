@@ -8,9 +8,9 @@ import typer
 from cli.console import GOOD, WRONG_USE, AsJson, DryRun, EnvFile, reports_errors, show, use_settings
 from cli.uninstall.owner import open_as_owner
 from cli.uninstall.remove import Uninstalled, count_rows, database_name, uninstall
-from crm_relay.platform.catalogue import Catalogue, read_catalogue
 from crm_relay.platform.database import Database
 from crm_relay.platform.migrations import migrate, read_migrations
+from crm_relay.platform.postgres.catalogue import Catalogue, read_catalogue
 from local.postgres import EmbeddedPostgres
 from local.stack import ROOT
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from crm_relay.platform.catalogue import Catalogue, ObjectKey
+from crm_relay.platform.postgres.catalogue import Catalogue, ObjectKey
 
 FORMER_VIEW = "customers_crm_v_before_crm_relay"
 """How a migration renames the view of an installation whose columns are others."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.uninstall.plan import UninstallPlan, plan_uninstall, unexpected
-from crm_relay.platform.catalogue import Catalogue, ObjectKey, read_catalogue, read_catalogue_before
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import FatalError, RejectedInput
+from crm_relay.platform.postgres.catalogue import Catalogue, ObjectKey, read_catalogue, read_catalogue_before
 from crm_relay.platform.sql import parse_queries
 
 _COUNTED = frozenset({"table", "view", "function", "type", "trigger", "policy", "column"})

@@ -23,6 +23,7 @@ EVERY_ROOM: Mapping[str, str | None] = {
     "MauticUrl": None,
     "BisonInstanceUrl": None,
     "Campaigns": "enabled",
+    "Connections": "enabled",
     "EdgeReplication": "enabled",
 }
 """What installs every room. An address without a value is `Unresolved`, which is not empty."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crm_relay.platform.catalogue import read_catalogue, remember_catalogue
 from crm_relay.platform.database import Database, Transaction
 from crm_relay.platform.errors import FatalError, RejectedInput, ScriptFailed, TransientError
+from crm_relay.platform.postgres.catalogue import read_catalogue, remember_catalogue
 from crm_relay.platform.sql import queries_beside
 
 _SQL = queries_beside(__file__)

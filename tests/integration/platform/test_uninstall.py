@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from cli.uninstall.remove import Uninstalled, uninstall
-from crm_relay.platform.catalogue import Catalogue, read_catalogue
 from crm_relay.platform.database import Database
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.platform.migrations import migrate, read_migrations
+from crm_relay.platform.postgres.catalogue import Catalogue, read_catalogue
 from tests.support.platform.rows import rows_of
 from tests.support.source_tree import ROOT
 

@@ -1,0 +1,1 @@
+"""What a deployment costs, from the template, dated prices and measured figures."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from crm_relay.platform.settings import PARAMETER_PREFIX, SECRET_ID
 from local.cost.prices import Quantities, together
 from local.stack import ROOT
 from local.template.intrinsics import load_template
@@ -162,5 +163,7 @@ def _secrets(template: SamTemplate) -> float:
 
 
 def _secrets_of(function: FunctionDefinition) -> list[str]:
-    value = function.environment.get("CRM_RELAY_SECRET_ID")
-    return value.split(",") if isinstance(value, str) else []
+    """Those of Secrets Manager: parameters of Parameter Store cost nothing, nor does reading them."""
+    value = function.environment.get(SECRET_ID)
+    names = value.split(",") if isinstance(value, str) else []
+    return [name for name in names if not name.startswith(PARAMETER_PREFIX)]

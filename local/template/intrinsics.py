@@ -95,6 +95,10 @@ class Evaluator:
                 return self.evaluate(argument[1] if self._holds(argument[0]) else argument[2])
             case "Fn::Join":
                 return argument[0].join(str(part) for part in self.evaluate(argument[1]))
+            case "Fn::Split":
+                return str(self.evaluate(argument[1])).split(argument[0])
+            case "Fn::Select":
+                return self.evaluate(argument[1])[int(argument[0])]
             case _:
                 return self._test(name, argument)
 

@@ -49,6 +49,22 @@ def test_a_function_may_read_the_secrets_of_its_settings_and_no_other(name: str)
     assert set(filter(None, named(name).split(","))) == needed
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_in_parameter_store_a_function_may_read_the_same_and_nothing_else(name: str) -> None:
+    base = "ssm:/crm-relay/prod"
+    template = SamTemplate.read(ROOT / "template.yaml", {"SecretName": base})
+    properties = template.resources("AWS::Serverless::Function")[template.functions[name].logical_id]
+    shared = [each["Ref"] for each in properties["Policies"] if "Ref" in each]
+    policies = template.resources("AWS::IAM::ManagedPolicy")
+    found = [one for each in shared for one in template.evaluate(policies[each]["PolicyDocument"]["Statement"])]
+    assert not [each for each in found if "secretsmanager" in str(each)]
+    prefix = "arn:aws:ssm:us-east-1:123456789012:parameter"
+    allowed = {each["Resource"].removeprefix(prefix) for each in found if each["Action"] == "ssm:GetParameter"}
+    needed = {secret_name(base, group) for group in groups_of(settings_class(name)).values()}
+    assert {f"ssm:{each}" for each in allowed} == needed
+    assert set(filter(None, template.environment(name, {}).get(SECRET_ID, "").split(","))) == needed
+
+
 def named(name: str) -> str:
     return TEMPLATE.environment(name, {}).get(SECRET_ID, "")
 

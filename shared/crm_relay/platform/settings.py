@@ -10,6 +10,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 from crm_relay.platform.errors import FatalError, TransientError
 
 SECRET_ID = "CRM_RELAY_SECRET_ID"  # noqa: S105 - the name of a setting
+PARAMETER_PREFIX = "ssm:"
+"""Of the name of a secret that is a SecureString of Parameter Store: `ssm:/crm-relay/prod/database`."""
+
 _SECRET_AGE_SECONDS = 300
 
 
@@ -105,7 +108,11 @@ def _read_secret(secret_id: str, which: str) -> dict[str, str]:
     from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
     try:
-        text = parameters.get_secret(secret_id, max_age=_SECRET_AGE_SECONDS)
+        if secret_id.startswith(PARAMETER_PREFIX):
+            path = secret_id.removeprefix(PARAMETER_PREFIX)
+            text = parameters.get_parameter(path, decrypt=True, max_age=_SECRET_AGE_SECONDS)
+        else:
+            text = parameters.get_secret(secret_id, max_age=_SECRET_AGE_SECONDS)
     except GetParameterError:
         raise TransientError(f"{which} cannot be read") from None
     try:

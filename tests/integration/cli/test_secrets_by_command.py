@@ -192,3 +192,20 @@ def test_the_doctor_names_what_lies_where_more_may_read_it_than_need_it(
     assert "crm-relay secret write" in found[2][1]
     monkeypatch.delenv("CRM_RELAY_SECRET_ID")
     assert list(examine_secrets()) == []
+
+
+def test_parameters_take_the_place_of_secrets(aws: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, file = f"ssm:/{BASE}", tmp_path / "secret.json"
+    file.write_text(json.dumps(EVERYTHING))
+
+    first, again = (CliRunner().invoke(app, ["secret", "write", base, "--file", str(file), "--json"]) for _ in range(2))
+
+    assert (first.exit_code, {each["change"] for each in json.loads(first.stdout)}) == (0, {"created"})
+    assert {each["change"] for each in json.loads(again.stdout)} == {"unchanged"}
+    kept = aws_client("ssm").get_parameter(Name=f"/{BASE}/admin")["Parameter"]
+    assert (kept["Type"], kept["Value"].startswith("kms:alias/aws/ssm:")) == ("SecureString", True)
+    names = ",".join(secret_name(base, group) for group in (SecretGroup.DATABASE, SecretGroup.ADMIN))
+    monkeypatch.setenv("CRM_RELAY_SECRET_ID", names)
+    settings = read_settings(AdminSettings, {**os.environ, "CRM_RELAY_SECRET_ID": names})
+    assert settings.admin_token == EVERYTHING["ADMIN_TOKEN"]
+    assert aws.list_secrets()["SecretList"] == []

@@ -53,6 +53,19 @@ def test_a_key_of_kms_is_paid_for_where_the_stack_makes_one() -> None:
     assert parts(**stage_parameters("prod"))["key of connections"] == {"kms_keys": 0}
 
 
+def test_parameters_of_parameter_store_cost_nothing() -> None:
+    assert parts()["secrets"] == {"secrets": 5}
+    kept = parts(SecretName="ssm:/crm-relay/prod")
+    assert kept["secrets"] == {"secrets": 0}
+    assert kept["schedules"]["secret_reads"] == 0
+
+
+def test_webhooks_and_the_sync_with_mautic_alone_cost_less_than_a_dollar_at_rest() -> None:
+    given = stage_parameters("prod") | {"SecretName": "ssm:/crm-relay/prod", "EdgeReplication": "disabled"}
+    found = parts(**given, Workflows="disabled", Notifications="disabled")
+    assert PRICES.cost(together(*found.values()), free_tier=True) < 1.0
+
+
 def test_a_room_that_is_left_out_costs_nothing() -> None:
     names = ("queues, which Lambda polls", "schedules")
     whole, less = parts(), parts(Workflows="disabled", EdgeReplication="disabled")

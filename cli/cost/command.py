@@ -9,7 +9,7 @@ from cli.console import GOOD, AsJson, reports_errors, show
 from crm_relay.platform.errors import RejectedInput
 from local.cost.model import ASSUMED, idle_parts, read_measured, stage_parameters, unit_parts
 from local.cost.prices import PriceList, Quantities, read_prices, times, together
-from local.stack import ROOT
+from local.stack_file import ROOT
 from local.template.template import SamTemplate
 
 _UNITS = {"webhook": "webhooks", "mail": "mails, without the webhooks about them", "run": "workflow runs"}

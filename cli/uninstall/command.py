@@ -12,7 +12,7 @@ from crm_relay.platform.database import Database
 from crm_relay.platform.migrations import migrate, read_migrations
 from crm_relay.platform.postgres.catalogue import Catalogue, read_catalogue
 from local.postgres import EmbeddedPostgres
-from local.stack import ROOT
+from local.stack_file import ROOT
 
 _NOT_REMEMBERED = "what was there before is not known: every table of the CRM stays with its columns"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from crm_relay.platform.settings import PARAMETER_PREFIX, SECRET_ID
 from local.cost.prices import Quantities, together
-from local.stack import ROOT
+from local.stack_file import ROOT
 from local.template.intrinsics import load_template
 from local.template.nested import alarms
 from local.template.schedules import next_firing

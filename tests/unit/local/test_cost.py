@@ -8,7 +8,7 @@ import pytest
 
 from local.cost.model import idle_parts, read_measured, rounds_a_month, stage_parameters, unit_parts
 from local.cost.prices import read_prices, times, together
-from local.stack import ROOT
+from local.stack_file import ROOT
 from local.template.template import SamTemplate, Schedule
 
 MEASURED, PRICES = read_measured(), read_prices()

@@ -194,7 +194,14 @@ def test_the_doctor_names_what_lies_where_more_may_read_it_than_need_it(
     assert list(examine_secrets()) == []
 
 
-def test_parameters_take_the_place_of_secrets(aws: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class DatabaseAndAdmin(SettingsModel):
+    """What lies in two of the five."""
+
+    database_url: str
+    admin_token: str
+
+
+def test_parameters_take_the_place_of_secrets(aws: Any, tmp_path: Path) -> None:
     base, file = f"ssm:/{BASE}", tmp_path / "secret.json"
     file.write_text(json.dumps(EVERYTHING))
 
@@ -205,7 +212,6 @@ def test_parameters_take_the_place_of_secrets(aws: Any, tmp_path: Path, monkeypa
     kept = aws_client("ssm").get_parameter(Name=f"/{BASE}/admin")["Parameter"]
     assert (kept["Type"], kept["Value"].startswith("kms:alias/aws/ssm:")) == ("SecureString", True)
     names = ",".join(secret_name(base, group) for group in (SecretGroup.DATABASE, SecretGroup.ADMIN))
-    monkeypatch.setenv("CRM_RELAY_SECRET_ID", names)
-    settings = read_settings(AdminSettings, {**os.environ, "CRM_RELAY_SECRET_ID": names})
-    assert settings.admin_token == EVERYTHING["ADMIN_TOKEN"]
+    settings = read_settings(DatabaseAndAdmin, {"CRM_RELAY_SECRET_ID": names})
+    assert (settings.database_url, settings.admin_token) == (EVERYTHING["DATABASE_URL"], EVERYTHING["ADMIN_TOKEN"])
     assert aws.list_secrets()["SecretList"] == []

@@ -6,6 +6,14 @@ select id, name from organizations order by name, id limit 21;
 -- One batch at a time: no index keeps two imports from creating the same person twice.
 select pg_advisory_xact_lock(hashtextextended('crm-relay import ' || cast(:org as text), 0));
 
+-- name: hold_erasures
+-- Until the batch is committed no erasure looks for what it has to take away: what the batch read as not erased may be just that.
+select pg_advisory_xact_lock_shared(hashtextextended('imports and erasures', 59)) is null as is_held;
+
+-- name: wait_for_batches
+-- Behind the commit that blocks somebody's return: batches that began before it have ended, and later ones see it.
+select pg_advisory_xact_lock(hashtextextended('imports and erasures', 59)) is null as is_over;
+
 -- name: plan_by_index
 -- Until the end of the transaction: before they are analysed, growing tables are taken for small ones and read whole for each person.
 select set_config(name, 'off', true) from unnest(array['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin']) as name;

@@ -57,10 +57,11 @@ def organizations(db: Queryable) -> list[tuple[UUID, str]]:
 
 
 def read_known(tx: Transaction, kind: PersonKind, org_id: UUID, addresses: list[str], *, locks: bool) -> KnownPeople:
-    """`locks`: until the end of the transaction nobody else imports, and nobody changes these people."""
+    """`locks`: until the end of the transaction nobody else imports, changes these people or erases anybody."""
     first = [_SQL["plan_by_index"].bind()]
     if locks:
-        first += [_SQL["hold_imports"].bind(org=org_id), _SQL[_LOCKS[kind]].bind(org=org_id, addresses=addresses)]
+        first += [_SQL["hold_imports"].bind(org=org_id), _SQL["hold_erasures"].bind()]
+        first += [_SQL[_LOCKS[kind]].bind(org=org_id, addresses=addresses)]
     tx.send_all(first)
     rows = tx.run(_SQL[_READS[kind]], org=org_id, addresses=addresses)
     people = {row["address"]: KnownPerson(row["id"], row["fields"], row["is_deleted"]) for row in rows}
@@ -72,6 +73,11 @@ def read_known(tx: Transaction, kind: PersonKind, org_id: UUID, addresses: list[
         address = row["address"] or by_contact[UUID(row["contact_id"])]
         facts[address].append(ConsentFact.of_json(row))
     return KnownPeople(people, frozenset(said["erased"]), facts)
+
+
+def wait_for_batches(db: Queryable) -> None:
+    """Until no batch is under way that may not know of what was committed before this call."""
+    db.run(_SQL["wait_for_batches"])
 
 
 def writing(

@@ -1,5 +1,6 @@
 """crm-relay campaign: made from a file, filled with people, begun, held, and looked at beforehand."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -95,7 +96,11 @@ def enroll(
             addresses=[*(address or ()), *listed[1]],
             account=account,
         )
-    show(asdict(done), as_json, "Enrolled")
+    counted = asdict(done)
+    named = counted["unknown_people"] if as_json else counted.pop("unknown_people")
+    show(counted, as_json, "Enrolled")
+    if named and not as_json:
+        say(_how_to_import(done, file))
     return FOUND if done.unknown or done.other_organization else GOOD
 
 
@@ -177,6 +182,13 @@ def simulate(
     else:
         _show_forecast(forecast, addresses)
     return GOOD
+
+
+def _how_to_import(done: change_campaign.EnrollReport, file: Path | None) -> str:
+    named = ", ".join(done.unknown_people)
+    more = f" and {done.unknown - len(done.unknown_people):,} more" if done.unknown > len(done.unknown_people) else ""
+    command = f"crm-relay import contacts {'FILE.csv' if file is None else shlex.quote(str(file))}"
+    return f"Unknown: {named}{more}. To bring them in: {command}, then enroll again."
 
 
 def _resume_campaign(database: Database, campaign_id: UUID, now: datetime) -> Any:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from cli.console import FOUND, GOOD, AsJson, DryRun, EnvFile, console, open_database, reports_errors, show
+from cli.imports.excel_file import SUFFIXES, open_excel
 from crm_relay.imports.columns import FIELDS, header_of, map_columns
 from crm_relay.imports.import_people import ImportRun, organization_of
 from crm_relay.imports.left_out import place_of_bad_lines, write_left_out
@@ -19,6 +20,7 @@ from crm_relay.imports.models import ImportCounts, PersonKind
 from crm_relay.imports.read_people import PeopleFile
 from crm_relay.imports.text_file import open_text
 from crm_relay.platform.clock import utc_now
+from crm_relay.platform.errors import RejectedInput
 
 _SHOWN = 20
 _PATIENCE = 120.0
@@ -36,24 +38,27 @@ Org = Annotated[
 @reports_errors
 def import_people(
     kind: PersonKind,
-    file: Annotated[Path, typer.Argument(help="CSV file whose first line names the columns.")],
+    file: Annotated[Path, typer.Argument(help="CSV file or Excel workbook whose first line names the columns.")],
     columns: Map = None,
     org: Org = None,
     dry_run: DryRun = False,
     restore: Annotated[bool, typer.Option("--restore", help="Bring deleted contacts back.")] = False,
     encoding: Annotated[str | None, typer.Option("--encoding", help="Encoding of the file. Default: found.")] = None,
+    sheet: Annotated[
+        str | None, typer.Option("--sheet", help="Sheet of an Excel workbook. Default: the only one.")
+    ] = None,
     bad_lines: Annotated[
-        Path | None, typer.Option("--bad-lines", help="File for bad lines. Default: beside FILE, with `.bad`.")
+        Path | None, typer.Option("--bad-lines", help="CSV file for bad lines. Default: beside FILE, with `.bad`.")
     ] = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Import customers, contacts or prospects from a CSV file.
+    """Import customers, contacts or prospects from a CSV file or an Excel workbook.
 
     People are matched by address. Safe to repeat after an interruption. Nobody who opted out or was erased comes back.
     Exit status 1: some lines are bad; they are in a file of their own. Exit status 2: nothing was imported.
     """
-    people = open_people(file, kind, columns or [], encoding)
+    people = open_people(file, kind, columns or [], encoding, sheet)
     place = None if dry_run else place_of_bad_lines(file, bad_lines)
     if not as_json:
         show_columns(people)
@@ -69,9 +74,14 @@ def import_people(
     return FOUND if counts.bad else GOOD
 
 
-def open_people(file: Path, kind: PersonKind, given: list[str], encoding: str | None = None) -> PeopleFile:
+def open_people(
+    file: Path, kind: PersonKind, given: list[str], encoding: str | None = None, sheet: str | None = None
+) -> PeopleFile:
     """With its columns found. RejectedInput for a file that cannot be read, or where no column is an address."""
-    text = open_text(file, encoding)
+    is_workbook = file.suffix.lower() in SUFFIXES
+    if sheet is not None and not is_workbook:
+        raise RejectedInput("--sheet is for Excel workbooks")
+    text = open_excel(file, sheet) if is_workbook else open_text(file, encoding)
     return PeopleFile(text, kind, map_columns(kind, header_of(next(iter(text), "")), given))
 
 

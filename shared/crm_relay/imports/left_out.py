@@ -15,11 +15,13 @@ from crm_relay.imports.read_people import PeopleFile
 from crm_relay.platform.errors import RejectedInput
 
 _SAME_NAME = 1000
+_TEXTS = frozenset({"", ".csv", ".tsv", ".txt"})
 
 
 def place_of_bad_lines(file: Path, wanted: Path | None) -> Path:
-    """Beside `file` where nothing else is said. RejectedInput where no file can be made there."""
-    place = wanted or file.with_name(f"{file.stem}.bad{file.suffix}")
+    """Beside `file` where nothing else is said, always as CSV. RejectedInput where no file can be made there."""
+    suffix = file.suffix if file.suffix.lower() in _TEXTS else ".csv"
+    place = wanted or file.with_name(f"{file.stem}.bad{suffix}")
     if not os.access(place.parent, os.W_OK):
         raise RejectedInput(f"no file for bad lines can be made in {place.parent}: say --bad-lines FILE")
     return place

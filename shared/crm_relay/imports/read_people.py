@@ -8,7 +8,7 @@ from crm_relay.consent.address import normalise, normalise_phone
 from crm_relay.consent.models import ConsentKind
 from crm_relay.consent.read_list import BadLine, GoodLine, read_list
 from crm_relay.imports.models import PersonKind, PersonLine, StatedConsent
-from crm_relay.imports.text_file import TextFile
+from crm_relay.imports.text_file import LinesOfFile
 from crm_relay.platform.errors import RejectedInput
 from crm_relay.rules.addresses.mailbox import can_be_meant, without_unseen
 from crm_relay.rules.zones import zone_meant
@@ -24,13 +24,15 @@ _OPT_OUT = frozenset(
 )
 _CONSENT_FIELDS = {"consent", "opt_out", "consent_at", "consent_source", "consent_evidence"}
 _SOURCE = "import"
+_ERRORS_OF_FORMULAS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!"})
+"""As spreadsheets show them, and write them into CSV."""
 
 
 @dataclass(frozen=True)
 class PeopleFile:
     """A file and which of its columns is which of our fields."""
 
-    text: TextFile
+    text: LinesOfFile
     kind: PersonKind
     mapping: Mapping[str, str]
 
@@ -105,6 +107,8 @@ def _moment(text: str) -> datetime | None:
 def _text(ours: str, text: str) -> str:
     if len(text) > _LONGEST_CELL:
         raise RejectedInput(f"{ours}: is longer than {_LONGEST_CELL} characters")
+    if text in _ERRORS_OF_FORMULAS:
+        raise RejectedInput(f"{ours}: holds the error of a formula")
     if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text):
         raise RejectedInput(f"{ours}: holds a character that no database can hold")
     return text

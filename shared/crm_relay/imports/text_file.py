@@ -4,6 +4,7 @@ import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from crm_relay.platform.errors import RejectedInput
 
@@ -11,6 +12,25 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 _LOOKED_AT = 4096
 _GUESSES = ("utf-8", "cp1252")
 """Tried in this order where no mark says it. Hardly any text of the second can be read as the first."""
+
+
+class LinesOfFile(Protocol):
+    """What an import reads, as often as it likes; `encoding` says how it was read."""
+
+    @property
+    def path(self) -> Path:
+        """Of the file that was given."""
+
+    @property
+    def encoding(self) -> str:
+        """For people."""
+
+    @property
+    def lines(self) -> int:
+        """How many there are."""
+
+    def __iter__(self) -> Iterator[str]:
+        """From its beginning."""
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,7 @@ def test_everybody_who_is_asked_for_is_enrolled_or_counted_by_a_reason(campaigns
         "no_address": 1,
         "other_organization": 1,
         "unknown": 1,
+        "unknown_people": (str(people[-1]),),
     }
     row = one(harness.db, "select * from campaign_enrollments")
     assert (row["contact_id"], row["address"], row["next_step_at"]) == (people[0], "fine@example.com", None)

@@ -237,4 +237,4 @@ def test_a_batch_costs_the_same_number_of_statements_whatever_its_size(
         assert run_of(database, file, kind).run().new == count
         costs.append(sorted(sent))
     assert costs[0] == costs[1]
-    assert len(costs[0]) <= 13
+    assert len(costs[0]) <= 14

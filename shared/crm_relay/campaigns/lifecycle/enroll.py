@@ -14,6 +14,9 @@ from crm_relay.campaigns.models import Campaign
 from crm_relay.platform.database import Database, Queryable
 from crm_relay.platform.errors import RejectedInput
 
+MOST_NAMED = 20
+"""So many unknown people are named."""
+
 _OPEN_TO_PEOPLE = {"draft", "active", "paused"}
 
 
@@ -22,7 +25,7 @@ class EnrollReport:
     """What became of those who were asked for; they add up to `asked`.
 
     `already`: enrolled now or before. `same_address`: somebody else with that address is. `opt_out` to `erased` are the
-    ledger's words. `unknown`: there is no such contact.
+    ledger's words. `unknown`: there is no such contact; `unknown_people` are the first of them, as they were named.
     """
 
     asked: int = 0
@@ -38,6 +41,7 @@ class EnrollReport:
     no_address: int = 0
     other_organization: int = 0
     unknown: int = 0
+    unknown_people: tuple[str, ...] = ()
 
 
 def enroll(
@@ -57,15 +61,21 @@ def enroll(
     """
     campaign = _open_campaign(db, campaign_id)
     dues: dict[str, datetime | None] = {}
-    counts = {field.name: 0 for field in fields(EnrollReport)}
+    counts = {field.name: 0 for field in fields(EnrollReport) if field.type is int}
+    unknown: list[str] = []
     people = _people(db, campaign, contacts, addresses, account)
     while batch := list(islice(people, store.BATCH)):
         outcomes = db.transact(lambda tx, batch=batch: _enroll(tx, campaign, batch, dues, now))  # type: ignore[misc]
         for outcome in outcomes:
             counts[outcome.outcome] += outcome.people
+            unknown += [_named(batch[place]) for place in outcome.unknown[: MOST_NAMED - len(unknown)]]
         counts["asked"] += len(batch)
     store.note_enrolled(db, campaign_id, counts, who=who, now=now)
-    return EnrollReport(**counts)
+    return EnrollReport(**counts, unknown_people=tuple(unknown))
+
+
+def _named(person: Mapping[str, Any]) -> str:
+    return str(person.get("address") or person.get("contact_id"))
 
 
 def _open_campaign(db: Queryable, campaign_id: UUID) -> Campaign:

@@ -434,7 +434,8 @@ select
     case when cast(:by_recipient as boolean) then coalesce(chosen.timezone, '') else '' end as zone,
     count(*)::integer as people,
     coalesce(array_agg(enrolled.id) filter (where enrolled.id is not null), '{}') as enrollments,
-    (select status from owner) as status
+    (select status from owner) as status,
+    coalesce(array_agg(chosen.place order by chosen.place) filter (where chosen.left_out = 'unknown'), '{}') as unknown
 from chosen
 left join enrolled on enrolled.contact_id = chosen.id and chosen.left_out is null
 group by 1, 2

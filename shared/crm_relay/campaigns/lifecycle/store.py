@@ -49,13 +49,17 @@ class Place:
 
 @dataclass(frozen=True)
 class EnrollOutcome:
-    """So many of a batch came to the same end; `enrollments` are the new ones. `status` is the campaign's."""
+    """So many of a batch came to the same end; `enrollments` are the new ones. `status` is the campaign's.
+
+    `unknown`: their places in the batch.
+    """
 
     outcome: str
     zone: str
     people: int
     enrollments: list[UUID]
     status: str
+    unknown: list[int]
 
 
 def find_campaigns(db: Queryable, *, campaign_id: UUID | None, name: str) -> list[UUID]:

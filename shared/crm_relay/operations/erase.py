@@ -15,13 +15,13 @@ from crm_relay.customers.run import SyncContext
 from crm_relay.edge_cache.erase import bring_in, count_conflicts, erase_conflicts, overwrite, send_out
 from crm_relay.edge_cache.table import EdgeTable
 from crm_relay.engagement.erase import count_events, erase_events
-from crm_relay.imports.store import wait_for_batches
 from crm_relay.incidents.models import Incident
 from crm_relay.incidents.record import close_incidents, open_incidents
 from crm_relay.integrity.erase import count_fixes, erase_fixes
 from crm_relay.mail.erase import count_mail, erase_mail
 from crm_relay.notifications.people.erase import count_colleague, erase_colleague
 from crm_relay.operations import store
+from crm_relay.operations.brought_in import with_brought_in
 from crm_relay.operations.last_look import LastLook
 from crm_relay.outreach.erase import count_leads, erase_leads
 from crm_relay.platform.clock import Deadline
@@ -165,10 +165,8 @@ def erase_person(scope: ErasureScope, person: Person, *, is_asked: bool = True) 
     db = scope.run.db
     person = store.take_unfinished(db, person, is_asked=is_asked)
     blocked = block_return(db, person, scope.run.now())
-    wait_for_batches(db)
-    brought_in = _with_brought_in(db, person)
-    if brought_in != person:
-        person = brought_in
+    person, found = with_brought_in(db, person), person
+    if person != found:
         blocked = block_return(db, person, scope.run.now())
     receipt = Receipt(blocked.keys, len(person.customer_ids), scope.run.now())
     receipt.reached["consent_events"] = blocked.entries
@@ -181,18 +179,6 @@ def erase_person(scope: ErasureScope, person: Person, *, is_asked: bool = True) 
     else:
         _finish(scope, person, receipt)
     return receipt
-
-
-def _with_brought_in(db: Queryable, person: Person) -> Person:
-    """With customers whom an import brought in while the person was looked for."""
-    found = [find_person(db, address) for address in sorted(person.addresses)]
-    return replace(
-        person,
-        addresses=person.addresses.union(*(each.addresses for each in found)),
-        phones=person.phones.union(*(each.phones for each in found)),
-        customer_ids=person.customer_ids.union(*(each.customer_ids for each in found)),
-        contact_ids=person.contact_ids.union(*(each.contact_ids for each in found)),
-    )
 
 
 def _from_mautic(scope: ErasureScope, person: Person, receipt: Receipt) -> Person:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeAlias
@@ -46,6 +47,24 @@ class Outgoing:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+@dataclass
+class JsonAnswer:
+    """What a service answers; bytes and nothing leave as they are, all else as JSON."""
+
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json; charset=utf-8"
+
+    def encoded(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
+        return b"" if self.body is None else json.dumps(self.body, separators=(",", ":"), ensure_ascii=False).encode()
+
+    def outgoing(self) -> Outgoing:
+        return Outgoing(self.status, {**self.headers, "Content-Type": self.content_type}, self.encoded())
 
 
 class NoAnswerError(Exception):

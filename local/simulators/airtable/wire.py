@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from local.simulators.http_server import Incoming
+from local.simulators.http_server import Incoming, JsonAnswer
 
 Json = dict[str, Any]
 
@@ -41,17 +41,8 @@ class AirtableRequest(Incoming):
         return parse_qsl(self.raw_query, keep_blank_values=True)
 
 
-@dataclass
-class AirtableResponse:
-    status: int
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str = "application/json; charset=utf-8"
-
-    def encoded(self) -> bytes:
-        if isinstance(self.body, bytes):
-            return self.body
-        return json.dumps(self.body, separators=(",", ":"), ensure_ascii=False).encode()
+class AirtableResponse(JsonAnswer):
+    """Of Airtable."""
 
 
 class AirtableApiError(Exception):

@@ -25,7 +25,4 @@ class GmailSimulator(SimulatedGmail, ServedSimulator):
     def answer(self, incoming: Incoming) -> Outgoing:
         request = GmailRequest(**vars(incoming))
         controls = request.path.startswith("/_simulator/")
-        response = control.answer(self, request) if controls else self.gate.pass_through(request)
-        return Outgoing(
-            response.status, {**response.headers, "Content-Type": response.content_type}, response.encoded()
-        )
+        return (control.answer(self, request) if controls else self.gate.pass_through(request)).outgoing()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from local.simulators.http_server import Incoming
+from local.simulators.http_server import Incoming, JsonAnswer
 
 Json = dict[str, Any]
 
@@ -40,16 +40,8 @@ class GmailRequest(Incoming):
 
 
 @dataclass
-class GmailResponse:
-    status: int
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
+class GmailResponse(JsonAnswer):
     content_type: str = "application/json; charset=UTF-8"
-
-    def encoded(self) -> bytes:
-        if isinstance(self.body, bytes):
-            return self.body
-        return b"" if self.body is None else json.dumps(self.body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 class GmailApiError(Exception):

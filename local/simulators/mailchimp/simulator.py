@@ -19,7 +19,4 @@ class MailchimpSimulator(SimulatedMailchimp, ServedSimulator):
     def answer(self, incoming: Incoming) -> Outgoing:
         request = MailchimpRequest(**vars(incoming))
         controls = request.path.startswith("/_simulator/")
-        response = control.answer(self, request) if controls else self.gate.pass_through(request)
-        return Outgoing(
-            response.status, {**response.headers, "Content-Type": response.content_type}, response.encoded()
-        )
+        return (control.answer(self, request) if controls else self.gate.pass_through(request)).outgoing()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from local.simulators.http_server import Incoming
+from local.simulators.http_server import Incoming, JsonAnswer
 
 Json = dict[str, Any]
 
@@ -37,17 +37,8 @@ class MailchimpRequest(Incoming):
         return dict(parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True))
 
 
-@dataclass
-class MailchimpResponse:
-    status: int
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str = "application/json; charset=utf-8"
-
-    def encoded(self) -> bytes:
-        if isinstance(self.body, bytes):
-            return self.body
-        return b"" if self.body is None else json.dumps(self.body, separators=(",", ":"), ensure_ascii=False).encode()
+class MailchimpResponse(JsonAnswer):
+    """Of Mailchimp."""
 
 
 class MailchimpProblem(Exception):

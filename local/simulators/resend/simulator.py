@@ -50,10 +50,7 @@ class ResendSimulator(SimulatedResend, ServedSimulator):
     def answer(self, incoming: Incoming) -> Outgoing:
         request = ResendRequest(**vars(incoming))
         controls = request.path.startswith("/_simulator/")
-        response = control.answer(self, request) if controls else self.gate.pass_through(request)
-        return Outgoing(
-            response.status, {**response.headers, "Content-Type": response.content_type}, response.encoded()
-        )
+        return (control.answer(self, request) if controls else self.gate.pass_through(request)).outgoing()
 
     def _flush_until_stopped(self) -> None:
         while not self._stopped.wait(_LIVE_PAUSE):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from local.simulators.http_server import Incoming
+from local.simulators.http_server import Incoming, JsonAnswer
 
 Json = dict[str, Any]
 
@@ -34,14 +34,9 @@ class ResendRequest(Incoming):
         return self.json if isinstance(self.json, dict) else {}
 
 
-@dataclass
-class ResendResponse:
-    status: int
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str = "application/json; charset=utf-8"
-
+class ResendResponse(JsonAnswer):
     def encoded(self) -> bytes:
+        """Other letters than ASCII leave escaped."""
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body, separators=(",", ":")).encode()
 
 

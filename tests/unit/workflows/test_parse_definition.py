@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
+from crm_relay.workflows.actions.step_configs import CONFIGS
 from crm_relay.workflows.definition.parse import ParsedDefinition, parse
-from crm_relay.workflows.definition.reading.steps import CONFIGS
 from crm_relay.workflows.models import (
     ConditionGroup,
     EffectBudget,

@@ -6,19 +6,7 @@ from typing import Any, Final
 from pydantic.alias_generators import to_snake
 
 from crm_relay.rules.record_conditions import ConditionGroup
-from crm_relay.workflows.actions.configs import (
-    ApprovalConfig,
-    AssignConfig,
-    CreateActivityConfig,
-    CreateTaskConfig,
-    EscalateConfig,
-    SendEmailConfig,
-    SendNotificationConfig,
-    StepConfig,
-    UpdateFieldConfig,
-    WaitConfig,
-    WebhookConfig,
-)
+from crm_relay.workflows.actions.step_configs import CONFIGS
 from crm_relay.workflows.definition.reading.condition_groups import read_group
 from crm_relay.workflows.definition.reading.problems import DefinitionProblems, read_part
 from crm_relay.workflows.models import StepKind
@@ -26,20 +14,6 @@ from crm_relay.workflows.models import StepKind
 MOST_STEPS: Final = 500
 DEEPEST_BRANCH: Final = 10
 LONGEST_STEP_NAME: Final = 255
-
-CONFIGS: Final[dict[StepKind, type[StepConfig]]] = {
-    StepKind.SEND_EMAIL: SendEmailConfig,
-    StepKind.SEND_NOTIFICATION: SendNotificationConfig,
-    StepKind.CREATE_TASK: CreateTaskConfig,
-    StepKind.CREATE_ACTIVITY: CreateActivityConfig,
-    StepKind.UPDATE_FIELD: UpdateFieldConfig,
-    StepKind.WEBHOOK: WebhookConfig,
-    StepKind.WAIT: WaitConfig,
-    StepKind.ASSIGN: AssignConfig,
-    StepKind.ESCALATE: EscalateConfig,
-    StepKind.APPROVAL: ApprovalConfig,
-}
-"""The types of steps that have a configuration; a condition has its branches instead."""
 
 _ON_ERROR: Final = {"stop": False, "continue": True}
 _COMMON = frozenset({"type", "name", "on_error", "ask_again"})

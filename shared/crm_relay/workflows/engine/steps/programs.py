@@ -13,33 +13,16 @@ from crm_relay.platform.errors import RejectedInput
 from crm_relay.workflows.actions.configs import (
     ApprovalConfig,
     AssignConfig,
-    CreateActivityConfig,
     CreateTaskConfig,
     EscalateConfig,
     SendEmailConfig,
-    SendNotificationConfig,
     StepConfig,
-    TransitionConfig,
     UpdateFieldConfig,
     WaitConfig,
-    WebhookConfig,
 )
 from crm_relay.workflows.actions.email import template_key
+from crm_relay.workflows.actions.step_configs import CONFIGS_AS_RUN
 from crm_relay.workflows.models import Program, StepKind, WorkflowStep
-
-CONFIGS: Mapping[StepKind, type[StepConfig]] = {
-    StepKind.SEND_EMAIL: SendEmailConfig,
-    StepKind.SEND_NOTIFICATION: SendNotificationConfig,
-    StepKind.CREATE_TASK: CreateTaskConfig,
-    StepKind.CREATE_ACTIVITY: CreateActivityConfig,
-    StepKind.UPDATE_FIELD: UpdateFieldConfig,
-    StepKind.WEBHOOK: WebhookConfig,
-    StepKind.WAIT: WaitConfig,
-    StepKind.ASSIGN: AssignConfig,
-    StepKind.ESCALATE: EscalateConfig,
-    StepKind.TRANSITION: TransitionConfig,
-    StepKind.APPROVAL: ApprovalConfig,
-}
 
 OWNER = "{{record.owner_id}}"
 
@@ -148,7 +131,7 @@ class ProgramCache:
 
 
 def _config(step: WorkflowStep) -> StepConfig | Exception | None:
-    kind = CONFIGS.get(step.kind)
+    kind = CONFIGS_AS_RUN.get(step.kind)
     if kind is None:
         return None
     # A later version of this software writes each of its fields by name; one that says nothing changes nothing.

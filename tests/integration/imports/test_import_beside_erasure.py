@@ -1,4 +1,4 @@
-"""An erasure beside a batch of an import: whoever comes first, no row of the erased person stays."""
+"""An erasure beside a batch of an import leaves no row of the erased person, in whichever order they come."""
 
 import threading
 import time

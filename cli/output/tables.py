@@ -86,7 +86,7 @@ def _text(value: Any) -> str:
             return moment(value)
         case Mapping():
             counts = {key: each for key, each in value.items() if not _says_nothing(each)}
-            return "\n".join(f"{key}: {_text(each)}" for key, each in (counts or value).items())
+            return "\n".join(f"{key}: {_text(each)}" for key, each in counts.items()) or "nothing"
         case list() | tuple() if value and isinstance(value[0], Mapping):
             return "\n".join(", ".join(f"{key} {each[key]}" for key in each) for each in value)
         case list() | tuple():

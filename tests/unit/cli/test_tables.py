@@ -44,6 +44,11 @@ def test_lines_leave_out_zeros_and_what_is_empty(printed: io.StringIO) -> None:
     assert cells(printed.getvalue()) == [["asked", "50"], ["changed", "no"], ["of", "a: 1"]]
 
 
+def test_counts_that_are_all_zero_are_nothing(printed: io.StringIO) -> None:
+    show({"addresses": ["ada@example.com"], "rows": {"contacts": 0, "prospects": 0}}, False, "Erasure")
+    assert cells(printed.getvalue()) == [["addresses", "ada@example.com"], ["rows", "nothing"]]
+
+
 def test_lines_of_nothing_but_zeros_are_shown(printed: io.StringIO) -> None:
     show({"new": 0, "known": 0}, False, "Imported")
     assert cells(printed.getvalue()) == [["new", "0"], ["known", "0"]]

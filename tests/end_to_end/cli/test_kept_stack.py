@@ -7,8 +7,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from crm_relay.platform.database import Database
 from tests.conftest import ROOT
@@ -56,6 +59,15 @@ class KeptStack:
         )
 
 
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[KeptStack]:
+    """Ended also where the test fails."""
+    made = KeptStack(tmp_path)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.end(signal.SIGTERM)
+
+
 def run(stack: dict[str, Any], sql: str) -> list[dict[str, Any]]:
     database = Database(stack["database_url"])
     try:
@@ -64,8 +76,7 @@ def run(stack: dict[str, Any], sql: str) -> list[dict[str, Any]]:
         database.close()
 
 
-def test_data_and_token_stay_and_a_second_stack_is_refused(tmp_path: Path) -> None:
-    stack = KeptStack(tmp_path)
+def test_data_and_token_stay_and_a_second_stack_is_refused(stack: KeptStack, tmp_path: Path) -> None:
     first = stack.start()
     run(first, "insert into contacts (first_name, email) values ('Ada', 'ada@example.com')")
 

@@ -57,7 +57,7 @@ GOALS = {
     "workflow.event_to_action_without_wake_s": 60.0,
     # A hundred writes of ten, which is the limit of the service, the schema and one page.
     "connections.requests_per_1000.airtable": 102.0,
-    "connections.gmail_idle": 1.0,
+    "connections.requests_per_1000.gmail_idle": 1.0,
     "connections.idle_requests": 1.0,
     "connections.requests_per_1000.mailchimp_new": 4.0,
     "connections.requests_per_1000.mailchimp_changed": 10.0,

@@ -31,7 +31,7 @@ def measure_idle_mailbox(login: Login) -> int:
 def _measure(servers: Servers) -> Iterator[Figure]:
     with servers.database() as login:
         idle = measure_idle_mailbox(login)
-    yield Figure("connections.gmail_idle", idle, "requests an account where nothing came", 1)
+    yield Figure("connections.requests_per_1000.gmail_idle", idle, "requests an account where nothing came", 1)
 
 
-SUBJECT = Subject(("connections.gmail_idle",), _measure)
+SUBJECT = Subject(("connections.requests_per_1000.gmail_idle",), _measure)

@@ -45,7 +45,7 @@ def test_a_thousand_contacts_and_none_keep_within_their_requests_to_airtable(log
 
 
 def test_a_mailbox_in_which_nothing_came_keeps_within_its_requests(login: Login) -> None:
-    assert measure_idle_mailbox(login) == GOALS["connections.gmail_idle"]
+    assert measure_idle_mailbox(login) == GOALS["connections.requests_per_1000.gmail_idle"]
 
 
 def test_a_thousand_contacts_keep_within_their_requests_to_mailchimp(login: Login) -> None:

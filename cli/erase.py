@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from pydantic import model_validator
 
-from cli.console import FOUND, GOOD, WRONG_USE, installation_of, show
+from cli.console import FOUND, GOOD, WRONG_USE, AsJson, DryRun, EnvFile, installation_of, reports_errors, show
 from crm_relay.customers.models import SyncOptions, SyncReport
 from crm_relay.customers.run import SyncContext
 from crm_relay.operations.erase import ErasureScope, erase, preview
@@ -55,8 +56,19 @@ class EraseSettings(SettingsModel):
         return self
 
 
-def erase_person(who: str, env_file: Path | None, *, dry_run: bool, yes: bool, as_json: bool) -> int:
-    """The whole command; its exit code."""
+@reports_errors
+def erase_person(
+    who: str,
+    dry_run: DryRun = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Erase a person everywhere.
+
+    WHO is an address, a customer id or a contact id of Mautic. A salted hash stays, which blocks the return. Prints a
+    receipt. Exit status 1: some place was not reached; repeat the command later.
+    """
     with _open_scope(env_file) as scope:
         if dry_run or not yes:
             seen = preview(scope, who)

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 
-from cli.console import FOUND, GOOD, open_database, show
+from cli.console import FOUND, GOOD, AsJson, EnvFile, open_database, reports_errors, show
 from crm_relay.customers.decisions import CLEARED
 from crm_relay.customers.explain import DNC_REASONS, Explanation
 from crm_relay.engagement.why import LATEST, Engagement
@@ -18,8 +17,12 @@ from crm_relay.platform.database import Row
 from crm_relay.webhooks.people.why import SearchReach
 
 
-def explain_to_operator(who: str, env_file: Path | None, *, as_json: bool) -> int:
-    """The whole command; its exit code."""
+@reports_errors
+def why(who: str, env_file: EnvFile = None, as_json: AsJson = False) -> int:
+    """Show what is known about a person, and why they are in Mautic as they are.
+
+    WHO is an address, a customer id or a contact id of Mautic. Exit status 1: nothing is known.
+    """
     with open_database(env_file) as database:
         known = explain_person(database, who, utc_now())
     show(asdict(known) if as_json else _plain(in_lines(known)), as_json, escape(who))

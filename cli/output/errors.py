@@ -17,7 +17,6 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from crm_relay.platform.errors import FatalError, RejectedInput, SchemaMismatch, TransientError
-from crm_relay.platform.settings import SECRET_ID, SettingsWrong
 from local.stack_file import ROOT, STACK_FILE
 
 FOUND, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -39,6 +38,9 @@ class ErrorReport:
 
 def report_of(error: Exception, *, has_env_file: bool = False) -> ErrorReport:
     """In the operator's words. What nobody foresaw is a defect: its traceback goes into a file."""
+    # pydantic is a third of what the help alone would cost.
+    from crm_relay.platform.settings import SECRET_ID, SettingsWrong
+
     match error:
         case RejectedInput():
             return ErrorReport(error.message, details=error.details)

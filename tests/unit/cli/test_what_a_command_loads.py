@@ -6,7 +6,13 @@ import sys
 
 from tests.conftest import ROOT
 
-_LOADED = "import json, sys, cli.main; print(json.dumps(sorted(sys.modules)))"
+_LOADED = """
+import json, sys
+import typer.main
+from cli.main import app
+commands = list(typer.main.get_command(app).commands.values())
+print(json.dumps(sorted(sys.modules)))
+"""
 HEAVY = ("moto", "flask", "boto3", "local.stack", "local.serve", "local.demo.round")
 
 

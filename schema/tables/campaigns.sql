@@ -106,7 +106,7 @@ create index idx_campaign_enrollments_finished on campaign_enrollments (updated_
     where status not in ('active', 'engaged', 'paused');
 create index idx_campaign_enrollments_held on campaign_enrollments (org_id, held_for) where held_for is not null
     and next_step_at is not null and (status in ('active', 'engaged'));
-create index idx_campaign_enrollments_page on campaign_enrollments (campaign_id, id);
+create index idx_campaign_enrollments_page on campaign_enrollments (campaign_id, id) include (status);
 create index idx_campaign_enrollments_replied on campaign_enrollments (campaign_id, current_step)
     where replied_at is not null;
 create index idx_campaign_enrollments_resting on campaign_enrollments (campaign_id, status, current_step)

@@ -166,6 +166,8 @@ create index idx_email_sends_identity on email_sends (identity_id, sent_at);
 create unique index idx_email_sends_key on email_sends (send_key);
 create index idx_email_sends_lost on email_sends (lost_request) where lost_request is not null;
 create index idx_email_sends_message on email_sends (message_id) where message_id is not null;
+create index idx_email_sends_reacted on email_sends (sequence_id) include (human_opens, human_clicks)
+    where human_opens > 0 or human_clicks > 0;
 create index idx_email_sends_recent on email_sends (org_id, queued_at);
 create unique index idx_email_sends_reply on email_sends (reply_token);
 create unique index idx_email_sends_resend on email_sends (resend_id);

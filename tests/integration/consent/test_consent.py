@@ -150,7 +150,7 @@ def test_a_lookup_by_normalised_address_uses_the_index(database: Database) -> No
 
     plan = sql(database, "explain select from customer_emails where normalise_address(email) = 'x@example.com'")
 
-    assert "idx_customer_emails_normalised" in str(plan)
+    assert re.search("idx_customer_emails_(normalised|address_begins)", str(plan))
 
 
 def test_the_index_can_be_rebuilt_where_postgresql_empties_the_search_path(database: Database) -> None:

@@ -1,5 +1,6 @@
 """An opt-out belongs to the person: it follows to the next address, whatever the CRM calls that person."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -218,5 +219,5 @@ def test_the_question_runs_by_indexes(database: Database) -> None:
     )
 
     text = "\n".join(str(row["QUERY PLAN"]) for row in plan)
-    assert "idx_customer_emails_normalised" in text
+    assert re.search("idx_customer_emails_(normalised|address_begins)", text)
     assert [table for table in ("customer_emails", "consent_events") if f"Seq Scan on {table}" in text] == []

@@ -524,7 +524,7 @@ join campaign_sequences step on step.id = accounting.sequence_id
 left join lateral (
     select count(*) filter (where send.human_opens > 0) as opened, count(*) filter (where send.human_clicks > 0) as clicked
     from email_sends send
-    where send.sequence_id = accounting.sequence_id
+    where send.sequence_id = accounting.sequence_id and (send.human_opens > 0 or send.human_clicks > 0)
 ) mail on accounting.channel = 'email'
 left join (
     select campaign_id, current_step, count(*) as replied

@@ -132,16 +132,27 @@ _ELSE = re.compile(
 )
 """Near such words the report speaks about something that may pass, or about us."""
 
-_ABOUT_US = re.compile(
-    r"\b5\d\d[ -][^\n]{0,80}(?:sender policy framework|\bspf\b|\bdmarc\b|message size exceed)", re.IGNORECASE
-)
+_WORDS_ABOUT_US = ("sender policy framework", "spf", "dmarc", "message size exceed")
+_ABOUT_US = re.compile(r"\b5\d\d[ -][^\n]{0,80}(?:sender policy framework|\bspf\b|\bdmarc\b|message size exceed)")
 
 _NEAR = 160
 # An address in angle brackets is none.
 _TAG = re.compile(r"<(?![^<>\s@]{1,100}@[^<>\s@]{1,300}>)[^<>]{1,500}>")
 _CONTINUED = re.compile(r"(?<=\d\d\d)-(?=[a-z])|\s[45]\d\d-(?=[a-z\s])")
 _LATER = re.compile(r"(?:^|[:;(]\s*)4[25]\d[ -]", re.MULTILINE)
-_SEARCHED = tuple((each.always, re.compile(each.pattern)) for each in UNKNOWN_ADDRESS)
+_STEMS = ("exist", "mailbox", "unknown", "found", "active", "account", "recipient")
+"""In the words of several servers: a report without a stem has none of those words."""
+
+
+def _by_stem() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    families: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    for each in UNKNOWN_ADDRESS:
+        stem = next((stem for stem in _STEMS if stem in each.always), each.always)
+        families.setdefault(stem, []).append((each.always, re.compile(each.pattern)))
+    return families
+
+
+_SEARCHED = _by_stem()
 
 
 def says_unknown_address(text: str) -> bool:
@@ -153,7 +164,8 @@ def says_unknown_address(text: str) -> bool:
     lowered = unescape(_TAG.sub(" ", text) if "<" in text else text).lower().replace("\u2019", "'")
     line = " ".join((_CONTINUED.sub(" ", lowered) if "-" in lowered else lowered).split())
     # A plain search first, which is many times as fast: most reports have the words of one or two servers.
-    patterns = [pattern for always, pattern in _SEARCHED if always in line]
+    families = [family for stem, family in _SEARCHED.items() if stem in line]
+    patterns = [pattern for family in families for always, pattern in family if always in line]
     found = [
         line[max(0, each.start() - _NEAR) : each.end() + _NEAR]
         for pattern in patterns
@@ -170,4 +182,5 @@ def says_refused_for_our_sake(text: str) -> bool:
     >>> says_refused_for_our_sake("553 Sender Policy Framework (SPF) fail"), says_refused_for_our_sake("spf=pass")
     (True, False)
     """
-    return _ABOUT_US.search(text) is not None
+    lowered = text.lower()
+    return any(word in lowered for word in _WORDS_ABOUT_US) and _ABOUT_US.search(lowered) is not None

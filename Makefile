@@ -7,8 +7,8 @@ export SAM_CLI_TELEMETRY := 0
 VENV := .venv
 BIN := $(VENV)/bin
 SAM_VENV := .venv-sam
-# Tests wait for processes, locks and browsers: with one worker more than cores, none of these is idle.
-WORKERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+# Tests wait for processes, locks and browsers half of their time: with two workers a core, no core is idle.
+WORKERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
 TEMPLATES := template.yaml monitoring.yaml function_alarms.yaml table_alarms.yaml
 
 ##@ Everyday

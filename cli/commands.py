@@ -106,7 +106,7 @@ COMMANDS: Mapping[str, CommandPlace] = {
     "token": CommandPlace("cli.token", "app", "Manage named tokens of the admin API and its page."),
     "sam": CommandPlace("cli.samples.sam", "app", "Prepare what `sam local invoke` needs of the running stack."),
     "topic": CommandPlace("cli.campaign.topic", "app", "Name the topics of the e-mail provider as campaigns do."),
-    "webhook": CommandPlace("cli.webhook", "app", "Send sample deliveries to an installation."),
+    "webhook": CommandPlace("cli.samples.webhook", "app", "Send sample deliveries to an installation."),
 }
 
 

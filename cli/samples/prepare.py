@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from cli.sample_deliveries import SAMPLE_CONNECTION, SIGNERS, SampleRequest, SigningSettings
+from cli.samples.sample_deliveries import SAMPLE_CONNECTION, SIGNERS, SampleRequest, SigningSettings
 from crm_relay.platform.errors import FatalError
 from crm_relay.providers.mailchimp.webhook import webhook_token
 from local.simulated import SAMPLE_TOKEN

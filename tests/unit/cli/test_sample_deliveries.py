@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.sample_deliveries import SIGNERS, SampleRequest, SigningSettings, read_body
+from cli.samples.sample_deliveries import SIGNERS, SampleRequest, SigningSettings, read_body
 from crm_relay.platform.errors import FatalError, RejectedInput
 from crm_relay.platform.settings import read_settings
 from crm_relay.providers.bison import webhook as bison

@@ -7,7 +7,7 @@ import requests
 import typer
 
 from cli.console import FOUND, GOOD, AsJson, EnvFile, reports_errors, show, use_settings
-from cli.sample_deliveries import SIGNERS, SampleRequest, SigningSettings, read_body
+from cli.samples.sample_deliveries import SIGNERS, SampleRequest, SigningSettings, read_body
 from crm_relay.platform.clock import utc_now
 from crm_relay.platform.errors import FatalError, TransientError
 from crm_relay.platform.settings import read_settings

@@ -69,11 +69,13 @@ def unexpected(now: Catalogue, after: Catalogue, plan: UninstallPlan) -> list[Ob
 
 
 def _belongs_to(key: ObjectKey, plan: UninstallPlan) -> bool:
-    """Whether it is a part of a table or view of ours, such as an index that somebody added to it."""
-    kind, name, _ = key
+    """Whether it is a part of a table or view of ours, such as an index that somebody added, or a right of our role."""
+    kind, name, part = key
     gone = {each for of, each, _ in plan.ours if of in {"table", "view"}}
-    return (kind in {*_OF_TABLES, "trigger", "policy"} and name in gone) or (
-        kind in {"view", "right"} and name == FORMER_VIEW  # which gets its name back
+    return (
+        (kind in {*_OF_TABLES, "trigger", "policy"} and name in gone)
+        or (kind in {"view", "right"} and name == FORMER_VIEW)  # which gets its name back
+        or (kind, part) == ("right", "crm_relay")
     )
 
 

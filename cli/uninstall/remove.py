@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.uninstall.plan import UninstallPlan, plan_uninstall, unexpected
-from crm_relay.platform.database import Database, Transaction
+from cli.uninstall.plan import plan_uninstall, unexpected
+from crm_relay.platform.database import Database, Queryable, Transaction
 from crm_relay.platform.errors import FatalError, RejectedInput
 from crm_relay.platform.postgres.catalogue import Catalogue, ObjectKey, read_catalogue, read_catalogue_before
 from crm_relay.platform.sql import parse_queries
@@ -68,14 +68,15 @@ def _carry_out(
     transaction.run(_SQL["lock_migrations"])
     if not transaction.run(_SQL["is_installed"])[0]["found"]:
         raise RejectedInput("there is no installation in this database: no migration is recorded")
-    now, before = read_catalogue(transaction), read_catalogue_before(transaction)
+    now, before, outside = read_catalogue(transaction), read_catalogue_before(transaction), _outside(transaction)
     plan = plan_uninstall(now, made, before, crm_tables, with_data=with_data)
     transaction.run(_SQL["wait_for_locks"])
     for statement in plan.statements:
         _run(transaction, statement)
-    after = read_catalogue(transaction)
-    _ensure_ours(now, after, plan)
     _forget(transaction, before, with_data=with_data)
+    # Last, since the end of the role's rights also takes what the role owns.
+    after = read_catalogue(transaction)
+    _ensure_ours([*unexpected(now, after, plan), *sorted(outside - _outside(transaction))])
     return _described(now, after, is_remembered=before is not None)
 
 
@@ -86,8 +87,12 @@ def _run(transaction: Transaction, statement: str) -> None:
         raise FatalError(f"{statement}: {error}; nothing was removed") from None
 
 
-def _ensure_ours(now: Catalogue, after: Catalogue, plan: UninstallPlan) -> None:
-    foreign = unexpected(now, after, plan)
+def _outside(db: Queryable) -> frozenset[ObjectKey]:
+    """What is there in other schemas, and in public of kinds that no migration makes."""
+    return frozenset((row["kind"], row["object"], row["part"]) for row in db.run(_SQL["outside_catalogue"]))
+
+
+def _ensure_ours(foreign: Sequence[ObjectKey]) -> None:
     if foreign:
         raise RejectedInput(
             "nothing was removed: this depends on what would go, and is not ours. Remove or change it first",

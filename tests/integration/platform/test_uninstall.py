@@ -90,6 +90,33 @@ def test_what_somebody_built_on_our_objects_stops_it_by_name(empty: Database, ma
     assert read_catalogue(empty) == before
 
 
+def test_what_somebody_built_in_another_schema_stops_it_by_name(empty: Database, made: Catalogue) -> None:
+    migrate(empty, ALL)
+    empty.run_script(
+        "create schema reporting;"
+        " create table reporting.costs (id int primary key, send uuid references email_sends (id));"
+        " create view reporting.mails as select address, subject from email_sends"
+    )
+    before = read_catalogue(empty)
+    with pytest.raises(RejectedInput) as refused:
+        remove(empty, made)
+    assert {"constraint costs_send_fkey of reporting.costs", "view reporting.mails"} <= set(refused.value.details)
+    assert rows_of(empty, "select to_regclass('reporting.mails') is not null as found") == [{"found": True}]
+    assert read_catalogue(empty) == before
+
+
+@pytest.mark.parametrize("table", ["public.notes", "notes.of_colleagues"])
+def test_what_the_role_of_the_functions_owns_stops_it_by_name(empty: Database, made: Catalogue, table: str) -> None:
+    migrate(empty, ALL)
+    empty.run_script("create schema notes")
+    empty.run_script(f"create table {table} (text text); insert into {table} values ('ours')")
+    empty.run_script(f"alter table {table} owner to crm_relay")
+    with pytest.raises(RejectedInput) as refused:
+        remove(empty, made)
+    assert f"table {table.removeprefix('public.')}" in refused.value.details
+    assert rows_of(empty, f"select text from {table}") == [{"text": "ours"}]
+
+
 def test_without_the_data_nothing_runs_any_more_and_every_row_stays(empty: Database, made: Catalogue) -> None:
     migrate(empty, ALL)
     whole = read_catalogue(empty)

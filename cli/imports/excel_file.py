@@ -18,6 +18,12 @@ SUFFIXES = frozenset({".xlsx", ".xlsm"})
 _LARGEST = 2 * 1024**3
 """Bytes that a workbook may unpack to: a real one of a million rows has less."""
 
+_MOST_ROWS = 2**20
+"""As Excel has them: a number of a row that is higher would have every row before it made up."""
+
+_MOST_CHARACTERS = 2**29
+"""Of all rows: one cell in a far column makes up all those before it, in each row."""
+
 _DAMAGED = (BadZipFile, ParseError, KeyError, ValueError, TypeError, AttributeError, IndexError, EOFError, zlib.error)
 """What openpyxl raises for a file that is no workbook, or a damaged one."""
 
@@ -91,7 +97,13 @@ def _sheet(book: Any, wanted: str | None) -> tuple[str, tuple[str, ...]]:
 def _rows(sheet: Any) -> tuple[str, ...]:
     """Without empty ones at the end. What the sheet says of its own size may be wrong."""
     sheet.reset_dimensions()
-    rows = [_line(map(_text, row)) for row in sheet.iter_rows()]
+    rows: list[str] = []
+    characters = 0
+    for row in sheet.iter_rows():
+        rows.append(_line(map(_text, row)))
+        characters += len(rows[-1])
+        if len(rows) > _MOST_ROWS or characters > _MOST_CHARACTERS:
+            raise RejectedInput("the sheet is too large: save what is in it as CSV in UTF-8")
     while rows and not rows[-1].strip('"\t\n'):
         rows.pop()
     return tuple(rows)

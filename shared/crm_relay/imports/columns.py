@@ -51,6 +51,9 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "consent_evidence": ("evidence", "optinip", "proof"),
 }
 _CONSENT = ("consent", "opt_out", "consent_at", "consent_source", "consent_evidence")
+_WISHES = ("consent", "opt_out")
+"""Of these no second column may be passed over: somebody's refusal may be in it alone."""
+
 _POSTAL = ("line_1", "line_2", "suburb", "city", "state", "postcode", "country")
 FIELDS: Mapping[PersonKind, tuple[str, ...]] = {
     PersonKind.CUSTOMERS: ("email", "first_name", "last_name", "date_of_birth", "phone", *_POSTAL, *_CONSENT),
@@ -107,6 +110,11 @@ def map_columns(kind: PersonKind, columns: Sequence[str], given: Sequence[str] =
     mapping = {ours: theirs for ours in FIELDS[kind] if (theirs := said.get(ours, _guess(ours, columns, said)))}
     lowered = [column.lower() for column in columns]
     problems += [f"two columns are called {theirs}" for theirs in mapping.values() if lowered.count(theirs.lower()) > 1]
+    problems += [
+        f"{ours}: several columns may be meant: say --map {ours}=COLUMN; there are {', '.join(meant)}"
+        for ours in _WISHES
+        if ours in mapping and ours not in said and len(meant := _meant(ours, columns, said)) > 1
+    ]
     if not problems and "email" not in mapping:
         problems.append(f"no column is an e-mail address: say --map email=COLUMN; there are {', '.join(columns)}")
     if problems:
@@ -130,9 +138,14 @@ def _said(kind: PersonKind, columns: Sequence[str], given: Sequence[str]) -> tup
 
 
 def _guess(ours: str, columns: Sequence[str], said: Mapping[str, str]) -> str:
+    return next(iter(_meant(ours, columns, said)), "")
+
+
+def _meant(ours: str, columns: Sequence[str], said: Mapping[str, str]) -> list[str]:
+    """All that have a name of this field, the likeliest first."""
     taken = set(said.values())
-    plain = {_plain(column): column for column in reversed(columns) if column not in taken}
-    return next((plain[name] for name in (_plain(ours), *_NAMES[ours]) if name in plain), "")
+    free = [(_plain(column), column) for column in columns if column not in taken]
+    return [column for name in dict.fromkeys((_plain(ours), *_NAMES[ours])) for plain, column in free if plain == name]
 
 
 def _plain(name: str) -> str:

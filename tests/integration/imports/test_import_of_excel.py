@@ -178,6 +178,20 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypa
         open_excel(file)
 
 
+def test_a_row_that_no_sheet_has_makes_up_no_rows_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.imports.excel_file._MOST_ROWS", 100)
+    file = rewritten(workbook(tmp_path, [HEADER, ("ada@x.example",)]), '<row r="2"', '<row r="100000"')
+    with pytest.raises(RejectedInput, match="too large"):
+        open_excel(rewritten(file, '<c r="A2"', '<c r="A100000"'))
+
+
+def test_cells_in_far_columns_make_up_no_more_than_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = rewritten(workbook(tmp_path, [HEADER, ("ada@x.example",)]), '<c r="A2"', '<c r="ZZZ2"')
+    monkeypatch.setattr("cli.imports.excel_file._MOST_CHARACTERS", 18_000)
+    with pytest.raises(RejectedInput, match="too large"):
+        open_excel(file)
+
+
 def test_a_sheet_is_named_for_workbooks_alone(database_url: str, tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_text("email\nada@x.example\n", encoding="utf-8")

@@ -54,6 +54,7 @@ def test_a_first_line_with_an_address_is_somebody_and_no_header() -> None:
         (CUSTOMERS, ["Email", "Street", "Zip", "DOB"], ["email", "date_of_birth", "line_1", "postcode"]),
         (PROSPECTS, ["Email", "Company", "Full name", "Website"], ["email", "name", "contact_name", "website"]),
         (CONTACTS, ["Mail", "Unsubscribed", "Opt-in"], ["email", "consent", "opt_out"]),
+        (CONTACTS, ["Mail", "Opt-out", "Consent"], ["email", "consent", "opt_out"]),
     ],
 )
 def test_columns_are_guessed(kind: PersonKind, columns: list[str], expected: list[str]) -> None:
@@ -78,6 +79,18 @@ def test_everything_that_is_wrong_with_the_columns_is_listed_at_once() -> None:
     with pytest.raises(RejectedInput) as twice:
         map_columns(CONTACTS, ["Email", "email", "B"])
     assert "two columns are called" in twice.value.details[0]
+
+
+@pytest.mark.parametrize(
+    ("ours", "columns"),
+    [("opt_out", ["Unsubscribed", "Do not contact"]), ("consent", ["Newsletter", "Opt-in", "opt in"])],
+)
+def test_no_second_column_in_which_somebody_may_refuse_is_passed_over(ours: str, columns: list[str]) -> None:
+    with pytest.raises(RejectedInput) as refused:
+        map_columns(CONTACTS, ["Email", *columns])
+    assert [each.partition(":")[0] for each in refused.value.details] == [ours]
+    said = map_columns(CONTACTS, ["Email", *columns], [f"{ours}={columns[1]}"])
+    assert said == {"email": "Email", ours: columns[1]}
 
 
 def test_an_address_is_normalised_and_an_empty_cell_says_nothing() -> None:

@@ -52,7 +52,9 @@ def invoke_function(
         str | None,
         typer.Option("--event", help="File with the event, or a case of `events/`. Default: an empty event."),
     ] = None,
-    samples: Annotated[bool, typer.Option("--samples", help="Run every sample of the function, and compare.")] = False,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="Run every sample of the function on the local stack, and compare.")
+    ] = False,
     as_it_is: AsItIs = False,
     token: LinkToken = None,
     env_file: EnvFile = None,
@@ -65,6 +67,11 @@ def invoke_function(
     """
     use_settings(env_file)
     functions = _functions(function, every=samples)
+    if samples and not _is_of_stack():
+        raise RejectedInput(
+            "samples are run on the database of the stack of `make up` alone: on any other one their syncs, runs and"
+            " opt-outs would be real. Name a single one with --event"
+        )
     with ExitStack() as opened:
         find_link = link_finder(token, opened)
         if samples:
@@ -110,15 +117,20 @@ def prepared_event(file: Path, find_link: FindLink) -> dict[str, Any]:
 
 def link_finder(token: str | None, opened: ExitStack) -> FindLink:
     """Makes up what a link leads to in the database of the local stack alone: elsewhere it would be somebody's."""
-    stack = running_stack() or {}
-    environment = stack.get("environment")
-    known = environment if isinstance(environment, Mapping) else {}
-    is_the_stacks = stack.get("owns_database") and known.get("DATABASE_URL") == os.environ.get("DATABASE_URL")
-    if token is not None or not is_the_stacks:
+    stack = running_stack()
+    if token is not None or stack is None or not _is_of_stack():
         return given_link(token)
     database = Database(str(stack["database_url"]))
     opened.callback(database.close)
     return sample_link(database, read_settings(_Settings).unsubscribe_link_key, utc_now())
+
+
+def _is_of_stack() -> bool:
+    """Whether the settings in force are those of a database that the local stack has made."""
+    stack = running_stack() or {}
+    environment = stack.get("environment")
+    known = environment if isinstance(environment, Mapping) else {}
+    return bool(stack.get("owns_database")) and known.get("DATABASE_URL") == os.environ.get("DATABASE_URL")
 
 
 def _functions(name: str, *, every: bool) -> list[FunctionDefinition]:

@@ -229,6 +229,13 @@ where it.fields ?| array['line_1', 'line_2', 'suburb', 'city', 'state', 'postcod
     and not exists (select from customer_addresses kept where kept.customer_id = it.id and kept.is_primary is true)
 order by it.id;
 
+-- name: contacts_of
+-- Every contact with one of the addresses, whose own opt-outs count for what is imported of it, deleted ones too.
+select id, normalise_address(email) as address
+from contacts
+where normalise_address(email) = any (cast(:addresses as text[])) and org_id = :org
+order by id;
+
 -- name: read_consent
 -- Who was erased, and what the ledgers know of the others: what is decided by it stands in Python.
 select

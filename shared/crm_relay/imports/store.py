@@ -65,9 +65,9 @@ def read_known(tx: Transaction, kind: PersonKind, org_id: UUID, addresses: list[
     tx.send_all(first)
     rows = tx.run(_SQL[_READS[kind]], org=org_id, addresses=addresses)
     people = {row["address"]: KnownPerson(row["id"], row["fields"], row["is_deleted"]) for row in rows}
-    contacts = [person.id for person in people.values()] if kind is PersonKind.CONTACTS else []
-    said = tx.run(_SQL["read_consent"], addresses=addresses, contacts=contacts)[0]
-    by_contact = {person.id: address for address, person in people.items()}
+    # Whatever the file brings, and of whichever row of an address: a consent would clear the opt-out of each of them.
+    by_contact = {row["id"]: row["address"] for row in tx.run(_SQL["contacts_of"], org=org_id, addresses=addresses)}
+    said = tx.run(_SQL["read_consent"], addresses=addresses, contacts=list(by_contact))[0]
     facts: defaultdict[str, list[ConsentFact]] = defaultdict(list)
     for row in said["facts"]:
         address = row["address"] or by_contact[UUID(row["contact_id"])]

@@ -84,6 +84,25 @@ def test_a_customer_who_opted_out_in_the_crm_stays_so_too(
     assert one(database, "select opted_out_at from customer_profiles")["opted_out_at"] is not None
 
 
+@EACH_KIND
+def test_a_contact_who_opted_out_at_another_address_stays_so_whatever_is_imported(
+    database: Database, database_url: str, tmp_path: Path, kind: PersonKind
+) -> None:
+    add_two = """
+        insert into contacts (org_id, email, created_at)
+        values (default_org_id(), 'ada@x.example', '2026-01-01'), (default_org_id(), 'Ada@X.example', '2026-01-02')"""
+    rows_of(database, add_two + " returning id")
+    rows_of(
+        database,
+        "insert into contact_opt_outs (contact_id, channel, opted_out_at)"
+        " select id, 'email', '2026-02-01' from contacts where email = 'Ada@X.example' returning contact_id",
+    )
+
+    found = imported(database_url, tmp_path, kind, f"ada@x.example,A,yes,{WHEN},fair,form 12")
+
+    assert (found["opt_ins_refused"], found["opt_ins_recorded"], ledger(database)) == (1, 0, [])
+
+
 def test_an_opt_out_counts_on_a_repeated_line_and_on_a_bad_one(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:

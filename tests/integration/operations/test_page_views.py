@@ -282,6 +282,20 @@ def test_a_colleague_who_left_signs_in_by_no_link(database: Database) -> None:
         SignIn(database).exchange(link.code, NOW)
 
 
+def test_what_a_colleague_who_left_was_given_opens_nothing(api: AdminFunction) -> None:
+    user = one(
+        api.database,
+        "insert into user_profiles (email, name, is_active) values ('ida@example.com', 'Ida', true) returning id",
+    )["id"]
+    link = make_link(api.database, Role.OPERATE, utc_now(), minutes=10, created_by="operator", user="ida@example.com")
+    session = SignIn(api.database).exchange(link.code, utc_now()).token
+    given = [api.token("ida", Role.ADMIN, user="ida@example.com"), session]
+    assert [api.call("GET", "/api/settings", token=token).status for token in given] == [200, 200]
+    rows_of(api.database, "update user_profiles set is_active = false where id = :id", id=user)
+    assert [api.call("GET", "/api/settings", token=token).status for token in given] == [401, 401]
+    assert api.call("GET", "/api/settings", token=api.token("nobodys", Role.OPERATE)).status == 200
+
+
 def test_wrong_links_use_up_a_budget_and_a_good_one_gives_its_share_back(database: Database) -> None:
     door = SignIn(database)
     for _ in range(MOST_REFUSALS * 2):

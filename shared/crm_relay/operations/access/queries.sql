@@ -6,10 +6,11 @@ on conflict do nothing
 returning name;
 
 -- name: usable_tokens
--- All that a caller's token is compared with.
-select name, sha256, role, last_used_at, user_id
-from api_tokens
-where revoked_at is null and (expires_at is null or expires_at > cast(:now as timestamptz));
+-- All that a caller's token is compared with; that of a colleague who is not active any more opens nothing.
+select token.name, token.sha256, token.role, token.last_used_at, token.user_id
+from api_tokens token
+where token.revoked_at is null and (token.expires_at is null or token.expires_at > cast(:now as timestamptz))
+    and (token.user_id is null or exists (select from user_profiles person where person.id = token.user_id and person.is_active));
 
 -- name: note_token_use
 -- For anyone who asks which tokens are still needed.

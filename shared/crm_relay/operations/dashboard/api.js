@@ -31,7 +31,12 @@ async function call(method, path, body) {
 
 // The code of a link, for a token: the one call that needs none. It goes in the body, since addresses are logged.
 export async function exchange(code) {
-  const answer = await fetch("/api/session", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ code }), cache: "no-store" });
+  let answer;
+  try {
+    answer = await fetch("/api/session", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ code }), cache: "no-store" });
+  } catch {
+    throw new Refused(0, "The API cannot be reached: open the link once more");
+  }
   const found = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Refused(answer.status, answer.status === 422 ? "This is no link that signs in" : found.error ?? found.message ?? `Status ${answer.status}`);
   token.set(found.token);

@@ -13,12 +13,13 @@ import { outreach } from "./outreach.js";
 import { overview } from "./overview.js";
 import { people } from "./people.js";
 import { settings } from "./settings.js";
-import { sync } from "./sync.js";
+import { mauticState, sync } from "./sync.js";
 import { workflows } from "./workflows.js";
 
 const VIEWS = { overview, people, campaigns, outreach, sync, integrity, incidents, workflows, approvals, notifications, connections, settings };
 const REFRESH_MS = 30_000;
-let mounted = null, turn = null, isKnown = false, role = null;
+const OLD_MS = 120_000;
+let mounted = null, turn = null, isKnown = false, role = null, lookedAt = null;
 
 // #/name/one/two?key=value
 function route() {
@@ -52,6 +53,26 @@ function mount(here) {
 
 const plural = (count, one, many = `${one}s`) => `${upTo(count)} ${count === 1 ? one : many}`;
 
+const timeOf = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+// What was true a while ago is not said to be true.
+function doubt() {
+  byId("verdict").dataset.state = "unknown";
+  byId("verdict").textContent = lookedAt === null ? "○ Not known" : `○ Not known since ${timeOf.format(lookedAt)}`;
+}
+
+// How the lines are is part of the head's truth, whatever the view shows.
+async function look(parts = []) {
+  const asked = Date.now();
+  try {
+    const data = await get(`/api/dashboard?parts=${[...new Set(["status", ...parts])].join(",")}`);
+    lookedAt = asked;
+    return data;
+  } catch (error) {
+    doubt();
+    throw error;
+  }
+}
+
 // The whole truth in one line; green only where nothing is open.
 function showHead(data) {
   const { outstanding, sending_stops: stops } = data;
@@ -61,6 +82,7 @@ function showHead(data) {
     [outstanding.incidents, "incidents", plural(outstanding.incidents, "incident"), "open"], [outstanding.snoozed, "incidents", plural(outstanding.snoozed, "incident"), "put off"],
     [outstanding.failed_tasks, "sync", plural(outstanding.failed_tasks, "message"), "given up"], [outstanding.deliveries, "sync", plural(outstanding.deliveries, "delivery", "deliveries"), "not applied"],
     [outstanding.unknown_messages, "incidents", plural(outstanding.unknown_messages, "mail"), "of unclear outcome"], [outstanding.approvals, "approvals", plural(outstanding.approvals, "approval"), "waiting"],
+    [data.status.installed.includes("mautic") && mauticState(data.status.mautic)[0] === "warn", "sync", "the sync to Mautic", mauticState(data.status.mautic)[1]],
   ].filter(([count]) => count);
   const isGreen = !open.length && !stops.length && data.status.healthy !== false;
   const verdict = byId("verdict");
@@ -90,18 +112,20 @@ async function fill() {
   markViews(here);
   if (!token.get()) return;
   const view = VIEWS[here.name];
-  // How the lines are is part of the head's truth, whatever the view shows.
-  const head = () => get(`/api/dashboard?parts=${[...new Set(["status", ...view.parts(here)])].join(",")}`);
   // Alone the first time: a process that does not know the token yet looks it up once, and takes no other request for a stranger's.
-  const first = isKnown ? null : await head();
+  const first = isKnown ? null : await look(view.parts(here));
   isKnown = true;
-  const [data, ...more] = await Promise.all([first ?? head(), ...view.paths(here, first?.role ?? role).map(get)]);
+  const asked = Promise.all(view.paths(here, first?.role ?? role).map(get));
+  asked.catch(() => {}); // Said below, once the head says what it knows.
+  const data = first ?? (await look(view.parts(here)));
   if (turn !== mine || !token.get()) return;
   byId("sign-in").hidden = true;
   byId("signed-in").hidden = false;
   byId("token-help").hidden = true;
   showHead(data);
   markViews({ ...here, outstanding: data.outstanding });
+  const more = await asked;
+  if (turn !== mine || !token.get()) return;
   view.show(data, more, here);
   document.body.dataset.filled = String(Date.now());
 }
@@ -109,7 +133,7 @@ const refresh = () => attempt(fill);
 
 function signOut(text) {
   token.forget();
-  mounted = turn = role = null;
+  mounted = turn = role = lookedAt = null;
   isKnown = false;
   byId("sign-in").hidden = false;
   byId("signed-in").hidden = true;
@@ -160,7 +184,7 @@ window.addEventListener("hashchange", async () => {
   window.scrollTo(0, 0);
 });
 byId("zone").textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const isBusy = () => document.hidden || document.querySelector("dialog[open], [data-detail], #resync[aria-disabled=true], #check[aria-disabled=true], main input:focus, main select:focus");
+const isBusy = () => document.querySelector("dialog[open], [data-detail], #resync[aria-disabled=true], #check[aria-disabled=true], main input:focus, main select:focus");
 // A link signs in once: its code is taken out of the address before anything else is done with it.
 async function signInByLink() {
   const [, code] = location.hash.match(/^#\/sign-in\/(.*)$/) ?? [];
@@ -168,12 +192,21 @@ async function signInByLink() {
   history.replaceState(null, "", `${location.pathname}#/overview`);
   try {
     await exchange(code);
-    mounted = null;
+    // Of another token, perhaps of another role: nothing that was known of the last one holds.
+    mounted = turn = role = null;
+    isKnown = false;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     signOut(error.message);
   }
 }
 
-setInterval(() => { if (token.get() && !isBusy()) refresh(); }, REFRESH_MS);
+// A view that somebody reads or writes in is left as it is; its head goes on.
+function lookAgain() {
+  if (!token.get() || document.hidden) return undefined;
+  return isBusy() ? attempt(async () => { const data = await look(); if (token.get()) showHead(data); }) : refresh();
+}
+setInterval(lookAgain, REFRESH_MS);
+document.addEventListener("visibilitychange", lookAgain);
+setInterval(() => { if (token.get() && lookedAt !== null && Date.now() - lookedAt > OLD_MS) doubt(); }, 5_000);
 signInByLink().then(refresh);

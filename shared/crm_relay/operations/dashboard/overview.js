@@ -3,6 +3,7 @@ import { ago, bodyOf, byId, chip, choices, empty, h, number, section, sub, table
 import { hrefOf, link } from "./page.js";
 import { plot } from "./plots.js";
 import { incidentTable } from "./incidents.js";
+import { mauticState } from "./sync.js";
 
 export const RANGES = [[1, "24 hours"], [7, "7 days"], [30, "30 days"], [90, "90 days"]];
 export const daysOf = (here, usual = 7) => RANGES.map(([days]) => days).find((days) => String(days) === here.query.get("days")) ?? usual;
@@ -40,11 +41,11 @@ function showAhead(ahead) {
 
 const NAMES = { to_cache: "PostgreSQL to edge", to_postgres: "Edge to PostgreSQL" };
 function showLinesShortly(status) {
-  const lines = [...status.directions.map((each) => [NAMES[each.direction], each.healthy, each.last_success_at, each.pending]),
-    ...(status.installed.includes("mautic") ? [["PostgreSQL to Mautic", !status.mautic.last_failed && Boolean(status.mautic.last_finished_at), status.mautic.last_finished_at, status.mautic.pending]] : [])];
-  bodyOf("health").replaceChildren(lines.length ? h("ul", { class: "tiles" }, lines.map(([name, isWell, at, pending]) => h("li", { class: "tile" },
+  const lines = [...status.directions.map((each) => [NAMES[each.direction], each.healthy ? ["good", "healthy"] : each.last_success_at ? ["bad", "needs a look"] : ["unknown", "never ran"], each.last_success_at, each.pending]),
+    ...(status.installed.includes("mautic") ? [["PostgreSQL to Mautic", mauticState(status.mautic), status.mautic.last_finished_at, status.mautic.pending]] : [])];
+  bodyOf("health").replaceChildren(lines.length ? h("ul", { class: "tiles" }, lines.map(([name, [state, verdict], at, pending]) => h("li", { class: "tile" },
     h("span", { class: "tile-name" }, name), h("span", { class: "tile-value" }, at ? ago(at) : "never ran"),
-    chip(isWell ? "good" : at ? "bad" : "unknown", isWell ? "healthy" : at ? "needs a look" : "never ran"), sub(`${upTo(pending)} pending`)))) : empty("No line is installed."));
+    chip(state, verdict), sub(`${upTo(pending)} pending`)))) : empty("No line is installed."));
 }
 
 export const overview = {

@@ -39,7 +39,18 @@ export async function attempt(work) {
   }
 }
 
-export const act = (work, told) => attempt(async () => { const done = await work(); await refill(); say(told(done)); });
+// What was done is said, also where the page cannot be filled again after it.
+export const act = (work, told) => attempt(async () => {
+  const done = await work();
+  let fault = "";
+  try {
+    await refill();
+  } catch (error) {
+    if (!(error instanceof Refused) || error.status === 401) throw error;
+    fault = ` What is shown is from before: ${error.message}.`;
+  }
+  say(told(done) + fault);
+});
 
 // `list`: what it will do, a line each. `why`: a reason may be given; `choices`: one of these has to be.
 export function ask(title, text, yes, { why = false, choices = [], list = [], danger = false } = {}) {

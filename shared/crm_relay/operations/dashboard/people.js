@@ -22,13 +22,16 @@ function enrolled(each, who) {
   return orders.map((what) => order(ORDERS[what][0], press(what), { name: `${ORDERS[what][0]} ${each.campaign} for ${who}`, data: { do: what } }));
 }
 
+// An address comes from outside: a shell that it is copied into reads it as one word.
+const quoted = (who) => (/^[\w@.+][\w@.+-]*$/.test(who) ? who : `'${who.replaceAll("'", "'\\''")}'`);
+
 function showMay(known, who) {
   const rows = known.campaigns.enrolled;
   const columns = [
     ["campaign", (each) => each.campaign, "wrap"], ["state", (each) => [chip(STATES[each.status] ?? "unknown", words(each.status)), each.stopped_reason || each.held_for ? sub(words(each.stopped_reason ?? each.held_for)) : null], "wrap"],
     ["step", (each) => number(each.current_step), "n"], ["", (each) => enrolled(each, who), "act"],
   ];
-  const commands = [[`crm-relay consent grant ${who}`, "records that this person consents again"], [`crm-relay erase ${who}`, "forgets this person everywhere, for good"]];
+  const commands = [[`crm-relay consent grant ${quoted(who)}`, "records that this person consents again"], [`crm-relay erase ${quoted(who)}`, "forgets this person everywhere, for good"]];
   bodyOf("may").replaceChildren(rows.length ? table("Campaigns of this person", columns, rows) : empty("This person is in no campaign."),
     h("h3", null, "On the command line"), h("dl", { class: "commands" }, commands.flatMap(([command, does]) => [h("dt", null, h("code", null, command)), h("dd", null, does)])));
 }

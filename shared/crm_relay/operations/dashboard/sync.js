@@ -27,10 +27,16 @@ function direction(each) {
   ], each.last_status === "failed" ? each.last_error : null);
 }
 
+// The one place that knows how the sync to Mautic is: a state, and its word. A run that goes on has no end yet.
+export function mauticState(each) {
+  if (!each.last_started_at) return ["unknown", "never ran"];
+  if (Date.now() - Date.parse(each.last_finished_at ?? each.last_started_at) > 45 * 60e3) return ["warn", "late"];
+  if (each.last_failed) return ["warn", "some failed"];
+  return each.last_finished_at ? ["good", "healthy"] : ["unknown", "running"];
+}
+
 function mautic(each) {
-  const late = !each.last_finished_at || Date.now() - Date.parse(each.last_finished_at) > 45 * 60e3;
-  const state = !each.last_finished_at ? "unknown" : late || each.last_failed ? "warn" : "good";
-  const verdict = state === "unknown" ? "never ran" : each.last_failed ? "some failed" : late ? "late" : "healthy";
+  const [state, verdict] = mauticState(each);
   return line("mautic", state, verdict, ago(each.last_finished_at), [
     ["pending", upTo(each.pending)], ["to repeat", upTo(each.to_repeat), "to_repeat"],
     ["last run", number(each.last_synced), "records"], ["failed", number(each.last_failed)],

@@ -15,99 +15,114 @@ from cli.output.errors import CrmRelayCommands
 class CommandPlace:
     """`name` in `module`: a function, or the `app` of a group. `summary` is the first line of its help."""
 
+    command: str
     module: str
     name: str
     summary: str
 
 
-COMMANDS: Mapping[str, CommandPlace] = {
-    "init": CommandPlace(
+_PLACES = (
+    CommandPlace(
+        "init",
         "cli.init.commands",
         "init",
         "Set up an installation: ask what to connect, write `.env`, name the organization and its sender.",
     ),
-    "up": CommandPlace("cli.stack.commands", "up", "Run the local stack without sample data until Ctrl-C."),
-    "demo": CommandPlace(
+    CommandPlace("up", "cli.stack.commands", "up", "Run the local stack without sample data until Ctrl-C."),
+    CommandPlace(
+        "demo",
         "cli.stack.commands",
         "demo",
         "Run the main job end to end with sample data, which is kept nowhere.",
     ),
-    "reset": CommandPlace(
+    CommandPlace(
+        "reset",
         "cli.stack.commands",
         "reset",
         "Remove the data of the local stack for good: its database, its secrets and the key of its connections.",
     ),
-    "stop-sending": CommandPlace(
+    CommandPlace(
+        "stop-sending",
         "cli.campaign.sending",
         "stop_sending",
         "Stop at once what campaigns send; everything keeps its place.",
     ),
-    "resume-sending": CommandPlace(
+    CommandPlace(
+        "resume-sending",
         "cli.campaign.sending",
         "resume_sending",
         "Let campaigns send again, as after a pause of all of them.",
     ),
-    "import": CommandPlace(
+    CommandPlace(
+        "import",
         "cli.imports.import_people",
         "import_people",
         "Import customers, contacts or prospects from a CSV file or an Excel workbook.",
     ),
-    "invoke": CommandPlace(
+    CommandPlace(
+        "invoke",
         "cli.samples.invoke",
         "invoke_function",
         "Run one function's handler as Lambda would and print its answer.",
     ),
-    "cost": CommandPlace(
+    CommandPlace(
+        "cost",
         "cli.cost.command",
         "show_cost",
         "Show what a deployment costs on AWS: at rest by part, for 1,000 of each unit, and in a month.",
     ),
-    "uninstall": CommandPlace(
+    CommandPlace(
+        "uninstall",
         "cli.uninstall.command",
         "uninstall_installation",
         "Take the installation out of the database, after `sam delete`.",
     ),
-    "migrate": CommandPlace("cli.database", "migrate", "Apply the migrations that are missing."),
-    "arm": CommandPlace(
+    CommandPlace("migrate", "cli.database", "migrate", "Apply the migrations that are missing."),
+    CommandPlace(
+        "arm",
         "cli.database",
         "arm_installation",
         "Let this installation act: say that its database is in the right place.",
     ),
-    "why": CommandPlace("cli.why", "why", "Show what is known about a person, and why they are in Mautic as they are."),
-    "erase": CommandPlace("cli.erase", "erase_person", "Erase a person everywhere."),
-    "doctor": CommandPlace(
+    CommandPlace("why", "cli.why", "why", "Show what is known about a person, and why they are in Mautic as they are."),
+    CommandPlace("erase", "cli.erase", "erase_person", "Erase a person everywhere."),
+    CommandPlace(
+        "doctor",
         "cli.doctor.command",
         "doctor",
         "Check settings, database, queues, Mautic, and every workspace of EmailBison.",
     ),
-    "mautic": CommandPlace("cli.mautic.commands", "app", "Synchronise customers and segments to Mautic."),
-    "bison": CommandPlace("cli.bison", "app", "Manage EmailBison's webhooks, sender accounts and counters."),
-    "cache": CommandPlace("cli.cache", "app", "Replicate between PostgreSQL and the DynamoDB cache at the edge."),
-    "integrity": CommandPlace("cli.integrity", "app", "Check stored data, fix it, and revert fixes."),
-    "incident": CommandPlace("cli.incident", "app", "List and close incidents."),
-    "campaign": CommandPlace("cli.campaign.commands", "app", "Create, run and inspect campaigns."),
-    "notification": CommandPlace(
+    CommandPlace("mautic", "cli.mautic.commands", "app", "Synchronise customers and segments to Mautic."),
+    CommandPlace("bison", "cli.bison", "app", "Manage EmailBison's webhooks, sender accounts and counters."),
+    CommandPlace("cache", "cli.cache", "app", "Replicate between PostgreSQL and the DynamoDB cache at the edge."),
+    CommandPlace("integrity", "cli.integrity", "app", "Check stored data, fix it, and revert fixes."),
+    CommandPlace("incident", "cli.incident", "app", "List and close incidents."),
+    CommandPlace("campaign", "cli.campaign.commands", "app", "Create, run and inspect campaigns."),
+    CommandPlace(
+        "notification",
         "cli.notification.commands",
         "app",
         "List, explain, test and preview notifications to colleagues.",
     ),
-    "workflow": CommandPlace("cli.workflow.commands", "app", "Publish, start, steer and explain workflows."),
-    "approval": CommandPlace("cli.workflow.approvals", "app", "List what waits for approval, and decide it."),
-    "connection": CommandPlace(
+    CommandPlace("workflow", "cli.workflow.commands", "app", "Publish, start, steer and explain workflows."),
+    CommandPlace("approval", "cli.workflow.approvals", "app", "List what waits for approval, and decide it."),
+    CommandPlace(
+        "connection",
         "cli.connection.hook",
         "app",
         "Connect, look at, sync and steer the accounts of workspaces.",
     ),
-    "pitch": CommandPlace("cli.connection.pitches", "app", "Look at pitches, send, cancel and settle them."),
-    "deferred": CommandPlace("cli.deferred", "app", "Replay deliveries that could not be applied."),
-    "consent": CommandPlace("cli.consent", "app", "Read and write the ledger of opt-outs and consents."),
-    "secret": CommandPlace("cli.aws.secret", "app", "Write the secrets that functions read."),
-    "dead-letter": CommandPlace("cli.aws.dead_letter", "app", "Look after rounds of schedules that were given up."),
-    "token": CommandPlace("cli.token", "app", "Manage named tokens of the admin API and its page."),
-    "sam": CommandPlace("cli.samples.sam", "app", "Prepare what `sam local invoke` needs of the running stack."),
-    "topic": CommandPlace("cli.campaign.topic", "app", "Name the topics of the e-mail provider as campaigns do."),
-    "webhook": CommandPlace("cli.samples.webhook", "app", "Send sample deliveries to an installation."),
-}
+    CommandPlace("pitch", "cli.connection.pitches", "app", "Look at pitches, send, cancel and settle them."),
+    CommandPlace("deferred", "cli.deferred", "app", "Replay deliveries that could not be applied."),
+    CommandPlace("consent", "cli.consent", "app", "Read and write the ledger of opt-outs and consents."),
+    CommandPlace("secret", "cli.aws.secret", "app", "Write the secrets that functions read."),
+    CommandPlace("dead-letter", "cli.aws.dead_letter", "app", "Look after rounds of schedules that were given up."),
+    CommandPlace("token", "cli.token", "app", "Manage named tokens of the admin API and its page."),
+    CommandPlace("sam", "cli.samples.sam", "app", "Prepare what `sam local invoke` needs of the running stack."),
+    CommandPlace("topic", "cli.campaign.topic", "app", "Name the topics of the e-mail provider as campaigns do."),
+    CommandPlace("webhook", "cli.samples.webhook", "app", "Send sample deliveries to an installation."),
+)
+COMMANDS: Mapping[str, CommandPlace] = {place.command: place for place in _PLACES}
 
 
 class CommandsOnUse(CrmRelayCommands):

@@ -229,18 +229,17 @@ where it.fields ?| array['line_1', 'line_2', 'suburb', 'city', 'state', 'postcod
     and not exists (select from customer_addresses kept where kept.customer_id = it.id and kept.is_primary is true)
 order by it.id;
 
--- name: contacts_of
--- Every contact with one of the addresses, whose own opt-outs count for what is imported of it, deleted ones too.
-select id, normalise_address(email) as address
-from contacts
-where normalise_address(email) = any (cast(:addresses as text[])) and org_id = :org
-order by id;
-
 -- name: read_consent
--- Who was erased, and what the ledgers know of the others: what is decided by it stands in Python.
+-- Who was erased, and what the ledgers and all contacts with one of the addresses say, deleted ones too.
+with theirs as materialized (
+    select id, normalise_address(email) as address
+    from contacts
+    where normalise_address(email) = any (cast(:addresses as text[])) and org_id = :org
+)
 select
     cast((select erased_among(cast(:addresses as text[]))) as text[]) as erased,
     (
         select coalesce(jsonb_agg(to_jsonb(fact)), '[]')
-        from consent_facts('email', cast(:addresses as text[]), cast(:contacts as uuid[])) fact
-    ) as facts;
+        from consent_facts('email', cast(:addresses as text[]), array(select id from theirs)) fact
+    ) as facts,
+    (select coalesce(jsonb_object_agg(id, address), '{}') from theirs) as addresses_of_contacts;

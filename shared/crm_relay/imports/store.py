@@ -66,11 +66,10 @@ def read_known(tx: Transaction, kind: PersonKind, org_id: UUID, addresses: list[
     rows = tx.run(_SQL[_READS[kind]], org=org_id, addresses=addresses)
     people = {row["address"]: KnownPerson(row["id"], row["fields"], row["is_deleted"]) for row in rows}
     # Whatever the file brings, and of whichever row of an address: a consent would clear the opt-out of each of them.
-    by_contact = {row["id"]: row["address"] for row in tx.run(_SQL["contacts_of"], org=org_id, addresses=addresses)}
-    said = tx.run(_SQL["read_consent"], addresses=addresses, contacts=list(by_contact))[0]
+    said = tx.run(_SQL["read_consent"], org=org_id, addresses=addresses)[0]
     facts: defaultdict[str, list[ConsentFact]] = defaultdict(list)
     for row in said["facts"]:
-        address = row["address"] or by_contact[UUID(row["contact_id"])]
+        address = row["address"] or said["addresses_of_contacts"][row["contact_id"]]
         facts[address].append(ConsentFact.of_json(row))
     return KnownPeople(people, frozenset(said["erased"]), facts)
 

@@ -80,13 +80,9 @@ def test_a_batch_that_read_before_an_erasure_leaves_no_row_behind_it(
         held.may_write.set()
         counts, receipt = importing.result(60), erasing.result(60)
     held.close()
-    # A trigger refuses an erased customer; where no trigger does, the erasure takes the row away.
-    assert (counts.new, counts.new + counts.bad, receipt.is_complete, receipt.left) == (
-        1 if kind is PersonKind.CUSTOMERS else 2,
-        2,
-        True,
-        {},
-    )
+    # A trigger refuses a customer who is erased by then; any other row is taken away by the erasure.
+    assert counts.new == 2 or (kind is PersonKind.CUSTOMERS and counts.new == 1)
+    assert (counts.new + counts.bad, receipt.is_complete, receipt.left) == (2, True, {})
     assert rows_of(harness.db, ROWS, address=ADA) == []
     again = imported(harness.db, tmp_path, kind)
     assert (again.bad, again.unchanged, rows_of(harness.db, ROWS, address=ADA)) == (1, 1, [])

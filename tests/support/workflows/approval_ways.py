@@ -60,7 +60,7 @@ class ApprovalWays:
         )
         if answer.status == 200:
             return "decided" if answer.body["changed"] else "known"
-        assert answer.status in {403, 404, 409}, answer.text
+        assert answer.status in {401, 403, 404, 409}, answer.text
         return "refused"
 
     def by_page(self, approval: UUID, person: UUID, action: str) -> str:

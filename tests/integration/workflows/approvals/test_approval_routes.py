@@ -96,7 +96,7 @@ def test_a_token_of_somebody_who_left_decides_nothing(api: AdminFunction, stage:
     run, approval = asked(stage)
     token = api.token("max", Role.OPERATE, user="max@relay.example")
     stage.change(stage.max, is_active=False)
-    assert api.call("POST", f"/api/approvals/{approval}/approve", token=token, body={}).status == 403
+    assert api.call("POST", f"/api/approvals/{approval}/approve", token=token, body={}).status == 401
     assert stage.runs.status(run) == "running"
 
 

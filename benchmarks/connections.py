@@ -25,7 +25,7 @@ from tests.support.platform.counting_proxy import CountingProxy
 _THOUSAND, _MANY, _WORKERS = 1_000, 100_000, 50
 _PEOPLE = Query.parse(
     "people",
-    "whom to sync",
+    "people to sync",
     """insert into contacts (org_id, email, first_name, last_name, title)
        select :org, 'p' || n || '@example.com', 'First ' || n, 'Last ' || n, 'Title'
        from generate_series(1, :number) n""",

@@ -74,7 +74,7 @@ class BothVersions:
 
 @dataclass(frozen=True)
 class Done:
-    """By whom: the token's name."""
+    """`done_by` is the name of the token."""
 
     id: int
     done_by: str

@@ -50,7 +50,7 @@ _SHOWN = [
         CampaignShown,
         OfCampaign,
     ),
-    # Whom they were for stands in it.
+    # It names the recipients.
     get(
         OPERATE,
         "/api/unknown-messages",
@@ -166,7 +166,7 @@ _ACTING = [
     post(
         OPERATE,
         "/api/campaigns/{id}/simulate",
-        "What the next days bring to whom, without any effect; at most 2,000 people",
+        "Which steps each person would get in the next days, without any effect; at most 2,000 people",
         campaigns.simulate,
         Forecast,
         SimulationWanted,

@@ -60,7 +60,7 @@ def check_installation(
 
 
 def repeat_unfinished_erasures(installation: Installation[Settings], deadline: Deadline) -> dict[str, Any]:
-    """Of persons of whom something could not be reached when it was asked for; nothing without the deferred queue."""
+    """Repeat the erasures that did not reach every place; nothing happens without the deferred queue."""
     from crm_relay.customers.models import SyncOptions, SyncReport
     from crm_relay.customers.run import SyncContext
     from crm_relay.operations.erase import ErasureScope

@@ -33,7 +33,7 @@ _PATIENCE_SECONDS = 20.0
 
 @dataclass
 class CampaignAct:
-    """`customer`: the address of one whom Mautic may write to; `sync` fires mautic_sync, `is_muted` looks there."""
+    """`customer`: the address of one that Mautic may write to; `sync` fires mautic_sync, `is_muted` looks there."""
 
     resend: ResendSimulator
     database: Database

@@ -1,4 +1,4 @@
-"""Erases a person from campaigns; what steps reached stays counted, without saying of whom."""
+"""Erases a person from campaigns; what steps reached stays counted, without a name."""
 
 from datetime import datetime
 

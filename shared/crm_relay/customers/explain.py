@@ -68,7 +68,7 @@ class Explained:
 def explain(db: Queryable, who: str, now: datetime) -> Explained:
     """Everybody that `who` means: an e-mail address, a customer id, a contact id of Mautic's.
 
-    What nobody has is looked for all the same: the other rooms may remember whom this one has forgotten.
+    What nobody has is looked for all the same: the other rooms may remember a person that this one has forgotten.
     """
     customer_id, contact_id = customer_id_in(who), contact_id_in(who)
     everybody = store.find_customers(db, address=normalise(who), customer_id=customer_id, contact_id=contact_id)

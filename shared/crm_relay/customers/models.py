@@ -14,7 +14,7 @@ class Customer:
     """One customer as it is now, beside what Mautic confirmed last.
 
     `exists` is False for a customer who was deleted, `known` where there is a status row. `owner_id` is the customer
-    whom this address belongs to in Mautic and `kept_contact_id` the contact that stays for it. `source` holds the
+    who has this address in Mautic and `kept_contact_id` the contact that stays for it. `source` holds the
     columns of mautic_sync_source. `notes` are the lines of the dirty list that this reading covers.
     """
 

@@ -25,7 +25,7 @@ PAGE = 5000
 
 @dataclass(frozen=True)
 class NoteWindow:
-    """The customers of one window for whom something is open; `last_note` is where the next window begins."""
+    """The customers of one window that have something open; `last_note` is where the next window begins."""
 
     customers: list[Customer]
     last_note: int
@@ -86,7 +86,7 @@ def find_customers(
 
 
 def status_of(db: Queryable, customer_ids: Sequence[UUID]) -> dict[UUID, Row]:
-    """The status rows' columns for the operator; a customer of whom nothing is remembered is left out."""
+    """The status rows' columns for the operator; a customer without one is left out."""
     return {row.pop("customer_id"): row for row in db.run(_SQL["status_of"], customer_ids=list(customer_ids))}
 
 

@@ -20,7 +20,7 @@ class FiledEvent:
     """What of an event says whose it is and what follows.
 
     `address` is in its one form: a number of an opt-out from text messages, else an e-mail address; None where there is
-    none, or no such form. `customer_id` is whom the contact names, whether or not there is such a customer.
+    none, or no such form. `customer_id` is who the contact names, whether or not there is such a customer.
     `number_end` is what is known of a number without its country. `is_erased`: it was about a person who was erased.
     """
 

@@ -88,7 +88,7 @@ def difference(row: Fingerprint | None, item: CacheItem | None, now: datetime | 
 
 @dataclass(frozen=True)
 class EmailState:
-    """An e-mail as far as its state goes. `is_answered`: there is an inbound message from whom it was sent to."""
+    """An e-mail as far as its state goes. `is_answered`: there is an inbound message from its recipient."""
 
     direction: str
     status: str | None

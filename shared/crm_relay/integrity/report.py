@@ -1,4 +1,4 @@
-"""What the checks have found and done, for whoever looks: runs, standing findings, fixes."""
+"""What the checks have found and done: runs, standing findings, fixes."""
 
 import json
 from typing import Any

@@ -162,7 +162,7 @@ def _status_of(event: EmailEvent) -> str:
 
 
 def _reasons(mail: LedgerEntry, events: Sequence[EmailEvent]) -> dict[str, str]:
-    """Of every open and click; one on the link that unsubscribes says nothing of interest, no matter by whom."""
+    """Of every open and click; one on the link that unsubscribes shows no interest, a person's or a machine's."""
     judged = [event for event in events if event.kind in {"opened", "clicked"} and not _unsubscribes(mail, event)]
     begun = _first(_of("delivered", events)) or _first(_of("sent", events), mail.sent_at)
     bursts = _bursts(mail, _of("clicked", judged))

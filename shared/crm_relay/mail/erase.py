@@ -1,4 +1,4 @@
-"""Erases a person from both ledgers of what was sent; it stays counted, without saying to whom."""
+"""Erases a person from both ledgers of what was sent; it stays counted, without its recipient."""
 
 from datetime import datetime
 

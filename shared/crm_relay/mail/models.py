@@ -1,4 +1,4 @@
-"""A mail on its way out: what is queued, as whom, in which mode, and what became of it."""
+"""A mail on its way out: what is queued, its sender, its mode, and what became of it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ class SendPolicy:
 
     @property
     def allowed(self) -> frozenset[str] | None:
-        """To whom alone campaigns may send; None: to everybody."""
+        """The only recipients of campaigns; None: everybody."""
         return None if self.mode is Mode.LIVE else self.allow_list if self.mode is Mode.ALLOW_LIST else frozenset()
 
     def for_colleagues(self) -> "SendPolicy":
@@ -63,7 +63,7 @@ class SendPolicy:
 
 @dataclass(frozen=True)
 class Identity:
-    """As whom a mail leaves. Without `postal_address` nothing may: every campaign mail has to carry one."""
+    """The sender of a mail. Without `postal_address` nothing may: every campaign mail has to carry one."""
 
     id: UUID | None
     from_address: str

@@ -44,7 +44,7 @@ STOPPED = "stopped_by_operator"
 """The reason of the emergency brake, which is asked before all others."""
 
 LATE = "late"
-"""Asked of nobody whom the mode keeps here: they would be late for the mode's own time."""
+"""Not asked of people that the mode keeps: they would be late for the mode's own time."""
 
 _TABLE = (
     _refuse("erased", "The person was erased."),

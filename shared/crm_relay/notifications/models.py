@@ -179,7 +179,7 @@ def day_of(stored: str | None) -> str:
 
 @dataclass(frozen=True)
 class ReaderLocale:
-    """For whom a text is written: dates by the clock of `zone` (an IANA name), numbers and money by `locale`."""
+    """The reader of a text: dates by the clock of `zone` (an IANA name), numbers and money by `locale`."""
 
     zone: str = "UTC"
     locale: str = "en-US"

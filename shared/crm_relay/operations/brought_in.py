@@ -1,4 +1,4 @@
-"""Finds whom an import brought in beside the beginning of an erasure."""
+"""Finds the people that an import brought in beside the beginning of an erasure."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from crm_relay.platform.database import Queryable
 
 
 def with_brought_in(db: Queryable, person: Person) -> Person:
-    """With customers whom an import brought in while the person was looked for; behind the block of their return.
+    """With customers that an import brought in while the person was looked for; behind the block of their return.
 
     Waits for batches that may not know of the block; what they bring in of other tables is found by its address.
     """

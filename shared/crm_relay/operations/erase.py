@@ -77,7 +77,7 @@ class ErasureScope:
 
 @dataclass
 class Receipt:
-    """What was done, without a word about whom: `subject` are the hashes that the ledger keeps.
+    """What was done, without a name: `subject` are the hashes that the ledger keeps.
 
     `reached` is place -> counts, `unreached` place -> why not, `left` place -> what still mentions the person.
     Without `unreached` and `left` the erasure is complete.
@@ -149,7 +149,7 @@ def find(db: Queryable, who: str) -> Person:
 
 
 def erase(scope: ErasureScope, who: str) -> Receipt:
-    """Erase whom `who` means; can be repeated at any time, and is every night while the receipt is not complete.
+    """Erase the person that `who` means; can be repeated, and is every night while the receipt is not complete.
 
     RejectedInput as in find.
     """
@@ -159,8 +159,8 @@ def erase(scope: ErasureScope, who: str) -> Receipt:
 def erase_person(scope: ErasureScope, person: Person, *, is_asked: bool = True) -> Receipt:
     """What is needed to try again is kept first, then the return is blocked.
 
-    The customers go last, and only once every other place was reached: they are what tells an operator by id whom a
-    second try is about.
+    The customers go last, and only once every other place was reached: by their ids an operator knows who
+    a second try is about.
     """
     db = scope.run.db
     person = store.take_unfinished(db, person, is_asked=is_asked)

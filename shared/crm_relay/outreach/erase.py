@@ -1,4 +1,4 @@
-"""Erases a lead; what was counted of it stays counted, without saying of whom."""
+"""Erases a lead; what was counted of it stays counted, without its name."""
 
 from crm_relay.consent.person import Person
 from crm_relay.outreach import store

@@ -46,7 +46,7 @@ class AccountState:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What one event does. `lead`: whom it is about; `suppression`: what the ledger says of the lead's address.
+    """What one event does. `lead`: who it is about; `suppression`: what the ledger says of the lead's address.
 
     `waits`: an opt-out without an address, which is kept until the lead has one. `shown_in`: the counter in whose total
     at EmailBison the event is, though it moves none of ours.

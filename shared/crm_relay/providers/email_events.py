@@ -56,7 +56,7 @@ class MailEvent:
 class InboundMail:
     """A mail came in. Its headers, by which it is matched to ours, have to be asked for: InboundProvider.received.
 
-    `also_to`: where else it went, and whom it was forwarded for.
+    `also_to`: where else it went, and the address that it was forwarded for.
     """
 
     email_id: str

@@ -15,7 +15,7 @@ _MOST_DOUBTED = 64
 
 
 def in_parts(each: Sequence[K], work: Callable[[Sequence[K]], object], *, believes: bool = False) -> dict[K, Exception]:
-    """Do `work` for all of `each`; those for whom it fails even alone, and why.
+    """Do `work` for all of `each`; those that fail even alone, and why.
 
     A call of `work` takes effect as a whole or not at all. Raises what `work` raises where that is no fault of a row
     (`OF_ONE_ROW`), and where everybody is refused: then the fault is not one row's.

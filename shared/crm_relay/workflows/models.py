@@ -68,7 +68,7 @@ class Trigger:
     """What starts a workflow. `column` is the one that a change is about; None: any that the table allows.
 
     `was` and `becomes` narrow a change; None: any value, "": null. `cron` and `zone` are a schedule's, and `records`
-    filters whom it starts for. `event` is the name of an event.
+    filters the records that it starts for. `event` is the name of an event.
     """
 
     kind: TriggerKind

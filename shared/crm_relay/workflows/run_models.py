@@ -102,7 +102,7 @@ class LetterTemplate:
 
 @dataclass(frozen=True)
 class Letterhead:
-    """As whom an organization writes. `identity` None: it has no sender, and EMAIL_FROM names none.
+    """The sender of an organization. `identity` None: it has no sender, and EMAIL_FROM names none.
 
     `public_url` is where the function `unsubscribe` answers; `link_keys` sign its links.
     """

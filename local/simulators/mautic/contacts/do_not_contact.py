@@ -1,4 +1,4 @@
-"""Do-not-contact entries: who may replace whom, and the two calls that set and erase them."""
+"""Do-not-contact entries: which may replace which, and the two calls that set and erase them."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class StepOfFile(Part):
 
 
 class Sender(Part):
-    """As whom it is sent: an identity of the organization, made where there is none with this address."""
+    """The sender: an identity of the organization, made where there is none with this address."""
 
     from_address: Address
     from_name: Annotated[str, Field(max_length=200, pattern=_STORABLE)] | None = None

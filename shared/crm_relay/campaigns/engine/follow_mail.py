@@ -27,7 +27,7 @@ _ONLY_FOLLOWER = "campaigns.only_follower"
 class Followed:
     """Opens and clicks of people make an enrollment engaged; a departure ends every sequence that it concerns.
 
-    `leaving` may be more than those who leave in the end: it says whom to look for.
+    `leaving` may be more than those who leave in the end: it says which people to look for.
     """
 
     names: MailNames

@@ -79,7 +79,7 @@ def people_of_reply(db: Queryable, item: UUID) -> list[UUID]:
 
 
 def lock_answered(answered: Sequence[UUID], noted: Sequence[UUID]) -> list[Statement]:
-    """Three: a lock of what is queued, whom it concerns, and rows for `after_replies` of those that are not locked."""
+    """Three: a lock of what is queued, its people, and rows for `after_replies` of those that are not locked."""
     return [
         _SQL["lock_mails_of_answered"].bind(answered=list(answered)),
         _SQL["concerned_by_replies"].bind(answered=list(answered), noted=list(noted)),

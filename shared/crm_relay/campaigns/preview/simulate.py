@@ -1,4 +1,4 @@
-"""The engine on an injected clock: what a campaign would do to whom and when, without doing it.
+"""The engine on an injected clock: what a campaign would do, for each person and when, without doing it.
 
 It is the engine's own decision (`decide`) and bookkeeping (`outcome_of`), called at the ticks at which something is due
 and at no others; only claiming and sending are played. What is not played: other campaigns of the organization, mails

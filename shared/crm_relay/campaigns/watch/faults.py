@@ -64,7 +64,7 @@ class CampaignFault:
 
 
 def problems_of_campaign(document: Mapping[str, Any]) -> list[str]:
-    """Everything that keeps its people from going on, whoever they are."""
+    """Everything that keeps any of its people from going on."""
     if problems := problems_of_document(document):
         return problems
     campaign = read_campaign(document)

@@ -19,7 +19,7 @@ class WaitingOptOut:
     """One event of `source`. `address` is in its one form and in the ledger already; `number_end`: what is known of a
     number without its country, in place of it.
 
-    `source_person` is how the source names the person; `customer_id` whom the event means, whether or not there is
+    `source_person` is how the source names the person; `customer_id` who the event means, whether or not there is
     such a customer. `org_id` None: the organization of the person, once known.
     """
 

@@ -25,7 +25,7 @@ IS_DOWN = (
 
 
 class SetupAction(StrEnum):
-    """What is to be done, and by whom."""
+    """What is to be done, and who does it."""
 
     CREATE = "create"
     EDIT = "edit"

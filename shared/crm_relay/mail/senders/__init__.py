@@ -1,1 +1,1 @@
-"""The health of those as whom mail is sent."""
+"""The health of the senders of mail."""

@@ -213,7 +213,7 @@ def _new_batches(holds: Mapping[_Hold, UUID], parts: Mapping[UUID, UUID], now: d
 def _marked(
     judged: Iterable[tuple[WaitingMail, GateVerdict]], holds: Mapping[_Hold, UUID], parts: Mapping[UUID, UUID]
 ) -> list[dict[str, Any]]:
-    """Those of whom the same is recorded, together."""
+    """Mails with the same record, together."""
     alike: dict[tuple[GateVerdict, UUID | None], list[UUID]] = {}
     for mail, verdict in judged:
         alike.setdefault((verdict, parts.get(mail.id)), []).append(mail.id)

@@ -25,7 +25,7 @@ class FrequencyCap:
     days: int
 
     def frees_at(self, left: Iterable[datetime], now: datetime) -> datetime | None:
-        """When a person to whom mail left at these times may get another one; None: now."""
+        """When a person that got mail at these times may get another one; None: now."""
         latest = sorted(left, reverse=True)[: self.emails]
         if len(latest) < self.emails:
             return None

@@ -220,7 +220,7 @@ class Changes:
             yield _SQL["add_attempts"].bind(attempts=Rows(attempts))
 
     def _lead_rows(self) -> tuple[list[Values], list[Values]]:
-        """Leads with new data of the person, and those of whom only times move."""
+        """Leads with new data of the person, and those with new times alone."""
         kept: list[Values] = []
         moved: list[Values] = []
         for key, lead in sorted(self._leads.items()):

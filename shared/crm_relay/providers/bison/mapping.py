@@ -27,7 +27,7 @@ PROVIDER_OF_WORD: Mapping[str, str] = {
     "yahoo": "Other",
     "other": "Other",
 }
-# The same for whom the mailbox was bought from. The first two are those of the integration's design document.
+# The same for the seller of the mailbox. The first two are those of the integration's design document.
 RESELLER_OF_WORD: Mapping[str, str] = {
     "cheapinboxes": "CheapInboxes",
     "zapmail": "Zapmail",
@@ -40,7 +40,7 @@ RESELLER_OF_WORD: Mapping[str, str] = {
     "mailforge": "Mailforge",
     "mailreef": "Mailreef",
 }
-# Parts of an account's type, such as "google_workspace_oauth". "Inbox" and "SMTP" say how, not with whom.
+# Parts of an account's type, such as "google_workspace_oauth". "Inbox" and "SMTP" say how, not which provider.
 _PROVIDER_OF_TYPE: Mapping[str, str] = {
     "google": "Gmail",
     "gmail": "Gmail",

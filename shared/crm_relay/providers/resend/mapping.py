@@ -48,7 +48,7 @@ _BEFORE_THE_SERVICE = datetime(2022, 1, 1, tzinfo=UTC)
 
 
 def read_event(envelope: ResendEnvelope, *, now: datetime) -> Event:
-    """Raises RejectedInput with 400 where an event of a known type does not say whom or which mail it is about."""
+    """Raises RejectedInput with 400 where an event of a known type does not say which person or mail it is about."""
     at = _possible(envelope.created_at, now)
     if (kind := MAIL_EVENTS.get(envelope.type)) is not None:
         return _mail_event(kind, MailData.model_validate(envelope.data), at)

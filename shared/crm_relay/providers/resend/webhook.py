@@ -80,7 +80,7 @@ def ensure_signed(headers: Mapping[str, str], secrets: Sequence[str], now: datet
 def parse(body: bytes, *, now: datetime) -> Event:
     """What a delivery says that was verified before, such as a deferred one. `now` is the time of receipt.
 
-    Raises RejectedInput with 400 where it cannot be told what happened, and to whom or to which mail.
+    Raises RejectedInput with 400 where it cannot be told what happened, and to which person or mail.
     """
     try:
         envelope = ResendEnvelope.model_validate(read_json_object(body))

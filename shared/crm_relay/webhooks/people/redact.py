@@ -1,7 +1,7 @@
 """What a source needs to cut one person out of a delivery, and what is done with one of an unknown source; pure.
 
 A delivery may hold events of several persons, and those of the others have to stay. The addresses, ids and numbers in
-an event say whom it is about.
+an event say who it is about.
 """
 
 import base64

@@ -39,7 +39,7 @@ def send_notification(config: SendNotificationConfig, at: StepMoment) -> StepMad
 
 
 def escalate(config: EscalateConfig, at: StepMoment) -> StepMade:
-    """The manager of the record's owner is notified, or whom it names; `reassign` hands the record over as well."""
+    """Notifies the manager of the record's owner, or the person it names; `reassign` hands the record over as well."""
     target = _escalated_to(config, at)
     request = NotificationRequest(
         org_id=at.run.org_id,

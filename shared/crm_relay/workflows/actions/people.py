@@ -1,4 +1,4 @@
-"""Colleagues to whom a step gives something: within the organization, and who is there now."""
+"""Colleagues that a step gives something to: within the organization, and who is there now."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -13,18 +13,11 @@ from tests.support.edge_cache.edge_twin import EdgeTwin
 from tests.support.integrity.meddled import Meddled
 from tests.support.operations.admin_stage import AdminStage, admin_stage
 from tests.support.platform.rows import one, rows_of
-from tests.support.processes.browser import chromium
 
 # With the page's other tests: one browser at a time.
 pytestmark = pytest.mark.xdist_group("browser")
 ENDED = re.compile("Check done|check failed")
 PATIENCE_MS = 20_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,6 @@ from tests.support.notifications.readers import (
     plant_people,
 )
 from tests.support.platform.rows import one, rows_of
-from tests.support.processes.browser import chromium
 from tests.support.source_tree import ROOT
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -70,12 +69,6 @@ START = """
   });
 }
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

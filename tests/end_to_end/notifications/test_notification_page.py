@@ -16,19 +16,12 @@ from tests.support.edge_cache.edge_twin import EdgeTwin
 from tests.support.notifications.planted_week import PlantedWeek, plant_week
 from tests.support.operations.admin_stage import ADMIN, AdminStage, admin_stage
 from tests.support.platform.rows import rows_of
-from tests.support.processes.browser import chromium
 from tests.support.source_tree import ROOT
 
 # With the page's other tests: one browser at a time.
 pytestmark = pytest.mark.xdist_group("browser")
 SENDER = {"EMAIL_FROM": "CRM <crm@example.com>"}
 PROBES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "support" / "probes").glob("*.js")}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

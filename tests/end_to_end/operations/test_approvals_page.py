@@ -18,7 +18,6 @@ from local.simulators.resend import ResendSimulator
 from tests.conftest import fresh_database
 from tests.support.edge_cache.edge_twin import EdgeTwin
 from tests.support.operations.admin_stage import ADMIN, AdminStage, admin_stage
-from tests.support.processes.browser import chromium
 from tests.support.workflows.approval_stage import MANAGER, ApprovalStage, asking, user
 from tests.support.workflows.run_harness import RunHarness
 
@@ -40,12 +39,6 @@ class BoardWithApprovals:
             user=None if person is None else str(person),
         )  # fmt: skip
         return made.token
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from tests.support.connections.ledger_simulator import KEY, Book, LedgerSimulato
 from tests.support.edge_cache.edge_twin import EdgeTwin
 from tests.support.operations.admin_stage import ADMIN, AdminStage, admin_stage
 from tests.support.platform.rows import one, rows_of
-from tests.support.processes.browser import chromium
 from tests.support.source_tree import ROOT
 
 PROBES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "support" / "probes").glob("*.js")}
@@ -44,12 +43,6 @@ class BoardWithConnections:
 
     def row(self, name: str) -> Row:
         return self.connections.row(self.ids[name])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

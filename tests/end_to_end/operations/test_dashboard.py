@@ -22,7 +22,6 @@ from tests.support.operations.board import plant_board
 from tests.support.operations.page import DESKTOP, PHONE, PROBES, WatchedPage, open_view
 from tests.support.operations.panels import read_panels
 from tests.support.platform.rows import add_customer, one, rows_of
-from tests.support.processes.browser import chromium
 
 PROSPECTS = 6000
 CHANNELS = {"email": "e-mail", "linkedin": "LinkedIn task", "phone": "call", "sms": "text message"}
@@ -37,12 +36,6 @@ class UnhurriedTwin(EdgeTwin):
     def write(self, rows: Sequence[SourceRow], *, now: datetime, generation: int | None = None) -> list[WriteResult]:
         time.sleep(0.4)
         return super().write(rows, now=now, generation=generation)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

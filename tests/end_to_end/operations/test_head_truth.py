@@ -17,18 +17,11 @@ from tests.support.operations.admin_stage import AdminStage, admin_stage
 from tests.support.operations.board import plant_board
 from tests.support.operations.page import WatchedPage, open_view
 from tests.support.platform.rows import add_customer, one
-from tests.support.processes.browser import chromium
 
 pytestmark = pytest.mark.xdist_group("browser")
 
 GREEN = "● Nothing is open"
 DASHBOARD = "**/api/dashboard?*"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

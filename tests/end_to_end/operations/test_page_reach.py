@@ -17,7 +17,6 @@ from tests.support.operations.board import plant_board
 from tests.support.operations.page import PHONE, PROBES, WatchedPage, open_view
 from tests.support.operations.panels import read_panels
 from tests.support.platform.rows import one, rows_of
-from tests.support.processes.browser import chromium
 
 # With the page's other tests: one browser at a time.
 pytestmark = pytest.mark.xdist_group("browser")
@@ -26,12 +25,6 @@ SERIOUS = {"serious", "critical"}
 LONG = "Wide" * 60
 RIGHT_TO_LEFT = "\u202eevil\u202c שלום <b>bold</b>"
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

@@ -16,17 +16,10 @@ from tests.support.operations.board import plant_board
 from tests.support.operations.page import WatchedPage, open_view
 from tests.support.operations.panels import read_panels
 from tests.support.platform.rows import one, rows_of
-from tests.support.processes.browser import chromium
 
 # With the page's other tests: one browser at a time.
 pytestmark = pytest.mark.xdist_group("browser")
 SENDER = {"EMAIL_FROM": "CRM <crm@example.com>"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

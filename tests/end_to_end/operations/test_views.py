@@ -16,16 +16,9 @@ from tests.support.operations.board import plant_board
 from tests.support.operations.page import DESKTOP, PHONE, PROBES, VIEWS, WatchedPage
 from tests.support.operations.panels import read_panels
 from tests.support.platform.rows import one
-from tests.support.processes.browser import chromium
 
 # With the page's other tests: one browser at a time.
 pytestmark = pytest.mark.xdist_group("browser")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

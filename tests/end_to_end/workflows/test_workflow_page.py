@@ -17,7 +17,6 @@ from tests.end_to_end.notifications.test_notification_page import PROBES, cells,
 from tests.support.edge_cache.edge_twin import EdgeTwin
 from tests.support.operations.admin_stage import AdminStage, admin_stage
 from tests.support.platform.rows import rows_of
-from tests.support.processes.browser import chromium
 from tests.support.workflows.rounds import WON, play, published, won_deal
 from tests.support.workflows.run_harness import RunHarness
 
@@ -31,12 +30,6 @@ FAILING: dict[str, Any] = {
         "actions": [{"type": "create_task", "config": {"title": "Call", "dueDate": "{{deal.name}}"}}],
     },
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -112,6 +112,19 @@ def test_lateness_counts_on_once_mail_leaves_again(campaigns: CampaignHarness) -
     assert campaigns.lines(person) == [(1, "skipped", "late")]
 
 
+def test_mail_that_a_slow_run_of_the_former_mode_held_is_not_late(campaigns: CampaignHarness) -> None:
+    person = campaigns.enroll(campaigns.campaign(email(1), late_policy="skip", **ALWAYS))
+    campaigns.sim.fault("429")
+    campaigns.tick()
+    # As a run in dry-run writes it that ends behind the first live one, whose release it has missed.
+    until = campaigns.now + timedelta(hours=1)
+    rows_of(campaigns.db, "update email_sends set held_for = 'dry_run', held_until = :until returning 1", until=until)
+    rows_of(campaigns.db, "update email_batches set not_before = :until returning 1", until=until)
+    campaigns.wait(hours=1, minutes=1)
+    campaigns.tick()
+    assert (campaigns.lines(person), mails(campaigns)) == ([(1, "sent", None)], [1])
+
+
 @pytest.mark.parametrize("fault", ["429", "500_before", "500_after"])
 @pytest.mark.parametrize("policy", ["skip", "send"])
 def test_mail_that_waits_when_the_mode_turns_waits_on_and_leaves_once(

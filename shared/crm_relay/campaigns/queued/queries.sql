@@ -8,12 +8,21 @@ with silent as materialized (
         case jsonb_typeof(details -> 'people') when 'array' then details -> 'people' else '[]' end
     ) as person (id)
     where kind = 'reply_refused' and closed_at is null and told_closed_at is null and person.id is not null
+),
+kept as materialized (
+    -- A run that began before the mode changed may hold a message after the first run of the new mode has released all others.
+    select id from email_sends where id = any (cast(:send_ids as uuid[])) and held_for = any (cast(:kept_by as text[]))
+    union all
+    select id from sms_sends where id = any (cast(:send_ids as uuid[])) and held_for = any (cast(:kept_by as text[]))
 )
 select
     mail.send_id, given.sequence_id, enrollment.campaign_id, enrollment.status, enrollment.stopped_reason,
     person.deleted_at is not null as contact_deleted,
-    -- Nobody is late for the time in which the mode kept everything here.
-    greatest(line.scheduled_at, (select changed_at from send_modes where purpose = 'campaign')) as scheduled_at,
+    -- Nobody is late for the time in which the mode kept everything here, nor for a hold that outlives it.
+    greatest(
+        line.scheduled_at, (select changed_at from send_modes where purpose = 'campaign'),
+        case when mail.send_id in (select id from kept) then cast(:now as timestamptz) end
+    ) as scheduled_at,
     person.timezone as recipient_zone,
     enrollment.id::text in (select id from silent) as has_unread_reply,
     case when row_number() over (partition by enrollment.campaign_id, given.sequence_id) = 1 then (

@@ -7,23 +7,25 @@ from uuid import UUID
 from crm_relay.campaigns.load_campaign import window_in
 from crm_relay.campaigns.models import ENROLLMENT, LatePolicy
 from crm_relay.campaigns.settling import QueuedStep, standing_of
-from crm_relay.mail.models import OwnedMail, Standing
+from crm_relay.mail.models import Mode, OwnedMail, Standing
+from crm_relay.mail.sending.gate import KEPT_BY
 from crm_relay.platform.database import Queryable, Row
 from crm_relay.platform.sql import Rows, SqlValue, queries_beside
 
 _SQL = queries_beside(__file__)
+_KEPT_BY_MODES = [KEPT_BY[Mode.DRY_RUN], KEPT_BY[Mode.ALLOW_LIST]]
 
 
 def still_wanted(db: Queryable, mails: Sequence[OwnedMail], now: datetime) -> Mapping[UUID, Standing]:
     """One statement, whatever their number; mail that no campaign queued is left out."""
     ours = [mail for mail in mails if mail.entity_type == ENROLLMENT]
     gone = {mail.send_id: standing_of(None, now) for mail in ours if mail.entity_id is None}
-    rows = _queued_steps(db, ours) if len(ours) > len(gone) else []
+    rows = _queued_steps(db, ours, now) if len(ours) > len(gone) else []
     steps = {(row["campaign_id"], row["sequence_id"]): row["step"] for row in rows if row["step"] is not None}
     return gone | {row["send_id"]: standing_of(_queued(row, steps), now) for row in rows}
 
 
-def _queued_steps(db: Queryable, mails: Sequence[OwnedMail]) -> list[Row]:
+def _queued_steps(db: Queryable, mails: Sequence[OwnedMail], now: datetime) -> list[Row]:
     by_step: dict[UUID | None, dict[UUID, UUID]] = {}
     for mail in mails:
         if mail.entity_id is not None:
@@ -32,7 +34,8 @@ def _queued_steps(db: Queryable, mails: Sequence[OwnedMail]) -> list[Row]:
         {"sequence_id": step, "send_ids": list(theirs), "enrollment_ids": list(theirs.values())}
         for step, theirs in by_step.items()
     ]
-    return db.run(_SQL["queued_steps"], steps=Rows(rows))
+    sends = [mail.send_id for mail in mails]
+    return db.run(_SQL["queued_steps"], steps=Rows(rows), send_ids=sends, kept_by=_KEPT_BY_MODES, now=now)
 
 
 def _queued(row: Row, steps: Mapping[tuple[UUID, UUID | None], Row]) -> QueuedStep | None:
